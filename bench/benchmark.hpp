@@ -1,0 +1,80 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/observation.hpp"
+#include "runtime/control_plane.hpp"
+#include "runtime/stream.hpp"
+
+/// The contract between an operation and the sampler: what an operation's *_bench.cpp implements.
+/// Warm-up, sample counts, stop rule, cache policy, barriers, printing and records are not in it:
+/// they are bench's.
+namespace moecal::bench {
+
+/// Which points a sweep has: quick (seconds), planner (every primitive the documents need), full.
+enum class Suite { quick, planner, full };
+
+/// One point of a sweep, before an implementation is chosen.
+struct Case {
+  Point point;
+  Dtypes dtypes;
+  Ranks ranks;
+  RoutingSpec routing;
+  bool routed = false;
+};
+
+/// One way to run an operation; the names go into the record.
+struct Implementation {
+  std::string name;     // e.g. onednn_packed, cublaslt, own, ompi, nccl
+  std::string backend;  // cpu | cuda | mpi | nccl: decides device and clock
+};
+
+/// What a trial may use of the run it belongs to.
+struct Context {
+  ControlPlane& world;  // all ranks of the launch
+  int device = -1;      // CUDA device of this rank; -1 on the CPU
+};
+
+/// One case on one implementation: owns its buffers. Made right before it is sampled, destroyed
+/// right after. A constructor that finds the case impossible here throws Unsupported; the point is
+/// recorded as skipped.
+class Trial {
+ public:
+  virtual ~Trial() = default;
+  /// Exactly what is timed, on buffer set `set` (0 <= set < buffer_sets()). CUDA: enqueues on
+  /// `stream` and returns; CPU, MPI: returns when this rank is done.
+  virtual void launch(int set, Stream stream) = 0;
+  /// Bytes that one buffer set touches; the sampler asks for enough sets to defeat the cache.
+  [[nodiscard]] virtual Bytes footprint() const = 0;
+  /// Makes `sets` buffer sets, with different routing draws where the operation routes. Called
+  /// once, before launch.
+  virtual void prepare(int sets) = 0;
+  /// Compares what the last launch of set 0 wrote with the oracle. Collective over ranks where
+  /// launch is.
+  [[nodiscard]] virtual VerificationResult verify() = 0;
+  [[nodiscard]] virtual LibraryInfo library() const = 0;
+  /// False on ranks that take no part (their group is not measured); they still follow every
+  /// agreement.
+  [[nodiscard]] virtual bool takes_part() const { return true; }
+};
+
+/// An operation as the suite sees it.
+class Benchmark {
+ public:
+  virtual ~Benchmark() = default;
+  [[nodiscard]] virtual std::string operation() const = 0;
+  /// The cases of a suite for a launch of `world` ranks (1 for kernels).
+  [[nodiscard]] virtual std::vector<Case> sweep(Suite suite, int world) const = 0;
+  [[nodiscard]] virtual Work work(const Case& c) const = 0;
+  /// Those of this build, best known first.
+  [[nodiscard]] virtual std::vector<Implementation> implementations() const = 0;
+  /// @throws Unsupported if the case cannot be run here, with the reason.
+  [[nodiscard]] virtual std::unique_ptr<Trial> make_trial(const Implementation& implementation,
+                                                          const Case& c,
+                                                          Context& context) const = 0;
+};
+
+}  // namespace moecal::bench

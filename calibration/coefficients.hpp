@@ -1,0 +1,79 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/point.hpp"
+
+namespace moecal::calibration {
+
+inline constexpr char kCoefficientsSchema[] = "moecal.coefficients/1";
+
+/// A named number of a model with its unit and standard error (0 where none was estimated).
+struct Parameter {
+  std::string name;
+  double value = 0;
+  std::string unit;
+  double standard_error = 0;
+};
+
+/// What a model holds for: one series of observations.
+struct Conditions {
+  std::string dtype;  // of operand or payload, see Dtypes::a
+  int group = 1;
+  std::string placement = "contiguous";
+  std::string tier = "intra";
+  int concurrent_groups = 1;
+  std::string implementation;  // e.g. nccl, onednn_packed
+  std::string release;         // of the library, e.g. 2.29.2
+  bool operator==(const Conditions&) const = default;
+};
+
+/// Quantiles of |log(predicted/measured)| on held-out data, per size regime: [from, to) of the size
+/// variable.
+struct ResidualQuantile {
+  double from = 0, to = 0;
+  double half_width_90 = 0;  // of log time
+  int count = 0;             // held-out points it was calibrated on
+};
+
+struct FitQuality {
+  int points = 0;
+  double in_sample_median_ape = 0, held_out_median_ape = 0, held_out_p90_ape = 0;  // fractions
+};
+
+/// One fitted model. log t = compact form + gated residual.
+struct Model {
+  std::string id;  // stable: derived from operation, card, conditions and form
+  std::string operation;
+  std::string card, system;
+  Conditions conditions;
+  std::string form;  // segmented_latency_bandwidth | log_log_table | saturating_roofline |
+                     // latency_bandwidth | ...
+  std::vector<Parameter> parameters;
+  std::vector<double> knots;  // switch sizes, where the form has them
+  std::vector<std::pair<double, double>>
+      table;  // (size, seconds) of a point table; empty in compact form
+  std::vector<ResidualQuantile> residual_quantiles;
+  std::map<std::string, std::pair<double, double>> validity;  // named number of Point -> [lo, hi]
+  FitQuality quality;
+  std::vector<std::string> observation_ids;  // digests of the observations used
+  std::string provenance = "measured";       // measured | imported | transferred | nominal
+};
+
+/// A fit's result for one file: small JSON, published schema
+/// (results/schema/coefficients.schema.json).
+struct Coefficients {
+  std::string
+      source;  // where the observations came from, and their licence where they are not ours
+  std::string commit;  // of the moecal that fitted
+  std::vector<Model> models;
+};
+
+/// @throws InvalidInput naming file and field, also on another schema version.
+[[nodiscard]] Coefficients read_coefficients(const std::string& path);
+[[nodiscard]] std::string to_json(const Coefficients& coefficients);
+
+}  // namespace moecal::calibration

@@ -1,0 +1,41 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "calibration/coefficients.hpp"
+
+namespace moecal::calibration {
+
+/// One call of an operation whose time is asked for.
+struct Query {
+  std::string operation;  // as in observations: all_reduce, expert_gemm, permute, memory_copy, ...
+  std::string dtype;      // as in Dtypes::a; empty: any
+  Point point;            // as in observations; a collective's is {"bytes": S}
+  int group = 1;
+  std::string tier = "intra";
+  std::string placement;       // empty: any
+  std::string implementation;  // empty: any
+};
+
+struct Prediction {
+  double seconds = 0;
+  double lo = 0, hi = 0;  // 90 % interval, seconds
+  std::string model_id;
+  std::string provenance;          // measured | imported | transferred | nominal
+  std::vector<std::string> flags;  // e.g. "extrapolated x46.6"; empty inside the validity range
+};
+
+/// The model that answers a query, or a sentence that says what is missing.
+struct Answer {
+  std::optional<Prediction> prediction;
+  std::string missing;  // e.g. "no model of all_to_all over 32 ranks, tier inter"
+};
+
+/// Pure: same coefficients and query, same bytes. Where several models match, the newest library
+/// release wins.
+[[nodiscard]] Answer predict(const Coefficients& coefficients, const Query& query);
+
+}  // namespace moecal::calibration

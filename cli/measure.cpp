@@ -1,0 +1,16 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <CLI/CLI.hpp>
+
+#include "cli/verbs.hpp"
+#include "core/error.hpp"
+
+namespace moecal::cli {
+
+void add_measure(CLI::App& app) {
+  app.add_subcommand("measure", "not built yet")->callback([] {
+    throw Error{"'measure' is not built yet"};
+  });
+}
+
+}  // namespace moecal::cli

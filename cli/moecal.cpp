@@ -1,0 +1,35 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "cli/verbs.hpp"
+#include "core/build.hpp"
+#include "core/error.hpp"
+
+// Exit status: 0 done, 1 something failed, 2 the input is wrong.
+int main(int argc, char** argv) {
+  CLI::App app{"moecal: what a Mixture-of-Experts layer costs on real hardware", "moecal"};
+  app.set_version_flag("--version",
+                       std::string{moecal::build::version} + " (" + moecal::build::commit + ")");
+  app.require_subcommand(1);
+  moecal::cli::add_measure(app);
+  moecal::cli::add_import(app);
+  moecal::cli::add_fit(app);
+  moecal::cli::add_predict(app);
+  moecal::cli::add_check(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    app.exit(error);
+    return 2;
+  } catch (const moecal::InvalidInput& error) {
+    std::cerr << "moecal: " << error.what() << "\n";
+    return 2;
+  } catch (const std::exception& error) {
+    std::cerr << "moecal: " << error.what() << "\n";
+    return 1;
+  }
+}

@@ -1,0 +1,60 @@
+# moecal_add_operation(permute): everything an operation's folder holds, found by file name.
+#
+#   permute.hpp          the contract           permute_cpu.cpp      the oracle
+#   permute_onednn.cpp   CPU library            permute_cuda.cu      own CUDA kernel
+#   permute_cublaslt.cpp CUDA library           permute_mpi.cpp, permute_nccl.cpp  collectives
+#   permute_test.cpp     the tests              permute_bench.cpp    sweep, work, implementations
+#
+# Makes the library moecal_permute (backends), and moecal_permute_bench that a program links.
+# A backend this build cannot have is left out; the folder's *_bench.cpp does not offer it then
+# (core/build.hpp says what the build has). tests/ decides what is run.
+function(moecal_add_operation name)
+  set(sources ${name}/${name}_cpu.cpp)
+  set(libraries moecal_core moecal_runtime)
+  _moecal_backend(${name} _local.cpp ON)
+  _moecal_backend(${name} _onednn.cpp ON ${MOECAL_DNNL})
+  _moecal_backend(${name} _cuda.cu ${MOECAL_HAS_CUDA} CUDA::cudart_static)
+  _moecal_backend(${name} _cublaslt.cpp ${MOECAL_HAS_CUDA} CUDA::cublasLt CUDA::cudart_static)
+  _moecal_backend(${name} _mpi.cpp ${MOECAL_HAS_MPI} MPI::MPI_C)
+  _moecal_backend(${name} _nccl.cpp ${MOECAL_HAS_NCCL} NCCL::NCCL CUDA::cudart_static)
+  list(FILTER sources EXCLUDE REGEX "^$")
+  if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}_cpu.cpp)
+    list(REMOVE_ITEM sources ${name}/${name}_cpu.cpp)
+  endif()
+  add_library(moecal_${name} STATIC ${sources})
+  target_link_libraries(moecal_${name} PUBLIC ${libraries})
+  add_library(moecal_${name}_bench STATIC ${name}/${name}_bench.cpp)
+  target_link_libraries(moecal_${name}_bench PUBLIC moecal_${name} moecal_bench)
+  if(MOECAL_TESTS AND EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}_test.cpp)
+    moecal_add_test(${name}_test SOURCES ${name}/${name}_test.cpp LIBRARIES moecal_${name}_bench)
+  endif()
+endfunction()
+
+# Adds <name>/<name><suffix> and what it links to the caller's lists if the file exists and the build has it.
+macro(_moecal_backend name suffix available)
+  if(${available} AND EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}${suffix})
+    list(APPEND sources ${name}/${name}${suffix})
+    list(APPEND libraries ${ARGN})
+  endif()
+endmacro()
+
+# moecal_add_program(bench_permute permute unpermute): a standalone Google Benchmark program. The operations
+# named are its catalog, in the order in which they are listed; its main is generated from
+# bench/programs/program_main.cpp.in.
+function(moecal_add_program name)
+  set(MOECAL_PROGRAM ${name})
+  set(MOECAL_CATALOG_DECLARATIONS)
+  set(MOECAL_CATALOG_ENTRIES)
+  set(libraries)
+  foreach(operation IN LISTS ARGN)
+    string(APPEND MOECAL_CATALOG_DECLARATIONS "std::unique_ptr<Benchmark> make_${operation}();\n")
+    list(APPEND MOECAL_CATALOG_ENTRIES "make_${operation}")
+    list(APPEND libraries moecal_${operation}_bench)
+  endforeach()
+  list(JOIN MOECAL_CATALOG_ENTRIES ", " MOECAL_CATALOG_ENTRIES)
+  configure_file(${PROJECT_SOURCE_DIR}/bench/programs/program_main.cpp.in ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp @ONLY)
+  add_executable(${name} ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp)
+  target_link_libraries(${name} PRIVATE ${libraries} moecal_bench)
+  set_property(GLOBAL APPEND PROPERTY MOECAL_PROGRAMS ${name})
+  set_property(GLOBAL PROPERTY MOECAL_PROGRAM_${name} ${ARGN})
+endfunction()

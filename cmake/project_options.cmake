@@ -1,0 +1,31 @@
+# moecal_options: the one target that carries the language level, warnings, sanitizers and the include
+# root. Every moecal target links it; nothing sets compiler flags anywhere else.
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+
+find_program(MOECAL_CCACHE ccache)
+if(MOECAL_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${MOECAL_CCACHE})
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${MOECAL_CCACHE})
+endif()
+
+add_library(moecal_options INTERFACE)
+target_include_directories(moecal_options INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/generated)
+target_compile_features(moecal_options INTERFACE cxx_std_20)
+target_compile_options(
+  moecal_options
+  INTERFACE
+    # -Wrestrict is wrong about std::string in GCC 12 (GCC bug 105651).
+    $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wno-restrict>
+    # CMake 3.25 does not know C++20 for nvcc 13 and silently ignores CUDA_STANDARD 20.
+    $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>
+    # A register spill is a build error: it would silently cost bandwidth.
+    "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Xptxas -warn-spills,-Werror>")
+if(MOECAL_SANITIZER)
+  target_compile_options(moecal_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${MOECAL_SANITIZER} -fno-omit-frame-pointer -g>)
+  target_link_options(moecal_options INTERFACE -fsanitize=${MOECAL_SANITIZER})
+endif()

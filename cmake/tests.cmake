@@ -1,0 +1,33 @@
+# moecal_add_test(x_test SOURCES a.cpp LIBRARIES l [RANKS 2 4] [LABELS gpu])
+#
+# A GoogleTest program and the CTest entries that run it: once, or once per rank count under mpirun.
+# Tests that time something carry the label `timing` and are not run by default.
+if(MOECAL_TESTS)
+  find_package(GTest REQUIRED)
+endif()
+# mpirun as root, more ranks than cores, and readable sanitizer stacks.
+set(MOECAL_MPI_ENVIRONMENT
+    OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
+    OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_hwloc_base_binding_policy=none
+    ASAN_OPTIONS=fast_unwind_on_malloc=0)
+
+function(moecal_add_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES;RANKS;LABELS")
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} GTest::gtest GTest::gmock)
+  target_compile_definitions(${name} PRIVATE MOECAL_SOURCE_DIR="${PROJECT_SOURCE_DIR}" MOECAL_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  if(arg_RANKS)
+    if(NOT MOECAL_HAS_MPI)
+      return()
+    endif()
+    foreach(ranks IN LISTS arg_RANKS)
+      add_test(NAME ${name}_${ranks}_ranks COMMAND ${MPIEXEC_EXECUTABLE} -n ${ranks} $<TARGET_FILE:${name}>)
+      set_tests_properties(${name}_${ranks}_ranks PROPERTIES LABELS "mpi;${arg_LABELS}" TIMEOUT 300
+                           PROCESSORS 2 ENVIRONMENT "${MOECAL_MPI_ENVIRONMENT}")
+    endforeach()
+  else()
+    target_link_libraries(${name} PRIVATE GTest::gtest_main)
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES LABELS "cpu;${arg_LABELS}" TIMEOUT 300)
+  endif()
+endfunction()

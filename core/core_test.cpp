@@ -1,0 +1,125 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "core/hash.hpp"
+#include "core/observation.hpp"
+#include "core/routing.hpp"
+#include "core/statistics.hpp"
+
+namespace moecal {
+namespace {
+
+Observation sample_observation(const Environment& environment) {
+  Observation o;
+  o.run_id = "run";
+  o.operation = "permute";
+  o.implementation = "own";
+  o.backend = "cpu";
+  o.dtypes = {"bf16", "", "bf16", "f32", "none", ""};
+  o.point = {{"tokens", 31}, {"hidden", 512}};
+  o.samples_s = {1e-3, 2e-3, 4e-3};
+  o.environment_id = environment.id();
+  return o;
+}
+
+std::string what_is_wrong(const std::string& text) {
+  std::istringstream stream{text};
+  try {
+    (void)read_observations(stream, "a.jsonl");
+  } catch (const InvalidInput& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Hash, MatchesTheStandardsVectors) {
+  EXPECT_EQ(sha256(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(Observation, SurvivesItsFile) {
+  const Environment environment{"cpu-x", "cpu-x-1", "X", "host", "", {}, {}};
+  const auto original = sample_observation(environment);
+  std::istringstream stream{to_json_line(environment) + to_json_line(original)};
+  const auto file = read_observations(stream, "a.jsonl");
+  ASSERT_EQ(file.observations.size(), 1u);
+  EXPECT_EQ(to_json_line(file.observations[0]), to_json_line(original));
+  EXPECT_EQ(file.environment(original.environment_id).card, "cpu-x");
+  EXPECT_DOUBLE_EQ(file.observations[0].seconds(), 2e-3);
+}
+
+TEST(Observation, ThrottledSamplesDoNotCount) {
+  auto o = sample_observation({});
+  o.flags.throttled = {false, false, true};
+  EXPECT_DOUBLE_EQ(o.seconds(), 1.5e-3);
+}
+
+TEST(ObservationReader, NamesFileLineAndField) {
+  auto line = to_json_line(sample_observation({}));
+  auto bad = line;
+  bad.replace(bad.find("\"permute\""), 9, "7");
+  EXPECT_EQ(what_is_wrong(line + bad), "a.jsonl:2: field 'operation' has the wrong type");
+  bad = line;
+  bad.replace(bad.find("observation/1"), 13, "observation/9");
+  EXPECT_THAT(what_is_wrong(bad),
+              testing::HasSubstr("a.jsonl:1: field 'schema' is 'moecal.observation/9'"));
+  bad = line;
+  bad.replace(bad.find("0.001"), 5, "-0.01");
+  EXPECT_THAT(what_is_wrong(bad),
+              testing::HasSubstr(
+                  "field 'samples_s' holds a value that is not a positive number of seconds"));
+}
+
+TEST(ObservationReader, ForgivesOnlyTheLastHalfLine) {
+  const auto line = to_json_line(sample_observation({}));
+  EXPECT_EQ(what_is_wrong(line + line.substr(0, line.size() / 2)), "");
+  EXPECT_THAT(what_is_wrong(line.substr(0, line.size() / 2) + "\n" + line),
+              testing::HasSubstr("a.jsonl:1: not valid JSON"));
+}
+
+TEST(LineAppender, CutsTheHalfLineOfADeadWriter) {
+  const auto path =
+      std::filesystem::temp_directory_path() / ("moecal_appender_" + std::to_string(::getpid()));
+  std::ofstream{path} << "whole\nhalf";
+  LineAppender{path}.append("next\n");
+  std::stringstream text;
+  text << std::ifstream{path}.rdbuf();
+  EXPECT_EQ(text.str(), "whole\nnext\n");
+  std::filesystem::remove(path);
+}
+
+TEST(LineAppender, SaysWhatAFullDiskMeans) {
+  if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
+  LineAppender appender{"/dev/full"};
+  EXPECT_THROW(appender.append("line\n"), Error);
+}
+
+TEST(Routing, IsTheSameOnEveryMachineAndAddsUp) {
+  const auto draw = draw_routing({33, 8, 2}, {"uniform", 7, 1.2, 0});
+  EXPECT_EQ(draw.offsets.back(), 66);
+  for (int t = 0; t < 33; ++t) EXPECT_NE(draw.expert_of[2 * t], draw.expert_of[2 * t + 1]);
+  EXPECT_EQ(draw_routing({33, 8, 2}, {"uniform", 7, 1.2, 0}).expert_of, draw.expert_of);
+  EXPECT_EQ(draw_routing({8, 4, 1}, {"balanced", 1, 1.2, 0}).counts,
+            (std::vector<std::int64_t>{2, 2, 2, 2}));
+  EXPECT_THROW((void)draw_routing({8, 4, 5}, {}), InvalidInput);
+}
+
+TEST(Statistics, OfHandComputedData) {
+  const std::vector<double> samples{4, 1, 3, 2, 100};
+  EXPECT_DOUBLE_EQ(median(samples), 3);
+  EXPECT_DOUBLE_EQ(mean(samples), 22);
+  EXPECT_DOUBLE_EQ(quantile(samples, 0.25), 2);
+  EXPECT_DOUBLE_EQ(scaled_mad(samples), 1.4826);
+  EXPECT_EQ(outliers(samples), (std::vector<bool>{false, false, false, false, true}));
+  EXPECT_THROW((void)median({}), InvalidInput);
+}
+
+}  // namespace
+}  // namespace moecal

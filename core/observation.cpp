@@ -1,0 +1,124 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "core/observation.hpp"
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "core/hash.hpp"
+#include "core/statistics.hpp"
+
+namespace moecal {
+namespace {
+
+using Json = nlohmann::json;
+
+Json dtypes_json(const Dtypes& d) {
+  return {{"a", d.a},
+          {"b", d.b},
+          {"c", d.c},
+          {"accumulate", d.accumulate},
+          {"scale_mode", d.scale_mode},
+          {"layout", d.layout}};
+}
+
+Json routing_json(const RoutingSpec& r) {
+  return {{"distribution", r.distribution},
+          {"seed", r.seed},
+          {"exponent", r.exponent},
+          {"capacity_factor", r.capacity_factor}};
+}
+
+Json ranks_json(const Ranks& r) {
+  return {{"world", r.world},         {"group", r.group},
+          {"placement", r.placement}, {"concurrent_groups", r.concurrent_groups},
+          {"nodes", r.nodes},         {"tier", r.tier}};
+}
+
+Json policy_json(const Policy& p) {
+  return {{"cache", p.cache},
+          {"graph", p.graph},
+          {"warmup", p.warmup},
+          {"order_seed", p.order_seed},
+          {"stop_rule", p.stop_rule}};
+}
+
+Json source_json(const Source& s) {
+  if (s.kind == "measured") return {{"kind", s.kind}};
+  return {
+      {"kind", s.kind}, {"tool", s.tool}, {"file", s.file}, {"line", s.line}, {"sha256", s.sha256}};
+}
+
+}  // namespace
+
+std::string_view to_string(Outcome outcome) {
+  static constexpr std::array<std::string_view, 3> kNames{"measured", "skipped", "failed"};
+  return kNames.at(static_cast<std::size_t>(outcome));
+}
+
+double Observation::seconds() const {
+  std::vector<double> kept;
+  for (std::size_t i = 0; i < samples_s.size(); ++i)
+    if (i >= flags.throttled.size() || !flags.throttled[i]) kept.push_back(samples_s[i]);
+  return median(kept.empty() ? samples_s : kept);
+}
+
+std::string Observation::key() const {
+  Json key{{"operation", operation},        {"implementation", implementation},
+           {"dtypes", dtypes_json(dtypes)}, {"point", point},
+           {"ranks", ranks_json(ranks)},    {"policy", policy_json(policy)},
+           {"environment", environment_id}, {"repetition", repetition}};
+  if (routed) key["routing"] = routing_json(routing);
+  return key.dump();
+}
+
+std::string to_json_line(const Observation& o) {
+  Json json{{"schema", kObservationSchema},
+            {"run_id", o.run_id},
+            {"repetition", o.repetition},
+            {"operation", o.operation},
+            {"implementation", o.implementation},
+            {"backend", o.backend},
+            {"dtypes", dtypes_json(o.dtypes)},
+            {"point", o.point},
+            {"work",
+             {{"flops", o.work.flops.value()},
+              {"read_bytes", o.work.read.value()},
+              {"written_bytes", o.work.written.value()},
+              {"sent_bytes", o.work.sent.value()},
+              {"messages", o.work.messages}}},
+            {"ranks", ranks_json(o.ranks)},
+            {"sample",
+             {{"statistic", o.sample.statistic},
+              {"iterations_per_sample", o.sample.iterations_per_sample},
+              {"timer", o.sample.timer}}},
+            {"samples_s", o.samples_s},
+            {"flags", {{"throttled", o.flags.throttled}, {"outlier", o.flags.outlier}}},
+            {"skew_s", o.skew_s},
+            {"outcome", {{"kind", to_string(o.outcome)}, {"reason", o.reason}}},
+            {"policy", policy_json(o.policy)},
+            {"verification",
+             {{"max_rel_error", o.verification.max_rel_error},
+              {"tolerance", o.verification.tolerance},
+              {"method", o.verification.method}}},
+            {"library",
+             {{"name", o.library.name},
+              {"runtime_version", o.library.runtime_version},
+              {"algorithm", o.library.algorithm},
+              {"workspace_bytes", o.library.workspace_bytes}}},
+            {"environment_id", o.environment_id},
+            {"commit", o.commit},
+            {"source", source_json(o.source)},
+            {"started_at", o.started_at}};
+  if (o.routed) json["routing"] = routing_json(o.routing);
+  return json.dump() + "\n";
+}
+
+const Environment& ObservationFile::environment(const std::string& id) const {
+  for (const auto& environment : environments)
+    if (environment.id() == id) return environment;
+  throw InvalidInput{"no environment line has the id '" + id +
+                     "'; was the file cut or joined from parts?"};
+}
+
+}  // namespace moecal

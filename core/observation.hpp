@@ -1,0 +1,127 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include "core/environment.hpp"
+#include "core/error.hpp"
+#include "core/point.hpp"
+#include "core/work.hpp"
+
+namespace moecal {
+
+inline constexpr char kObservationSchema[] = "moecal.observation/1";
+
+enum class Outcome { measured, skipped, failed };
+[[nodiscard]] std::string_view to_string(Outcome outcome);
+
+/// How each number of samples_s came about.
+struct SampleInfo {
+  std::string statistic = "raw";  // raw | mean | median: of what one sample stands for
+  std::int64_t iterations_per_sample = 1;
+  std::string timer;  // steady_clock | cuda_event | foreign
+};
+
+/// Per-sample flags, each as long as samples_s or empty. A flagged sample is never deleted.
+struct SampleFlags {
+  std::vector<bool> throttled;
+  std::vector<bool> outlier;
+};
+
+struct VerificationResult {
+  double max_rel_error = 0;
+  double tolerance = 0;
+  std::string method;  // full | sampled+freivalds | pattern | none
+};
+
+struct LibraryInfo {
+  std::string name;
+  std::string runtime_version;  // of the library that ran, not of its header
+  std::string algorithm = "unknown";
+  std::int64_t workspace_bytes = 0;
+};
+
+/// Where an observation comes from: our own sampler, or a line of somebody's log.
+struct Source {
+  std::string kind = "measured";  // measured | imported
+  std::string tool;               // imported: nccl-tests, aiconfigurator, ...
+  std::string file;               // imported: base name of the file
+  int line = 0;                   // imported: 1-based
+  std::string sha256;             // imported: of the whole file
+};
+
+/// THE record: one point of one operation on one implementation, sampled once. One JSON line; raw
+/// samples in seconds, never averaged on the way in; skipped and failed points are records too.
+struct Observation {
+  std::string run_id;
+  int repetition = 0;
+  std::string operation;
+  std::string implementation;
+  std::string backend;
+  Dtypes dtypes;
+  Point point;
+  RoutingSpec routing;  // meaningful where the operation routes; else the default
+  bool routed = false;
+  Work work;
+  Ranks ranks;
+  SampleInfo sample;
+  std::vector<double> samples_s;
+  SampleFlags flags;
+  std::vector<double>
+      skew_s;  // collectives, single calls: last start minus first start, per sample
+  Outcome outcome = Outcome::measured;
+  std::string reason;  // of skipped and failed: a sentence
+  Policy policy;
+  VerificationResult verification;
+  LibraryInfo library;
+  std::string environment_id;
+  std::string commit;
+  Source source;
+  std::string started_at;  // UTC, ISO 8601
+
+  /// Median of the samples that are not throttled (of all, if all are). @throws InvalidInput if
+  /// there are none.
+  [[nodiscard]] double seconds() const;
+  /// The resume key: same key, same measurement; run_id is not part of it.
+  [[nodiscard]] std::string key() const;
+};
+
+[[nodiscard]] std::string to_json_line(const Observation& observation);
+
+/// A file of observations and the environments they name.
+struct ObservationFile {
+  std::vector<Environment> environments;
+  std::vector<Observation> observations;
+  /// @throws InvalidInput if no environment has that id.
+  [[nodiscard]] const Environment& environment(const std::string& id) const;
+};
+
+/// Reads JSON Lines: environment and observation lines in any order. A last line without its
+/// newline (a writer that died) is ignored if it does not parse; any other bad line throws.
+/// @throws InvalidInput naming file, line and field; also on another schema version.
+[[nodiscard]] ObservationFile read_observations(const std::string& path);
+/// The same from a stream; `name` stands for the file in messages.
+[[nodiscard]] ObservationFile read_observations(std::istream& stream, const std::string& name);
+
+/// Appends lines to a JSON Lines file: each line is one write() followed by fsync, so a killed
+/// process leaves whole lines. A half line left by an earlier death is cut off when the file is
+/// opened.
+class LineAppender {
+ public:
+  /// @throws Error naming the path and the reason.
+  explicit LineAppender(const std::string& path);
+  ~LineAppender();
+  LineAppender(const LineAppender&) = delete;
+  LineAppender& operator=(const LineAppender&) = delete;
+  /// @throws Error (e.g. "No space left on device") ; lines written before stay whole.
+  void append(const std::string& line);
+
+ private:
+  std::string path_;
+  int descriptor_ = -1;
+};
+
+}  // namespace moecal

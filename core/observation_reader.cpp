@@ -1,0 +1,167 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <fstream>
+#include <istream>
+
+#include "core/json_reader.hpp"
+#include "core/observation.hpp"
+
+namespace moecal {
+namespace {
+
+Dtypes read_dtypes(const JsonReader& r) {
+  return {r.require<std::string>("a"),          r.require<std::string>("b"),
+          r.require<std::string>("c"),          r.require<std::string>("accumulate"),
+          r.require<std::string>("scale_mode"), r.require<std::string>("layout")};
+}
+
+RoutingSpec read_routing(const JsonReader& r) {
+  return {r.require<std::string>("distribution"), r.require<std::uint64_t>("seed"),
+          r.require<double>("exponent"), r.require<double>("capacity_factor")};
+}
+
+Ranks read_ranks(const JsonReader& r) {
+  return {r.require<int>("world"),
+          r.require<int>("group"),
+          r.require<std::string>("placement"),
+          r.require<int>("concurrent_groups"),
+          r.require<int>("nodes"),
+          r.require<std::string>("tier")};
+}
+
+Policy read_policy(const JsonReader& r) {
+  return {r.require<std::string>("cache"), r.require<std::string>("graph"),
+          r.require<int>("warmup"), r.require<std::uint64_t>("order_seed"),
+          r.require<std::string>("stop_rule")};
+}
+
+Work read_work(const JsonReader& r) {
+  return {Flops{r.require<double>("flops")}, Bytes{r.require<double>("read_bytes")},
+          Bytes{r.require<double>("written_bytes")}, Bytes{r.require<double>("sent_bytes")},
+          r.require<std::int64_t>("messages")};
+}
+
+Source read_source(const JsonReader& r) {
+  Source source{r.require<std::string>("kind"), "", "", 0, ""};
+  if (source.kind == "measured") return source;
+  if (source.kind != "imported") r.fail("kind", "is neither 'measured' nor 'imported'");
+  source.tool = r.require<std::string>("tool");
+  source.file = r.require<std::string>("file");
+  source.line = r.require<int>("line");
+  source.sha256 = r.require<std::string>("sha256");
+  return source;
+}
+
+void read_outcome(const JsonReader& r, Observation& o) {
+  const auto kind = r.require<std::string>("kind");
+  o.reason = r.require<std::string>("reason");
+  for (const auto outcome : {Outcome::measured, Outcome::skipped, Outcome::failed}) {
+    if (kind != to_string(outcome)) continue;
+    o.outcome = outcome;
+    return;
+  }
+  r.fail("kind", "is not measured, skipped or failed");
+}
+
+void check_samples(const JsonReader& r, const Observation& o) {
+  if (o.outcome == Outcome::measured && o.samples_s.empty())
+    r.fail("samples_s", "is empty although the point is measured");
+  for (const double s : o.samples_s)
+    if (!(s > 0 && s < 1e6))
+      r.fail("samples_s", "holds a value that is not a positive number of seconds");
+  for (const auto* flags : {&o.flags.throttled, &o.flags.outlier})
+    if (!flags->empty() && flags->size() != o.samples_s.size())
+      r.fail("flags", "has another length than samples_s");
+}
+
+Observation read_observation(const JsonReader& r) {
+  Observation o;
+  o.run_id = r.require<std::string>("run_id");
+  o.repetition = r.require<int>("repetition");
+  o.operation = r.require<std::string>("operation");
+  o.implementation = r.require<std::string>("implementation");
+  o.backend = r.require<std::string>("backend");
+  o.dtypes = read_dtypes(r.object("dtypes"));
+  o.point = r.require<Point>("point");
+  o.routed = r.has("routing");
+  if (o.routed) o.routing = read_routing(r.object("routing"));
+  o.work = read_work(r.object("work"));
+  o.ranks = read_ranks(r.object("ranks"));
+  const auto sample = r.object("sample");
+  o.sample = {sample.require<std::string>("statistic"),
+              sample.require<std::int64_t>("iterations_per_sample"),
+              sample.require<std::string>("timer")};
+  o.samples_s = r.require<std::vector<double>>("samples_s");
+  const auto flags = r.object("flags");
+  o.flags = {flags.require<std::vector<bool>>("throttled"),
+             flags.require<std::vector<bool>>("outlier")};
+  o.skew_s = r.require<std::vector<double>>("skew_s");
+  read_outcome(r.object("outcome"), o);
+  o.policy = read_policy(r.object("policy"));
+  const auto verification = r.object("verification");
+  o.verification = {verification.require<double>("max_rel_error"),
+                    verification.require<double>("tolerance"),
+                    verification.require<std::string>("method")};
+  const auto library = r.object("library");
+  o.library = {
+      library.require<std::string>("name"), library.require<std::string>("runtime_version"),
+      library.require<std::string>("algorithm"), library.require<std::int64_t>("workspace_bytes")};
+  o.environment_id = r.require<std::string>("environment_id");
+  o.commit = r.require<std::string>("commit");
+  o.source = read_source(r.object("source"));
+  o.started_at = r.require<std::string>("started_at");
+  check_samples(r, o);
+  return o;
+}
+
+Environment read_environment(const JsonReader& r) {
+  Environment e;
+  e.card = r.require<std::string>("card");
+  e.system = r.require<std::string>("system");
+  e.device_name = r.require<std::string>("device_name");
+  e.host = r.require<std::string>("host");
+  e.driver = r.require<std::string>("driver");
+  e.libraries = r.require<std::map<std::string, std::string>>("libraries");
+  e.settings = r.require<std::map<std::string, std::string>>("settings");
+  if (e.id() != r.require<std::string>("environment_id"))
+    r.fail("environment_id", "does not match the environment: the line was edited");
+  return e;
+}
+
+void read_line(const std::string& line, const FileLine& where, ObservationFile& file) {
+  const auto json = parse_json(line, where);
+  const JsonReader reader{json, where};
+  const auto schema = reader.require<std::string>("schema");
+  if (schema == kObservationSchema)
+    file.observations.push_back(read_observation(reader));
+  else if (schema == kEnvironmentSchema)
+    file.environments.push_back(read_environment(reader));
+  else
+    reader.fail("schema", "is '" + schema + "'; this moecal reads " + kObservationSchema + " and " +
+                              kEnvironmentSchema);
+}
+
+}  // namespace
+
+ObservationFile read_observations(std::istream& stream, const std::string& name) {
+  ObservationFile file;
+  std::string line;
+  for (int number = 1; std::getline(stream, line); ++number) {
+    if (line.empty()) continue;
+    const bool unfinished = stream.eof();  // no newline: the writer may have died inside this line
+    try {
+      read_line(line, {name, number}, file);
+    } catch (const InvalidInput&) {
+      if (!unfinished) throw;
+    }
+  }
+  return file;
+}
+
+ObservationFile read_observations(const std::string& path) {
+  std::ifstream stream{path};
+  if (!stream) throw InvalidInput{"cannot read '" + path + "': does it exist, and may it be read?"};
+  return read_observations(stream, path);
+}
+
+}  // namespace moecal

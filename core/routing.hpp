@@ -1,0 +1,40 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace moecal {
+
+/// How tokens choose experts. The same specification always gives the same draw.
+struct RoutingSpec {
+  std::string distribution = "uniform";  // uniform | balanced | power_law
+  std::uint64_t seed = 1;
+  double exponent = 1.2;  // of power_law: expert e has weight (e+1)^-exponent, experts shuffled
+  double capacity_factor = 0.0;  // rows an expert takes at most, over the mean; 0: no limit
+  bool operator==(const RoutingSpec&) const = default;
+};
+
+/// One draw of token -> experts: permute, grouped GEMM and all-to-all-v take their counts from it.
+struct RoutingDraw {
+  std::int64_t tokens = 0;
+  std::int64_t experts = 0;
+  std::int64_t top_k = 0;
+  std::vector<std::int32_t>
+      expert_of;                 // [tokens, top_k], row-major; the top_k experts of a token differ
+  std::vector<float> weight_of;  // [tokens, top_k]; the weights of a token sum to 1
+  std::vector<std::int64_t> counts;  // [experts] rows an expert is given, before any capacity limit
+  std::vector<std::int64_t> offsets;  // [experts + 1] exclusive prefix sum of counts
+};
+
+struct RoutingShape {
+  std::int64_t tokens = 0;
+  std::int64_t experts = 0;
+  std::int64_t top_k = 0;
+};
+
+/// @throws InvalidInput if top_k > experts, a size is negative or the distribution is unknown.
+[[nodiscard]] RoutingDraw draw_routing(const RoutingShape& shape, const RoutingSpec& spec);
+
+}  // namespace moecal

@@ -1,0 +1,24 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <span>
+#include <vector>
+
+/// Pure functions of samples. Each throws InvalidInput on an empty input: there is no statistic of
+/// nothing.
+namespace moecal {
+
+[[nodiscard]] double mean(std::span<const double> samples);
+[[nodiscard]] double standard_deviation(
+    std::span<const double> samples);  // n - 1; 0 for one sample
+[[nodiscard]] double median(std::span<const double> samples);
+/// Linear interpolation between order statistics; p in [0, 1].
+[[nodiscard]] double quantile(std::span<const double> samples, double p);
+/// Median absolute deviation, scaled to the standard deviation of a normal.
+[[nodiscard]] double scaled_mad(std::span<const double> samples);
+/// Half-width of a distribution-free confidence interval of the median, over the median.
+[[nodiscard]] double relative_median_half_width(std::span<const double> samples, double confidence);
+/// True for each sample further than `cut` scaled MADs from the median.
+[[nodiscard]] std::vector<bool> outliers(std::span<const double> samples, double cut = 5.0);
+
+}  // namespace moecal

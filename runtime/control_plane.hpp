@@ -1,0 +1,41 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace moecal {
+
+/// What ranks need from one another besides the operation that is measured: agreement. Every call
+/// but rank(), size() and host() is collective over the plane's ranks. @throws Error naming the
+/// rank and call.
+class ControlPlane {
+ public:
+  virtual ~ControlPlane() = default;
+  [[nodiscard]] virtual int rank() const = 0;
+  [[nodiscard]] virtual int size() const = 0;
+  virtual void barrier() = 0;
+  /// Element-wise maximum over ranks, in place, the same on every rank.
+  virtual void max(std::span<double> values) = 0;
+  /// Root's bytes on every rank; every rank passes a buffer of the same size.
+  virtual void broadcast(std::span<char> bytes, int root) = 0;
+  /// The ranks that pass the same colour, ordered by rank.
+  [[nodiscard]] virtual std::unique_ptr<ControlPlane> split(int colour) = 0;
+  /// The implementation's own communicator for backends that need it (MPI_Comm*), else nullptr.
+  [[nodiscard]] virtual void* native() { return nullptr; }
+  /// Ends every rank of the launch after this rank failed; does not return.
+  [[noreturn]] virtual void abort(int exit_status) = 0;
+
+  [[nodiscard]] double max(double value) {
+    max(std::span<double>{&value, 1});
+    return value;
+  }
+  [[nodiscard]] double min(double value) { return -max(-value); }
+};
+
+/// One rank, alone.
+[[nodiscard]] std::unique_ptr<ControlPlane> make_single_rank_plane();
+
+}  // namespace moecal
