@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: The moecal authors
+# SPDX-License-Identifier: Apache-2.0
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source scripts/packages.sh
+
+usage() {
+  cat <<'TEXT'
+Usage: scripts/calibrate.sh [options]
+
+Installs what is missing, builds moecal, measures this machine, fits cost coefficients and checks the five
+planning documents against them. Ends with a summary and the paths of what it wrote.
+
+  --suite NAME    quick (default, a minute or two), planner (every primitive the documents need that this
+                  machine can run), full, or a suite file
+  --out DIR       where observations, coefficients and the check go (default: out/)
+  --device NAME   auto (default: the GPUs if there are any, else the CPU), cpu, cuda
+  --ranks N       ranks of the collectives (default: one per GPU; 4 on a CPU)
+  --help          this text
+
+A run that was cut goes on where it stopped: give the same --out again. A new --out measures anew.
+TEXT
+}
+
+suite=quick out=out device=auto ranks=
+while [[ $# -gt 0 ]]; do
+  case "$1" in
+    --help | -h) usage; exit 0 ;;
+    --suite | --out | --device | --ranks)
+      [[ $# -ge 2 ]] || { echo "calibrate.sh: $1 needs a value; see --help" >&2; exit 2; }
+      printf -v "${1#--}" '%s' "$2"; shift 2 ;;
+    *) echo "calibrate.sh: unknown option '$1'; see --help" >&2; exit 2 ;;
+  esac
+done
+
+case "$device" in
+  auto) if [[ "$(gpu_count)" -gt 0 ]]; then device=cuda; else device=cpu; fi ;;
+  cpu | cuda) ;;
+  *) echo "calibrate.sh: --device is auto, cpu or cuda, not '$device'" >&2; exit 2 ;;
+esac
+if [[ $device == cuda ]]; then
+  toolkit=$(cuda_toolkit)
+  [[ -n "$toolkit" ]] || { echo "calibrate.sh: no CUDA toolkit (nvcc) found; install one, or use --device cpu" >&2; exit 1; }
+  export CUDACXX="$toolkit/bin/nvcc"
+  preset=cuda-mpi
+else
+  preset=cpu
+fi
+
+install_packages "${moecal_build_packages[@]}"
+say "building (preset $preset)"
+mkdir -p "$out"
+build=build/$preset-release
+cmake --preset "$preset" -B "$build" -DMOECAL_TESTS=OFF >"$out/configure.log" 2>&1 || { cat "$out/configure.log" >&2; exit 1; }
+grep '^-- moecal:' "$out/configure.log" || true
+cmake --build "$build" >"$out/build.log" 2>&1 || { tail -40 "$out/build.log" >&2; exit 1; }
+moecal=$build/bin/moecal
+
+say "measuring (suite $suite, device $device)"
+# One run per output folder: the same folder resumes it.
+[[ -f "$out/run_id" ]] || date -u +%Y%m%dT%H%M%SZ >"$out/run_id"
+measured=0
+"$moecal" measure --suite "$suite" --device "$device" ${ranks:+--ranks "$ranks"} \
+  --run-id "$(cat "$out/run_id")" --out "$out/observations.jsonl" || measured=$?
+# 130: the user stopped it. Otherwise failed points are recorded, and the rest is still worth fitting.
+[[ $measured -eq 130 || ! -s "$out/observations.jsonl" ]] && exit "$measured"
+
+say "fitting"
+"$moecal" fit "$out/observations.jsonl" --out "$out/coefficients.json" --csv "$out/coefficients.csv" | tee "$out/fit.txt"
+
+card=$("$moecal" fit --show-card "$out/coefficients.json")
+say "checking the planning documents against this machine ($card)"
+"$moecal" check --card "$card" --coefficients "$out/coefficients.json" >"$out/check.txt"
+"$moecal" check --card "$card" --coefficients "$out/coefficients.json" --json >"$out/check.json"
+sed '/^$/q' "$out/check.txt"
+
+say "wrote"
+printf '  %-28s %s\n' "$out/observations.jsonl" "every point, raw samples, skipped and failed ones too" \
+  "$out/coefficients.json" "the fitted cost coefficients, with intervals" \
+  "$out/coefficients.csv" "the same as a flat table for planners" \
+  "$out/check.txt" "the planning documents' claims, one by one (check.json: for programs)"
+[[ $measured -eq 0 ]] || say "some points failed: see 'failed' in $out/observations.jsonl; run again to try them again"
+exit "$measured"

@@ -1,0 +1,64 @@
+# SPDX-FileCopyrightText: The moecal authors
+# SPDX-License-Identifier: Apache-2.0
+# Sourced by the other scripts: what moecal needs from the system, and how to get it on Debian.
+
+# package:probe, where a probe is command:NAME, header:NAME (found by the C++ compiler) or library:NAME.
+moecal_build_packages=(
+  g++:command:g++ cmake:command:cmake ninja-build:command:ninja git:command:git
+  libbenchmark-dev:header:benchmark/benchmark.h nlohmann-json3-dev:header:nlohmann/json.hpp
+  libcli11-dev:header:CLI/CLI.hpp libtomlplusplus-dev:header:toml++/toml.h
+  libmuparser-dev:header:muParser.h libceres-dev:header:ceres/version.h libdnnl-dev:header:dnnl.h
+  openmpi-bin:command:mpirun libopenmpi-dev:command:mpicc ccache:command:ccache
+)
+moecal_test_packages=(
+  libgtest-dev:header:gtest/gtest.h libgmock-dev:header:gmock/gmock.h
+  libboost-context-dev:header:boost/context/fiber.hpp clang-format:command:clang-format
+  python3-jsonschema:python:jsonschema
+)
+
+say() { printf '== %s\n' "$*"; }
+
+probe_found() {
+  case "$1" in
+    command:*) command -v "${1#command:}" >/dev/null ;;
+    header:*) g++ -std=c++20 -E -x c++ -include "${1#header:}" /dev/null >/dev/null 2>&1 ;;
+    python:*) /usr/bin/python3 -c "import ${1#python:}" >/dev/null 2>&1 ;;
+  esac
+}
+
+# missing_packages LIST...: prints the packages whose probe fails.
+missing_packages() {
+  local entry
+  for entry in "$@"; do
+    probe_found "${entry#*:}" || printf '%s\n' "${entry%%:*}"
+  done
+}
+
+# install_packages LIST...: installs what is missing where it can (root on Debian), else names it and goes on:
+# what is really not there stops the build with its own message.
+install_packages() {
+  local missing
+  mapfile -t missing < <(missing_packages "$@")
+  [[ ${#missing[@]} -eq 0 ]] && return 0
+  if ! command -v apt-get >/dev/null; then
+    say "not found: ${missing[*]} (Debian's names). This is not Debian: install them your way; going on without."
+  elif [[ $EUID -ne 0 ]]; then
+    say "not found: ${missing[*]}. Not root: ask for 'apt-get install ${missing[*]}'; going on without."
+  else
+    say "installing ${missing[*]}"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  fi
+}
+
+# The folder of the CUDA toolkit, or nothing.
+cuda_toolkit() {
+  local nvcc
+  nvcc=$(command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null || true)
+  [[ -n "$nvcc" ]] && dirname "$(dirname "$nvcc")"
+}
+
+# The number of GPUs that the driver shows.
+gpu_count() {
+  if command -v nvidia-smi >/dev/null; then nvidia-smi -L 2>/dev/null | grep -c '^GPU ' || true; else echo 0; fi
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: The moecal authors
+# SPDX-License-Identifier: Apache-2.0
+# Installs what is missing, builds, and passes all tests. With a CUDA toolkit the CUDA code is compiled and
+# linked too; without one the build says what it left out.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source scripts/packages.sh
+
+install_packages "${moecal_build_packages[@]}" "${moecal_test_packages[@]}"
+
+say "format and include direction"
+if command -v clang-format >/dev/null; then
+  git ls-files '*.cpp' '*.hpp' '*.cu' '*.cuh' | xargs clang-format --dry-run --Werror
+fi
+./scripts/check_includes
+
+toolkit=$(cuda_toolkit)
+if [[ -n "$toolkit" ]]; then
+  preset=cuda-mpi
+  export CUDACXX="$toolkit/bin/nvcc"
+  say "CUDA toolkit: $toolkit"
+else
+  preset=cpu
+  say "no CUDA toolkit: the CUDA, cuBLASLt and NCCL code is left out of this build"
+fi
+say "building and testing (preset $preset)"
+cmake --preset "$preset"
+cmake --build --preset "$preset"
+ctest --preset "$preset"
+
+say "CUDA kernels on the CPU under AddressSanitizer and UndefinedBehaviorSanitizer"
+cmake --preset cpu-asan >/dev/null
+cmake --build --preset cpu-asan --target sanitizer_tests
+ctest --preset cpu-asan -L sanitizer
+say "all tests passed"
