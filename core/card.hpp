@@ -1,0 +1,61 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/units.hpp"
+
+namespace moecal {
+
+/// A nominal figure and where it was published. Absent figures are unknown: nothing is guessed.
+template <class T>
+struct Nominal {
+  T value{};
+  std::string source;  // URL or document
+};
+template <class T>
+using MaybeNominal = std::optional<Nominal<T>>;
+
+/// A link class: NVLink, Infinity Fabric, PCIe, InfiniBand. Rates are of one device, one direction.
+struct Link {
+  std::string name;
+  MaybeNominal<BytesPerSecond> rate;
+};
+
+/// A GPU or CPU model with its nominal figures: one file of hardware/.
+struct Card {
+  std::string id;                    // b200-sxm: the word in records and options
+  std::string name;                  // for people
+  std::vector<std::string> aliases;  // other spellings and the driver's device names
+  MaybeNominal<Bytes> memory;
+  MaybeNominal<BytesPerSecond> memory_bandwidth;
+  std::map<std::string, Nominal<FlopsPerSecond>> peak;  // dense, by dtype of the operands
+  Link link;                                            // between the devices of a node
+  MaybeNominal<int> devices_per_node;
+  Link nic;   // one device's share of the node's network
+  Link pcie;  // to the host
+  MaybeNominal<Bytes> last_level_cache;
+  MaybeNominal<int> multiprocessors;  // streaming multiprocessors or compute units
+  MaybeNominal<double> power_limit_watts;
+
+  /// The dense peak for operands of this dtype (f16 and bf16 stand for each other, as do the FP8
+  /// types), where it is known.
+  [[nodiscard]] std::optional<FlopsPerSecond> dense_peak(const std::string& dtype) const;
+};
+
+/// One spec sheet. @throws InvalidInput naming file and key.
+[[nodiscard]] Card read_card(const std::string& path);
+
+/// Every spec sheet of moecal's data folder, by id.
+/// @throws InvalidInput naming file and key; also when two cards share a name.
+[[nodiscard]] std::vector<Card> known_cards();
+
+/// The card a person or a driver means: an id, an alias or a device name, whatever the case and
+/// punctuation. `cpu-...` needs no spec sheet: a card of which no nominal figure is known.
+/// @throws InvalidInput listing the known ids.
+[[nodiscard]] Card find_card(const std::string& name);
+
+}  // namespace moecal

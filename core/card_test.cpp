@@ -1,0 +1,100 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "core/card.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "core/error.hpp"
+
+namespace moecal {
+namespace {
+
+using testing::HasSubstr;
+
+/// What read_card says of a spec sheet with this text; empty if it is fine.
+std::string what_is_wrong(const std::string& text) {
+  const auto path =
+      std::filesystem::temp_directory_path() / ("moecal_card_" + std::to_string(::getpid()));
+  std::ofstream{path} << text;
+  std::string problem;
+  try {
+    (void)read_card(path.string());
+  } catch (const InvalidInput& error) {
+    problem = error.what();
+    EXPECT_THAT(problem, HasSubstr(path.string()));
+  }
+  std::filesystem::remove(path);
+  return problem;
+}
+
+const std::string kHead = "id = \"x\"\nname = \"X\"\naliases = []\n";
+
+TEST(Card, IsFoundByIdAliasAndDeviceName) {
+  for (const char* name : {"b200-sxm", "b200_sxm", "NVIDIA B200", "nvidia b200"})
+    EXPECT_EQ(find_card(name).id, "b200-sxm") << name;
+  EXPECT_EQ(find_card("NVIDIA H100 80GB HBM3").id, "h100-sxm");
+  EXPECT_EQ(find_card("NVIDIA A100-SXM4-80GB").id, "a100-sxm-80");
+  EXPECT_EQ(find_card("NVIDIA A100-SXM-64GB").id, "a100-64");
+}
+
+TEST(Card, OfACpuHasNoNominalFigures) {
+  const auto card = find_card("cpu-amd-epyc-7b13");
+  EXPECT_EQ(card.id, "cpu-amd-epyc-7b13");
+  EXPECT_FALSE(card.memory_bandwidth.has_value());
+  EXPECT_FALSE(card.dense_peak("f32").has_value());
+}
+
+TEST(Card, UnknownNamesAreAnsweredWithTheKnownOnes) {
+  try {
+    (void)find_card("NVIDIA Graphics Device");
+    FAIL() << "an unknown card was found";
+  } catch (const InvalidInput& error) {
+    EXPECT_THAT(error.what(), HasSubstr("unknown card 'NVIDIA Graphics Device'; known: a100-64"));
+    EXPECT_THAT(error.what(), HasSubstr(" b200-sxm"));
+  }
+}
+
+TEST(Card, EverySheetHasItsFileNameAndSourcedFigures) {
+  const auto cards = known_cards();
+  EXPECT_GE(cards.size(), 10u);
+  for (const auto& card : cards) {
+    EXPECT_EQ(find_card(card.id).name, card.name);
+    EXPECT_TRUE(
+        std::filesystem::exists(std::string{MOECAL_SOURCE_DIR} + "/hardware/" + card.id + ".toml"))
+        << card.id;
+    ASSERT_TRUE(card.memory.has_value()) << card.id;
+    EXPECT_FALSE(card.memory->source.empty()) << card.id;
+  }
+}
+
+TEST(Card, PeaksAreDenseAndSharedByTwinTypes) {
+  const auto card = find_card("h100-sxm");
+  EXPECT_DOUBLE_EQ(card.dense_peak("bf16")->value(), 9.895e14);
+  EXPECT_EQ(card.dense_peak("fp8_e5m2"), card.dense_peak("fp8_e4m3"));
+  EXPECT_FALSE(card.dense_peak("f32").has_value());
+  EXPECT_FALSE(find_card("a100-sxm-80").dense_peak("fp8_e4m3").has_value());
+}
+
+TEST(CardReader, NamesFileAndKey) {
+  EXPECT_EQ(what_is_wrong(kHead), "");
+  EXPECT_THAT(what_is_wrong("id = \"x\"\n"), HasSubstr("key 'name' must be a text"));
+  EXPECT_THAT(what_is_wrong(kHead + "memory_bytes = 3\n"),
+              HasSubstr("key 'memory_bytes' must be a table {value"));
+  EXPECT_THAT(what_is_wrong(kHead + "memory_bytes = {value = -1, source = \"s\"}\n"),
+              HasSubstr("key 'memory_bytes.value' must be a number above zero"));
+  EXPECT_THAT(what_is_wrong(kHead + "memory_bytes = {value = 1}\n"),
+              HasSubstr("key 'memory_bytes.source' must be a text"));
+  EXPECT_THAT(what_is_wrong(kHead + "memory_bits = 3\n"),
+              HasSubstr("key 'memory_bits' is not a key of a spec sheet"));
+  EXPECT_THAT(what_is_wrong(kHead + "[dense_peak_flops_per_second]\nf17 = {}\n"),
+              HasSubstr("key 'dense_peak_flops_per_second.f17' is no dtype"));
+  EXPECT_THAT(what_is_wrong("id = \n"), HasSubstr(":1: not valid TOML"));
+}
+
+}  // namespace
+}  // namespace moecal
