@@ -6,9 +6,14 @@
 #   permute_test.cpp     the tests              permute_bench.cpp    sweep, work, implementations
 #
 # Makes the library moecal_permute (backends), and moecal_permute_bench that a program links.
+# KERNELS_ON_CPU: the operation's test also runs its kernels. It is built twice: with <name>_cuda.cu
+# compiled for the CPU (tests/cuda_on_cpu/README.md; any machine), and, in a CUDA build, for the GPU
+# as <name>_gpu_test.
+#
 # A backend this build cannot have is left out; the folder's *_bench.cpp does not offer it then
 # (core/build.hpp says what the build has). tests/ decides what is run.
 function(moecal_add_operation name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "KERNELS_ON_CPU" "" "")
   set(sources ${name}/${name}_cpu.cpp)
   set(libraries moecal_core moecal_runtime)
   _moecal_backend(${name} _local.cpp ON)
@@ -23,9 +28,13 @@ function(moecal_add_operation name)
   endif()
   add_library(moecal_${name} STATIC ${sources})
   target_link_libraries(moecal_${name} PUBLIC ${libraries})
-  add_library(moecal_${name}_bench STATIC ${name}/${name}_bench.cpp)
-  target_link_libraries(moecal_${name}_bench PUBLIC moecal_${name} moecal_bench)
-  if(MOECAL_TESTS AND EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}_test.cpp)
+  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}_bench.cpp)
+    add_library(moecal_${name}_bench STATIC ${name}/${name}_bench.cpp)
+    target_link_libraries(moecal_${name}_bench PUBLIC moecal_${name} moecal_bench)
+  endif()
+  if(MOECAL_TESTS AND arg_KERNELS_ON_CPU)
+    moecal_add_kernel_tests(${name})
+  elseif(MOECAL_TESTS AND EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}_test.cpp)
     moecal_add_test(${name}_test SOURCES ${name}/${name}_test.cpp LIBRARIES moecal_${name}_bench)
   endif()
 endfunction()

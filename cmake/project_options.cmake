@@ -26,6 +26,6 @@ target_compile_options(
     # A register spill is a build error: it would silently cost bandwidth.
     "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Xptxas -warn-spills,-Werror>")
 if(MOECAL_SANITIZER)
-  target_compile_options(moecal_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${MOECAL_SANITIZER} -fno-omit-frame-pointer -g>)
+  target_compile_options(moecal_options INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-fsanitize=${MOECAL_SANITIZER} -fno-sanitize-recover=all -fno-omit-frame-pointer -g>")
   target_link_options(moecal_options INTERFACE -fsanitize=${MOECAL_SANITIZER})
 endif()

@@ -31,3 +31,21 @@ function(moecal_add_test name)
     set_tests_properties(${name} PROPERTIES LABELS "cpu;${arg_LABELS}" TIMEOUT 300)
   endif()
 endfunction()
+
+# moecal_add_kernel_tests(permute): permute_test runs permute_cuda.cu compiled by the C++ compiler against the
+# emulation in tests/cuda_on_cpu, permute_gpu_test the same text compiled by nvcc on a GPU.
+function(moecal_add_kernel_tests name)
+  set(folder ${CMAKE_CURRENT_SOURCE_DIR}/${name})
+  # A .cpp that includes the .cu: the .cu itself belongs to nvcc in a CUDA build.
+  file(RELATIVE_PATH kernels ${PROJECT_SOURCE_DIR} ${folder}/${name}_cuda.cu)
+  file(CONFIGURE OUTPUT ${name}_cuda_on_cpu.cpp CONTENT "#include \"${kernels}\"\n")
+  moecal_add_test(
+    ${name}_test SOURCES ${folder}/${name}_test.cpp ${folder}/${name}_cpu.cpp
+                         ${CMAKE_CURRENT_BINARY_DIR}/${name}_cuda_on_cpu.cpp
+    LIBRARIES moecal_cuda_on_cpu moecal_core)
+  # Before the project's root: <cuda_runtime.h> and "runtime/launch.cuh" are the emulation's.
+  target_include_directories(${name}_test BEFORE PRIVATE ${PROJECT_SOURCE_DIR}/tests/cuda_on_cpu/include)
+  if(MOECAL_HAS_CUDA)
+    moecal_add_test(${name}_gpu_test SOURCES ${folder}/${name}_test.cpp LIBRARIES moecal_${name} LABELS gpu)
+  endif()
+endfunction()

@@ -111,6 +111,20 @@ TEST(Routing, IsTheSameOnEveryMachineAndAddsUp) {
   EXPECT_THROW((void)draw_routing({8, 4, 5}, {}), InvalidInput);
 }
 
+TEST(Routing, PlacesRowsByExpertThenByToken) {
+  const RoutingDraw draw{.tokens = 3,
+                         .experts = 3,
+                         .top_k = 2,
+                         .expert_of = {2, 0, 2, 1, 2, 0},
+                         .weight_of = {},
+                         .counts = {2, 1, 3},
+                         .offsets = {0, 2, 3, 6}};
+  EXPECT_EQ(place_rows(draw, 0), (std::vector<std::int32_t>{3, 0, 4, 2, 5, 1}));
+  EXPECT_EQ(place_rows(draw, 1), (std::vector<std::int32_t>{2, 0, -1, 1, -1, -1}));
+  EXPECT_EQ(expert_capacity({3, 3, 2}, 0), 0);
+  EXPECT_EQ(expert_capacity({3, 3, 2}, 1.2), 3);
+}
+
 TEST(Statistics, OfHandComputedData) {
   const std::vector<double> samples{4, 1, 3, 2, 100};
   EXPECT_DOUBLE_EQ(median(samples), 3);

@@ -89,4 +89,28 @@ RoutingDraw draw_routing(const RoutingShape& shape, const RoutingSpec& spec) {
   return draw;
 }
 
+std::int64_t expert_capacity(const RoutingShape& shape, double capacity_factor) {
+  const double mean =
+      static_cast<double>(shape.tokens * shape.top_k) / static_cast<double>(shape.experts);
+  return static_cast<std::int64_t>(std::ceil(capacity_factor * mean));
+}
+
+std::vector<std::int32_t> place_rows(const RoutingDraw& draw, std::int64_t capacity) {
+  std::vector<std::int64_t> next(draw.counts.size());  // row that the expert's next token takes
+  std::vector<std::int64_t> end(draw.counts.size());   // first row that is not the expert's
+  std::int64_t row = 0;
+  for (std::size_t e = 0; e < next.size(); ++e) {
+    next[e] = row;
+    row += capacity == 0 ? draw.counts[e] : std::min(capacity, draw.counts[e]);
+    end[e] = row;
+  }
+  std::vector<std::int32_t> rows;
+  rows.reserve(draw.expert_of.size());
+  for (const auto expert : draw.expert_of) {
+    const auto e = static_cast<std::size_t>(expert);
+    rows.push_back(next[e] < end[e] ? static_cast<std::int32_t>(next[e]++) : -1);
+  }
+  return rows;
+}
+
 }  // namespace moecal

@@ -37,4 +37,12 @@ struct RoutingShape {
 /// @throws InvalidInput if top_k > experts, a size is negative or the distribution is unknown.
 [[nodiscard]] RoutingDraw draw_routing(const RoutingShape& shape, const RoutingSpec& spec);
 
+/// Rows an expert takes at most: capacity_factor x mean, rounded up; 0 (no limit) for a factor of
+/// 0.
+[[nodiscard]] std::int64_t expert_capacity(const RoutingShape& shape, double capacity_factor);
+
+/// Where each choice goes when rows are sorted by expert and, within an expert, by token:
+/// [tokens, top_k]; -1 where the expert has taken `capacity` rows already (0: no limit).
+[[nodiscard]] std::vector<std::int32_t> place_rows(const RoutingDraw& draw, std::int64_t capacity);
+
 }  // namespace moecal

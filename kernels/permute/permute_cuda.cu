@@ -1,0 +1,96 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/permute/permute.hpp"
+#include "runtime/launch.cuh"
+
+namespace moecal::kernels {
+namespace {
+
+constexpr int kBlockThreads = 256;
+// Loads a thread has under way before its first store: what hides the latency of device memory.
+constexpr int kWordsInFlight = 4;
+
+/// A shape in words: the widest unit that every row starts at a multiple of.
+template <class Word>
+struct RowsOfWords {
+  const Word* tokens;          // [token_count, words]
+  const std::int32_t* row_of;  // [token_count, top_k]
+  Word* rows;                  // [rows, words]
+  std::int64_t token_count;
+  int top_k;
+  std::int64_t words;  // of a row
+};
+
+// One row of threads (threadIdx.y) per token. A token is read once and written top_k times: device
+// memory sees the least traffic that there can be.
+template <class Word>
+__global__ void __launch_bounds__(kBlockThreads) permute_rows(RowsOfWords<Word> view) {
+  const std::int64_t token = std::int64_t{blockIdx.x} * blockDim.y + threadIdx.y;
+  if (token >= view.token_count) return;
+  const Word* from = view.tokens + token * view.words;
+  const std::int32_t* row_of = view.row_of + token * view.top_k;
+  const std::int64_t stride = blockDim.x;
+  for (std::int64_t first = threadIdx.x; first < view.words; first += stride * kWordsInFlight) {
+    Word held[kWordsInFlight] = {};
+#pragma unroll
+    for (int i = 0; i < kWordsInFlight; ++i)
+      if (first + i * stride < view.words) held[i] = from[first + i * stride];
+    for (int choice = 0; choice < view.top_k; ++choice) {
+      const std::int32_t row = row_of[choice];
+      if (row < 0) continue;
+      Word* to = view.rows + row * view.words;
+#pragma unroll
+      for (int i = 0; i < kWordsInFlight; ++i)
+        if (first + i * stride < view.words) to[first + i * stride] = held[i];
+    }
+  }
+}
+
+/// As many threads per token as have kWordsInFlight words each, in whole warps; the rest of the
+/// block takes further tokens.
+dim3 block_for(std::int64_t words) {
+  const std::int64_t warps = (words + 32 * kWordsInFlight - 1) / (32 * kWordsInFlight);
+  const auto across =
+      static_cast<unsigned>(std::clamp<std::int64_t>(32 * warps, 32, kBlockThreads));
+  return dim3{across, kBlockThreads / across, 1};
+}
+
+template <class Word>
+void permute_words(const PermuteShape& shape, const PermuteTensors& tensors, Stream stream) {
+  const RowsOfWords<Word> view{
+      static_cast<const Word*>(tensors.tokens),
+      tensors.row_of,
+      static_cast<Word*>(tensors.rows),
+      shape.tokens,
+      static_cast<int>(shape.top_k),
+      shape.hidden * size_of(shape.dtype) / static_cast<std::int64_t>(sizeof(Word))};
+  const dim3 block = block_for(view.words);
+  const auto blocks = static_cast<unsigned>((shape.tokens + block.y - 1) / block.y);
+  launch({.what = "permute rows", .grid = dim3{blocks, 1, 1}, .block = block, .stream = stream},
+         permute_rows<Word>, view);
+}
+
+bool divides_rows(std::uintptr_t word, const PermuteShape& shape, const PermuteTensors& tensors) {
+  const auto row_bytes = static_cast<std::uintptr_t>(shape.hidden * size_of(shape.dtype));
+  const auto from = reinterpret_cast<std::uintptr_t>(tensors.tokens);
+  const auto to = reinterpret_cast<std::uintptr_t>(tensors.rows);
+  return (row_bytes | from | to) % word == 0;
+}
+
+}  // namespace
+
+void permute_cuda(const PermuteShape& shape, const PermuteTensors& tensors, Stream stream) {
+  check_shape(shape);
+  if (shape.tokens == 0 || shape.hidden == 0) return;
+  if (divides_rows(16, shape, tensors)) return permute_words<uint4>(shape, tensors, stream);
+  if (divides_rows(4, shape, tensors)) return permute_words<std::uint32_t>(shape, tensors, stream);
+  if (divides_rows(2, shape, tensors)) return permute_words<std::uint16_t>(shape, tensors, stream);
+  permute_words<std::uint8_t>(shape, tensors, stream);
+}
+
+}  // namespace moecal::kernels

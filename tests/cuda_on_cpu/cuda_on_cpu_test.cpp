@@ -1,0 +1,230 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+// Tests the instrument: what the emulation must compute, and what it must refuse.
+#include <cuda_runtime.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <numeric>
+#include <vector>
+
+#include "runtime/launch.cuh"
+#include "tests/cuda_on_cpu/sanitizer.hpp"
+
+namespace moecal {
+namespace {
+
+using testing::HasSubstr;
+using testing::ThrowsMessage;
+
+constexpr unsigned kAllLanes = 0xffffffffU;
+
+LaunchConfig one_block(unsigned threads, std::size_t shared_bytes = 0) {
+  return {.what = "test",
+          .grid = {1, 1, 1},
+          .block = {threads, 1, 1},
+          .dynamic_shared_bytes = shared_bytes};
+}
+
+__global__ void write_number(int* out) {
+  const unsigned block = blockIdx.x + gridDim.x * blockIdx.y;
+  const unsigned thread = threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z);
+  out[block * blockDim.x * blockDim.y * blockDim.z + thread] +=
+      static_cast<int>(thread + 100 * block);
+}
+
+TEST(CudaOnCpu, RunsEveryThreadOfEveryBlockOnce) {
+  std::vector<int> out(2 * 3 * 24);
+  launch({.what = "test", .grid = {2, 3, 1}, .block = {2, 3, 4}}, write_number, out.data());
+  for (int i = 0; i < static_cast<int>(out.size()); ++i) EXPECT_EQ(out[i], i % 24 + i / 24 * 100);
+}
+
+// A sum over a block as a kernel would do it: every __syncthreads is needed.
+__global__ void sum_of_block(const int* in, int* out) {
+  int* partial = dynamic_shared<int>();
+  partial[threadIdx.x] = in[blockIdx.x * blockDim.x + threadIdx.x];
+  for (unsigned half = blockDim.x / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (threadIdx.x < half) partial[threadIdx.x] += partial[threadIdx.x + half];
+  }
+  if (threadIdx.x == 0) out[blockIdx.x] = partial[0];
+}
+
+__global__ void sum_without_barrier(const int* in, int* out) {
+  int* partial = dynamic_shared<int>();
+  partial[threadIdx.x] = in[threadIdx.x];
+  if (threadIdx.x < 32) partial[threadIdx.x] += partial[threadIdx.x + 32];
+  out[threadIdx.x] = partial[threadIdx.x];
+}
+
+class BothOrders : public testing::TestWithParam<cuda_on_cpu::Order> {
+ protected:
+  BothOrders() : before_{cuda_on_cpu::set_order(GetParam())} {}
+  ~BothOrders() override { cuda_on_cpu::set_order(before_); }
+
+ private:
+  cuda_on_cpu::Order before_;
+};
+
+TEST_P(BothOrders, BarriersSeparateWritesFromReads) {
+  std::vector<int> in(3 * 64);
+  std::iota(in.begin(), in.end(), 0);
+  std::vector<int> out(3);
+  launch({.what = "test", .grid = {3, 1, 1}, .block = {64, 1, 1}, .dynamic_shared_bytes = 256},
+         sum_of_block, in.data(), out.data());
+  EXPECT_EQ(out, (std::vector<int>{2016, 6112, 10208}));
+}
+
+INSTANTIATE_TEST_SUITE_P(CudaOnCpu, BothOrders,
+                         testing::Values(cuda_on_cpu::Order::ascending,
+                                         cuda_on_cpu::Order::descending));
+
+TEST(CudaOnCpu, AMissingBarrierShowsInOneOfTheOrders) {
+  const std::vector<int> in(64, 1);
+  std::vector<int> ascending(64);
+  std::vector<int> descending(64);
+  launch(one_block(64, 256), sum_without_barrier, in.data(), ascending.data());
+  const auto before = cuda_on_cpu::set_order(cuda_on_cpu::Order::descending);
+  launch(one_block(64, 256), sum_without_barrier, in.data(), descending.data());
+  cuda_on_cpu::set_order(before);
+  EXPECT_NE(ascending, descending);
+}
+
+__global__ void shuffles(int* out) {
+  const int lane = static_cast<int>(threadIdx.x);
+  out[lane] = __shfl_sync(kAllLanes, lane, 5);
+  out[32 + lane] = __shfl_xor_sync(kAllLanes, lane, 3);
+  out[64 + lane] = __shfl_up_sync(kAllLanes, lane, 1);
+  out[96 + lane] = __shfl_down_sync(kAllLanes, lane, 30);
+  out[128 + lane] = __shfl_sync(kAllLanes, lane, 1, 8);
+  out[160 + lane] = __shfl_xor_sync(kAllLanes, lane, 4, 4);
+}
+
+TEST(CudaOnCpu, ShufflesReadTheLaneThatCudaSays) {
+  std::vector<int> out(6 * 32);
+  launch(one_block(32), shuffles, out.data());
+  for (int lane = 0; lane < 32; ++lane) {
+    EXPECT_EQ(out[lane], 5);
+    EXPECT_EQ(out[32 + lane], lane ^ 3);
+    EXPECT_EQ(out[64 + lane], lane == 0 ? 0 : lane - 1);
+    EXPECT_EQ(out[96 + lane], lane < 2 ? lane + 30 : lane);
+    EXPECT_EQ(out[128 + lane], lane / 8 * 8 + 1);
+    EXPECT_EQ(out[160 + lane], lane);
+  }
+}
+
+// The two halves of a warp take different branches, each with its own mask.
+__global__ void votes(unsigned* out) {
+  const unsigned lane = threadIdx.x;
+  if (lane < 16)
+    out[lane] = __ballot_sync(0x0000ffffU, lane % 2 == 0);
+  else
+    out[lane] = __match_any_sync(0xffff0000U, lane % 3);
+}
+
+TEST(CudaOnCpu, VotesSeeTheLanesOfTheirMask) {
+  std::vector<unsigned> out(32);
+  launch(one_block(32), votes, out.data());
+  EXPECT_EQ(out[3], 0x5555U);
+  EXPECT_EQ(out[18], 0x49240000U);  // lanes 18, 21, 24, 27, 30
+}
+
+__global__ void count(int* total) { atomicAdd(total, 2); }
+
+TEST(CudaOnCpu, AtomicsAdd) {
+  int total = 0;
+  launch({.what = "test", .grid = {5, 1, 1}, .block = {33, 1, 1}}, count, &total);
+  EXPECT_EQ(total, 2 * 5 * 33);
+}
+
+__global__ void barrier_in_one_branch() {
+  if (threadIdx.x < 16)
+    __syncthreads();
+  else
+    __syncwarp(0xffff0000U);
+  if (threadIdx.x >= 16) __syncthreads();
+}
+
+__global__ void barrier_or_shuffle() {
+  if (threadIdx.x < 16)
+    __syncthreads();
+  else
+    __syncwarp();
+}
+
+TEST(CudaOnCpu, RefusesDivergentBarriers) {
+  EXPECT_THAT([] { launch(one_block(32), barrier_in_one_branch); },
+              ThrowsMessage<cuda_on_cpu::Error>(HasSubstr("__syncthreads is divergent: thread 0")));
+  EXPECT_THAT([] { launch(one_block(32), barrier_or_shuffle); },
+              ThrowsMessage<cuda_on_cpu::Error>(HasSubstr("divergent threads wait")));
+}
+
+__global__ void shuffle_with_exited_lane(int* out) {
+  if (threadIdx.x == 3) return;
+  out[threadIdx.x] = __shfl_xor_sync(kAllLanes, 1, 1);
+}
+
+__global__ void shuffle_outside_own_mask() { __syncwarp(1U); }
+
+__global__ void shuffle_from_outside_the_mask(int* out) {
+  if (threadIdx.x < 16) *out = __shfl_sync(0xffffU, 1, 20);
+}
+
+__global__ void different_operations(int* out) {
+  if (threadIdx.x < 16)
+    *out = __shfl_sync(kAllLanes, 1, 0);
+  else
+    __syncwarp();
+}
+
+TEST(CudaOnCpu, RefusesWarpOperationsThatCudaLeavesUndefined) {
+  int out[32];
+  EXPECT_THAT([&] { launch(one_block(32), shuffle_with_exited_lane, &out[0]); },
+              ThrowsMessage<cuda_on_cpu::Error>(HasSubstr("lane 3, which has exited")));
+  EXPECT_THAT([&] { launch(one_block(16), shuffle_with_exited_lane, &out[0]); },
+              ThrowsMessage<cuda_on_cpu::Error>(HasSubstr("has exited")));
+  EXPECT_THAT([] { launch(one_block(2), shuffle_outside_own_mask); },
+              ThrowsMessage<cuda_on_cpu::Error>(HasSubstr("lane 1 is not in its own mask")));
+  EXPECT_THAT([&] { launch(one_block(32), shuffle_from_outside_the_mask, &out[0]); },
+              ThrowsMessage<cuda_on_cpu::Error>(HasSubstr("lane 20, which is not in the mask")));
+  EXPECT_THAT([&] { launch(one_block(32), different_operations, &out[0]); },
+              ThrowsMessage<cuda_on_cpu::Error>(HasSubstr("another mask or operation")));
+}
+
+__global__ void do_nothing() {}
+
+TEST(CudaOnCpu, RefusesImpossibleLaunches) {
+  EXPECT_THROW(launch(one_block(1025), do_nothing), cuda_on_cpu::Error);
+  EXPECT_THROW(launch(one_block(0), do_nothing), cuda_on_cpu::Error);
+  EXPECT_THROW(launch(one_block(1, 49 * 1024), do_nothing), cuda_on_cpu::Error);
+  EXPECT_THROW(launch({.what = "test", .grid = {0, 1, 1}}, do_nothing), cuda_on_cpu::Error);
+}
+
+// A kernel that failed leaves no trace: the next one runs on the same fibers.
+TEST(CudaOnCpu, GoesOnAfterAFailure) {
+  int out[32];
+  EXPECT_THROW(launch(one_block(32), shuffle_with_exited_lane, &out[0]), cuda_on_cpu::Error);
+  int total = 0;
+  launch(one_block(64), count, &total);
+  EXPECT_EQ(total, 128);
+}
+
+__global__ void write_past_the_end(int* out) { out[threadIdx.x] = 1; }
+
+__global__ void write_past_shared() { dynamic_shared<char>()[threadIdx.x] = 1; }
+
+TEST(CudaOnCpuDeathTest, AddressSanitizerSeesWritesPastTheEnd) {
+  if (!cuda_on_cpu::built_with_address_sanitizer())
+    GTEST_SKIP() << "needs AddressSanitizer: preset cpu-asan";
+  EXPECT_DEATH(
+      {
+        std::vector<int> out(31);
+        launch(one_block(32), write_past_the_end, out.data());
+      },
+      "heap-buffer-overflow.*in write_past_the_end");
+  EXPECT_DEATH(launch(one_block(32, 31), write_past_shared),
+               "heap-buffer-overflow.*in write_past_shared");
+}
+
+}  // namespace
+}  // namespace moecal

@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cuda_runtime_api.h>
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace moecal::tests {
+
+inline void require(cudaError_t error, const char* what) {
+  if (error != cudaSuccess)
+    throw std::runtime_error{std::string{what} + ": " + cudaGetErrorString(error)};
+}
+
+/// A host vector's copy in device memory. On the emulation that is heap memory of exactly its size.
+template <class T>
+class DeviceArray {
+ public:
+  explicit DeviceArray(const std::vector<T>& values) : size_{values.size()} {
+    require(cudaMalloc(&data_, bytes()), "cudaMalloc");
+    require(cudaMemcpy(data_, values.data(), bytes(), cudaMemcpyHostToDevice), "copy to device");
+  }
+  ~DeviceArray() { cudaFree(data_); }
+  DeviceArray(const DeviceArray&) = delete;
+  DeviceArray& operator=(const DeviceArray&) = delete;
+
+  [[nodiscard]] T* data() { return data_; }
+  /// Waits for the device's work, then copies back.
+  [[nodiscard]] std::vector<T> host() const {
+    std::vector<T> values(size_);
+    require(cudaDeviceSynchronize(), "kernel");
+    require(cudaMemcpy(values.data(), data_, bytes(), cudaMemcpyDeviceToHost), "copy to host");
+    return values;
+  }
+
+ private:
+  [[nodiscard]] std::size_t bytes() const { return size_ * sizeof(T); }
+  std::size_t size_;
+  T* data_ = nullptr;
+};
+
+}  // namespace moecal::tests
