@@ -1,0 +1,32 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <string>
+#include <vector>
+
+#include "planning/claims.hpp"
+
+namespace moecal::planning {
+
+/// One call as it was made while a formula was evaluated, and how much of the value is due to it.
+struct RecordedCall {
+  CostCall call;
+  Cost cost;
+  double contribution = 0;  // change of the value, in its unit, per relative change of this cost
+};
+
+/// A formula's value with the calls it made, in order.
+struct Evaluation {
+  double value = 0;  // of no meaning where a call is missing
+  std::vector<RecordedCall> calls;
+  std::vector<std::string> missing;  // each distinct sentence once
+  [[nodiscard]] bool answered() const { return missing.empty(); }
+};
+
+/// @throws InvalidInput naming the formula if its value is not a finite number.
+[[nodiscard]] Evaluation evaluate(const Expression& expression, const CostSource& source);
+
+/// The names a claim's formulas may use: its document's constants and its own parameters.
+[[nodiscard]] Names names_of(const ClaimSet& set, const Document& document, const Claim& claim);
+
+}  // namespace moecal::planning
