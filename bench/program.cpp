@@ -2,12 +2,91 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/program.hpp"
 
+#include <algorithm>
+#include <iostream>
+
+#include "bench/google_benchmark.hpp"
+#include "bench/interrupt.hpp"
+#include "bench/options.hpp"
+#include "bench/plan.hpp"
+#include "bench/session.hpp"
 #include "core/error.hpp"
 
 namespace moecal::bench {
+namespace {
 
-int run_program(const std::string& name, const Catalog&, int, char**) {
-  throw Error{name + " is not built yet"};
+Benchmarks make_benchmarks(const Catalog& catalog) {
+  Benchmarks benchmarks;
+  for (const auto& make : catalog) benchmarks.push_back(make());
+  return benchmarks;
+}
+
+// Listing must not touch the run's file.
+bool only_lists(const Options& options) {
+  return std::any_of(options.remaining.begin(), options.remaining.end(), [](const auto& argument) {
+    return argument.rfind("--benchmark_list_tests", 0) == 0 &&
+           argument.find("=false") == std::string::npos;
+  });
+}
+
+int run_ranks(const Benchmarks& benchmarks, Options options, ControlPlane& world) {
+  const bool reports = world.rank() == 0;
+  initialize_google(options.remaining, reports);
+  const bool lists = only_lists(options);
+  if (lists) options.out.clear();
+  Session session{benchmarks, options, world};
+  if (lists && !reports) return 0;
+  run_under_google(session, reports);
+  return lists ? 0 : session.finish();
+}
+
+// What is thrown here was thrown on every rank; rank 0 says it.
+int report_failure(const std::string& name, const std::exception& error, int rank, int status) {
+  if (rank == 0) std::cerr << name << ": " << error.what() << "\n";
+  return status;
+}
+
+int run_guarded(const std::string& name, const std::function<int()>& body, int rank) {
+  try {
+    return body();
+  } catch (const InvalidInput& error) {
+    return report_failure(name, error, rank, 2);
+  } catch (const std::exception& error) {
+    return report_failure(name, error, rank, 1);
+  }
+}
+
+int list_or_help(const std::string& name, const Benchmarks& benchmarks, const Options& options) {
+  if (options.help) {
+    std::cout << help_text(name) << "\nOptions of Google Benchmark, which drives the program:\n\n";
+    print_google_help();
+  } else {
+    std::cout << list_as_json(name, benchmarks);
+  }
+  return 0;
+}
+
+}  // namespace
+
+int run_program(const std::string& name, const Catalog& catalog, int argc, char** argv,
+                const PlaneFactory& make_plane) {
+  std::unique_ptr<ControlPlane> world;
+  Benchmarks benchmarks;
+  Options options;
+  const int early = run_guarded(
+      name,
+      [&] {
+        options = parse_options(name, argc, argv);
+        benchmarks = make_benchmarks(catalog);
+        if (options.help || options.list) return list_or_help(name, benchmarks, options);
+        world = make_plane ? make_plane(argc, argv) : make_single_rank_plane();
+        return 0;
+      },
+      0);
+  if (world == nullptr) return early;
+  catch_interrupts();
+  return run_guarded(
+      name, [&] { return run_ranks(benchmarks, options, *world); }, world->rank());
 }
 
 }  // namespace moecal::bench

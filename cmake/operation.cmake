@@ -49,13 +49,21 @@ endmacro()
 
 # moecal_add_program(bench_permute permute unpermute): a standalone Google Benchmark program. The operations
 # named are its catalog, in the order in which they are listed; its main is generated from
-# bench/programs/program_main.cpp.in.
+# bench/programs/program_main.cpp.in. moecal_add_program(bench_all_reduce RANKED all_reduce) makes one whose
+# ranks are joined by moecal::make_control_plane (library moecal_runtime_mpi); the others are one rank and
+# link no MPI.
 function(moecal_add_program name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "RANKED" "" "")
   set(MOECAL_PROGRAM ${name})
   set(MOECAL_CATALOG_DECLARATIONS)
   set(MOECAL_CATALOG_ENTRIES)
+  set(MOECAL_PLANE_FACTORY)
   set(libraries)
-  foreach(operation IN LISTS ARGN)
+  if(arg_RANKED)
+    set(MOECAL_PLANE_FACTORY ", moecal::make_control_plane")
+    list(APPEND libraries moecal_runtime_mpi)
+  endif()
+  foreach(operation IN LISTS arg_UNPARSED_ARGUMENTS)
     string(APPEND MOECAL_CATALOG_DECLARATIONS "std::unique_ptr<Benchmark> make_${operation}();\n")
     list(APPEND MOECAL_CATALOG_ENTRIES "make_${operation}")
     list(APPEND libraries moecal_${operation}_bench)
@@ -65,5 +73,5 @@ function(moecal_add_program name)
   add_executable(${name} ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp)
   target_link_libraries(${name} PRIVATE ${libraries} moecal_bench)
   set_property(GLOBAL APPEND PROPERTY MOECAL_PROGRAMS ${name})
-  set_property(GLOBAL PROPERTY MOECAL_PROGRAM_${name} ${ARGN})
+  set_property(GLOBAL PROPERTY MOECAL_PROGRAM_${name} ${arg_UNPARSED_ARGUMENTS})
 endfunction()

@@ -63,10 +63,13 @@ double Observation::seconds() const {
   return median(kept.empty() ? samples_s : kept);
 }
 
+// How many launches the warm-up took is found out, not asked for: a resumed run cannot know it.
 std::string Observation::key() const {
+  Json asked = policy_json(policy);
+  asked.erase("warmup");
   Json key{{"operation", operation},        {"implementation", implementation},
            {"dtypes", dtypes_json(dtypes)}, {"point", point},
-           {"ranks", ranks_json(ranks)},    {"policy", policy_json(policy)},
+           {"ranks", ranks_json(ranks)},    {"policy", asked},
            {"environment", environment_id}, {"repetition", repetition}};
   if (routed) key["routing"] = routing_json(routing);
   return key.dump();

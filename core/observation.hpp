@@ -85,7 +85,8 @@ struct Observation {
   /// Median of the samples that are not throttled (of all, if all are). @throws InvalidInput if
   /// there are none.
   [[nodiscard]] double seconds() const;
-  /// The resume key: same key, same measurement; run_id is not part of it.
+  /// The resume key: same key, same measurement; run_id and the warm-up's length are not part of
+  /// it.
   [[nodiscard]] std::string key() const;
 };
 

@@ -35,6 +35,11 @@ class ControlPlane {
   [[nodiscard]] double min(double value) { return -max(-value); }
 };
 
+/// Joins the ranks of this launch: those of mpirun, else those of the environment's rank variables,
+/// else this process alone. May take its own arguments off the command line. Linked by programs
+/// whose ranks work together (library moecal_runtime_mpi).
+[[nodiscard]] std::unique_ptr<ControlPlane> make_control_plane(int& argc, char**& argv);
+
 /// One rank, alone.
 [[nodiscard]] std::unique_ptr<ControlPlane> make_single_rank_plane();
 

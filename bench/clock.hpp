@@ -1,0 +1,35 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/units.hpp"
+#include "runtime/control_plane.hpp"
+#include "runtime/stream.hpp"
+
+namespace moecal::bench {
+
+/// Times batches of launches. One object serves one point.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  /// Runs `batch` and returns the time from before its first launch to the end of the work of its
+  /// last. What `batch` throws passes through.
+  [[nodiscard]] virtual Seconds time(const std::function<void()>& batch) = 0;
+  /// What SampleInfo::timer says.
+  [[nodiscard]] virtual std::string name() const = 0;
+  /// Where a batch has to enqueue its work; nullptr on the CPU.
+  [[nodiscard]] virtual Stream stream() const { return nullptr; }
+};
+
+/// The host's monotonic clock: for work that is done when the launch returns.
+[[nodiscard]] std::unique_ptr<Clock> make_steady_clock();
+
+/// Decorates the clock of each rank: all ranks start together and all get the slowest rank's time,
+/// so that whatever is decided from times is decided alike on every rank. Collective over `world`.
+[[nodiscard]] std::unique_ptr<Clock> make_slowest_rank_clock(std::unique_ptr<Clock> own,
+                                                             ControlPlane& world);
+
+}  // namespace moecal::bench

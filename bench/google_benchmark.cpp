@@ -1,0 +1,112 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/google_benchmark.hpp"
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <regex>
+
+#include "core/statistics.hpp"
+
+namespace moecal::bench {
+namespace {
+
+// Reports through Google Benchmark's own reporter (--benchmark_format chooses it) until the run is
+// stopped; ranks that do not report have no inner reporter.
+class Reporter final : public ::benchmark::BenchmarkReporter {
+ public:
+  Reporter(const Session& session, bool reports)
+      : session_{session},
+        inner_{reports ? ::benchmark::CreateDefaultDisplayReporter() : nullptr} {}
+  bool ReportContext(const Context& context) override {
+    return inner_ == nullptr || inner_->ReportContext(context);
+  }
+  void ReportRuns(const std::vector<Run>& runs) override {
+    if (inner_ != nullptr && !session_.stopped()) inner_->ReportRuns(runs);
+  }
+  void Finalize() override {
+    if (inner_ != nullptr) inner_->Finalize();
+  }
+
+ private:
+  const Session& session_;
+  ::benchmark::BenchmarkReporter* inner_;  // Google Benchmark's, never deleted by it either
+};
+
+void add_counters(const Observation& observation, ::benchmark::State& state) {
+  const Seconds time{observation.seconds()};
+  const auto& work = observation.work;
+  if (work.flops.value() > 0) state.counters["flop/s"] = (work.flops / time).value();
+  const Bytes moved = work.sent.value() > 0 ? work.sent : work.read + work.written;
+  state.counters["bytes/s"] = (moved / time).value();
+  state.counters["samples"] = static_cast<double>(observation.samples_s.size());
+  state.counters["half_width_%"] = 100 * relative_median_half_width(observation.samples_s, 0.95);
+}
+
+void run_entry(Session& session, Session::Entry& entry, bool reports, ::benchmark::State& state) {
+  if (session.stopped()) return state.SkipWithError("skipped: the run was stopped");
+  if (reports) session.progress().point(entry.point.name());
+  const Observation observation = session.measure_next(entry);
+  if (reports) session.progress().point_done();
+  if (session.stopped()) return state.SkipWithError("skipped: the run was stopped");
+  if (observation.outcome != Outcome::measured) {
+    const std::string text =
+        std::string{to_string(observation.outcome)} + ": " + observation.reason;
+    return state.SkipWithError(text.c_str());
+  }
+  for (auto _ : state) state.SetIterationTime(observation.seconds());
+  add_counters(observation, state);
+}
+
+std::size_t count_matching(const std::vector<Session::Entry>& entries) {
+  auto filter = ::benchmark::GetBenchmarkFilter();
+  const bool negative = !filter.empty() && filter.front() == '-';
+  if (negative) filter.erase(0, 1);
+  if (filter.empty() || filter == "all") return entries.size();
+  const std::regex pattern{filter};
+  return static_cast<std::size_t>(
+      std::count_if(entries.begin(), entries.end(), [&](const Session::Entry& entry) {
+        return std::regex_search(entry.point.name(), pattern) != negative;
+      }));
+}
+
+void register_entry(Session& session, Session::Entry& entry, bool reports) {
+  auto* registered = ::benchmark::RegisterBenchmark(
+      entry.point.name().c_str(), [&session, &entry, reports](::benchmark::State& state) {
+        run_entry(session, entry, reports, state);
+      });
+  registered->Iterations(1)->UseManualTime()->Unit(::benchmark::kMicrosecond);
+  // Those left of --benchmark_repetitions; said only where it differs, since it shows in the name.
+  const auto left = std::count(entry.done.begin(), entry.done.end(), 0);
+  if (left != static_cast<std::ptrdiff_t>(entry.done.size()))
+    registered->Repetitions(static_cast<int>(left));
+}
+
+}  // namespace
+
+void print_google_help() { ::benchmark::PrintDefaultHelp(); }
+
+void initialize_google(std::vector<std::string>& arguments, bool reports) {
+  if (!reports)
+    std::erase_if(arguments, [](const std::string& argument) {
+      return argument.rfind("--benchmark_out", 0) == 0;
+    });
+  std::vector<char*> raw;
+  for (auto& argument : arguments) raw.push_back(argument.data());
+  int count = static_cast<int>(raw.size());
+  raw.push_back(nullptr);
+  ::benchmark::Initialize(&count, raw.data());
+  if (count > 1)
+    throw InvalidInput{"the option '" + std::string{raw[1]} + "' is not known (" + arguments[0] +
+                       " --help explains the options)"};
+}
+
+void run_under_google(Session& session, bool reports) {
+  for (auto& entry : session.entries()) register_entry(session, entry, reports);
+  session.progress().start(count_matching(session.entries()));
+  Reporter reporter{session, reports};
+  if (!session.entries().empty()) ::benchmark::RunSpecifiedBenchmarks(&reporter);
+}
+
+}  // namespace moecal::bench

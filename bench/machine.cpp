@@ -1,0 +1,137 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/machine.hpp"
+
+#include <gnu/libc-version.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+namespace moecal::bench {
+namespace {
+
+// The value of "key : value" in a /proc file; empty if there is none.
+std::string proc_field(const std::string& path, const std::string& key) {
+  std::ifstream file{path};
+  for (std::string line; std::getline(file, line);) {
+    const auto colon = line.find(':');
+    if (line.rfind(key, 0) != 0 || colon == std::string::npos) continue;
+    const auto start = line.find_first_not_of(" \t", colon + 1);
+    return start == std::string::npos ? "" : line.substr(start);
+  }
+  return "";
+}
+
+std::string first_word(const std::string& path) {
+  std::ifstream file{path};
+  std::string word;
+  file >> word;
+  return word;
+}
+
+// "32K", "512K", "33M" as /sys writes cache sizes.
+double cache_bytes(const std::string& text) {
+  std::istringstream stream{text};
+  double number = 0;
+  char unit = 0;
+  stream >> number >> unit;
+  return number * (unit == 'M' ? 1 << 20 : unit == 'K' ? 1 << 10 : 1);
+}
+
+Bytes host_memory() {
+  std::istringstream total{proc_field("/proc/meminfo", "MemTotal")};
+  double bytes = 0;
+  total >> bytes;
+  bytes *= 1024;
+  std::istringstream limit{first_word("/sys/fs/cgroup/memory.max")};
+  double limited = 0;
+  if (limit >> limited && limited > 0) bytes = std::min(bytes, limited);
+  return Bytes{bytes};
+}
+
+int usable_threads() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) return CPU_COUNT(&set);
+  return static_cast<int>(std::thread::hardware_concurrency());
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+// Settings that change what is measured. Open MPI also passes its own plumbing to the ranks in
+// OMPI_MCA_* variables that differ from launch to launch; only the families a user tunes are kept.
+bool is_setting(const std::string& name) {
+  static constexpr std::array<const char*, 14> kPrefixes{"NCCL_",
+                                                         "CUDA_VISIBLE_DEVICES",
+                                                         "CUDA_DEVICE_MAX_CONNECTIONS",
+                                                         "OMP_",
+                                                         "DNNL_",
+                                                         "ONEDNN_",
+                                                         "OMPI_MCA_btl",
+                                                         "OMPI_MCA_coll",
+                                                         "OMPI_MCA_pml",
+                                                         "OMPI_MCA_mpi_",
+                                                         "OMPI_MCA_mtl",
+                                                         "OMPI_MCA_hwloc_base_binding",
+                                                         "OMPI_MCA_osc",
+                                                         "UCX_"};
+  return std::any_of(kPrefixes.begin(), kPrefixes.end(),
+                     [&](const char* prefix) { return name.rfind(prefix, 0) == 0; });
+}
+
+std::map<std::string, std::string> settings() {
+  std::map<std::string, std::string> result{{"threads", std::to_string(usable_threads())}};
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string text{*entry};
+    const auto equals = text.find('=');
+    if (is_setting(text.substr(0, equals)))
+      result[text.substr(0, equals)] = text.substr(equals + 1);
+  }
+  const auto governor = first_word("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+  if (!governor.empty()) result["cpu_governor"] = governor;
+  return result;
+}
+
+}  // namespace
+
+Bytes cpu_last_level_cache(const std::string& sysfs_cpu) {
+  double largest = 0;
+  std::error_code missing;
+  for (const auto& entry : std::filesystem::directory_iterator{sysfs_cpu + "/cpu0/cache", missing})
+    largest = std::max(largest, cache_bytes(first_word(entry.path() / "size")));
+  return Bytes{largest > 0 ? largest : 32.0 * (1 << 20)};
+}
+
+Machine read_cpu() {
+  Machine machine;
+  machine.device_name = proc_field("/proc/cpuinfo", "model name");
+  if (machine.device_name.empty()) machine.device_name = "unknown CPU";
+  machine.memory = host_memory();
+  machine.last_level_cache = cpu_last_level_cache();
+  return machine;
+}
+
+Environment make_environment(const Machine& machine, const std::string& card) {
+  Environment environment;
+  environment.device_name = machine.device_name;
+  environment.card = !card.empty() ? card : "cpu-" + slug(machine.device_name);
+  environment.system = environment.card;
+  if (machine.device >= 0) environment.system += "-" + std::to_string(machine.devices);
+  environment.host = host_name();
+  environment.driver = machine.driver;
+  environment.libraries["glibc"] = gnu_get_libc_version();
+  environment.settings = settings();
+  return environment;
+}
+
+}  // namespace moecal::bench

@@ -1,0 +1,30 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <string>
+
+#include "core/environment.hpp"
+#include "core/units.hpp"
+
+namespace moecal::bench {
+
+/// The device that is measured, as far as measuring has to know it.
+struct Machine {
+  std::string device_name;  // as the driver or the CPU says it
+  std::string driver;       // version; empty on a CPU
+  int device = -1;          // CUDA device of this rank; -1: the CPU
+  int devices = 0;          // CUDA devices of this host
+  Bytes memory{};           // of the device, or of the host under its control group's limit
+  Bytes last_level_cache{};
+};
+
+/// The CPU this process runs on.
+[[nodiscard]] Machine read_cpu();
+/// Size of the largest cache that /sys/devices/system/cpu/cpu0 lists; 32 MiB if it lists none.
+[[nodiscard]] Bytes cpu_last_level_cache(const std::string& sysfs_cpu = "/sys/devices/system/cpu");
+
+/// Where this run is measured: `card` is the user's word for it, or empty. Two runs on one machine
+/// with one set of settings get equal environments, so that a run can be resumed.
+[[nodiscard]] Environment make_environment(const Machine& machine, const std::string& card);
+
+}  // namespace moecal::bench

@@ -1,0 +1,112 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/options.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include "core/error.hpp"
+
+namespace moecal::bench {
+namespace {
+
+void describe(CLI::App& app, const std::string& program) {
+  app.description(
+      program +
+      ": measures its operations point by point and records every sample.\n"
+      "Each point is warmed up, sampled until its median is known to 1 % (or its time is "
+      "used up), and verified against a plain reference afterwards.");
+  app.footer(
+      "Examples:\n"
+      "  " +
+      program +
+      "                                      measure the quick suite, print the medians\n"
+      "  " +
+      program +
+      " --out run.jsonl --run-id monday      the same, recorded; run it again to resume\n"
+      "  " +
+      program +
+      " --suite planner --benchmark_filter=256\n"
+      "Exit status: 0 all points measured or skipped with a reason, 1 some point failed, 2 the "
+      "command line or a file is wrong, 130 interrupted.\n");
+  app.set_help_flag("-h,--help", "Print this and exit");
+  app.allow_extras();
+}
+
+void add_options(CLI::App& app, Options& options) {
+  app.add_option("--suite", options.suite,
+                 "Which points: quick (seconds), planner (every size the planning documents need), "
+                 "full, or a file of cases (JSON Lines)")
+      ->capture_default_str();
+  app.add_option("--out", options.out,
+                 "Append the observations to this JSON Lines file; without it nothing is recorded");
+  app.add_option("--run-id", options.run_id,
+                 "Name of the run; the points a run has in --out are not measured again "
+                 "(default: made from the time)");
+  app.add_option("--device", options.device,
+                 "What to measure: auto (a CUDA device if there is one), cpu or cuda")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
+  app.add_option("--card", options.card,
+                 "Name of the card, where the device's own name is not known to moecal");
+  app.add_option("--implementation", options.implementation,
+                 "Measure only this implementation (--list names them)");
+  app.add_option("--order-seed", options.order_seed,
+                 "Seed of the order of the points (default: from the run id)");
+  app.add_flag("--list", options.list,
+               "Print operations, implementations and points as JSON and exit");
+}
+
+// "--benchmark_min_time=0.2" -> "0.2"; Google Benchmark 1.8 also writes "0.2s".
+std::optional<std::string> value_of(const std::vector<std::string>& arguments,
+                                    const std::string& flag) {
+  std::optional<std::string> value;
+  for (const auto& argument : arguments)
+    if (argument.rfind(flag + "=", 0) == 0) value = argument.substr(flag.size() + 1);
+  return value;
+}
+
+double positive_number(const std::string& flag, std::string text) {
+  if (!text.empty() && text.back() == 's') text.pop_back();
+  double number = 0;
+  if (!CLI::detail::lexical_cast(text, number) || !(number > 0))
+    throw InvalidInput{flag + "=" + text + " is not a positive number"};
+  return number;
+}
+
+void read_google_options(Options& options) {
+  if (const auto text = value_of(options.remaining, "--benchmark_min_time"))
+    options.min_time = Seconds{positive_number("--benchmark_min_time", *text)};
+  if (const auto text = value_of(options.remaining, "--benchmark_repetitions"))
+    options.repetitions = static_cast<int>(positive_number("--benchmark_repetitions", *text));
+}
+
+}  // namespace
+
+Options parse_options(const std::string& program, int argc, char** argv) {
+  Options options;
+  CLI::App app{"", program};
+  describe(app, program);
+  add_options(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    options.help = true;
+  } catch (const CLI::ParseError& error) {
+    throw InvalidInput{std::string{error.what()} + " (" + program +
+                       " --help explains the options)"};
+  }
+  options.remaining = app.remaining();
+  options.remaining.insert(options.remaining.begin(), program);
+  read_google_options(options);
+  return options;
+}
+
+std::string help_text(const std::string& program) {
+  Options unused;
+  CLI::App app{"", program};
+  describe(app, program);
+  add_options(app, unused);
+  return app.help();
+}
+
+}  // namespace moecal::bench

@@ -1,0 +1,104 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/plan.hpp"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "bench/suite_file.hpp"
+#include "core/error.hpp"
+
+namespace moecal::bench {
+namespace {
+
+constexpr std::pair<const char*, Suite> kSuites[]{
+    {"quick", Suite::quick}, {"planner", Suite::planner}, {"full", Suite::full}};
+
+std::vector<Case> cases_of(const Benchmark& benchmark, const std::string& suite,
+                           const SuiteCases& from_file, int world) {
+  for (const auto& [name, value] : kSuites)
+    if (suite == name) return benchmark.sweep(value, world);
+  const auto found = from_file.find(benchmark.operation());
+  return found == from_file.end() ? std::vector<Case>{} : found->second;
+}
+
+bool is_named_suite(const std::string& suite) {
+  for (const auto& [name, value] : kSuites)
+    if (suite == name) return true;
+  return false;
+}
+
+bool is_wanted(const Implementation& implementation, const Options& options,
+               const Machine& machine) {
+  if (!options.implementation.empty() && implementation.name != options.implementation)
+    return false;
+  return is_cuda(implementation) == (machine.device >= 0);
+}
+
+// Ranks share no cache that their buffers would have to be pushed out of, and a collective's cost
+// is quoted warm everywhere.
+std::vector<CachePolicy> policies(const Benchmark& benchmark, const Implementation& implementation,
+                                  const Case& c, const Machine& machine) {
+  if (is_collective(implementation)) return {CachePolicy::warm};
+  return policies_for(benchmark.work(c), machine.last_level_cache);
+}
+
+void check_implementation(const Benchmarks& benchmarks, const std::string& wanted) {
+  if (wanted.empty()) return;
+  std::string known;
+  for (const auto& benchmark : benchmarks)
+    for (const auto& implementation : benchmark->implementations()) {
+      if (implementation.name == wanted) return;
+      known += " " + implementation.name;
+    }
+  throw InvalidInput{"no operation here has an implementation '" + wanted +
+                     "'; there are:" + known};
+}
+
+// The finaliser of SplitMix64: unlike std::shuffle and the standard's distributions, the order is
+// the same with every standard library.
+std::uint64_t next_random(std::uint64_t& state) {
+  std::uint64_t z = (state += 0x9e3779b97f4a7c15ULL);
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+  return z ^ (z >> 31);
+}
+
+}  // namespace
+
+std::vector<PlannedPoint> make_plan(const Benchmarks& benchmarks, const Options& options,
+                                    const Machine& machine, int world) {
+  check_implementation(benchmarks, options.implementation);
+  const auto from_file = is_named_suite(options.suite) ? SuiteCases{} : read_suite(options.suite);
+  std::vector<PlannedPoint> plan;
+  for (const auto& benchmark : benchmarks)
+    for (const auto& implementation : benchmark->implementations()) {
+      if (!is_wanted(implementation, options, machine)) continue;
+      for (const auto& c : cases_of(*benchmark, options.suite, from_file, world))
+        for (const auto cache : policies(*benchmark, implementation, c, machine))
+          plan.push_back({benchmark.get(), implementation, c, cache});
+    }
+  return plan;
+}
+
+void shuffle(std::vector<PlannedPoint>& plan, std::uint64_t seed) {
+  for (std::size_t left = plan.size(); left > 1; --left)
+    std::swap(plan[left - 1], plan[next_random(seed) % left]);
+}
+
+std::string list_as_json(const std::string& program, const Benchmarks& benchmarks) {
+  auto operations = nlohmann::ordered_json::array();
+  for (const auto& benchmark : benchmarks) {
+    nlohmann::ordered_json operation{{"operation", benchmark->operation()}};
+    operation["implementations"] = nlohmann::ordered_json::array();
+    for (const auto& implementation : benchmark->implementations())
+      operation["implementations"].push_back(nlohmann::ordered_json{
+          {"name", implementation.name}, {"backend", implementation.backend}});
+    for (const auto& [name, suite] : kSuites)
+      operation["cases"][name] = benchmark->sweep(suite, 1).size();
+    operations.push_back(operation);
+  }
+  return nlohmann::ordered_json{{"program", program}, {"operations", operations}}.dump(2) + "\n";
+}
+
+}  // namespace moecal::bench

@@ -1,0 +1,25 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "bench/machine.hpp"
+#include "bench/options.hpp"
+#include "bench/planned_point.hpp"
+
+namespace moecal::bench {
+
+using Benchmarks = std::vector<std::unique_ptr<Benchmark>>;
+
+/// Every point that the options ask for on this machine, in the catalog's order.
+/// @throws InvalidInput for a suite file that is wrong or an implementation no operation has.
+[[nodiscard]] std::vector<PlannedPoint> make_plan(const Benchmarks& benchmarks,
+                                                  const Options& options, const Machine& machine,
+                                                  int world);
+/// The same points in the order that the seed stands for, on every rank and machine.
+void shuffle(std::vector<PlannedPoint>& plan, std::uint64_t seed);
+/// What --list prints: operations, implementations and points of each suite, as JSON.
+[[nodiscard]] std::string list_as_json(const std::string& program, const Benchmarks& benchmarks);
+
+}  // namespace moecal::bench

@@ -1,0 +1,41 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/planned_point.hpp"
+
+namespace moecal::bench {
+namespace {
+
+std::string types_of(const Dtypes& dtypes) {
+  std::string text = dtypes.a;
+  if (!dtypes.c.empty() && dtypes.c != dtypes.a) text += "_" + dtypes.c;
+  if (!dtypes.scale_mode.empty() && dtypes.scale_mode != "none") text += "_" + dtypes.scale_mode;
+  return text;
+}
+
+std::string ranks_of(const Ranks& ranks) {
+  if (ranks.world == 1) return "";
+  return "/g:" + std::to_string(ranks.group) + "/" + ranks.placement +
+         "/groups:" + std::to_string(ranks.concurrent_groups);
+}
+
+}  // namespace
+
+std::string PlannedPoint::name() const {
+  std::string text = benchmark->operation() + "/" + implementation.name;
+  for (const auto& [key, value] : c.point) text += "/" + key + ":" + std::to_string(value);
+  const auto types = types_of(c.dtypes);
+  if (!types.empty()) text += "/" + types;
+  if (c.routed) text += "/" + c.routing.distribution;
+  text += ranks_of(c.ranks);
+  return text + "/" + std::string{to_string(cache)};
+}
+
+bool is_collective(const Implementation& implementation) {
+  return implementation.backend == "mpi" || implementation.backend == "nccl";
+}
+
+bool is_cuda(const Implementation& implementation) {
+  return implementation.backend == "cuda" || implementation.backend == "nccl";
+}
+
+}  // namespace moecal::bench

@@ -1,0 +1,28 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <string>
+#include <vector>
+
+#include "bench/benchmark.hpp"
+#include "bench/cache_policy.hpp"
+
+namespace moecal::bench {
+
+/// One line of a run's plan: a case of an operation on one implementation under one cache policy.
+struct PlannedPoint {
+  const Benchmark* benchmark = nullptr;
+  Implementation implementation;
+  Case c;
+  CachePolicy cache = CachePolicy::warm;
+
+  /// The name Google Benchmark knows it by, e.g. expert_gemm/onednn/k:1024/m:256/n:1024/f32/warm.
+  [[nodiscard]] std::string name() const;
+};
+
+/// Whether ranks take part together: timed as the slowest rank's back-to-back calls.
+[[nodiscard]] bool is_collective(const Implementation& implementation);
+/// Whether it runs on a CUDA device.
+[[nodiscard]] bool is_cuda(const Implementation& implementation);
+
+}  // namespace moecal::bench

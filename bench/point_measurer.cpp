@@ -1,0 +1,111 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/point_measurer.hpp"
+
+#include <sstream>
+
+#include "bench/agreement.hpp"
+#include "bench/limits.hpp"
+#include "core/statistics.hpp"
+
+namespace moecal::bench {
+namespace {
+
+// A collective's calls overlap with their neighbours; fewer than this would time the first and the
+// last.
+constexpr int kCollectiveBatch = 20;
+
+void check_rotation(const PlannedPoint& point, const Trial& trial, const SetRotation& rotation) {
+  if (point.cache == CachePolicy::warm || !trial.takes_part()) return;
+  if (const int set = rotation.untouched(); set >= 0)
+    throw Error{"the cache was not cold: buffer set " + std::to_string(set) + " of " +
+                std::to_string(rotation.sets()) + " was never launched on"};
+}
+
+}  // namespace
+
+SamplerOptions PointMeasurer::options_for(const PlannedPoint& point) const {
+  SamplerOptions options = setup_.sampler;
+  if (is_collective(point.implementation)) options.smallest_batch = kCollectiveBatch;
+  return options;
+}
+
+Observation PointMeasurer::describe(const PlannedPoint& point) const {
+  Observation o;
+  o.operation = point.benchmark->operation();
+  o.implementation = point.implementation.name;
+  o.backend = point.implementation.backend;
+  o.dtypes = point.c.dtypes;
+  o.point = point.c.point;
+  o.routing = point.c.routing;
+  o.routed = point.c.routed;
+  o.work = point.benchmark->work(point.c);
+  o.ranks = point.c.ranks;
+  o.policy.cache = to_string(point.cache);
+  o.policy.stop_rule = options_for(point).stop.str();
+  return o;
+}
+
+Observation PointMeasurer::measure(const PlannedPoint& point) {
+  Observation observation = describe(point);
+  try {
+    sample_and_verify(point, observation);
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const Unsupported& error) {
+    observation.outcome = Outcome::skipped;
+    observation.reason = error.what();
+  } catch (const std::exception& error) {
+    observation.outcome = Outcome::failed;
+    observation.reason = error.what();
+  }
+  return observation;
+}
+
+void PointMeasurer::sample_and_verify(const PlannedPoint& point, Observation& observation) {
+  int sets = 1;
+  const auto trial = make_trial(point, sets);
+  observation.library = trial->library();
+  sample(point, *trial, sets, observation);
+  observation.library = trial->library();  // an algorithm may be known only once it ran
+  verify(*trial, observation);
+}
+
+std::unique_ptr<Trial> PointMeasurer::make_trial(const PlannedPoint& point, int& sets) {
+  std::unique_ptr<Trial> trial;
+  Context context{world_, setup_.machine.device};
+  on_every_rank(world_, [&] {
+    trial = point.benchmark->make_trial(point.implementation, point.c, context);
+    sets = buffer_sets(point.cache, trial->footprint(), setup_.machine.last_level_cache);
+    const int sharing = setup_.machine.device >= 0 ? 1 : world_.size();
+    check_memory(sets * sharing * trial->footprint(), setup_.machine.memory);
+    trial->prepare(sets);
+  });
+  return trial;
+}
+
+void PointMeasurer::sample(const PlannedPoint& point, Trial& trial, int sets,
+                           Observation& observation) {
+  auto clock = setup_.make_clock(point.implementation);
+  if (world_.size() > 1) clock = make_slowest_rank_clock(std::move(clock), world_);
+  SetRotation rotation{sets};
+  const auto sampling = Sampler{*clock, world_, options_for(point)}.run(trial, rotation);
+  observation.samples_s = sampling.samples_s;
+  observation.flags.outlier = outliers(sampling.samples_s);
+  observation.sample = {"raw", sampling.batch, sampling.timer};
+  observation.policy.warmup = sampling.warmup;
+  on_every_rank(world_, [&] { check_rotation(point, trial, rotation); });
+}
+
+void PointMeasurer::verify(Trial& trial, Observation& observation) {
+  on_every_rank(world_, [&] { observation.verification = trial.verify(); });
+  auto& result = observation.verification;
+  result.max_rel_error = world_.max(result.max_rel_error);
+  if (result.max_rel_error <= result.tolerance) return;
+  std::ostringstream reason;
+  reason << "verification failed: relative error " << result.max_rel_error << " is over "
+         << result.tolerance << " (" << result.method << ")";
+  throw Error{reason.str()};
+}
+
+}  // namespace moecal::bench

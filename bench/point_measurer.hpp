@@ -1,0 +1,43 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include "bench/machine.hpp"
+#include "bench/planned_point.hpp"
+#include "bench/sampler.hpp"
+#include "core/observation.hpp"
+
+namespace moecal::bench {
+
+/// Turns planned points into observations: makes the trial, samples it, verifies it, and turns what
+/// went wrong into an outcome. Collective over the world: every rank measures every point.
+class PointMeasurer {
+ public:
+  /// Makes the clock for an implementation; a test hands in a fake one.
+  using ClockFactory = std::function<std::unique_ptr<Clock>(const Implementation&)>;
+  struct Setup {
+    Machine machine;
+    SamplerOptions sampler;
+    ClockFactory make_clock;
+  };
+
+  PointMeasurer(ControlPlane& world, Setup setup) : world_{world}, setup_{std::move(setup)} {}
+
+  /// Fills everything of an observation that the point and the measurement decide, samples,
+  /// outcome, verification and library; the run's own fields are the caller's.
+  /// @throws Interrupted; nothing else: a failure is an outcome.
+  [[nodiscard]] Observation measure(const PlannedPoint& point);
+  /// The observation before anything is measured: what Observation::key() is made of.
+  [[nodiscard]] Observation describe(const PlannedPoint& point) const;
+
+ private:
+  void sample_and_verify(const PlannedPoint& point, Observation& observation);
+  [[nodiscard]] std::unique_ptr<Trial> make_trial(const PlannedPoint& point, int& sets);
+  void sample(const PlannedPoint& point, Trial& trial, int sets, Observation& observation);
+  void verify(Trial& trial, Observation& observation);
+  [[nodiscard]] SamplerOptions options_for(const PlannedPoint& point) const;
+
+  ControlPlane& world_;
+  Setup setup_;
+};
+
+}  // namespace moecal::bench

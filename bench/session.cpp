@@ -1,0 +1,168 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/session.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+#include <iostream>
+#include <set>
+
+#include "bench/agreement.hpp"
+#include "bench/device.hpp"
+#include "bench/interrupt.hpp"
+#include "core/build.hpp"
+#include "core/hash.hpp"
+
+namespace moecal::bench {
+namespace {
+
+std::string utc_now(const char* format) {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), format, &parts);
+  return text.data();
+}
+
+// Rank 0's text on every rank, cut to 255 bytes.
+std::string broadcast_text(ControlPlane& world, const std::string& text) {
+  std::array<char, 256> buffer{};
+  std::copy_n(text.begin(), std::min(text.size(), buffer.size() - 1), buffer.begin());
+  world.broadcast(buffer, 0);
+  return buffer.data();
+}
+
+Seconds default_budget(const std::string& suite) {
+  if (suite == "quick") return Seconds{0.1};
+  return Seconds{suite == "full" ? 1.0 : 0.5};
+}
+
+PointMeasurer::Setup make_setup(const Machine& machine, const Options& options) {
+  PointMeasurer::Setup setup;
+  setup.machine = machine;
+  setup.sampler.stop.budget = options.min_time.value_or(default_budget(options.suite));
+  setup.sampler.interrupted = interrupted;
+  setup.make_clock = [](const Implementation& implementation) {
+    return make_clock(implementation);
+  };
+  return setup;
+}
+
+}  // namespace
+
+Session::Session(const Benchmarks& benchmarks, const Options& options, ControlPlane& world)
+    : world_{world},
+      machine_{choose_machine(options.device, world)},
+      environment_{make_environment(machine_, options.card)},
+      measurer_{world, make_setup(machine_, options)},
+      progress_{std::cerr, world.rank() == 0 && isatty(STDERR_FILENO) == 1} {
+  agree_on_run(options);
+  on_every_rank(world_, [&] { open_file(options.out); });
+  on_every_rank(world_, [&] { plan(benchmarks, options); });
+  progress_.start(entries_.size());
+}
+
+void Session::agree_on_run(const Options& options) {
+  const auto own = options.run_id.empty() ? utc_now("run-%Y%m%dT%H%M%SZ") : options.run_id;
+  run_id_ = broadcast_text(world_, own);
+  order_seed_ = options.order_seed.value_or(std::stoull(sha256(run_id_).substr(0, 8), nullptr, 16));
+}
+
+void Session::open_file(const std::string& path) {
+  if (path.empty() || world_.rank() != 0) return;
+  file_ = std::make_unique<RunFile>(path, run_id_);
+  file_->write_environment(environment_);
+}
+
+void Session::plan(const Benchmarks& benchmarks, const Options& options) {
+  auto points = make_plan(benchmarks, options, machine_, world_.size());
+  shuffle(points, order_seed_);
+  keep_what_is_left(std::move(points), options.repetitions);
+}
+
+// Only rank 0 knows the file; the others are told, so that all of them skip the same points.
+void Session::keep_what_is_left(std::vector<PlannedPoint> points, int repetitions) {
+  std::set<std::string> planned;
+  for (auto& point : points) {
+    Observation identity = measurer_.describe(point);
+    std::vector<char> done(static_cast<std::size_t>(repetitions), 0);
+    for (int r = 0; r < repetitions; ++r) {
+      stamp(identity, r);
+      done[static_cast<std::size_t>(r)] = file_ && file_->done(identity.key());
+    }
+    if (!planned.insert(identity.key()).second) continue;  // a sweep may name a point twice
+    world_.broadcast(done, 0);
+    if (std::count(done.begin(), done.end(), 0) > 0)
+      entries_.push_back({std::move(point), std::move(done)});
+  }
+  if (file_ && file_->count() > 0)
+    std::cerr << "moecal: " << file_->path() << " holds " << file_->count()
+              << " finished points of run '" << run_id_ << "'; " << entries_.size()
+              << " are left here\n";
+}
+
+void Session::stamp(Observation& observation, int repetition) const {
+  observation.run_id = run_id_;
+  observation.repetition = repetition;
+  observation.policy.order_seed = order_seed_;
+  observation.environment_id = environment_.id();
+  observation.commit = build::commit;
+}
+
+Observation Session::measure_next(Entry& entry) {
+  const int last = static_cast<int>(entry.done.size()) - 1;
+  while (entry.next < last && entry.done[static_cast<std::size_t>(entry.next)] != 0) ++entry.next;
+  Observation observation;
+  const auto started_at = utc_now("%Y-%m-%dT%H:%M:%SZ");
+  try {
+    observation = measurer_.measure(entry.point);
+  } catch (const Interrupted&) {
+    stop(130, "interrupted");
+    return observation;
+  }
+  observation.started_at = started_at;
+  stamp(observation, entry.next++);
+  record(observation);
+  return observation;
+}
+
+void Session::record(const Observation& observation) {
+  int* const counts[]{&tally_.measured, &tally_.skipped, &tally_.failed};
+  ++*counts[static_cast<std::size_t>(observation.outcome)];
+  try {
+    on_every_rank(world_, [&] {
+      if (file_) file_->append(observation);
+    });
+  } catch (const Error& error) {
+    stop(1, error.what());
+  }
+}
+
+void Session::stop(int exit_status, std::string reason) {
+  exit_status_ = exit_status;
+  stop_reason_ = std::move(reason);
+}
+
+std::string Session::where() const {
+  if (!file_) return "nothing was recorded (no --out)";
+  return std::to_string(file_->count()) + " points of run '" + run_id_ + "' are whole in " +
+         file_->path();
+}
+
+int Session::finish() {
+  if (!stopped() && tally_.failed > 0) exit_status_ = 1;
+  if (world_.rank() != 0) return exit_status_;
+  if (stopped())
+    std::cerr << "moecal: stopped: " << stop_reason_ << ". " << where()
+              << "; the same command with --run-id " << run_id_ << " resumes\n";
+  else
+    std::cerr << "moecal: " << tally_.measured << " measured, " << tally_.skipped << " skipped, "
+              << tally_.failed << " failed; " << where() << "\n";
+  return exit_status_;
+}
+
+}  // namespace moecal::bench

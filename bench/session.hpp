@@ -1,0 +1,68 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench/options.hpp"
+#include "bench/plan.hpp"
+#include "bench/point_measurer.hpp"
+#include "bench/progress.hpp"
+#include "bench/run_file.hpp"
+
+namespace moecal::bench {
+
+/// One run of a program: which of the planned points are left to do, measuring them one by one on
+/// all ranks, and recording them on rank 0. Knows nothing of Google Benchmark.
+/// Every public call is collective over `world`.
+class Session {
+ public:
+  struct Tally {
+    int measured = 0, skipped = 0, failed = 0;
+  };
+  /// A planned point and how often it is measured.
+  struct Entry {
+    PlannedPoint point;
+    std::vector<char> done;  // per repetition: already on disk
+    int next = 0;            // repetition
+  };
+
+  /// @throws InvalidInput, Error: on every rank.
+  Session(const Benchmarks& benchmarks, const Options& options, ControlPlane& world);
+
+  /// The points with something left to do, in the order of the run.
+  [[nodiscard]] std::vector<Entry>& entries() { return entries_; }
+  /// Measures the next repetition of `entry` that is not on disk, and records it.
+  Observation measure_next(Entry& entry);
+  /// True once the run has to end early: interrupted, or the disk does not take another line.
+  [[nodiscard]] bool stopped() const { return !stop_reason_.empty(); }
+  /// Says on stderr how the run went. Returns the exit status.
+  int finish();
+  [[nodiscard]] Progress& progress() { return progress_; }
+
+ private:
+  void agree_on_run(const Options& options);
+  void open_file(const std::string& path);
+  void plan(const Benchmarks& benchmarks, const Options& options);
+  void keep_what_is_left(std::vector<PlannedPoint> points, int repetitions);
+  void stamp(Observation& observation, int repetition) const;
+  void record(const Observation& observation);
+  void stop(int exit_status, std::string reason);
+  [[nodiscard]] std::string where() const;
+
+  ControlPlane& world_;
+  Machine machine_;
+  Environment environment_;
+  PointMeasurer measurer_;
+  Progress progress_;
+  std::unique_ptr<RunFile> file_;  // rank 0 with --out
+  std::vector<Entry> entries_;
+  std::string run_id_;
+  std::uint64_t order_seed_ = 0;
+  Tally tally_;
+  int exit_status_ = 0;
+  std::string stop_reason_;
+};
+
+}  // namespace moecal::bench
