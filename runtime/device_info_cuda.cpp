@@ -1,0 +1,68 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <array>
+
+#include "core/error.hpp"
+#include "runtime/check.hpp"
+#include "runtime/device_info.hpp"
+
+namespace moecal {
+namespace {
+
+// CUDA packs 13.1 as 13010.
+std::string version_string(int packed) {
+  return std::to_string(packed / 1000) + "." + std::to_string(packed % 1000 / 10);
+}
+
+CudaDevice describe_device(int index) {
+  cudaDeviceProp properties{};
+  check(cudaGetDeviceProperties(&properties, index),
+        "reading the properties of CUDA device " + std::to_string(index));
+  std::array<char, 32> bus_id{};
+  check(cudaDeviceGetPCIBusId(bus_id.data(), static_cast<int>(bus_id.size()), index),
+        "reading the PCI bus id of CUDA device " + std::to_string(index));
+  return {.index = index,
+          .name = properties.name,
+          .pci_bus_id = bus_id.data(),
+          .memory = Bytes{static_cast<double>(properties.totalGlobalMem)},
+          .l2_cache = Bytes{static_cast<double>(properties.l2CacheSize)},
+          .multiprocessors = properties.multiProcessorCount,
+          .compute_major = properties.major,
+          .compute_minor = properties.minor};
+}
+
+std::string why_none(cudaError_t status, int driver) {
+  if (status == cudaSuccess || status == cudaErrorNoDevice)
+    return driver == 0 ? "no NVIDIA driver is loaded on this machine"
+                       : "the NVIDIA driver sees no CUDA device";
+  if (status == cudaErrorInsufficientDriver && driver == 0)
+    return "no NVIDIA driver is loaded on this machine";
+  return "CUDA cannot list its devices: " + std::string{cudaGetErrorString(status)};
+}
+
+}  // namespace
+
+CudaDevices find_cuda_devices() {
+  CudaDevices found;
+  int driver = 0;
+  int runtime = 0;
+  int count = 0;
+  if (cudaDriverGetVersion(&driver) == cudaSuccess && driver > 0)
+    found.driver_version = version_string(driver);
+  if (cudaRuntimeGetVersion(&runtime) == cudaSuccess)
+    found.runtime_version = version_string(runtime);
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  (void)cudaGetLastError();
+  if (status != cudaSuccess || count == 0) {
+    found.reason = why_none(status, driver);
+    return found;
+  }
+  for (int index = 0; index < count; ++index) found.devices.push_back(describe_device(index));
+  return found;
+}
+
+void use_cuda_device(int index) {
+  check(cudaSetDevice(index), "choosing CUDA device " + std::to_string(index));
+}
+
+}  // namespace moecal
