@@ -1,0 +1,85 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "planning/propagate.hpp"
+
+#include <array>
+#include <cmath>
+#include <numbers>
+
+#include "core/statistics.hpp"
+
+namespace moecal::planning {
+namespace {
+
+// How much of a cost's variance is common to whom. A choice, not a fit: repeats of whole systems
+// would be needed to estimate it. They add up to 1, so a single cost keeps its interval exactly.
+struct Shares {
+  double system = 0.15, operation = 0.20, model = 0.25, call = 0.40;
+};
+constexpr Shares kShares;
+constexpr double kNormal95 = 1.6448536269514722;
+
+std::uint64_t mix(std::uint64_t x) {  // splitmix64
+  x += 0x9e3779b97f4a7c15;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+  return x ^ (x >> 31);
+}
+
+// FNV-1a: std::hash may differ between libraries, and with it every interval's last digits.
+std::uint64_t name_hash(const std::string& name) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return hash;
+}
+
+double uniform(std::uint64_t bits) { return (static_cast<double>(bits >> 11) + 0.5) * 0x1p-53; }
+
+// A standard normal that depends on the factor's name and the draw alone.
+double normal(std::uint64_t name, int draw) {
+  const std::uint64_t state = mix(name ^ mix(static_cast<std::uint64_t>(draw)));
+  return std::sqrt(-2 * std::log(uniform(mix(state)))) *
+         std::cos(2 * std::numbers::pi * uniform(mix(state + 1)));
+}
+
+void add_part(const CostPart& part, const std::string& call, std::vector<double>& seconds) {
+  const double sigma =
+      part.lo > 0 && part.hi > part.lo ? std::log(part.hi / part.lo) / (2 * kNormal95) : 0;
+  const std::array<std::pair<std::uint64_t, double>, 4> factors{
+      {{name_hash("system"), std::sqrt(kShares.system)},
+       {name_hash("operation " + part.operation), std::sqrt(kShares.operation)},
+       {name_hash("model " + part.model_id), std::sqrt(kShares.model)},
+       {name_hash("call " + call + " " + part.operation), std::sqrt(kShares.call)}}};
+  for (std::size_t draw = 0; draw < seconds.size(); ++draw) {
+    double error = 0;
+    if (sigma > 0)
+      for (const auto& [name, weight] : factors)
+        error += weight * normal(name, static_cast<int>(draw));
+    seconds[draw] += part.seconds * std::exp(sigma * error);
+  }
+}
+
+}  // namespace
+
+std::vector<double> draw_values(const Expression& expression,
+                                const std::vector<RecordedCall>& calls) {
+  std::vector<std::vector<double>> seconds;
+  for (const auto& recorded : calls) {
+    seconds.emplace_back(kDraws, 0.0);
+    for (const auto& part : recorded.cost.parts)
+      add_part(part, recorded.call.str(), seconds.back());
+  }
+  std::vector<double> values;
+  values.reserve(kDraws);
+  for (std::size_t draw = 0; draw < kDraws; ++draw) {
+    std::size_t index = 0;
+    values.push_back(expression.evaluate([&](const CostCall&) { return seconds[index++][draw]; }));
+  }
+  return values;
+}
+
+Interval interval_of(const std::vector<double>& draws) {
+  return {quantile(draws, 0.05), quantile(draws, 0.95)};
+}
+
+}  // namespace moecal::planning
