@@ -13,7 +13,7 @@ moecal_build_packages=(
 moecal_test_packages=(
   libgtest-dev:header:gtest/gtest.h libgmock-dev:header:gmock/gmock.h
   libboost-context-dev:header:boost/context/fiber.hpp clang-format:command:clang-format
-  python3-jsonschema:python:jsonschema
+  python3:command:python3 python3-jsonschema:python:jsonschema
 )
 
 say() { printf '== %s\n' "$*"; }
