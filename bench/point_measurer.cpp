@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/point_measurer.hpp"
 
+#include <cmath>
 #include <sstream>
 
 #include "bench/agreement.hpp"
@@ -14,6 +15,8 @@ namespace {
 // A collective's calls overlap with their neighbours; fewer than this would time the first and the
 // last.
 constexpr int kCollectiveBatch = 20;
+
+constexpr double kNotANumber = 1e300;
 
 void check_rotation(const PlannedPoint& point, const Trial& trial, const SetRotation& rotation) {
   if (point.cache == CachePolicy::warm || !trial.takes_part()) return;
@@ -100,6 +103,8 @@ void PointMeasurer::sample(const PlannedPoint& point, Trial& trial, int sets,
 void PointMeasurer::verify(Trial& trial, Observation& observation) {
   on_every_rank(world_, [&] { observation.verification = trial.verify(); });
   auto& result = observation.verification;
+  // JSON has no word for what is not a number.
+  if (!std::isfinite(result.max_rel_error)) result.max_rel_error = kNotANumber;
   result.max_rel_error = world_.max(result.max_rel_error);
   if (result.max_rel_error <= result.tolerance) return;
   std::ostringstream reason;

@@ -25,15 +25,19 @@ double quantile_of_sorted(const std::vector<double>& ordered, double p) {
   return std::lerp(ordered[below], ordered[above], position - static_cast<double>(below));
 }
 
-// Inverse of the standard normal distribution function, by bisection on erfc: called once per
-// point.
-double normal_quantile(double p) {
-  double lo = -10, hi = 10;
-  for (int i = 0; i < 80; ++i) {
-    const double mid = 0.5 * (lo + hi);
-    (0.5 * std::erfc(-mid / std::sqrt(2.0)) < p ? lo : hi) = mid;
+// How many order statistics lie below the interval [x_(l), x_(n+1-l)] that covers the median with at
+// least this confidence: the largest l - 1 for which both binomial tails fit; -1 if not even the
+// whole range covers it so surely.
+std::ptrdiff_t below_median_interval(std::size_t count, double confidence) {
+  const double n = static_cast<double>(count);
+  double tail = 0;
+  for (std::size_t below = 0; below <= count / 2; ++below) {
+    const double k = static_cast<double>(below);
+    tail += std::exp(std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1) -
+                     n * std::log(2.0));
+    if (tail > 0.5 * (1 - confidence)) return static_cast<std::ptrdiff_t>(below) - 1;
   }
-  return 0.5 * (lo + hi);
+  return static_cast<std::ptrdiff_t>(count / 2);
 }
 
 }  // namespace
@@ -68,13 +72,11 @@ double scaled_mad(std::span<const double> samples) {
 
 double relative_median_half_width(std::span<const double> samples, double confidence) {
   const auto ordered = sorted(samples);
-  const double n = static_cast<double>(ordered.size());
-  const double z = normal_quantile(0.5 + 0.5 * confidence);
-  const double half_ranks =
-      0.5 * z * std::sqrt(n) / n;  // order statistics around the median, as quantiles
-  const double lo = quantile_of_sorted(ordered, std::clamp(0.5 - half_ranks, 0.0, 1.0));
-  const double hi = quantile_of_sorted(ordered, std::clamp(0.5 + half_ranks, 0.0, 1.0));
-  return 0.5 * (hi - lo) / quantile_of_sorted(ordered, 0.5);
+  const auto below = static_cast<std::size_t>(
+      std::max<std::ptrdiff_t>(0, below_median_interval(ordered.size(), confidence)));
+  const double centre = quantile_of_sorted(ordered, 0.5);
+  // The longer side, so that median +- half-width contains the interval.
+  return std::max(centre - ordered[below], ordered[ordered.size() - 1 - below] - centre) / centre;
 }
 
 std::vector<bool> outliers(std::span<const double> samples, double cut) {

@@ -16,7 +16,9 @@ namespace moecal {
 [[nodiscard]] double quantile(std::span<const double> samples, double p);
 /// Median absolute deviation, scaled to the standard deviation of a normal.
 [[nodiscard]] double scaled_mad(std::span<const double> samples);
-/// Half-width of a distribution-free confidence interval of the median, over the median.
+/// Half-width of a confidence interval of the median, over the median. It is the interval of order
+/// statistics that covers the median with this confidence whatever the distribution; with too few
+/// samples for that (five, at 95 %) it is their range.
 [[nodiscard]] double relative_median_half_width(std::span<const double> samples, double confidence);
 /// True for each sample further than `cut` scaled MADs from the median.
 [[nodiscard]] std::vector<bool> outliers(std::span<const double> samples, double cut = 5.0);

@@ -1,0 +1,122 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "bench/cache_policy.hpp"
+#include "bench/machine.hpp"
+#include "bench/set_rotation.hpp"
+#include "bench/stop_rule.hpp"
+#include "bench/warm_up.hpp"
+#include "core/error.hpp"
+#include "core/statistics.hpp"
+
+namespace moecal::bench {
+namespace {
+
+constexpr Bytes kCache{1000};
+
+TEST(CachePolicy, WarmIsOneSet) { EXPECT_EQ(buffer_sets(CachePolicy::warm, Bytes{1}, kCache), 1); }
+
+TEST(CachePolicy, ColdCoversTwiceTheCacheWithAtLeastTwoSets) {
+  EXPECT_EQ(buffer_sets(CachePolicy::cold, Bytes{100}, kCache), 20);
+  EXPECT_EQ(buffer_sets(CachePolicy::cold, Bytes{300}, kCache), 7);
+  EXPECT_EQ(buffer_sets(CachePolicy::cold, Bytes{1e9}, kCache), 2);
+}
+
+TEST(CachePolicy, RefusesColdWhereItWouldTakeThousandsOfSets) {
+  EXPECT_THROW((void)buffer_sets(CachePolicy::cold, Bytes{1}, kCache), Unsupported);
+  EXPECT_THROW((void)buffer_sets(CachePolicy::cold, Bytes{0}, kCache), Unsupported);
+}
+
+TEST(CachePolicy, SmallWorkIsMeasuredBothWaysLargeWorkOnlyCold) {
+  using Policies = std::vector<CachePolicy>;
+  Work work;
+  work.read = Bytes{1999};
+  EXPECT_EQ(policies_for(work, kCache), (Policies{CachePolicy::warm, CachePolicy::cold}));
+  work.written = Bytes{1};
+  EXPECT_EQ(policies_for(work, kCache), (Policies{CachePolicy::cold}));
+}
+
+TEST(SetRotation, RemembersWhatWasNotTouchedSinceItForgot) {
+  SetRotation rotation{3};
+  EXPECT_EQ(rotation.untouched(), 0);
+  EXPECT_EQ(rotation.next(), 0);
+  EXPECT_EQ(rotation.next(), 1);
+  EXPECT_EQ(rotation.untouched(), 2);
+  EXPECT_EQ(rotation.next(), 2);
+  EXPECT_EQ(rotation.untouched(), -1);
+  rotation.forget();
+  EXPECT_EQ(rotation.next(), 0);
+  EXPECT_EQ(rotation.untouched(), 1);
+}
+
+TEST(StopRule, WaitsForTheFewestSamplesWhateverTheTime) {
+  const StopRule rule{.budget = Seconds{1}};
+  EXPECT_FALSE(rule.done(std::vector<double>(2, 1.0), Seconds{100}));
+  EXPECT_TRUE(rule.done(std::vector<double>(3, 1.0), Seconds{100}));
+}
+
+TEST(StopRule, BelievesTheHalfWidthFromNineSamplesOn) {
+  const StopRule rule{.budget = Seconds{1}};
+  EXPECT_FALSE(rule.done(std::vector<double>(8, 1.0), Seconds{0.1}));
+  EXPECT_TRUE(rule.done(std::vector<double>(9, 1.0), Seconds{0.1}));
+}
+
+TEST(StopRule, GoesOnWhileTheHalfWidthIsTooLarge) {
+  const StopRule rule{.max_samples = 20, .budget = Seconds{1}};
+  std::vector<double> samples;
+  for (int i = 0; i < 19; ++i) {
+    samples.push_back(1.0 + 0.1 * i);
+    EXPECT_FALSE(rule.done(samples, Seconds{0.1})) << samples.size();
+  }
+  samples.push_back(1.0);
+  EXPECT_TRUE(rule.done(samples, Seconds{0.1}));
+}
+
+TEST(StopRule, SaysItself) {
+  EXPECT_EQ(StopRule{.budget = Seconds{0.5}}.str(),
+            "median half-width <= 1 % at 95 % with 9 to 1000 samples, or 0.5 s");
+}
+
+TEST(WarmUp, EndsWhenBatchesStopGettingFaster) {
+  WarmUp warm_up{Seconds{100}};
+  for (const double batch : {8.0, 4.0, 2.0, 1.5, 1.2, 1.1}) {
+    warm_up.add(Seconds{batch});
+    EXPECT_FALSE(warm_up.finished());
+  }
+  for (int i = 0; i < 2; ++i) warm_up.add(Seconds{1.1});
+  EXPECT_FALSE(warm_up.finished());  // 1.1 against 1.5: still a trend
+  for (int i = 0; i < 2; ++i) warm_up.add(Seconds{1.1});
+  EXPECT_TRUE(warm_up.finished());
+}
+
+TEST(WarmUp, GivesUpAtItsCap) {
+  WarmUp warm_up{Seconds{10}};
+  warm_up.add(Seconds{11});
+  EXPECT_TRUE(warm_up.finished());
+}
+
+TEST(Machine, ReadsTheCpuItRunsOn) {
+  const auto machine = read_cpu();
+  EXPECT_FALSE(machine.device_name.empty());
+  EXPECT_GT(machine.memory.value(), 1e8);
+  EXPECT_GE(machine.last_level_cache.value(), 1e5);
+  EXPECT_EQ(cpu_last_level_cache("/nonexistent").value(), 32.0 * (1 << 20));
+}
+
+TEST(Machine, TwoEnvironmentsOfOneMachineAreEqual) {
+  const auto machine = read_cpu();
+  setenv("OMPI_MCA_ess_base_jobid", "1", 1);  // Open MPI's plumbing: another value per launch
+  const auto first = make_environment(machine, "");
+  setenv("OMPI_MCA_ess_base_jobid", "2", 1);
+  EXPECT_EQ(make_environment(machine, "").id(), first.id());
+  setenv("NCCL_ALGO", "Ring", 1);  // a setting
+  EXPECT_NE(make_environment(machine, "").id(), first.id());
+  EXPECT_EQ(first.card.rfind("cpu-", 0), 0U);
+  EXPECT_EQ(make_environment(machine, "mine").card, "mine");
+}
+
+}  // namespace
+}  // namespace moecal::bench

@@ -1,0 +1,202 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/sampler.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "bench/testing/fake_ranks.hpp"
+#include "bench/testing/fake_trial.hpp"
+#include "core/statistics.hpp"
+
+namespace moecal::bench {
+namespace {
+
+// Samples a fake device alone.
+struct FakeMeasurement {
+  explicit FakeMeasurement(const FakeDevice& device, int sets = 1)
+      : trial{time, device}, rotation{sets} {}
+  Sampling run(const SamplerOptions& options = {}) {
+    const auto world = make_single_rank_plane();
+    FakeClock clock{time};
+    return Sampler{clock, *world, options}.run(trial, rotation);
+  }
+  FakeTime time;
+  FakeTrial trial;
+  SetRotation rotation;
+};
+
+TEST(Sampler, ReturnsTheTimeOfADeviceWithoutNoiseExactly) {
+  const auto sampling = FakeMeasurement{{.median_s = 200e-6}}.run();
+  EXPECT_EQ(sampling.samples_s.size(), 9U);  // the fewest that the half-width is believed with
+  for (const double sample : sampling.samples_s) EXPECT_NEAR(sample, 200e-6, 1e-12);
+  EXPECT_EQ(sampling.batch, 1);
+  EXPECT_EQ(sampling.timer, "fake");
+}
+
+TEST(Sampler, BatchesLaunchesThatAreShorterThanASampleMayBe) {
+  const auto sampling = FakeMeasurement{{.median_s = 1e-6}}.run();
+  EXPECT_GE(static_cast<double>(sampling.batch) * 1e-6, 100e-6);
+  EXPECT_LE(static_cast<double>(sampling.batch) * 1e-6, 200e-6);
+  EXPECT_NEAR(median(sampling.samples_s), 1e-6, 1e-12);
+}
+
+TEST(Sampler, KeepsCollectivesInBatchesOfAtLeastTheSmallestAskedFor) {
+  SamplerOptions options;
+  options.smallest_batch = 20;
+  EXPECT_EQ(FakeMeasurement{{.median_s = 1e-3}}.run(options).batch, 20);
+}
+
+TEST(Sampler, TakesNoSampleUntilTheDeviceIsWarm) {
+  const FakeDevice device{.median_s = 1e-3, .cold_start_s = 0.5, .warm_up_s = 5e-3};
+  const auto sampling = FakeMeasurement{device}.run();
+  EXPECT_GE(sampling.warmup, 7);
+  EXPECT_NEAR(sampling.samples_s.front(), 1e-3, 0.1e-3);
+}
+
+TEST(Sampler, StopsWhenTheTimeIsUsedUpHoweverNoisyTheDevice) {
+  SamplerOptions options;
+  options.stop.budget = Seconds{0.05};
+  const auto sampling = FakeMeasurement{{.median_s = 1e-3, .noise = 0.3}}.run(options);
+  EXPECT_NEAR(static_cast<double>(sampling.samples_s.size()), 50, 10);
+}
+
+TEST(Sampler, TakesAFewSamplesOfAPointSlowerThanTheBudget) {
+  SamplerOptions options;
+  options.stop.budget = Seconds{0.05};
+  EXPECT_EQ(FakeMeasurement{{.median_s = 0.5}}.run(options).samples_s.size(), 3U);
+}
+
+TEST(Sampler, SkipsAPointThatTakesTooLongWithTheTimeItTook) {
+  try {
+    (void)FakeMeasurement{{.median_s = 3.0}}.run();
+    FAIL() << "a call of 3 s was sampled";
+  } catch (const Unsupported& error) {
+    EXPECT_STREQ(error.what(),
+                 "one call took 3.000000 s; points over 2.000000 s a call are skipped");
+  }
+}
+
+TEST(Sampler, LaunchesOnEverySetInTurn) {
+  FakeMeasurement measurement{{.median_s = 200e-6}, 50};
+  const auto sampling = measurement.run();
+  EXPECT_EQ(measurement.rotation.untouched(), -1);
+  const auto& sets = measurement.trial.launched_sets;
+  for (std::size_t i = 0; i < sets.size(); ++i) EXPECT_EQ(sets[i], static_cast<int>(i % 50));
+  EXPECT_GE(sampling.batch * static_cast<std::int64_t>(sampling.samples_s.size()), 50);
+}
+
+TEST(Sampler, LeavesTheRecordOfASetItDidNotReach) {
+  SamplerOptions options;
+  options.largest_batch = 1;
+  FakeMeasurement measurement{{.median_s = 200e-6}, 50};
+  (void)measurement.run(options);
+  EXPECT_GE(measurement.rotation.untouched(), 0);
+}
+
+TEST(Sampler, EndsBetweenBatchesWhenInterrupted) {
+  SamplerOptions options;
+  options.interrupted = [] { return true; };
+  EXPECT_THROW((void)FakeMeasurement{{}}.run(options), Interrupted);
+}
+
+TEST(Sampler, LetsAFailedLaunchThroughWhenAlone) {
+  struct Failing : FakeTrial {
+    using FakeTrial::FakeTrial;
+    void launch(int, Stream) override { throw Error{"no"}; }
+  };
+  FakeTime time;
+  Failing trial{time, {}};
+  SetRotation rotation{1};
+  FakeClock clock{time};
+  const auto world = make_single_rank_plane();
+  EXPECT_THROW((void)(Sampler{clock, *world, {}}.run(trial, rotation)), Error);
+}
+
+// The median is what a sample means: it must come back within the half-width that is stated for it,
+// about as often as is stated, with noise and with spikes.
+class SamplerCoverage : public testing::TestWithParam<FakeDevice> {};
+
+TEST_P(SamplerCoverage, StatedIntervalCoversTheTruthAtItsRate) {
+  constexpr int kRuns = 1000;
+  int covered = 0;
+  double worst = 0;
+  for (int seed = 1; seed <= kRuns; ++seed) {
+    FakeDevice device = GetParam();
+    device.seed = static_cast<std::uint64_t>(seed);
+    const auto sampling = FakeMeasurement{device}.run();
+    const double error = std::abs(median(sampling.samples_s) / device.median_s - 1);
+    covered += error <= relative_median_half_width(sampling.samples_s, 0.95);
+    worst = std::max(worst, error);
+  }
+  const double rate = static_cast<double>(covered) / kRuns;
+  RecordProperty("rate", std::to_string(rate));
+  EXPECT_GE(rate, 0.93);  // 0.95 is stated; looking repeatedly costs a little
+  EXPECT_LE(rate, 0.99);
+  EXPECT_LT(worst, 0.05);
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, SamplerCoverage,
+                         testing::Values(FakeDevice{.noise = 0.01}, FakeDevice{.noise = 0.03},
+                                         FakeDevice{.noise = 0.1},
+                                         FakeDevice{.noise = 0.03, .spike_chance = 0.02}));
+
+TEST(Sampler, MakesRanksOfOneThreeTimesSlowerAgree) {
+  constexpr int kRanks = 4;
+  std::array<Sampling, kRanks> samplings;
+  FakeRanks{kRanks}.run([&](ControlPlane& world) {
+    const auto rank = static_cast<std::size_t>(world.rank());
+    FakeTime time;
+    const double median_s = rank == 2 ? 600e-6 : 200e-6;
+    FakeTrial trial{time, {.median_s = median_s, .noise = 0.02, .seed = rank + 1}};
+    SetRotation rotation{1};
+    const auto clock = make_slowest_rank_clock(std::make_unique<FakeClock>(time), world);
+    samplings[rank] = Sampler{*clock, world, {}}.run(trial, rotation);
+  });
+  for (const auto& sampling : samplings) {
+    EXPECT_EQ(sampling.samples_s, samplings[0].samples_s);
+    EXPECT_EQ(sampling.batch, samplings[0].batch);
+    EXPECT_EQ(sampling.warmup, samplings[0].warmup);
+  }
+  EXPECT_NEAR(median(samplings[0].samples_s), 600e-6, 0.02 * 600e-6);
+}
+
+TEST(Sampler, KeepsRanksThatTakeNoPartInStep) {
+  std::array<std::size_t, 3> samples{};
+  std::array<std::size_t, 3> launches{};
+  FakeRanks{3}.run([&](ControlPlane& world) {
+    const auto rank = static_cast<std::size_t>(world.rank());
+    FakeTime time;
+    FakeTrial trial{time, {}};
+    trial.participates = rank != 1;
+    SetRotation rotation{1};
+    const auto clock = make_slowest_rank_clock(std::make_unique<FakeClock>(time), world);
+    samples[rank] = Sampler{*clock, world, {}}.run(trial, rotation).samples_s.size();
+    launches[rank] = trial.launched_sets.size();
+  });
+  EXPECT_EQ(samples[0], samples[1]);
+  EXPECT_EQ(launches[1], 0U);
+  EXPECT_GT(launches[0], 0U);
+}
+
+TEST(Sampler, EndsOnEveryRankWhenOneIsInterrupted) {
+  std::array<bool, 3> ended{};
+  FakeRanks{3}.run([&](ControlPlane& world) {
+    FakeTime time;
+    FakeTrial trial{time, {}};
+    SetRotation rotation{1};
+    SamplerOptions options;
+    options.interrupted = [&] { return world.rank() == 1; };
+    const auto clock = make_slowest_rank_clock(std::make_unique<FakeClock>(time), world);
+    try {
+      (void)Sampler{*clock, world, options}.run(trial, rotation);
+    } catch (const Interrupted&) {
+      ended[static_cast<std::size_t>(world.rank())] = true;
+    }
+  });
+  EXPECT_EQ(ended, (std::array<bool, 3>{true, true, true}));
+}
+
+}  // namespace
+}  // namespace moecal::bench

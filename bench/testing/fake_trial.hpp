@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <vector>
+
+#include "bench/benchmark.hpp"
+#include "bench/testing/fake_time.hpp"
+
+namespace moecal::bench {
+
+/// A trial that lets a fake device's time pass instead of doing work.
+class FakeTrial : public Trial {
+ public:
+  FakeTrial(FakeTime& time, const FakeDevice& device)
+      : time_{time}, device_{device}, noise_{device.seed} {}
+
+  void launch(int set, Stream) override {
+    launched_sets.push_back(set);
+    double cost = device_.median_s * (1 + device_.noise * noise_.normal());
+    if (noise_.uniform() < device_.spike_chance) cost *= 5;
+    if (launched_sets.size() == 1) cost += device_.cold_start_s;
+    if (device_.warm_up_s > 0)
+      cost += device_.median_s * std::exp(-time_.now_s / device_.warm_up_s);
+    time_.now_s += cost;
+  }
+  [[nodiscard]] Bytes footprint() const override { return footprint_; }
+  void prepare(int sets) override { prepared_sets = sets; }
+  [[nodiscard]] VerificationResult verify() override { return verification; }
+  [[nodiscard]] LibraryInfo library() const override { return {"fake", "1", "none", 0}; }
+  [[nodiscard]] bool takes_part() const override { return participates; }
+
+  std::vector<int> launched_sets;
+  int prepared_sets = 0;
+  VerificationResult verification{0, 0, "full"};
+  bool participates = true;
+  Bytes footprint_{1024};
+
+ private:
+  FakeTime& time_;
+  FakeDevice device_;
+  FakeNoise noise_;
+};
+
+}  // namespace moecal::bench
