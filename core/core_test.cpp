@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "core/hash.hpp"
+#include "core/narrow_float.hpp"
 #include "core/observation.hpp"
 #include "core/routing.hpp"
 #include "core/statistics.hpp"
@@ -133,6 +135,32 @@ TEST(Routing, PlacesRowsByExpertThenByToken) {
   EXPECT_EQ(place_rows(draw, 1), (std::vector<std::int32_t>{2, 0, -1, 1, -1, -1}));
   EXPECT_EQ(expert_capacity({3, 3, 2}, 0), 0);
   EXPECT_EQ(expert_capacity({3, 3, 2}, 1.2), 3);
+}
+
+TEST(NarrowFloat, KeepsEveryValueItCanHold) {
+  for (std::uint32_t bits = 0; bits <= 0xffff; ++bits) {
+    const auto pattern = static_cast<std::uint16_t>(bits);
+    const float bfloat = to_float(BFloat16{pattern});
+    const float half = to_float(Float16{pattern});
+    EXPECT_TRUE(std::isnan(bfloat) || from_float<BFloat16>(bfloat).bits == pattern) << bits;
+    EXPECT_TRUE(std::isnan(half) || from_float<Float16>(half).bits == pattern) << bits;
+  }
+}
+
+TEST(NarrowFloat, RoundsToNearestAndTiesToEven) {
+  EXPECT_EQ(to_float(Float16{0x3c01}), 1 + 0x1p-10F);
+  EXPECT_EQ(to_float(Float16{0x8001}), -0x1p-24F);
+  EXPECT_EQ(to_float(BFloat16{0x3f81}), 1 + 0x1p-7F);
+  EXPECT_EQ(from_float<Float16>(1 + 0x1p-11F).bits, 0x3c00);  // a tie: 1 is even
+  EXPECT_EQ(from_float<Float16>(1 + 0x3p-11F).bits, 0x3c02);  // a tie: 1 + 2^-9 is
+  EXPECT_EQ(from_float<Float16>(0x1.8p-24F).bits, 0x0002);
+  EXPECT_EQ(from_float<Float16>(65519.0F).bits, 0x7bff);
+  EXPECT_EQ(from_float<Float16>(65520.0F).bits, 0x7c00);
+  EXPECT_EQ(from_float<BFloat16>(1 + 0x1p-8F).bits, 0x3f80);
+  EXPECT_EQ(from_float<BFloat16>(1 + 0x3p-8F).bits, 0x3f82);
+  EXPECT_TRUE(std::isnan(to_float(from_float<Float16>(NAN))));
+  EXPECT_TRUE(std::isnan(to_float(from_float<BFloat16>(NAN))));
+  EXPECT_THROW(with_float_type(Dtype::int8, [](auto) {}), InvalidInput);
 }
 
 TEST(Statistics, OfHandComputedData) {

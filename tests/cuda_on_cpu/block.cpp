@@ -61,6 +61,8 @@ class Block {
  public:
   ~Block();
   void run(const Geometry& geometry, const std::function<void()>& kernel);
+  void start_grid() { descending_ = false; }
+  void reverse_order() { descending_ = !descending_; }
 
   // Called by the running thread.
   std::uint64_t exchange(const WarpRequest& request);
@@ -68,14 +70,13 @@ class Block {
   [[nodiscard]] int lane() const { return static_cast<int>(running_->number % kWarpSize); }
   [[nodiscard]] void* dynamic_shared() { return shared_.get(); }
 
-  Order order = Order::ascending;
-
  private:
   void start_threads(const dim3& extent);
   void run_until_all_finished();
-  bool run_ready_threads();
-  bool complete_warp_operations();
-  bool complete_warp_operation(unsigned first, const Thread& asking);
+  bool run_warp(unsigned first);
+  bool run_ready_threads(unsigned first);
+  void complete_warp_operations(unsigned first);
+  void complete_warp_operation(unsigned first, const Thread& asking);
   bool release_barrier();
   void finish(Thread& thread);
   void cancel_suspended_threads();
@@ -92,6 +93,7 @@ class Block {
   std::unique_ptr<std::byte[]> shared_;
   Thread* running_ = nullptr;
   std::exception_ptr failure_;
+  bool descending_ = false;
   bool cancelling_ = false;
   bool quitting_ = false;
 };
@@ -162,17 +164,31 @@ void Block::run_until_all_finished() {
     return std::all_of(threads_.begin(), threads_.begin() + size_,
                        [](const auto& thread) { return thread->state == State::finished; });
   };
+  const unsigned warps = (size_ + kWarpSize - 1) / kWarpSize;
   while (!all_finished()) {
-    const bool ran = run_ready_threads();
-    const bool completed = complete_warp_operations();
-    if (!ran && !completed && !release_barrier()) report_deadlock();
+    bool ran = false;
+    for (unsigned i = 0; i < warps; ++i)
+      ran |= run_warp(kWarpSize * (descending_ ? warps - 1 - i : i));
+    if (!ran && !release_barrier()) report_deadlock();
   }
 }
 
-bool Block::run_ready_threads() {
+// Runs a warp until all its threads have ended or wait for other warps: one warp gets as far ahead
+// of the others as the kernel's barriers let it. False if there was nothing to run.
+bool Block::run_warp(unsigned first) {
   bool ran = false;
-  for (unsigned i = 0; i < size_; ++i) {
-    Thread& thread = *threads_[order == Order::ascending ? i : size_ - 1 - i];
+  while (run_ready_threads(first)) {
+    ran = true;
+    complete_warp_operations(first);
+  }
+  return ran;
+}
+
+bool Block::run_ready_threads(unsigned first) {
+  bool ran = false;
+  const unsigned count = std::min<unsigned>(kWarpSize, size_ - first);
+  for (unsigned i = 0; i < count; ++i) {
+    Thread& thread = *threads_[first + (descending_ ? count - 1 - i : i)];
     if (thread.state != State::ready) continue;
     take_up(thread);
     ran = true;
@@ -180,17 +196,15 @@ bool Block::run_ready_threads() {
   return ran;
 }
 
-bool Block::complete_warp_operations() {
-  bool completed = false;
-  for (unsigned i = 0; i < size_; ++i)
+void Block::complete_warp_operations(unsigned first) {
+  for (unsigned i = first; i < std::min(first + kWarpSize, size_); ++i)
     if (threads_[i]->state == State::in_warp_operation)
-      completed |= complete_warp_operation(i - i % kWarpSize, *threads_[i]);
-  return completed;
+      complete_warp_operation(first, *threads_[i]);
 }
 
-// True if every lane that `asking` names has come to the same operation: they all get their
-// results.
-bool Block::complete_warp_operation(unsigned first, const Thread& asking) {
+// Gives all lanes that `asking` names their results, if every one of them has come to the
+// operation.
+void Block::complete_warp_operation(unsigned first, const Thread& asking) {
   const WarpRequest request = asking.request;
   WarpValues values{};
   for (unsigned lane = 0; lane < kWarpSize; ++lane) {
@@ -199,7 +213,7 @@ bool Block::complete_warp_operation(unsigned first, const Thread& asking) {
       fail(describe(asking) + ", and its mask names lane " + std::to_string(lane) +
            ", which has exited");
     const Thread& other = *threads_[first + lane];
-    if (other.state != State::in_warp_operation) return false;
+    if (other.state != State::in_warp_operation) return;
     if (other.request.mask != request.mask ||
         std::string_view{other.request.operation} != request.operation)
       fail(describe(asking) + " with another mask or operation than " + describe(other));
@@ -211,7 +225,6 @@ bool Block::complete_warp_operation(unsigned first, const Thread& asking) {
     other.result = other.request.resolve(other.request, values);
     other.state = State::ready;
   }
-  return true;
 }
 
 // True if every thread that has not exited waits at one and the same __syncthreads().
@@ -286,10 +299,9 @@ Block& block() {
 
 }  // namespace
 
-Order set_order(Order order) { return std::exchange(block().order, order); }
-
 void run_grid(const Geometry& geometry, const std::function<void()>& kernel) {
   check_geometry(geometry);
+  block().start_grid();
   gridDim = geometry.grid;
   blockDim = geometry.block;
   for (unsigned z = 0; z < geometry.grid.z; ++z)
@@ -297,6 +309,7 @@ void run_grid(const Geometry& geometry, const std::function<void()>& kernel) {
       for (unsigned x = 0; x < geometry.grid.x; ++x) {
         blockIdx = {x, y, z};
         block().run(geometry, kernel);
+        block().reverse_order();
       }
 }
 

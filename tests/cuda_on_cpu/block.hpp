@@ -26,14 +26,10 @@ struct Geometry {
   std::size_t dynamic_shared_bytes = 0;
 };
 
-/// In which order the threads of a block are taken up. A kernel that lacks a barrier can be right
-/// by luck in one order; it is not in both.
-enum class Order { ascending, descending };
-
-/// The order of every following grid; returns the one before.
-Order set_order(Order order);
-
-/// Runs `kernel` once for every thread of the grid. @throws Error
+/// Runs `kernel` once for every thread of the grid. The threads of every second block are taken up
+/// in descending order: a kernel that lacks a barrier can be right by luck in one order, not in
+/// both.
+/// @throws Error
 void run_grid(const Geometry& geometry, const std::function<void()>& kernel);
 
 inline constexpr int kWarpSize = 32;

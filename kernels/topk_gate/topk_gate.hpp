@@ -1,0 +1,60 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "core/dtype.hpp"
+#include "core/work.hpp"
+#include "runtime/stream.hpp"
+
+/// topk_gate: from router logits to a routing table. For every token the top_k most probable
+/// experts with their weights; for every expert its row count; for every choice its row in expert
+/// order. The GEMM that makes the logits is an expert_gemm.
+namespace moecal::kernels {
+
+struct TopkGateShape {
+  std::int64_t tokens = 0;
+  std::int64_t experts = 0;
+  std::int64_t top_k = 0;
+  std::int64_t capacity = 0;  // rows an expert takes at most; 0: no limit
+  Dtype dtype = Dtype::f32;   // of the logits: f32, f16 or bf16
+};
+
+/// All in device memory for topk_gate_cuda, in host memory for topk_gate_cpu.
+struct TopkGateTensors {
+  const void* logits = nullptr;       // in: [tokens, experts], row-major
+  std::int32_t* expert_of = nullptr;  // out: [tokens, top_k], row-major, most probable first; among
+                                      // equals the lower expert
+  float* weight_of = nullptr;  // out: [tokens, top_k], row-major: the probabilities (softmax over
+                               // all experts) of the chosen, scaled to sum to 1
+  std::int64_t* counts = nullptr;   // out: [experts] choices of each expert, capacity disregarded
+  std::int64_t* offsets = nullptr;  // out: [experts + 1] first row of each expert, then the number
+                                    // of rows: exclusive sum of min(count, capacity)
+  std::int32_t* row_of = nullptr;   // out: [tokens, top_k], row-major: rows sorted by expert, then
+                                   // by token; -1 where the expert's capacity is used up
+};
+
+// Logits that are no ordinary numbers: +infinity counts as the largest float, -infinity and NaN as
+// the lowest, so a NaN is chosen only when there is nothing better, and weights are always finite.
+
+/// Logits read once, each output written once. No FLOPs: the gate moves memory.
+[[nodiscard]] Work topk_gate_work(const TopkGateShape& shape);
+
+/// @throws InvalidInput if not 1 <= top_k <= experts, a size is negative, tokens x top_k does not
+/// fit row_of's type, or the dtype is not a floating-point one.
+void check_shape(const TopkGateShape& shape);
+
+/// The oracle.
+void topk_gate_cpu(const TopkGateShape& shape, const TopkGateTensors& tensors);
+
+/// Device memory that topk_gate_cuda needs beside its tensors, in bytes.
+[[nodiscard]] std::size_t topk_gate_cuda_workspace(const TopkGateShape& shape);
+
+/// Enqueues four kernels on `stream`, does not synchronise. The same logits always give the same
+/// table: no rank depends on the order in which threads run. @throws Unsupported for more than 512
+/// experts, Error if a launch fails.
+void topk_gate_cuda(const TopkGateShape& shape, const TopkGateTensors& tensors, void* workspace,
+                    Stream stream);
+
+}  // namespace moecal::kernels

@@ -1,0 +1,335 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <cfloat>
+#include <cmath>
+#include <cstdint>
+#include <string>
+
+#include "core/error.hpp"
+#include "kernels/element.cuh"
+#include "kernels/topk_gate/topk_gate.hpp"
+#include "runtime/launch.cuh"
+
+// Four kernels: choose_experts reads the logits; the other three are a stable counting sort of the
+// choices by expert. A tile of choices is counted by a block (count_tiles), the counts are summed
+// over the tiles before (scan_tiles), and every tile then knows where its choices go
+// (place_choices).
+namespace moecal::kernels {
+namespace {
+
+constexpr int kMaxExperts = 512;
+constexpr int kBlockThreads = 256;
+constexpr int kWarpSize = 32;
+constexpr int kWarps = kBlockThreads / kWarpSize;
+constexpr unsigned kAllLanes = 0xffffffffU;
+constexpr int kWarpChoices = 128;  // consecutive choices of one warp
+constexpr int kTileChoices = kWarps * kWarpChoices;
+constexpr int kNoExpert = -1;
+
+/// The shape and tensors as the kernels use them.
+struct Gate {
+  std::int64_t tokens;
+  int experts;
+  int top_k;
+  std::int64_t capacity;
+  std::int64_t choices;  // tokens x top_k
+  int tiles;
+  bool aligned;  // logits start at a multiple of 16 bytes
+  TopkGateTensors tensors;
+  int* tile_counts;  // [experts, tiles]: choices of an expert in a tile; after scan_tiles in those
+                     // before
+};
+
+// ---- choosing experts ---------------------------------------------------------------------------
+
+struct Candidate {
+  float score;
+  int expert;
+};
+
+/// True if `a` is to be chosen before `b`.
+__device__ inline bool beats(const Candidate& a, const Candidate& b) {
+  return a.score > b.score || (a.score == b.score && a.expert < b.expert);
+}
+
+// What no expert scores: marks one that is taken, or that does not exist.
+constexpr float kTaken = -INFINITY;
+
+/// fmaxf and fminf return the number where the other operand is NaN.
+__device__ inline float score_of(float logit) { return fminf(fmaxf(logit, -FLT_MAX), FLT_MAX); }
+
+/// The scores of experts [first, first + kPerLane) of a token; kTaken beyond the last.
+template <int kPerLane, class T>
+__device__ void load_scores(const Gate& gate, std::int64_t token, int first,
+                            float (&scores)[kPerLane]) {
+  const T* logits = static_cast<const T*>(gate.tensors.logits) + token * gate.experts;
+  const int experts = token < gate.tokens ? gate.experts : 0;
+  if (gate.aligned && gate.experts % kPerLane == 0 && first < experts) {
+    load_floats<kPerLane>(logits + first, scores);
+#pragma unroll
+    for (int i = 0; i < kPerLane; ++i) scores[i] = score_of(scores[i]);
+  } else {
+#pragma unroll
+    for (int i = 0; i < kPerLane; ++i)
+      scores[i] = first + i < experts ? score_of(widen(logits[first + i])) : kTaken;
+  }
+}
+
+template <int kPerLane>
+__device__ Candidate best_of_lane(const float (&scores)[kPerLane], int first) {
+  Candidate best{scores[0], first};
+#pragma unroll
+  for (int i = 1; i < kPerLane; ++i)
+    if (scores[i] > best.score) best = {scores[i], first + i};
+  return best;
+}
+
+/// The best candidate of kLanes neighbouring lanes, on each of them.
+template <int kLanes>
+__device__ Candidate best_of_group(Candidate best) {
+#pragma unroll
+  for (int distance = kLanes / 2; distance > 0; distance /= 2) {
+    const Candidate other{__shfl_xor_sync(kAllLanes, best.score, distance),
+                          __shfl_xor_sync(kAllLanes, best.expert, distance)};
+    if (beats(other, best)) best = other;
+  }
+  return best;
+}
+
+// kLanes lanes share a token, each holding kPerLane neighbouring experts in registers: with 8
+// experts a warp works on 32 tokens, with 256 on one. Lanes past the last token go along without a
+// token, since the shuffles need the whole warp.
+template <class T, int kLanes, int kPerLane>
+__global__ void __launch_bounds__(kBlockThreads) choose_experts(Gate gate) {
+  constexpr int kTokensPerBlock = kBlockThreads / kLanes;
+  const int lane = static_cast<int>(threadIdx.x) % kLanes;
+  const std::int64_t token =
+      std::int64_t{blockIdx.x} * kTokensPerBlock + static_cast<int>(threadIdx.x) / kLanes;
+  const bool has_token = token < gate.tokens;
+  const int first = lane * kPerLane;
+  float scores[kPerLane];
+  load_scores<kPerLane, T>(gate, token, first, scores);
+  std::int32_t* expert_of = gate.tensors.expert_of + token * gate.top_k;
+  float* weight_of = gate.tensors.weight_of + token * gate.top_k;
+  float highest = 0;
+  float sum = 0;
+  for (int choice = 0; choice < gate.top_k; ++choice) {
+    const Candidate best = best_of_group<kLanes>(best_of_lane(scores, first));
+#pragma unroll
+    for (int i = 0; i < kPerLane; ++i)
+      if (first + i == best.expert) scores[i] = kTaken;
+    if (choice == 0) highest = best.score;
+    const float weight = expf(best.score - highest);
+    sum += weight;
+    if (has_token && choice % kLanes == lane) {
+      expert_of[choice] = best.expert;
+      weight_of[choice] = weight;
+    }
+  }
+  if (!has_token) return;
+  for (int choice = lane; choice < gate.top_k; choice += kLanes) weight_of[choice] /= sum;
+}
+
+// ---- sorting the choices by expert --------------------------------------------------------------
+
+__device__ inline int expert_of_choice(const Gate& gate, std::int64_t choice) {
+  return choice < gate.choices ? gate.tensors.expert_of[choice] : kNoExpert;
+}
+
+__global__ void __launch_bounds__(kBlockThreads) count_tiles(Gate gate) {
+  int* counts = dynamic_shared<int>();  // [experts]
+  const int thread = static_cast<int>(threadIdx.x);
+  for (int expert = thread; expert < gate.experts; expert += kBlockThreads) counts[expert] = 0;
+  __syncthreads();
+  const std::int64_t tile_begin = std::int64_t{blockIdx.x} * kTileChoices;
+  for (int i = thread; i < kTileChoices; i += kBlockThreads) {
+    const int expert = expert_of_choice(gate, tile_begin + i);
+    if (expert != kNoExpert) atomicAdd(&counts[expert], 1);
+  }
+  __syncthreads();
+  for (int expert = thread; expert < gate.experts; expert += kBlockThreads)
+    gate.tile_counts[std::int64_t{expert} * gate.tiles + blockIdx.x] = counts[expert];
+}
+
+struct Scan {
+  int before;  // sum over the threads before this one
+  int total;   // over the whole block
+};
+
+/// Sums `value` over the block; `warp_sums` is shared memory for kWarps numbers.
+__device__ inline Scan scan_block(int value, int* warp_sums) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
+  const int warp = static_cast<int>(threadIdx.x) / kWarpSize;
+  int inclusive = value;
+#pragma unroll
+  for (int distance = 1; distance < kWarpSize; distance *= 2) {
+    const int below = __shfl_up_sync(kAllLanes, inclusive, distance);
+    if (lane >= distance) inclusive += below;
+  }
+  __syncthreads();  // the sums of the call before have been read
+  if (lane == kWarpSize - 1) warp_sums[warp] = inclusive;
+  __syncthreads();
+  Scan scan{inclusive - value, 0};
+#pragma unroll
+  for (int w = 0; w < kWarps; ++w) {
+    if (w < warp) scan.before += warp_sums[w];
+    scan.total += warp_sums[w];
+  }
+  return scan;
+}
+
+// A block per expert.
+__global__ void __launch_bounds__(kBlockThreads) scan_tiles(Gate gate) {
+  __shared__ int warp_sums[kWarps];
+  int* tile_counts = gate.tile_counts + std::int64_t{blockIdx.x} * gate.tiles;
+  int before = 0;
+  for (int first = 0; first < gate.tiles; first += kBlockThreads) {
+    const int tile = first + static_cast<int>(threadIdx.x);
+    const Scan scan = scan_block(tile < gate.tiles ? tile_counts[tile] : 0, warp_sums);
+    if (tile < gate.tiles) tile_counts[tile] = before + scan.before;
+    before += scan.total;
+  }
+  if (threadIdx.x == 0) gate.tensors.counts[blockIdx.x] = before;
+}
+
+/// Every block works the expert offsets out for itself; block 0 also writes them down.
+__device__ inline void find_offsets(const Gate& gate, int* offsets, int* warp_sums) {
+  int before = 0;
+  for (int first = 0; first < gate.experts; first += kBlockThreads) {
+    const int expert = first + static_cast<int>(threadIdx.x);
+    std::int64_t rows = expert < gate.experts ? gate.tensors.counts[expert] : 0;
+    if (gate.capacity != 0 && rows > gate.capacity) rows = gate.capacity;
+    const Scan scan = scan_block(static_cast<int>(rows), warp_sums);
+    if (expert < gate.experts) {
+      offsets[expert] = before + scan.before;
+      if (blockIdx.x == 0) gate.tensors.offsets[expert] = offsets[expert];
+    }
+    before += scan.total;
+  }
+  if (blockIdx.x == 0 && threadIdx.x == 0) gate.tensors.offsets[gate.experts] = before;
+}
+
+/// next_rank[warp][expert]: how many choices of the expert come before this warp's first.
+__device__ inline void find_first_ranks(const Gate& gate, std::int64_t warp_begin, int* next_rank) {
+  const int thread = static_cast<int>(threadIdx.x);
+  for (int i = thread; i < kWarps * gate.experts; i += kBlockThreads) next_rank[i] = 0;
+  __syncthreads();
+  int* own_counts = next_rank + thread / kWarpSize * gate.experts;
+  for (int i = thread % kWarpSize; i < kWarpChoices; i += kWarpSize) {
+    const int expert = expert_of_choice(gate, warp_begin + i);
+    if (expert != kNoExpert) atomicAdd(&own_counts[expert], 1);
+  }
+  __syncthreads();
+  for (int expert = thread; expert < gate.experts; expert += kBlockThreads) {
+    int rank = gate.tile_counts[std::int64_t{expert} * gate.tiles + blockIdx.x];
+    for (int warp = 0; warp < kWarps; ++warp) {
+      const int count = next_rank[warp * gate.experts + expert];
+      next_rank[warp * gate.experts + expert] = rank;
+      rank += count;
+    }
+  }
+  __syncthreads();
+}
+
+// A warp takes its choices 32 at a time and in order. A choice's rank among those of its expert is
+// the number before this step plus the number of lower lanes with the same expert: no race decides
+// it.
+__global__ void __launch_bounds__(kBlockThreads) place_choices(Gate gate) {
+  __shared__ int warp_sums[kWarps];
+  int* offsets = dynamic_shared<int>();     // [experts]
+  int* next_rank = offsets + gate.experts;  // [kWarps, experts]
+  const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
+  const int warp = static_cast<int>(threadIdx.x) / kWarpSize;
+  const std::int64_t warp_begin = std::int64_t{blockIdx.x} * kTileChoices + warp * kWarpChoices;
+  find_offsets(gate, offsets, warp_sums);
+  find_first_ranks(gate, warp_begin, next_rank);
+  int* own_next_rank = next_rank + warp * gate.experts;
+  for (int i = lane; i < kWarpChoices; i += kWarpSize) {
+    const std::int64_t choice = warp_begin + i;
+    const int expert = expert_of_choice(gate, choice);
+    const unsigned peers = __match_any_sync(kAllLanes, expert);
+    const int peers_below = __popc(peers & ((1U << lane) - 1));
+    if (expert != kNoExpert) {
+      const int rank = own_next_rank[expert] + peers_below;
+      const bool fits = gate.capacity == 0 || rank < gate.capacity;
+      gate.tensors.row_of[choice] = fits ? offsets[expert] + rank : -1;
+    }
+    __syncwarp();
+    if (expert != kNoExpert && peers_below == 0) own_next_rank[expert] += __popc(peers);
+    __syncwarp();
+  }
+}
+
+// ---- launching ----------------------------------------------------------------------------------
+
+int tiles_of(const TopkGateShape& shape) {
+  // At least one: with no tokens, counts and offsets are still to be written.
+  return static_cast<int>(
+      std::max<std::int64_t>(1, (shape.tokens * shape.top_k + kTileChoices - 1) / kTileChoices));
+}
+
+Gate view_of(const TopkGateShape& shape, const TopkGateTensors& tensors, void* workspace) {
+  return {.tokens = shape.tokens,
+          .experts = static_cast<int>(shape.experts),
+          .top_k = static_cast<int>(shape.top_k),
+          .capacity = shape.capacity,
+          .choices = shape.tokens * shape.top_k,
+          .tiles = tiles_of(shape),
+          .aligned = reinterpret_cast<std::uintptr_t>(tensors.logits) % 16 == 0,
+          .tensors = tensors,
+          .tile_counts = static_cast<int*>(workspace)};
+}
+
+/// The fewest lanes per token, from kLanes on, that hold all experts with 8 on each (16 beyond
+/// 256).
+template <class T, int kLanes = 1>
+void launch_choose_experts(const Gate& gate, Stream stream) {
+  constexpr int kPerLane = kLanes <= kWarpSize ? 8 : 16;
+  constexpr int kUsedLanes = std::min(kLanes, kWarpSize);
+  if constexpr (kLanes <= kWarpSize)
+    if (gate.experts > kLanes * kPerLane) return launch_choose_experts<T, kLanes * 2>(gate, stream);
+  constexpr int kTokensPerBlock = kBlockThreads / kUsedLanes;
+  const auto blocks = static_cast<unsigned>((gate.tokens + kTokensPerBlock - 1) / kTokensPerBlock);
+  launch({.what = "choose experts",
+          .grid = dim3{blocks, 1, 1},
+          .block = dim3{kBlockThreads, 1, 1},
+          .stream = stream},
+         choose_experts<T, kUsedLanes, kPerLane>, gate);
+}
+
+void sort_choices(const Gate& gate, Stream stream) {
+  const dim3 block{kBlockThreads, 1, 1};
+  const dim3 per_tile{static_cast<unsigned>(gate.tiles), 1, 1};
+  const dim3 per_expert{static_cast<unsigned>(gate.experts), 1, 1};
+  const std::size_t expert_bytes = static_cast<std::size_t>(gate.experts) * sizeof(int);
+  launch({"count choices", per_tile, block, expert_bytes, stream}, count_tiles, gate);
+  launch({"scan choice counts", per_expert, block, 0, stream}, scan_tiles, gate);
+  launch({"place choices", per_tile, block, (kWarps + 1) * expert_bytes, stream}, place_choices,
+         gate);
+}
+
+}  // namespace
+
+std::size_t topk_gate_cuda_workspace(const TopkGateShape& shape) {
+  return static_cast<std::size_t>(shape.experts) * static_cast<std::size_t>(tiles_of(shape)) *
+         sizeof(int);
+}
+
+void topk_gate_cuda(const TopkGateShape& shape, const TopkGateTensors& tensors, void* workspace,
+                    Stream stream) {
+  check_shape(shape);
+  if (shape.experts > kMaxExperts)
+    throw Unsupported{"topk_gate on CUDA takes at most " + std::to_string(kMaxExperts) +
+                      " experts, not " + std::to_string(shape.experts)};
+  const Gate gate = view_of(shape, tensors, workspace);
+  if (shape.tokens > 0)
+    with_float_type(shape.dtype, [&](auto zero) {
+      launch_choose_experts<DeviceType<decltype(zero)>>(gate, stream);
+    });
+  sort_choices(gate, stream);
+}
+
+}  // namespace moecal::kernels

@@ -1,0 +1,226 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/topk_gate/topk_gate.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "core/error.hpp"
+#include "core/narrow_float.hpp"
+#include "core/routing.hpp"
+#include "tests/device_array.hpp"
+
+namespace moecal::kernels {
+namespace {
+
+using testing::ElementsAre;
+using tests::DeviceArray;
+using Bytes = std::vector<unsigned char>;
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+// exp on the device is within 2 ulp and the sum of up to 64 terms adds a few more.
+constexpr float kWeightTolerance = 2e-6F;
+
+struct Table {
+  explicit Table(const TopkGateShape& shape)
+      : expert_of(choices(shape), -9),
+        weight_of(choices(shape), -9),
+        counts(static_cast<std::size_t>(shape.experts), -9),
+        offsets(counts.size() + 1, -9),
+        row_of(choices(shape), -9) {}
+  static std::size_t choices(const TopkGateShape& shape) {
+    return static_cast<std::size_t>(shape.tokens * shape.top_k);
+  }
+  std::vector<std::int32_t> expert_of;
+  std::vector<float> weight_of;
+  std::vector<std::int64_t> counts;
+  std::vector<std::int64_t> offsets;
+  std::vector<std::int32_t> row_of;
+};
+
+Table gated_on_cpu(const TopkGateShape& shape, const void* logits) {
+  Table table{shape};
+  topk_gate_cpu(shape, {logits, table.expert_of.data(), table.weight_of.data(), table.counts.data(),
+                        table.offsets.data(), table.row_of.data()});
+  return table;
+}
+
+Table gated_by_kernel(const TopkGateShape& shape, const Bytes& logits,
+                      std::size_t skipped_bytes = 0) {
+  const Table empty{shape};
+  DeviceArray<unsigned char> device_logits{logits};
+  DeviceArray<std::int32_t> expert_of{empty.expert_of};
+  DeviceArray<float> weight_of{empty.weight_of};
+  DeviceArray<std::int64_t> counts{empty.counts};
+  DeviceArray<std::int64_t> offsets{empty.offsets};
+  DeviceArray<std::int32_t> row_of{empty.row_of};
+  DeviceArray<unsigned char> workspace{Bytes(topk_gate_cuda_workspace(shape), 0xee)};
+  topk_gate_cuda(shape,
+                 {device_logits.data() + skipped_bytes, expert_of.data(), weight_of.data(),
+                  counts.data(), offsets.data(), row_of.data()},
+                 workspace.data(), nullptr);
+  Table table{shape};
+  table.expert_of = expert_of.host();
+  table.weight_of = weight_of.host();
+  table.counts = counts.host();
+  table.offsets = offsets.host();
+  table.row_of = row_of.host();
+  return table;
+}
+
+void expect_equal(const Table& actual, const Table& expected) {
+  EXPECT_EQ(actual.expert_of, expected.expert_of);
+  EXPECT_EQ(actual.counts, expected.counts);
+  EXPECT_EQ(actual.offsets, expected.offsets);
+  EXPECT_EQ(actual.row_of, expected.row_of);
+  EXPECT_THAT(actual.weight_of,
+              testing::Pointwise(testing::FloatNear(kWeightTolerance), expected.weight_of));
+}
+
+Bytes after_gap(std::size_t gap, const Bytes& bytes) {
+  Bytes shifted(gap);
+  shifted.insert(shifted.end(), bytes.begin(), bytes.end());
+  return shifted;
+}
+
+template <class T>
+Bytes as_bytes(const std::vector<T>& values) {
+  const auto* first = reinterpret_cast<const unsigned char*>(values.data());
+  return {first, first + values.size() * sizeof(T)};
+}
+
+/// Normal logits on a grid of 1/8, so that equal ones are frequent, in the shape's dtype.
+Bytes random_logits(const TopkGateShape& shape) {
+  std::mt19937 engine{static_cast<unsigned>(shape.tokens * 1000 + shape.experts)};
+  std::normal_distribution<float> normal{0, 2};
+  return with_float_type(shape.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    std::vector<T> logits(static_cast<std::size_t>(shape.tokens * shape.experts));
+    for (T& logit : logits) logit = from_float<T>(std::round(normal(engine) * 8) / 8);
+    return as_bytes(logits);
+  });
+}
+
+void expect_kernel_equals_oracle(const TopkGateShape& shape) {
+  SCOPED_TRACE("tokens " + std::to_string(shape.tokens) + ", experts " +
+               std::to_string(shape.experts) + ", top_k " + std::to_string(shape.top_k) +
+               ", capacity " + std::to_string(shape.capacity) + " " +
+               std::string{to_string(shape.dtype)});
+  const Bytes logits = random_logits(shape);
+  expect_equal(gated_by_kernel(shape, logits), gated_on_cpu(shape, logits.data()));
+}
+
+TEST(TopkGateCpu, ChoosesWeighsCountsAndPlaces) {
+  const TopkGateShape shape{.tokens = 3, .experts = 4, .top_k = 2};
+  const float ln3 = std::log(3.0F);
+  const std::vector<float> logits{0, ln3, 0, -1,  // experts 1, then 0 rather than 2
+                                  5, 5,   5, 6,   // 3, then the lowest of three equals
+                                  1, 2,   3, 4};
+  const Table table = gated_on_cpu(shape, logits.data());
+  EXPECT_THAT(table.expert_of, ElementsAre(1, 0, 3, 0, 3, 2));
+  EXPECT_FLOAT_EQ(table.weight_of[0], 0.75F);
+  EXPECT_FLOAT_EQ(table.weight_of[1], 0.25F);
+  EXPECT_THAT(table.counts, ElementsAre(2, 1, 1, 2));
+  EXPECT_THAT(table.offsets, ElementsAre(0, 2, 3, 4, 6));
+  EXPECT_THAT(table.row_of, ElementsAre(2, 0, 4, 1, 5, 3));
+}
+
+TEST(TopkGateCpu, DropsLaterTokensBeyondCapacity) {
+  const TopkGateShape shape{.tokens = 3, .experts = 2, .top_k = 1, .capacity = 1};
+  const std::vector<float> logits{0, 1, 0, 1, 1, 0};
+  const Table table = gated_on_cpu(shape, logits.data());
+  EXPECT_THAT(table.counts, ElementsAre(1, 2));
+  EXPECT_THAT(table.offsets, ElementsAre(0, 1, 2));
+  EXPECT_THAT(table.row_of, ElementsAre(1, -1, 0));
+}
+
+// Rows: a NaN among numbers; only NaN; +infinity twice; -infinity before NaN by index only.
+const std::vector<float> kStrangeLogits{NAN,       -3,        -2,    NAN, NAN,        NAN,
+                                        kInfinity, kInfinity, 1e38F, NAN, -kInfinity, NAN};
+const TopkGateShape kStrangeShape{.tokens = 4, .experts = 3, .top_k = 2};
+
+TEST(TopkGateCpu, TakesNanAsTheLowestAndStaysFinite) {
+  const Table table = gated_on_cpu(kStrangeShape, kStrangeLogits.data());
+  EXPECT_THAT(table.expert_of, ElementsAre(2, 1, 0, 1, 0, 1, 0, 1));
+  EXPECT_FLOAT_EQ(table.weight_of[0], 1 / (1 + std::exp(-1.0F)));
+  EXPECT_THAT(std::vector<float>(table.weight_of.begin() + 2, table.weight_of.end()),
+              testing::Each(0.5F));
+}
+
+TEST(TopkGateWork, ReadsLogitsOnceAndWritesTheTable) {
+  const auto work = topk_gate_work({.tokens = 256, .experts = 8, .top_k = 2, .dtype = Dtype::bf16});
+  EXPECT_DOUBLE_EQ(work.read.value(), 256 * 8 * 2);
+  EXPECT_DOUBLE_EQ(work.written.value(), 256 * 2 * (4 + 4 + 4) + 8 * 8 + 9 * 8);
+}
+
+TEST(TopkGateShape, RefusesImpossibleShapes) {
+  EXPECT_THROW(check_shape(TopkGateShape{.tokens = 1, .experts = 8, .top_k = 9}), InvalidInput);
+  EXPECT_THROW(check_shape(TopkGateShape{.tokens = 1, .experts = 8, .top_k = 0}), InvalidInput);
+  EXPECT_THROW(check_shape(TopkGateShape{.tokens = -1, .experts = 8, .top_k = 1}), InvalidInput);
+  EXPECT_THROW(check_shape(TopkGateShape{.tokens = 1LL << 30, .experts = 8, .top_k = 2}),
+               InvalidInput);
+  EXPECT_THROW(
+      check_shape(TopkGateShape{.tokens = 1, .experts = 8, .top_k = 1, .dtype = Dtype::int8}),
+      InvalidInput);
+  EXPECT_THROW(topk_gate_cuda({.tokens = 1, .experts = 513, .top_k = 1}, {}, nullptr, nullptr),
+               Unsupported);
+}
+
+// Two independent statements of the same order: this one and core's, which permute's data come
+// from.
+TEST(TopkGateCpu, PlacesRowsAsCoreDoes) {
+  const TopkGateShape shape{.tokens = 100, .experts = 8, .top_k = 2, .capacity = 20};
+  const Table table = gated_on_cpu(shape, random_logits(shape).data());
+  RoutingDraw draw;
+  draw.expert_of = table.expert_of;
+  draw.counts = table.counts;
+  EXPECT_EQ(table.row_of, place_rows(draw, shape.capacity));
+}
+
+TEST(TopkGateKernel, EqualsOracle) {
+  for (const std::int64_t experts : {8, 64})
+    for (const std::int64_t top_k : {std::int64_t{1}, std::int64_t{2}, std::int64_t{8}, experts})
+      for (const std::int64_t tokens : {0, 1, 31, 33, 4096})
+        expect_kernel_equals_oracle({.tokens = tokens, .experts = experts, .top_k = top_k});
+}
+
+TEST(TopkGateKernel, EqualsOracleForEveryDtypeAndExpertCount) {
+  for (const std::int64_t experts : {1, 2, 7, 10, 16, 60, 128, 250, 256, 257, 512})
+    for (const Dtype dtype : {Dtype::f32, Dtype::f16, Dtype::bf16})
+      expect_kernel_equals_oracle({.tokens = 131,
+                                   .experts = experts,
+                                   .top_k = std::min<std::int64_t>(4, experts),
+                                   .dtype = dtype});
+}
+
+TEST(TopkGateKernel, EqualsOracleWithCapacityAndEmptyExperts) {
+  expect_kernel_equals_oracle({.tokens = 4096, .experts = 64, .top_k = 2, .capacity = 128});
+  expect_kernel_equals_oracle({.tokens = 3, .experts = 64, .top_k = 2, .capacity = 1});
+}
+
+// Every token chooses expert 5: one expert fills many tiles, the others are empty.
+TEST(TopkGateKernel, EqualsOracleWhenOneExpertTakesAll) {
+  const TopkGateShape shape{.tokens = 4096, .experts = 8, .top_k = 1, .capacity = 3000};
+  std::vector<float> logits(4096 * 8, 0.0F);
+  for (std::size_t token = 0; token < 4096; ++token) logits[token * 8 + 5] = 1;
+  expect_equal(gated_by_kernel(shape, as_bytes(logits)), gated_on_cpu(shape, logits.data()));
+}
+
+TEST(TopkGateKernel, TakesStrangeAndUnalignedLogits) {
+  expect_equal(gated_by_kernel(kStrangeShape, after_gap(4, as_bytes(kStrangeLogits)), 4),
+               gated_on_cpu(kStrangeShape, kStrangeLogits.data()));
+
+  const TopkGateShape shape{.tokens = 33, .experts = 8, .top_k = 2, .dtype = Dtype::bf16};
+  const Bytes logits = random_logits(shape);
+  expect_equal(gated_by_kernel(shape, after_gap(2, logits), 2), gated_on_cpu(shape, logits.data()));
+}
+
+}  // namespace
+}  // namespace moecal::kernels
