@@ -21,27 +21,34 @@ struct Parameter {
 
 /// What a model holds for: one series of observations.
 struct Conditions {
-  std::string dtype;  // of operand or payload, see Dtypes::a
+  std::string dtype{};  // of operand or payload, see Dtypes::a
   int group = 1;
   std::string placement = "contiguous";
   std::string tier = "intra";
   int concurrent_groups = 1;
-  std::string implementation;  // e.g. nccl, onednn_packed
-  std::string release;         // of the library, e.g. 2.29.2
+  std::string implementation{};  // e.g. nccl, onednn_packed
+  std::string release{};         // of the library, e.g. 2.29.2
+  std::string output_dtype{};    // of the result, see Dtypes::c; empty: as the operand
+  std::string scale_mode{};      // see Dtypes::scale_mode; empty where the operation has no scales
+  std::string cache = "warm";    // see Policy::cache
+  std::string graph = "none";    // see Policy::graph
   bool operator==(const Conditions&) const = default;
 };
 
 /// Quantiles of |log(predicted/measured)| on held-out data, per size regime: [from, to) of the size
-/// variable.
+/// variable (calibration/features.hpp); the last regime has no end: its `to` is 0.
 struct ResidualQuantile {
   double from = 0, to = 0;
   double half_width_90 = 0;  // of log time
-  int count = 0;             // held-out points it was calibrated on
+  int count = 0;             // held-out points it was calibrated on; under 9 it was widened
 };
 
 struct FitQuality {
   int points = 0;
   double in_sample_median_ape = 0, held_out_median_ape = 0, held_out_p90_ape = 0;  // fractions
+  int held_out_points = 0;  // predicted by fits that did not see them; 0: the two above say nothing
+  int repeated_points = 0;  // measured more than once
+  double between_run_spread = 0;  // median over those of max/min - 1 of the repeats' seconds
 };
 
 /// One fitted model. log t = compact form + gated residual.
@@ -50,8 +57,7 @@ struct Model {
   std::string operation;
   std::string card, system;
   Conditions conditions;
-  std::string form;  // segmented_latency_bandwidth | log_log_table | saturating_roofline |
-                     // latency_bandwidth | ...
+  std::string form;  // a name of calibration/form.hpp
   std::vector<Parameter> parameters;
   std::vector<double> knots;  // switch sizes, where the form has them
   std::vector<std::pair<double, double>>
@@ -74,6 +80,9 @@ struct Coefficients {
 
 /// @throws InvalidInput naming file and field, also on another schema version.
 [[nodiscard]] Coefficients read_coefficients(const std::string& path);
+/// The same from text; `name` stands for the file in messages.
+[[nodiscard]] Coefficients parse_coefficients(const std::string& text, const std::string& name);
+/// Models in the order of their ids; the same coefficients give the same bytes.
 [[nodiscard]] std::string to_json(const Coefficients& coefficients);
 
 }  // namespace moecal::calibration

@@ -11,13 +11,16 @@ namespace moecal::calibration {
 
 /// One call of an operation whose time is asked for.
 struct Query {
-  std::string operation;  // as in observations: all_reduce, expert_gemm, permute, memory_copy, ...
-  std::string dtype;      // as in Dtypes::a; empty: any
-  Point point;            // as in observations; a collective's is {"bytes": S}
+  std::string
+      operation{};      // as in observations: all_reduce, expert_gemm, permute, memory_copy, ...
+  std::string dtype{};  // as in Dtypes::a; empty: any
+  Point point{};        // as in observations; a collective's is {"bytes": S}
   int group = 1;
   std::string tier = "intra";
-  std::string placement;       // empty: any
-  std::string implementation;  // empty: any
+  std::string placement{};       // empty: any
+  std::string implementation{};  // empty: any
+  std::string scale_mode{};      // empty: any, none and tensor first
+  std::string cache{};           // empty: any, cold first: a layer's operands are not in the cache
 };
 
 struct Prediction {
@@ -35,7 +38,11 @@ struct Answer {
 };
 
 /// Pure: same coefficients and query, same bytes. Where several models match, the newest library
-/// release wins.
+/// release wins, then the fastest implementation.
 [[nodiscard]] Answer predict(const Coefficients& coefficients, const Query& query);
+
+/// One model's word on a point of its own operation and dtype, with the same rules outside its
+/// validity.
+[[nodiscard]] Prediction predict_with(const Model& model, const Point& point);
 
 }  // namespace moecal::calibration

@@ -1,16 +1,127 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include <CLI/CLI.hpp>
+#include "calibration/fit.hpp"
 
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+
+#include "calibration/flat_csv.hpp"
 #include "cli/verbs.hpp"
+#include "core/build.hpp"
 #include "core/error.hpp"
 
 namespace moecal::cli {
+namespace {
+
+struct FitArguments {
+  std::vector<std::string> observations;
+  std::string out, csv, card, source;
+  bool compact = false;
+};
+
+void write_file(const std::string& path, const std::string& text) {
+  const auto folder = std::filesystem::path{path}.parent_path();
+  std::error_code error;
+  if (!folder.empty()) std::filesystem::create_directories(folder, error);
+  std::ofstream file{path, std::ios::binary};
+  if (!(file << text) || !file.flush())
+    throw Error{"cannot write '" + path + "': is the folder there, writable, and not full?"};
+}
+
+std::string csv_beside(const std::string& json) {
+  return std::filesystem::path{json}.replace_extension(".csv").string();
+}
+
+/// The card's id in records. A name without a spec sheet is taken as it stands: the observations
+/// know whether it is theirs.
+std::string card_id(const std::string& name) {
+  if (name.empty()) return name;
+  try {
+    return find_card(name).id;
+  } catch (const InvalidInput&) {
+    return name;
+  }
+}
+
+void print_row(const calibration::Model& model) {
+  const auto& q = model.quality;
+  double narrowest = 1e9, widest = 0;
+  for (const auto& regime : model.residual_quantiles) {
+    if (regime.count == 0) continue;
+    narrowest = std::min(narrowest, regime.half_width_90);
+    widest = std::max(widest, regime.half_width_90);
+  }
+  const auto name = model.id.substr(0, model.id.rfind('/'));
+  std::printf("%-64s %-27s %6d", name.c_str(), model.form.c_str(), q.points);
+  if (q.held_out_points > 0)
+    std::printf(" %7.1f %7.1f", 100 * q.held_out_median_ape, 100 * q.held_out_p90_ape);
+  else
+    std::printf(" %7s %7s", "-", "-");
+  if (widest > 0)
+    std::printf("  %5.1f..%.1f", 100 * std::expm1(narrowest), 100 * std::expm1(widest));
+  else
+    std::printf("  not calibrated");
+  std::printf("\n");
+}
+
+void print_summary(const calibration::FitResult& result) {
+  std::printf("%-64s %-27s %6s %7s %7s  %s\n", "series", "form", "points", "median", "p90",
+              "interval");
+  std::printf("%-64s %-27s %6s %7s %7s  %s\n", "", "", "", "held out, %", "", "+- %, by size");
+  for (const auto& model : result.coefficients.models) print_row(model);
+  const auto& counts = result.report.counts;
+  std::printf("\n%zu models from %d measured points", result.coefficients.models.size(),
+              counts.measured);
+  std::printf("; %d skipped and %d failed points are not used", counts.skipped, counts.failed);
+  if (counts.other_cards > 0) std::printf("; %d of other cards", counts.other_cards);
+  if (counts.unusable > 0) std::printf("; %d without a size", counts.unusable);
+  std::printf("\n");
+  for (const auto& left_out : result.report.left_out)
+    std::printf("not fitted: %s: %s\n", left_out.series.c_str(), left_out.reason.c_str());
+}
+
+void run_fit(const FitArguments& arguments) {
+  std::vector<ObservationFile> files;
+  for (const auto& path : arguments.observations) files.push_back(read_observations(path));
+  const auto result = calibration::fit(files, {arguments.compact, card_id(arguments.card),
+                                               arguments.source, build::commit, known_cards()});
+  write_file(arguments.out, calibration::to_json(result.coefficients));
+  const auto csv = arguments.csv.empty() ? csv_beside(arguments.out) : arguments.csv;
+  write_file(csv, calibration::to_flat_csv(result.coefficients));
+  print_summary(result);
+  std::printf("wrote %s and %s\n", arguments.out.c_str(), csv.c_str());
+}
+
+}  // namespace
 
 void add_fit(CLI::App& app) {
-  app.add_subcommand("fit", "not built yet")->callback([] {
-    throw Error{"'fit' is not built yet"};
-  });
+  auto* verb = app.add_subcommand("fit", "observations in, cost coefficients with intervals out");
+  verb->description(
+      "Fits every series of observations (one operation on one machine under one set of "
+      "conditions)\n"
+      "with the form that predicts held-out points best, calibrates its 90 % interval on points "
+      "the\n"
+      "fit did not see, and writes the coefficients. The same observations give the same bytes.\n\n"
+      "Example:\n  moecal fit results/observations/*.jsonl --out coefficients.json");
+  auto arguments = std::make_shared<FitArguments>();
+  verb->add_option("observations", arguments->observations,
+                   "JSON Lines files written by 'moecal measure' or 'moecal import'")
+      ->required();
+  verb->add_option("--out", arguments->out, "coefficients file to write (JSON)")->required();
+  verb->add_option("--csv", arguments->csv,
+                   "flat table to write; default: beside --out, ending in .csv");
+  verb->add_flag("--compact", arguments->compact,
+                 "compact forms only: no point tables, one digest for the observations");
+  verb->add_option("--card", arguments->card,
+                   "only observations of this card, e.g. b200-sxm; default: all");
+  verb->add_option("--source", arguments->source,
+                   "where the observations come from, and their licence; kept in the file");
+  verb->callback([arguments] { run_fit(*arguments); });
 }
 
 }  // namespace moecal::cli

@@ -1,0 +1,114 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/candidates.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "calibration/latency_bandwidth.hpp"
+#include "calibration/log_log_table.hpp"
+#include "calibration/piecewise.hpp"
+#include "calibration/saturating_roofline.hpp"
+#include "calibration/segmented_latency_bandwidth.hpp"
+#include "core/error.hpp"
+
+namespace moecal::calibration {
+namespace {
+
+constexpr int kPairFolds = 5;
+constexpr double kSpikeCap = 0.5;     // one spike must not choose a form
+constexpr double kWorthAForm = 0.98;  // a richer form must be at least this much better
+
+/// Forms of a series from the plainest to the richest.
+std::vector<FitFunction> transfer_forms(const Series& series) {
+  std::vector<FitFunction> forms;
+  for (int segments = 1; segments <= most_segments(series.points); ++segments)
+    forms.push_back([segments](std::span<const FitPoint> points) {
+      return fit_segmented_latency_bandwidth(points, std::min(segments, most_segments(points)));
+    });
+  return forms;
+}
+
+std::vector<FitFunction> memory_forms(const Series& series) {
+  std::vector<FitFunction> forms;
+  for (int rates = 1; rates <= std::min(2, most_segments(series.points)); ++rates)
+    forms.push_back([rates](std::span<const FitPoint> points) {
+      return fit_latency_bandwidth(points, std::min(rates, most_segments(points)));
+    });
+  return forms;
+}
+
+std::vector<FitFunction> gemm_forms(const Series& series, const ReferenceRates& nominal) {
+  // The reference is a scale: each fold takes its own where there is no nominal one.
+  const auto rates_of = [nominal](std::span<const FitPoint> points) {
+    return nominal.nominal ? nominal : best_observed_rates(points);
+  };
+  std::vector<FitFunction> forms{
+      [=](std::span<const FitPoint> points) { return fit_roofline(points, rates_of(points)); }};
+  if (series.points.size() >= 2 * kSaturatingRooflinePoints)
+    forms.push_back([=](std::span<const FitPoint> points) {
+      return fit_saturating_roofline(points, rates_of(points));
+    });
+  return forms;
+}
+
+std::vector<FitFunction> forms_of(const Series& series, const ReferenceRates& nominal) {
+  switch (series.family) {
+    case Family::transfer:
+      return transfer_forms(series);
+    case Family::memory_bound:
+      return memory_forms(series);
+    case Family::gemm:
+      break;
+  }
+  return gemm_forms(series, nominal);
+}
+
+std::vector<int> folds_of(const Series& series) {
+  return series.family == Family::gemm ? folds_by_pair(series.points, kPairFolds)
+                                       : folds_by_size(series.points);
+}
+
+double score(const std::vector<HeldOut>& held_out) {
+  if (held_out.empty()) return std::numeric_limits<double>::infinity();
+  double sum = 0;
+  for (const auto& point : held_out) sum += std::min(std::abs(point.log_ratio), kSpikeCap);
+  return sum / static_cast<double>(held_out.size());
+}
+
+}  // namespace
+
+Candidate fit_compact(const Series& series, const ReferenceRates& nominal) {
+  const auto folds = folds_of(series);
+  const auto forms = forms_of(series, nominal);
+  const FitFunction* chosen = &forms.front();
+  auto held_out = cross_validate(series.points, folds, forms.front());
+  for (std::size_t i = 1; i < forms.size(); ++i) {
+    auto richer = cross_validate(series.points, folds, forms[i]);
+    if (score(richer) >= kWorthAForm * score(held_out)) continue;
+    chosen = &forms[i];
+    held_out = std::move(richer);
+  }
+  return {(*chosen)(series.points), std::move(held_out)};
+}
+
+Candidate fit_table(const Series& series) {
+  if (!series.one_size)
+    throw InvalidInput{"a point table needs points that differ in one number only"};
+  return {fit_log_log_table(series.points),
+          cross_validate(series.points, folds_of(series), fit_log_log_table)};
+}
+
+double last_rate_spread(const Series& series) {
+  const auto table = fit_log_log_table(series.points).table;
+  if (table.size() < 3) return kUnknownSpread;
+  double least = std::numeric_limits<double>::infinity(), most = 0;
+  for (auto row = table.end() - 3; row != table.end(); ++row) {
+    least = std::min(least, row->first / row->second);
+    most = std::max(most, row->first / row->second);
+  }
+  return most / least - 1;
+}
+
+}  // namespace moecal::calibration

@@ -1,0 +1,27 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include "calibration/conformal.hpp"
+#include "calibration/roofline.hpp"
+#include "calibration/series.hpp"
+
+namespace moecal::calibration {
+
+/// A form fitted to a series, with what fits that did not see a point said about it.
+struct Candidate {
+  Model model;  // form, parameters, knots and table only
+  std::vector<HeldOut> held_out;
+};
+
+/// The compact form of a series: of its family's forms the one with the least held-out error.
+/// @throws InvalidInput if the series has too few points for any.
+[[nodiscard]] Candidate fit_compact(const Series& series, const ReferenceRates& nominal);
+
+/// The series' points as a table. @throws InvalidInput if they differ in more than one number.
+[[nodiscard]] Candidate fit_table(const Series& series);
+
+/// How far the rates of the last three sizes lie apart: max/min - 1; unknown_spread with fewer.
+[[nodiscard]] double last_rate_spread(const Series& series);
+inline constexpr double kUnknownSpread = 1;
+
+}  // namespace moecal::calibration

@@ -1,0 +1,102 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/coefficients.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "core/error.hpp"
+
+namespace moecal::calibration {
+namespace {
+
+// Keys keep the order in which a reader wants them.
+using Json = nlohmann::ordered_json;
+
+Json conditions_json(const Conditions& c) {
+  return {{"dtype", c.dtype},
+          {"output_dtype", c.output_dtype},
+          {"scale_mode", c.scale_mode},
+          {"group", c.group},
+          {"placement", c.placement},
+          {"tier", c.tier},
+          {"concurrent_groups", c.concurrent_groups},
+          {"implementation", c.implementation},
+          {"release", c.release},
+          {"cache", c.cache},
+          {"graph", c.graph}};
+}
+
+Json parameters_json(const std::vector<Parameter>& parameters) {
+  Json array = Json::array();
+  for (const auto& p : parameters)
+    array.push_back({{"name", p.name},
+                     {"value", p.value},
+                     {"unit", p.unit},
+                     {"standard_error", p.standard_error}});
+  return array;
+}
+
+Json quantiles_json(const std::vector<ResidualQuantile>& quantiles) {
+  Json array = Json::array();
+  for (const auto& q : quantiles)
+    array.push_back(
+        {{"from", q.from}, {"to", q.to}, {"half_width_90", q.half_width_90}, {"count", q.count}});
+  return array;
+}
+
+Json quality_json(const FitQuality& q) {
+  return {{"points", q.points},
+          {"in_sample_median_ape", q.in_sample_median_ape},
+          {"held_out_median_ape", q.held_out_median_ape},
+          {"held_out_p90_ape", q.held_out_p90_ape},
+          {"held_out_points", q.held_out_points},
+          {"repeated_points", q.repeated_points},
+          {"between_run_spread", q.between_run_spread}};
+}
+
+Json model_json(const Model& m) {
+  Json json{{"id", m.id},
+            {"operation", m.operation},
+            {"card", m.card},
+            {"system", m.system},
+            {"conditions", conditions_json(m.conditions)},
+            {"form", m.form},
+            {"parameters", parameters_json(m.parameters)},
+            {"knots_bytes", m.knots}};
+  if (!m.table.empty()) json["table_bytes_seconds"] = m.table;
+  json["residual_quantiles"] = quantiles_json(m.residual_quantiles);
+  json["validity"] = m.validity;
+  json["quality"] = quality_json(m.quality);
+  json["observation_ids"] = m.observation_ids;
+  json["provenance"] = m.provenance;
+  return json;
+}
+
+/// JSON has no infinity: it would be written as null, and not be readable again.
+void check_finite(const Json& json, const std::string& where) {
+  if (json.is_number_float() && !std::isfinite(json.get<double>()))
+    throw Error{"the fit of '" + where + "' gave a number that is not finite"};
+  if (!json.is_structured()) return;  // a number would iterate over itself
+  for (const auto& child : json) check_finite(child, where);
+}
+
+}  // namespace
+
+std::string to_json(const Coefficients& coefficients) {
+  auto models = coefficients.models;
+  std::stable_sort(models.begin(), models.end(),
+                   [](const Model& a, const Model& b) { return a.id < b.id; });
+  Json json{{"schema", kCoefficientsSchema},
+            {"source", coefficients.source},
+            {"commit", coefficients.commit},
+            {"models", Json::array()}};
+  for (const auto& model : models) {
+    json["models"].push_back(model_json(model));
+    check_finite(json["models"].back(), model.id);
+  }
+  return json.dump(1) + "\n";
+}
+
+}  // namespace moecal::calibration

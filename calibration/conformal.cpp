@@ -1,0 +1,114 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/conformal.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "core/error.hpp"
+
+namespace moecal::calibration {
+namespace {
+
+/// Spreads neighbours over folds without an order anyone chose (splitmix64).
+std::uint64_t mix(std::uint64_t value) {
+  value += 0x9e3779b97f4a7c15ULL;
+  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  value = (value ^ (value >> 27)) * 0x94d049bb133111ebULL;
+  return value ^ (value >> 31);
+}
+
+std::vector<HeldOut> predict_fold(std::span<const FitPoint> points, std::span<const int> fold_of,
+                                  int fold, const FitFunction& fit) {
+  std::vector<FitPoint> training;
+  for (std::size_t i = 0; i < points.size(); ++i)
+    if (fold_of[i] != fold) training.push_back(points[i]);
+  std::vector<HeldOut> result;
+  const Model model = fit(training);
+  for (std::size_t i = 0; i < points.size(); ++i)
+    if (fold_of[i] == fold)
+      result.push_back(
+          {points[i].inputs.size, std::log(evaluate(model, points[i].inputs) / points[i].seconds)});
+  return result;
+}
+
+}  // namespace
+
+std::vector<int> folds_by_size(std::span<const FitPoint> points) {
+  std::set<double> sizes;
+  for (const auto& point : points) sizes.insert(point.inputs.size);
+  std::vector<int> folds;
+  for (const auto& point : points) {
+    const auto rank = std::distance(sizes.begin(), sizes.find(point.inputs.size));
+    const bool end = rank == 0 || rank + 1 == static_cast<std::ptrdiff_t>(sizes.size());
+    folds.push_back(end ? kAlwaysTrained : static_cast<int>(rank % 3));
+  }
+  return folds;
+}
+
+std::vector<int> folds_by_pair(std::span<const FitPoint> points, int folds) {
+  std::map<std::pair<double, double>, int> fold_of_pair;
+  for (const auto& point : points) fold_of_pair[{point.inputs.n, point.inputs.k}] = 0;
+  std::vector<std::pair<std::uint64_t, std::pair<double, double>>> order;
+  for (const auto& [pair, fold] : fold_of_pair)
+    order.push_back({mix(static_cast<std::uint64_t>(pair.first) * 1000003 +
+                         static_cast<std::uint64_t>(pair.second)),
+                     pair});
+  std::sort(order.begin(), order.end());
+  for (std::size_t i = 0; i < order.size(); ++i)
+    fold_of_pair[order[i].second] = static_cast<int>(i) % folds;
+  std::vector<int> result;
+  for (std::size_t i = 0; i < points.size(); ++i)
+    result.push_back(order.size() < 3 ? static_cast<int>(i) % folds
+                                      : fold_of_pair.at({points[i].inputs.n, points[i].inputs.k}));
+  return result;
+}
+
+std::vector<HeldOut> cross_validate(std::span<const FitPoint> points, std::span<const int> fold_of,
+                                    const FitFunction& fit) {
+  std::vector<HeldOut> all;
+  for (const int fold : std::set<int>{fold_of.begin(), fold_of.end()}) {
+    if (fold == kAlwaysTrained) continue;
+    try {
+      const auto part = predict_fold(points, fold_of, fold, fit);
+      all.insert(all.end(), part.begin(), part.end());
+    } catch (const InvalidInput&) {
+      // Too few points are left without this fold: it says nothing about the form.
+    }
+  }
+  return all;
+}
+
+double conformal_half_width(std::vector<double> errors) {
+  if (errors.empty()) return kUnknownHalfWidth;
+  std::sort(errors.begin(), errors.end());
+  const auto n = static_cast<double>(errors.size());
+  if (errors.size() < static_cast<std::size_t>(kConformalPoints))
+    return errors.back() * 10 / (n + 1);
+  return errors[static_cast<std::size_t>(std::ceil(0.9 * (n + 1) - 1e-9)) - 1];
+}
+
+std::vector<ResidualQuantile> conformal_quantiles(std::span<const HeldOut> held_out,
+                                                  std::span<const double> limits) {
+  std::vector<ResidualQuantile> quantiles;
+  for (std::size_t r = 0; r <= limits.size(); ++r) {
+    const double from = r == 0 ? 0 : limits[r - 1], to = r < limits.size() ? limits[r] : 0;
+    std::vector<double> errors;
+    for (const auto& point : held_out)
+      if (point.size >= from && (to == 0 || point.size < to))
+        errors.push_back(std::abs(point.log_ratio));
+    const int count = static_cast<int>(errors.size());
+    quantiles.push_back({from, to, conformal_half_width(std::move(errors)), count});
+  }
+  return quantiles;
+}
+
+std::vector<double> regime_limits(Family family) {
+  // The regimes of the published tables: up to 64 KiB, to 4 MiB, above; m up to 64, to 512, above.
+  if (family == Family::gemm) return {65, 512};
+  return {65536.0 + 1, 4.0 * 1048576 + 1};
+}
+
+}  // namespace moecal::calibration

@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "calibration/form.hpp"
+
+namespace moecal::calibration {
+
+/// What a fit that had not seen a point said about it.
+struct HeldOut {
+  double size = 0;       // the size variable
+  double log_ratio = 0;  // log(predicted / measured)
+};
+
+using FitFunction = std::function<Model(std::span<const FitPoint>)>;
+
+/// Fold of each point; kAlwaysTrained is never held out.
+inline constexpr int kAlwaysTrained = -1;
+
+/// Every third interior size of a curve: fold i % 3; the ends stay, since nothing is interpolated
+/// past them. Points of equal size share a fold.
+[[nodiscard]] std::vector<int> folds_by_size(std::span<const FitPoint> points);
+
+/// Whole shape pairs (n, k) together, in at most `folds` folds; by point where there are fewer than
+/// 3 pairs.
+[[nodiscard]] std::vector<int> folds_by_pair(std::span<const FitPoint> points, int folds);
+
+/// Fits without each fold in turn and predicts it. A fold whose fit is impossible is left out.
+[[nodiscard]] std::vector<HeldOut> cross_validate(std::span<const FitPoint> points,
+                                                  std::span<const int> fold_of,
+                                                  const FitFunction& fit);
+
+/// The finite-sample split-conformal 90 % half-width: the ceil(0.9 (n + 1))-th smallest of n
+/// errors. With n < 9 no order statistic reaches 90 %: the largest, widened by (10 / (n + 1)).
+/// Without errors: kUnknownHalfWidth.
+[[nodiscard]] double conformal_half_width(std::vector<double> absolute_errors);
+
+/// Half-width of log time where nothing was held out: a factor of 2 either way.
+inline constexpr double kUnknownHalfWidth = 0.6931471805599453;
+
+/// Held-out points a 90 % quantile needs.
+inline constexpr int kConformalPoints = 9;
+
+/// One quantile per size regime; `limits` are the inner limits of the regimes, ascending.
+[[nodiscard]] std::vector<ResidualQuantile> conformal_quantiles(std::span<const HeldOut> held_out,
+                                                                std::span<const double> limits);
+
+/// The regimes' limits: 64 KiB and 4 MiB, or for GEMMs rows 64 and 512.
+[[nodiscard]] std::vector<double> regime_limits(Family family);
+
+}  // namespace moecal::calibration

@@ -1,0 +1,147 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/features.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "core/dtype.hpp"
+#include "core/error.hpp"
+
+namespace moecal::calibration {
+namespace {
+
+constexpr double kIndexBytes = 4;   // row maps, expert ids, counts: int32
+constexpr double kWeightBytes = 4;  // routing weights: f32
+
+/// The numbers of one call, asked for by name.
+struct Call {
+  const std::string& operation;
+  const Point& point;
+  const Dtypes& dtypes;
+
+  [[nodiscard]] double number(const std::string& name) const {
+    const auto found = point.find(name);
+    if (found == point.end())
+      throw InvalidInput{"a point of '" + operation + "' needs the number '" + name +
+                         "' and does not have it"};
+    if (found->second < 0)
+      throw InvalidInput{"a point of '" + operation + "' has a negative '" + name + "'"};
+    return static_cast<double>(found->second);
+  }
+  [[nodiscard]] double number_or(const std::string& name, double fallback) const {
+    return point.contains(name) ? number(name) : fallback;
+  }
+  [[nodiscard]] static double size(const std::string& dtype) {
+    return static_cast<double>(size_of(parse_dtype(dtype)));
+  }
+  [[nodiscard]] double a() const { return size(dtypes.a); }
+  [[nodiscard]] double b() const { return dtypes.b.empty() ? a() : size(dtypes.b); }
+  [[nodiscard]] double c() const { return dtypes.c.empty() ? a() : size(dtypes.c); }
+};
+
+Work make_work(double flops, double read, double written) {
+  return {Flops{flops}, Bytes{read}, Bytes{written}, Bytes{0}, 0};
+}
+
+Work gemm_work(const Call& call) {
+  const double g = call.number_or("groups", 1);
+  const double m = call.number("m"), n = call.number("n"), k = call.number("k");
+  return make_work(2 * g * m * n * k, g * (m * k * call.a() + k * n * call.b()),
+                   g * m * n * call.c());
+}
+
+Work copy_work(const Call& call) {
+  return make_work(0, call.number("bytes"), call.number("bytes"));
+}
+
+Work permute_work(const Call& call) {
+  const double row = call.number("hidden") * call.a(), tokens = call.number("tokens");
+  const double rows = tokens * call.number("top_k");
+  return make_work(0, tokens * row + rows * kIndexBytes, rows * row);
+}
+
+Work unpermute_work(const Call& call) {
+  const double row = call.number("hidden") * call.a(), tokens = call.number("tokens");
+  const double rows = tokens * call.number("top_k");
+  return make_work(0, rows * (row + kIndexBytes + kWeightBytes), tokens * row);
+}
+
+Work gate_work(const Call& call) {
+  const double tokens = call.number("tokens"), experts = call.number("experts");
+  const double chosen = tokens * call.number("top_k");
+  return make_work(0, tokens * experts * call.a(),
+                   chosen * (kIndexBytes + kWeightBytes) + (2 * experts + 1) * kIndexBytes);
+}
+
+Work transfer_work(const Call& call) {
+  return {Flops{0}, Bytes{0}, Bytes{0}, Bytes{call.number("bytes")}, 1};
+}
+
+Work unknown_work(const Call& call) {
+  double elements = 1;
+  for (const auto& [name, value] : call.point) elements *= call.number(name);
+  return make_work(0, elements * (call.dtypes.a.empty() ? 1 : call.a()), 0);
+}
+
+using WorkOf = Work (*)(const Call&);
+const std::map<std::string, WorkOf>& known_work() {
+  static const std::map<std::string, WorkOf> kKnown{
+      {"expert_gemm", gemm_work}, {"grouped_gemm", gemm_work},   {"memory_copy", copy_work},
+      {"permute", permute_work},  {"unpermute", unpermute_work}, {"topk_gate", gate_work}};
+  return kKnown;
+}
+
+}  // namespace
+
+bool is_collective(const std::string& operation) {
+  static constexpr std::array<std::string_view, 8> kCollectives{
+      "all_reduce", "all_to_all", "all_gather",   "reduce_scatter",
+      "broadcast",  "send_recv",  "all_to_all_v", "reduce"};
+  return std::find(kCollectives.begin(), kCollectives.end(), operation) != kCollectives.end();
+}
+
+Family family_of(const std::string& operation, const Point& point) {
+  if (point.contains("m") && point.contains("n") && point.contains("k")) return Family::gemm;
+  if (is_collective(operation)) return Family::transfer;
+  if (known_work().contains(operation)) return Family::memory_bound;
+  return point.size() == 1 && point.contains("bytes") ? Family::transfer : Family::memory_bound;
+}
+
+Work work_of(const std::string& operation, const Point& point, const Dtypes& dtypes) {
+  const Call call{operation, point, dtypes};
+  const auto known = known_work().find(operation);
+  if (known != known_work().end()) return known->second(call);
+  switch (family_of(operation, point)) {
+    case Family::transfer:
+      return transfer_work(call);
+    case Family::gemm:
+      return gemm_work(call);
+    case Family::memory_bound:
+      break;
+  }
+  return unknown_work(call);
+}
+
+Inputs inputs_of(const std::string& operation, const Point& point, const Dtypes& dtypes) {
+  const auto work = work_of(operation, point, dtypes);
+  const Call call{operation, point, dtypes};
+  const double moved = work.read.value() + work.written.value();
+  Inputs inputs{moved, work.flops.value(), moved, 0, 0, 0};
+  switch (family_of(operation, point)) {
+    case Family::transfer:
+      inputs.size = call.number("bytes");
+      break;
+    case Family::gemm:
+      inputs.m = inputs.size = call.number("m");
+      inputs.n = call.number("n");
+      inputs.k = call.number("k");
+      break;
+    case Family::memory_bound:
+      break;
+  }
+  return inputs;
+}
+
+}  // namespace moecal::calibration

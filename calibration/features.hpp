@@ -1,0 +1,40 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <string>
+
+#include "core/point.hpp"
+#include "core/work.hpp"
+
+namespace moecal::calibration {
+
+/// Which shape of cost an operation has, and so which forms are fitted to it.
+enum class Family {
+  transfer,      // one size in bytes: collectives, and any operation whose point is {bytes}
+  memory_bound,  // time follows the bytes moved: copies, permute, gate
+  gemm           // FLOPs and bytes both matter; the point has m, n, k
+};
+
+/// What a form is evaluated on. An absent number is 0.
+struct Inputs {
+  double size = 0;   // the size variable of regimes, knots and tables: see size_of below
+  double flops = 0;  // floating-point operations
+  double bytes = 0;  // read and written, each operand once
+  double m = 0, n = 0, k = 0;
+};
+
+[[nodiscard]] Family family_of(const std::string& operation, const Point& point);
+[[nodiscard]] bool is_collective(const std::string& operation);
+
+/// FLOPs and bytes of one call from its shape. Operations this table does not know move, as far as
+/// a fit is concerned, the product of their point's numbers in elements.
+/// @throws InvalidInput if the point lacks a number the operation needs, or the dtype is unknown.
+[[nodiscard]] Work work_of(const std::string& operation, const Point& point, const Dtypes& dtypes);
+
+/// `size` is, by family: transfer, the point's bytes; memory_bound, bytes moved; gemm, m (rows of
+/// the activations: what tells a decode step from a prefill).
+/// @throws InvalidInput as work_of.
+[[nodiscard]] Inputs inputs_of(const std::string& operation, const Point& point,
+                               const Dtypes& dtypes);
+
+}  // namespace moecal::calibration

@@ -1,0 +1,137 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/fit.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "calibration/candidates.hpp"
+#include "core/error.hpp"
+#include "core/hash.hpp"
+#include "core/statistics.hpp"
+
+namespace moecal::calibration {
+namespace {
+
+/// Own held-out points that make a regime's quantile steadier than its neighbours' could.
+constexpr int kOwnPoints = 30;
+
+struct Fitted {
+  const Series* series = nullptr;
+  Candidate candidate;
+};
+
+ReferenceRates nominal_rates(const Series& series, const std::vector<Card>& cards) {
+  for (const auto& card : cards) {
+    if (card.id != series.card) continue;
+    const auto peak = card.dense_peak(series.conditions.dtype);
+    if (peak && card.memory_bandwidth)
+      return {peak->value(), card.memory_bandwidth->value.value(), true};
+  }
+  return {};
+}
+
+std::vector<std::string> observation_ids(const Series& series, bool compact) {
+  if (!compact) return series.observation_ids;
+  std::string all;
+  for (const auto& id : series.observation_ids) all += id + "\n";
+  return {"set-of-" + std::to_string(series.observation_ids.size()) + "-" +
+          sha256(all).substr(0, 12)};
+}
+
+double ape_quantile(const std::vector<HeldOut>& errors, double p) {
+  if (errors.empty()) return 0;
+  std::vector<double> apes;
+  for (const auto& error : errors) apes.push_back(std::abs(std::expm1(error.log_ratio)));
+  return quantile(apes, p);
+}
+
+FitQuality quality_of(const Series& series, const Candidate& candidate) {
+  std::vector<HeldOut> in_sample;
+  for (const auto& point : series.points)
+    in_sample.push_back(
+        {point.inputs.size, std::log(evaluate(candidate.model, point.inputs) / point.seconds)});
+  FitQuality quality;
+  quality.points = static_cast<int>(series.points.size());
+  quality.in_sample_median_ape = ape_quantile(in_sample, 0.5);
+  quality.held_out_median_ape = ape_quantile(candidate.held_out, 0.5);
+  quality.held_out_p90_ape = ape_quantile(candidate.held_out, 0.9);
+  quality.held_out_points = static_cast<int>(candidate.held_out.size());
+  quality.repeated_points = series.repeated_points;
+  quality.between_run_spread = series.between_run_spread;
+  return quality;
+}
+
+void describe(Model& model, const Series& series, const FitOptions& options) {
+  model.id = series.id() + "/" + model.form;
+  model.operation = series.operation;
+  model.card = series.card;
+  model.system = series.system;
+  model.conditions = series.conditions;
+  model.validity = series.validity;
+  model.observation_ids = observation_ids(series, options.compact);
+  model.provenance = series.imported ? "imported" : "measured";
+  if (series.family == Family::transfer)
+    model.parameters.push_back({"last_rate_spread", last_rate_spread(series), "1", 0});
+}
+
+/// A table and a compact form of a series each calibrate their own interval: a file without tables
+/// is as honest as one with them.
+void fit_series(const Series& series, const FitOptions& options, std::vector<Fitted>& fitted,
+                FitReport& report) {
+  const auto attempt = [&](auto&& make) {
+    try {
+      Fitted one{&series, make()};
+      one.candidate.model.quality = quality_of(series, one.candidate);
+      describe(one.candidate.model, series, options);
+      fitted.push_back(std::move(one));
+    } catch (const InvalidInput& error) {
+      report.left_out.push_back({series.id(), error.what()});
+    }
+  };
+  attempt([&] { return fit_compact(series, nominal_rates(series, options.cards)); });
+  if (series.one_size && !options.compact) attempt([&] { return fit_table(series); });
+}
+
+/// Series whose errors are alike: one form, one family, one machine.
+std::string pool_of(const Fitted& fitted) {
+  return fitted.candidate.model.form + "/" + fitted.series->card + "/" + fitted.series->system +
+         "/" + std::to_string(static_cast<int>(fitted.series->family));
+}
+
+void add_intervals(std::vector<Fitted>& fitted) {
+  std::map<std::string, std::vector<HeldOut>> pools;
+  for (const auto& one : fitted) {
+    auto& pool = pools[pool_of(one)];
+    pool.insert(pool.end(), one.candidate.held_out.begin(), one.candidate.held_out.end());
+  }
+  for (auto& one : fitted) {
+    const auto limits = regime_limits(one.series->family);
+    auto quantiles = conformal_quantiles(one.candidate.held_out, limits);
+    const auto pooled = conformal_quantiles(pools.at(pool_of(one)), limits);
+    for (std::size_t i = 0; i < quantiles.size(); ++i)
+      if (quantiles[i].count < kOwnPoints) quantiles[i] = pooled[i];
+    one.candidate.model.residual_quantiles = std::move(quantiles);
+  }
+}
+
+}  // namespace
+
+FitResult fit(std::span<const ObservationFile> files, const FitOptions& options) {
+  const auto grouped = group_observations(files, options.card);
+  FitResult result{{options.source, options.commit, {}}, {grouped.counts, {}}};
+  std::vector<Fitted> fitted;
+  for (const auto& series : grouped.series) fit_series(series, options, fitted, result.report);
+  if (fitted.empty())
+    throw InvalidInput{"no series of observations has enough points for a fit; the first: " +
+                       result.report.left_out.front().series + ": " +
+                       result.report.left_out.front().reason};
+  add_intervals(fitted);
+  for (auto& one : fitted) result.coefficients.models.push_back(std::move(one.candidate.model));
+  auto& models = result.coefficients.models;
+  std::sort(models.begin(), models.end(),
+            [](const Model& a, const Model& b) { return a.id < b.id; });
+  return result;
+}
+
+}  // namespace moecal::calibration

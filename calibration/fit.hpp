@@ -1,0 +1,40 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <span>
+
+#include "calibration/series.hpp"
+#include "core/card.hpp"
+
+namespace moecal::calibration {
+
+struct FitOptions {
+  bool compact = false;  // leave the point tables out, and name the observations by one digest
+  std::string card{};    // only observations of this card; empty: all
+  std::string source{};  // goes into the file: where the observations came from
+  std::string commit{};  // of this moecal
+  std::vector<Card>
+      cards{};  // nominal figures; a card that is not here is fitted to observed rates
+};
+
+/// A series that could not be fitted, and why.
+struct LeftOut {
+  std::string series, reason;
+};
+
+struct FitReport {
+  ObservationCounts counts;
+  std::vector<LeftOut> left_out;
+};
+
+struct FitResult {
+  Coefficients coefficients;
+  FitReport report;
+};
+
+/// Observations in, coefficients out: a pure function, the same bytes for the same input. Forms are
+/// chosen by held-out error; interval half-widths come from held-out points only.
+/// @throws InvalidInput if there is nothing to fit.
+[[nodiscard]] FitResult fit(std::span<const ObservationFile> files, const FitOptions& options);
+
+}  // namespace moecal::calibration

@@ -1,0 +1,110 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/fit.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "calibration/predict.hpp"
+#include "calibration/synthetic.hpp"
+
+namespace moecal::calibration {
+namespace {
+
+using synthetic::curve;
+using synthetic::file;
+using synthetic::Noise;
+using synthetic::observation;
+
+FitResult fit_all(std::vector<Observation> observations, FitOptions options = {}) {
+  const std::vector<ObservationFile> files{file(std::move(observations))};
+  return fit(files, options);
+}
+
+const Model& model_of(const FitResult& result, const std::string& form) {
+  for (const auto& model : result.coefficients.models)
+    if (model.form == form) return model;
+  throw Error{"no model of the form " + form};
+}
+
+double value_of(const Model& model, const std::string& name) { return parameter(model, name); }
+
+/// 5 us and 100 GB/s, then 20 GB/s past 64 KiB.
+double two_segments(double bytes) {
+  return 5e-6 + std::min(bytes, 65536.0) / 100e9 + std::max(bytes - 65536, 0.0) / 20e9;
+}
+
+TEST(Fit, RecoversASegmentedCurveAndLocatesItsSwitch) {
+  const auto result = fit_all(curve("all_reduce", 4, 21, two_segments, {.spread = 0.01}));
+  const auto& model = model_of(result, "segmented_latency_bandwidth");
+  EXPECT_NEAR(value_of(model, "latency"), 5e-6, 0.02 * 5e-6);
+  ASSERT_FALSE(model.knots.empty());
+  EXPECT_NEAR(std::log2(model.knots.front() / 65536), 0, 1);
+  const auto last = "inverse_bandwidth_" + std::to_string(model.knots.size() + 1);
+  EXPECT_NEAR(value_of(model, last), 1 / 20e9, 0.03 / 20e9);
+  EXPECT_LT(model.quality.held_out_median_ape, 0.03);
+}
+
+TEST(Fit, IsNotMovedByOneSpikeInTen) {
+  const auto result = fit_all(
+      curve("all_reduce", 4, 21, two_segments, {.spread = 0.01, .spike_share = 0.1, .seed = 5}));
+  const auto& model = model_of(result, "segmented_latency_bandwidth");
+  EXPECT_NEAR(value_of(model, "latency"), 5e-6, 0.03 * 5e-6);
+  EXPECT_LT(model.quality.in_sample_median_ape, 0.02);
+}
+
+TEST(Fit, MediansRepeatsAndKeepsPointsWhoseRepeatsDisagree) {
+  std::vector<Observation> observations;
+  for (int run = 0; run < 3; ++run)
+    for (auto o : curve("all_reduce", 4, 6, two_segments, {})) {
+      o.run_id = std::to_string(run);
+      if (run == 2 && o.point.at("bytes") == 512) o.samples_s = {1e-3};
+      observations.push_back(o);
+    }
+  const auto result = fit_all(observations);
+  const auto& table = model_of(result, "log_log_table");
+  EXPECT_EQ(table.quality.points, 6);
+  EXPECT_EQ(table.quality.repeated_points, 6);
+  EXPECT_DOUBLE_EQ(table.table.front().second, two_segments(512));
+}
+
+TEST(Fit, CountsWhatItDoesNotUseAndSaysWhatIsTooLittle) {
+  auto observations = curve("all_reduce", 2, 8, two_segments, {});
+  observations[0].outcome = Outcome::skipped;
+  observations[1].outcome = Outcome::failed;
+  observations.push_back(observation("expert_gemm", {{"m", 8}, {"n", 8}, {"k", 8}}, 1e-6));
+  const auto result = fit_all(observations);
+  EXPECT_EQ(result.report.counts.skipped, 1);
+  EXPECT_EQ(result.report.counts.failed, 1);
+  ASSERT_EQ(result.report.left_out.size(), 1u);
+  EXPECT_THAT(result.report.left_out[0].reason, testing::HasSubstr("at least 3 points"));
+}
+
+TEST(Fit, RefusesEmptySetsAndUnknownCards) {
+  EXPECT_THROW((void)fit_all({}), InvalidInput);
+  try {
+    (void)fit_all(curve("all_reduce", 2, 8, two_segments, {}), {.card = "b200-sxm"});
+    FAIL();
+  } catch (const InvalidInput& error) {
+    EXPECT_STREQ(error.what(),
+                 "no observation was made on the card 'b200-sxm'; the files have: cpu-test");
+  }
+}
+
+TEST(Fit, SameInputSameBytes) {
+  const auto observations = curve("all_to_all", 8, 21, two_segments, {.spread = 0.05});
+  EXPECT_EQ(to_json(fit_all(observations).coefficients),
+            to_json(fit_all(observations).coefficients));
+}
+
+TEST(Fit, CompactLeavesTablesOut) {
+  const auto result =
+      fit_all(curve("all_reduce", 4, 12, two_segments, {}), {.compact = true, .source = "a log"});
+  ASSERT_EQ(result.coefficients.models.size(), 1u);
+  EXPECT_TRUE(result.coefficients.models[0].table.empty());
+  EXPECT_EQ(result.coefficients.models[0].observation_ids.size(), 1u);
+  EXPECT_EQ(result.coefficients.source, "a log");
+}
+
+}  // namespace
+}  // namespace moecal::calibration

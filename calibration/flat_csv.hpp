@@ -1,0 +1,15 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <string>
+
+#include "calibration/coefficients.hpp"
+
+namespace moecal::calibration {
+
+/// Coefficients as rows a planner reads with one line of anything: one row per series and point,
+/// with the predicted seconds and its 90 % interval. Points are a table's sizes, or powers of 2
+/// (one number) or 4 (several) within the model's validity.
+[[nodiscard]] std::string to_flat_csv(const Coefficients& coefficients);
+
+}  // namespace moecal::calibration

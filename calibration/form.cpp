@@ -1,0 +1,48 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/form.hpp"
+
+#include <algorithm>
+
+#include "calibration/latency_bandwidth.hpp"
+#include "calibration/log_log_table.hpp"
+#include "calibration/roofline.hpp"
+#include "calibration/saturating_roofline.hpp"
+#include "calibration/segmented_latency_bandwidth.hpp"
+#include "core/error.hpp"
+
+namespace moecal::calibration {
+
+std::span<const Form> all_forms() {
+  static const std::vector<Form> kForms{latency_bandwidth_form(), log_log_table_form(),
+                                        roofline_form(), saturating_roofline_form(),
+                                        segmented_latency_bandwidth_form()};
+  return kForms;
+}
+
+const Form& form(std::string_view name) {
+  std::string known;
+  for (const auto& candidate : all_forms()) {
+    if (candidate.name == name) return candidate;
+    known += " " + std::string{candidate.name};
+  }
+  throw InvalidInput{"unknown form '" + std::string{name} + "'; known:" + known};
+}
+
+double evaluate(const Model& model, const Inputs& inputs) {
+  return form(model.form).seconds(model, inputs);
+}
+
+double parameter_or(const Model& model, std::string_view name, double fallback) {
+  const auto found = std::find_if(model.parameters.begin(), model.parameters.end(),
+                                  [&](const Parameter& p) { return p.name == name; });
+  return found == model.parameters.end() ? fallback : found->value;
+}
+
+double parameter(const Model& model, std::string_view name) {
+  for (const auto& candidate : model.parameters)
+    if (candidate.name == name) return candidate.value;
+  throw InvalidInput{"model '" + model.id + "' lacks the parameter '" + std::string{name} + "'"};
+}
+
+}  // namespace moecal::calibration

@@ -1,0 +1,38 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <functional>
+#include <span>
+#include <vector>
+
+namespace moecal::calibration {
+
+/// A robust fit: the parameters that minimise sum rho(residual), with rho Cauchy. Least squares
+/// would be pulled upward by the slow spikes that 8-12 % of some tables contain.
+struct LeastSquares {
+  std::size_t rows = 0;
+  /// Residual of a row, usually log(predicted / measured). Must be smooth almost everywhere.
+  std::function<double(std::span<const double> parameters, std::size_t row)> residual;
+  /// Its derivatives by the parameters; where empty, central differences stand in.
+  std::function<void(std::span<const double> parameters, std::size_t row, std::span<double> slopes)>
+      gradient;
+  std::vector<double> start, lower, upper;  // of each parameter
+  double loss_scale = 0.05;  // residuals far above this count little; 0: plain least squares
+  int max_iterations = 60;
+};
+
+struct LeastSquaresSolution {
+  std::vector<double> parameters;
+  std::vector<double> standard_errors;  // 0 where a parameter lies on its bound or is unidentified
+  double cost = 0;                      // half the sum of rho
+};
+
+/// Single-threaded and seedless: the same problem gives the same bytes.
+/// @throws Error if the start is not usable.
+[[nodiscard]] LeastSquaresSolution solve(const LeastSquares& problem);
+
+/// Standard errors at given parameters, for fits that were found in another way.
+[[nodiscard]] std::vector<double> standard_errors(const LeastSquares& problem,
+                                                  std::span<const double> parameters);
+
+}  // namespace moecal::calibration

@@ -1,0 +1,72 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/log_log_table.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "core/error.hpp"
+#include "core/statistics.hpp"
+
+namespace moecal::calibration {
+namespace {
+
+using Table = std::vector<std::pair<double, double>>;
+
+/// Secant slope of log time over log size between rows i and i + 1.
+double secant(const Table& table, std::size_t i) {
+  return std::log(table[i + 1].second / table[i].second) /
+         std::log(table[i + 1].first / table[i].first);
+}
+
+/// Slope at row i: the weighted harmonic mean of its secants, 0 at a turning point, the end secant
+/// at an end.
+double slope(const Table& table, std::size_t i) {
+  if (i == 0) return secant(table, 0);
+  if (i + 1 == table.size()) return secant(table, i - 1);
+  const double before = secant(table, i - 1), after = secant(table, i);
+  if (before * after <= 0) return 0;
+  const double left = std::log(table[i].first / table[i - 1].first);
+  const double right = std::log(table[i + 1].first / table[i].first);
+  const double w1 = 2 * right + left, w2 = right + 2 * left;
+  return (w1 + w2) / (w1 / before + w2 / after);
+}
+
+double interpolate(const Table& table, double size) {
+  const auto after = std::upper_bound(table.begin(), table.end(), size,
+                                      [](double s, const auto& row) { return s < row.first; });
+  const auto i = static_cast<std::size_t>(after - table.begin()) - 1;
+  const double width = std::log(table[i + 1].first / table[i].first);
+  const double x = std::log(size / table[i].first) / width;
+  const double low = std::log(table[i].second), high = std::log(table[i + 1].second);
+  const double d0 = slope(table, i) * width, d1 = slope(table, i + 1) * width;
+  const double x2 = x * x, x3 = x2 * x;
+  return std::exp((2 * x3 - 3 * x2 + 1) * low + (x3 - 2 * x2 + x) * d0 + (3 * x2 - 2 * x3) * high +
+                  (x3 - x2) * d1);
+}
+
+double seconds(const Model& model, const Inputs& inputs) {
+  const auto& table = model.table;
+  if (table.empty()) throw InvalidInput{"model '" + model.id + "' has an empty point table"};
+  const double size = inputs.size;
+  if (size <= table.front().first) return table.front().second;
+  if (size >= table.back().first) return table.back().second * size / table.back().first;
+  return interpolate(table, size);
+}
+
+}  // namespace
+
+Form log_log_table_form() { return {"log_log_table", {{"last_rate_spread", "1", false}}, seconds}; }
+
+Model fit_log_log_table(std::span<const FitPoint> points) {
+  if (points.empty()) throw InvalidInput{"a point table needs at least one point"};
+  std::map<double, std::vector<double>> by_size;
+  for (const auto& point : points) by_size[point.inputs.size].push_back(point.seconds);
+  Model model;
+  model.form = "log_log_table";
+  for (const auto& [size, seconds] : by_size) model.table.emplace_back(size, median(seconds));
+  return model;
+}
+
+}  // namespace moecal::calibration

@@ -1,0 +1,20 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <span>
+
+#include "calibration/form.hpp"
+
+namespace moecal::calibration {
+
+/// The points themselves, joined by a monotone cubic (Fritsch and Carlson 1980) of log time over
+/// log size: between two points it never leaves the interval of their times, so a protocol step
+/// stays a step. Below the first size the first time holds; past the last the last rate does.
+///   table             (B, s)  sizes ascending
+///   last_rate_spread  1       how far the rates of the last three points lie apart (optional)
+[[nodiscard]] Form log_log_table_form();
+
+/// Rows of equal size are medianed. @throws InvalidInput without rows.
+[[nodiscard]] Model fit_log_log_table(std::span<const FitPoint> points);
+
+}  // namespace moecal::calibration

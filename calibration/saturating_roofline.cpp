@@ -1,0 +1,163 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/saturating_roofline.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "calibration/least_squares.hpp"
+#include "core/error.hpp"
+
+namespace moecal::calibration {
+namespace {
+
+constexpr double kLossScale = 0.1;
+constexpr std::size_t kMostRows = 4000;
+constexpr std::size_t kScoutRows = 400;  // a start is tried on these before all rows polish it
+
+struct Shape {
+  std::string_view name, unit;
+  double low, high;      // bounds
+  double prior, spread;  // of the logarithm; the pull is weak: spread is a factor of about e^2
+};
+
+/// All parameters are fitted as logarithms. t0's prior is set from the data.
+constexpr std::array<Shape, 8> kShapes{{{"t0", "s", 1e-9, 1.0, 1e-6, 3},
+                                        {"e1", "1", 0.5, 20, 1.3, 0.7},
+                                        {"cm", "1", 1e-2, 1e5, 60, 2},
+                                        {"cn", "1", 1e-2, 1e5, 60, 2},
+                                        {"ck", "1", 1e-2, 1e5, 200, 2},
+                                        {"b0", "B", 1, 1e9, 1e6, 3},
+                                        {"e2", "1", 0.5, 20, 1.3, 0.7},
+                                        {"q", "1", 1, 30, 3, 1}}};
+
+using Values = std::array<double, kShapes.size()>;  // in the order of kShapes, not as logarithms
+
+/// The two sides of the roof and their join.
+struct Roof {
+  double arithmetic, memory, joined;
+};
+
+Roof roof_of(const Values& p, const ReferenceRates& rates, const Inputs& inputs) {
+  const double arithmetic = inputs.flops / rates.flops * p[1] * (1 + p[2] / inputs.m) *
+                            (1 + p[3] / inputs.n) * (1 + p[4] / inputs.k);
+  const double memory = (inputs.bytes + p[5]) / rates.memory * p[6];
+  const double larger = std::max(arithmetic, memory), smaller = std::min(arithmetic, memory);
+  return {arithmetic, memory, larger * std::pow(1 + std::pow(smaller / larger, p[7]), 1 / p[7])};
+}
+
+/// Derivatives of log(t0 + roof) by the logarithms of the parameters.
+void slopes_of(const Values& p, const Roof& roof, const Inputs& inputs, std::span<double> slopes) {
+  const double roof_share = roof.joined / (p[0] + roof.joined);
+  const double by_arithmetic = std::pow(roof.arithmetic / roof.joined, p[7]);
+  const double by_memory = 1 - by_arithmetic;
+  const double arithmetic = roof_share * by_arithmetic, memory = roof_share * by_memory;
+  slopes[0] = 1 - roof_share;
+  slopes[1] = arithmetic;
+  slopes[2] = arithmetic * p[2] / (inputs.m + p[2]);
+  slopes[3] = arithmetic * p[3] / (inputs.n + p[3]);
+  slopes[4] = arithmetic * p[4] / (inputs.k + p[4]);
+  slopes[5] = memory * p[5] / (inputs.bytes + p[5]);
+  slopes[6] = memory;
+  slopes[7] = roof_share * (by_arithmetic * std::log(roof.arithmetic) +
+                            by_memory * std::log(roof.memory) - std::log(roof.joined));
+}
+
+double seconds(const Model& model, const Inputs& inputs) {
+  Values values{};
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = parameter(model, kShapes[i].name);
+  return values[0] + roof_of(values, reference_rates(model), inputs).joined;
+}
+
+/// A tenth of a row's usual error at one spread: far weaker than the points, where they speak.
+double prior_pull(std::size_t which) { return 0.1 * kLossScale / kShapes[which].spread; }
+
+Values values_of(std::span<const double> logs) {
+  Values values{};
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::exp(logs[i]);
+  return values;
+}
+
+LeastSquares problem_of(std::span<const FitPoint> rows, const ReferenceRates& rates) {
+  LeastSquares problem;
+  problem.rows = rows.size() + kShapes.size();
+  problem.loss_scale = kLossScale;
+  problem.residual = [rows, &rates](std::span<const double> logs, std::size_t row) {
+    if (row >= rows.size()) {
+      const std::size_t which = row - rows.size();
+      return prior_pull(which) * (logs[which] - std::log(kShapes[which].prior));
+    }
+    const auto values = values_of(logs);
+    return std::log((values[0] + roof_of(values, rates, rows[row].inputs).joined) /
+                    rows[row].seconds);
+  };
+  problem.gradient = [rows, &rates](std::span<const double> logs, std::size_t row,
+                                    std::span<double> slopes) {
+    std::fill(slopes.begin(), slopes.end(), 0);
+    if (row >= rows.size()) {
+      slopes[row - rows.size()] = prior_pull(row - rows.size());
+      return;
+    }
+    const auto values = values_of(logs);
+    slopes_of(values, roof_of(values, rates, rows[row].inputs), rows[row].inputs, slopes);
+  };
+  for (const auto& shape : kShapes) {
+    problem.lower.push_back(std::log(shape.low));
+    problem.upper.push_back(std::log(shape.high));
+    problem.start.push_back(std::log(shape.prior));
+  }
+  double least = std::numeric_limits<double>::infinity();
+  for (const auto& row : rows) least = std::min(least, row.seconds);
+  problem.start[0] = std::log(0.5 * least);
+  return problem;
+}
+
+/// The best of a few starts that differ in how much is launch, and in the corner.
+std::vector<double> scout(std::span<const FitPoint> points, const ReferenceRates& rates) {
+  const auto rows = thin(points, kScoutRows);
+  auto problem = problem_of(rows, rates);
+  const auto start = problem.start;
+  LeastSquaresSolution best;
+  best.cost = std::numeric_limits<double>::infinity();
+  for (const double corner : {1.5, 6.0})
+    for (const double launch : {0.1, 0.9}) {
+      problem.start = start;
+      problem.start[0] = start[0] + std::log(2 * launch);
+      problem.start[7] = std::log(corner);
+      auto solution = solve(problem);
+      if (solution.cost < best.cost) best = std::move(solution);
+    }
+  return best.parameters;
+}
+
+}  // namespace
+
+Form saturating_roofline_form() {
+  Form form{"saturating_roofline", {}, seconds};
+  for (const auto& shape : kShapes) form.parameters.push_back({shape.name, shape.unit});
+  for (const auto& spec : rate_specs()) form.parameters.push_back(spec);
+  return form;
+}
+
+Model fit_saturating_roofline(std::span<const FitPoint> points, const ReferenceRates& rates) {
+  if (points.size() < kSaturatingRooflinePoints)
+    throw InvalidInput{"a saturating roofline needs at least " +
+                       std::to_string(kSaturatingRooflinePoints) + " points"};
+  const auto rows = thin(points, kMostRows);
+  auto problem = problem_of(rows, rates);
+  problem.start = scout(points, rates);
+  const auto solution = solve(problem);
+  Model model;
+  model.form = "saturating_roofline";
+  for (std::size_t i = 0; i < kShapes.size(); ++i) {
+    const double value = std::exp(solution.parameters[i]);
+    model.parameters.push_back({std::string{kShapes[i].name}, value, std::string{kShapes[i].unit},
+                                value * solution.standard_errors[i]});
+  }
+  for (const auto& rate : rate_parameters(rates)) model.parameters.push_back(rate);
+  return model;
+}
+
+}  // namespace moecal::calibration

@@ -1,0 +1,178 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/selection.hpp"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <tuple>
+
+#include "calibration/features.hpp"
+#include "core/dtype.hpp"
+
+namespace moecal::calibration {
+namespace {
+
+/// How far a model's dtype is from the one asked for; kNoMatch: it cannot stand in.
+constexpr int kNoMatch = 1000;
+
+int preference(const std::string& dtype) {
+  static constexpr std::array<std::string_view, 8> kOrder{"f16",  "bf16",     "f32",   "fp8_e4m3",
+                                                          "int8", "fp8_e5m2", "uint8", "int32"};
+  return static_cast<int>(std::find(kOrder.begin(), kOrder.end(), dtype) - kOrder.begin());
+}
+
+bool is_integer(const std::string& dtype) {
+  return dtype == "int8" || dtype == "uint8" || dtype == "int32";
+}
+
+/// What only moves bytes takes any payload, one of the same width first; arithmetic takes floating
+/// point for floating point of the same width.
+int dtype_distance(const Model& model, const Query& query) {
+  const auto& have = model.conditions.dtype;
+  if (query.dtype.empty() || have == query.dtype) return query.dtype.empty() ? preference(have) : 0;
+  if (have.empty()) return kNoMatch;
+  const bool same_width = size_of(parse_dtype(have)) == size_of(parse_dtype(query.dtype));
+  if (family_of(model.operation, query.point) == Family::gemm)
+    return same_width && is_integer(have) == is_integer(query.dtype) ? 1 : kNoMatch;
+  return (same_width ? 1 : 10) + preference(have);
+}
+
+bool accepts(const std::string& asked, const std::string& have) {
+  return asked.empty() || asked == have;
+}
+
+bool matches_but_group(const Model& model, const Query& query) {
+  const auto& c = model.conditions;
+  const bool scale = query.scale_mode.empty() ||
+                     query.scale_mode == (c.scale_mode.empty() ? "none" : c.scale_mode);
+  return model.operation == query.operation && c.tier == query.tier &&
+         accepts(query.placement, c.placement) && accepts(query.implementation, c.implementation) &&
+         accepts(query.cache, c.cache) && scale && dtype_distance(model, query) < kNoMatch;
+}
+
+int scale_rank(const std::string& mode) { return mode.empty() ? 0 : mode == "tensor" ? 1 : 2; }
+
+/// What makes one match better than another, in this order, smaller first; release and
+/// implementation are compared after it.
+auto rank(const Model& model, const Query& query) {
+  const auto& c = model.conditions;
+  return std::tuple{dtype_distance(model, query),
+                    model.provenance != "measured",
+                    c.placement != "contiguous",
+                    c.concurrent_groups,
+                    scale_rank(c.scale_mode),
+                    c.cache != "cold",
+                    c.graph != "none",
+                    c.output_dtype};
+}
+
+std::vector<const Model*> newest(const std::vector<const Model*>& models) {
+  const auto* best =
+      *std::max_element(models.begin(), models.end(), [](const Model* a, const Model* b) {
+        return compare_releases(a->conditions.release, b->conditions.release) < 0;
+      });
+  std::vector<const Model*> kept;
+  for (const auto* model : models)
+    if (compare_releases(model->conditions.release, best->conditions.release) == 0)
+      kept.push_back(model);
+  return kept;
+}
+
+/// A table stands before the compact form of the same series.
+std::vector<const Model*> without_shadowed(const std::vector<const Model*>& models) {
+  std::vector<const Model*> kept;
+  for (const auto* model : models) {
+    const bool shadowed = std::any_of(models.begin(), models.end(), [&](const Model* other) {
+      return model->form != "log_log_table" && other->form == "log_log_table" &&
+             other->conditions == model->conditions && other->card == model->card &&
+             other->system == model->system;
+    });
+    if (!shadowed) kept.push_back(model);
+  }
+  return kept;
+}
+
+std::string describe(const Query& query) {
+  std::string text = "no model of " + query.operation;
+  if (!query.dtype.empty()) text += " in " + query.dtype;
+  if (!query.scale_mode.empty()) text += ", scales " + query.scale_mode;
+  if (query.group != 1) text += " over " + std::to_string(query.group) + " ranks";
+  text += ", tier " + query.tier;
+  if (!query.placement.empty()) text += ", " + query.placement;
+  if (!query.implementation.empty()) text += ", implementation " + query.implementation;
+  if (!query.cache.empty()) text += ", cache " + query.cache;
+  return text;
+}
+
+std::string join(const std::set<std::string>& words) {
+  std::string text;
+  for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+/// What the coefficients do have of the operation, so that the gap is plain.
+std::string known(const Coefficients& coefficients, const Query& query) {
+  std::set<std::string> operations, conditions;
+  for (const auto& model : coefficients.models) {
+    operations.insert(model.operation);
+    if (model.operation != query.operation) continue;
+    const auto& c = model.conditions;
+    std::string text = c.dtype;
+    if (c.group != 1) text += " over " + std::to_string(c.group);
+    conditions.insert(text + " " + c.tier);
+  }
+  if (conditions.empty()) return "; there are models of: " + join(operations);
+  return "; of " + query.operation + " there is: " + join(conditions);
+}
+
+std::vector<std::string> stand_in_flags(const Model& model, const Query& query) {
+  if (query.dtype.empty() || model.conditions.dtype == query.dtype) return {};
+  return {"dtype " + model.conditions.dtype + " stands in for " + query.dtype};
+}
+
+}  // namespace
+
+int compare_releases(const std::string& a, const std::string& b) {
+  std::size_t i = 0, j = 0;
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto number = [&](const std::string& text, std::size_t& at) {
+    std::size_t value = 0;
+    while (at < text.size() && digit(text[at]))
+      value = value * 10 + static_cast<std::size_t>(text[at++] - '0');
+    return value;
+  };
+  while (i < a.size() && j < b.size()) {
+    if (digit(a[i]) && digit(b[j])) {
+      const auto x = number(a, i), y = number(b, j);
+      if (x != y) return x < y ? -1 : 1;
+    } else if (a[i] != b[j]) {
+      return a[i] < b[j] ? -1 : 1;
+    } else {
+      ++i;
+      ++j;
+    }
+  }
+  return static_cast<int>(i < a.size()) - static_cast<int>(j < b.size());
+}
+
+Selection select_models(const Coefficients& coefficients, const Query& query) {
+  std::vector<const Model*> best;
+  for (const auto& model : coefficients.models) {
+    if (model.conditions.group != query.group || !matches_but_group(model, query)) continue;
+    if (!best.empty() && rank(model, query) > rank(*best.front(), query)) continue;
+    if (!best.empty() && rank(model, query) < rank(*best.front(), query)) best.clear();
+    best.push_back(&model);
+  }
+  if (best.empty()) return {{}, {}, describe(query) + known(coefficients, query)};
+  return {without_shadowed(newest(best)), stand_in_flags(*best.front(), query), ""};
+}
+
+std::vector<int> measured_groups(const Coefficients& coefficients, const Query& query) {
+  std::set<int> groups;
+  for (const auto& model : coefficients.models)
+    if (matches_but_group(model, query)) groups.insert(model.conditions.group);
+  return {groups.begin(), groups.end()};
+}
+
+}  // namespace moecal::calibration

@@ -1,0 +1,28 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <vector>
+
+#include "calibration/predict.hpp"
+
+namespace moecal::calibration {
+
+/// The models that answer a query best, with what had to be given up for it.
+struct Selection {
+  std::vector<const Model*> models;  // equally good but for their implementation; newest release
+  std::vector<std::string> flags;    // e.g. "dtype f16 stands in for bf16"
+  std::string missing;               // where models is empty: what there is no model of
+};
+
+/// The query's group size must be matched exactly.
+[[nodiscard]] Selection select_models(const Coefficients& coefficients, const Query& query);
+
+/// Group sizes of models that match the query in everything else, ascending.
+[[nodiscard]] std::vector<int> measured_groups(const Coefficients& coefficients,
+                                               const Query& query);
+
+/// Negative, 0, positive: a is an older, equal, newer release than b. Numbers compare as numbers:
+/// 2.9 is older than 2.29.
+[[nodiscard]] int compare_releases(const std::string& a, const std::string& b);
+
+}  // namespace moecal::calibration

@@ -1,0 +1,179 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/series.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <set>
+
+#include "core/hash.hpp"
+#include "core/statistics.hpp"
+
+namespace moecal::calibration {
+namespace {
+
+/// A series while it is being gathered: points may still repeat.
+struct Gathering {
+  Series series;
+  std::map<Point, std::vector<double>> seconds_at;
+};
+
+using Gatherings = std::map<std::string, Gathering>;
+
+Series empty_series(const Observation& o, const Environment& environment) {
+  Series s;
+  s.operation = o.operation;
+  s.card = environment.card;
+  s.system = environment.system;
+  s.dtypes = o.dtypes;
+  s.family = family_of(o.operation, o.point);
+  auto& c = s.conditions;
+  c.dtype = o.dtypes.a;
+  c.output_dtype = o.dtypes.c == o.dtypes.a ? "" : o.dtypes.c;
+  c.scale_mode = o.dtypes.scale_mode == "none" ? "" : o.dtypes.scale_mode;
+  c.group = o.ranks.group;
+  c.placement = o.ranks.placement;
+  c.tier = o.ranks.tier;
+  c.concurrent_groups = o.ranks.concurrent_groups;
+  c.implementation = o.implementation;
+  c.release = o.library.runtime_version;
+  c.cache = o.policy.cache;
+  c.graph = o.policy.graph;
+  return s;
+}
+
+bool has_size(const Observation& o) {
+  return !o.point.empty() && inputs_of(o.operation, o.point, o.dtypes).size > 0;
+}
+
+/// Environments of one file by id, each id computed once.
+std::map<std::string, const Environment*> by_id(const ObservationFile& file) {
+  std::map<std::string, const Environment*> result;
+  for (const auto& environment : file.environments) result[environment.id()] = &environment;
+  return result;
+}
+
+void add(Gatherings& gatherings, const Observation& o, const Environment& environment) {
+  auto series = empty_series(o, environment);
+  const auto id = series.id();
+  auto& gathering = gatherings.try_emplace(id, Gathering{std::move(series), {}}).first->second;
+  gathering.seconds_at[o.point].push_back(o.seconds());
+  gathering.series.observation_ids.push_back(sha256(to_json_line(o)).substr(0, 12));
+  gathering.series.imported = gathering.series.imported || o.source.kind == "imported";
+}
+
+void widen(std::map<std::string, std::pair<double, double>>& validity, const Point& point) {
+  for (const auto& [name, value] : point) {
+    const auto number = static_cast<double>(value);
+    auto& range = validity.try_emplace(name, number, number).first->second;
+    range = {std::min(range.first, number), std::max(range.second, number)};
+  }
+}
+
+/// Repeats become their median; how far they lie apart is kept, and so is a point whose repeats
+/// disagree: that is what the machine does.
+Series finish(Gathering gathering) {
+  auto& s = gathering.series;
+  std::vector<double> spreads;
+  s.one_size = true;
+  for (const auto& [point, seconds] : gathering.seconds_at) {
+    s.points.push_back({inputs_of(s.operation, point, s.dtypes), median(seconds)});
+    s.one_size = s.one_size && point.size() == 1;
+    widen(s.validity, point);
+    if (seconds.size() < 2) continue;
+    const auto [low, high] = std::minmax_element(seconds.begin(), seconds.end());
+    spreads.push_back(*high / *low - 1);
+  }
+  s.repeated_points = static_cast<int>(spreads.size());
+  s.between_run_spread = spreads.empty() ? 0 : median(spreads);
+  std::sort(s.observation_ids.begin(), s.observation_ids.end());
+  return s;
+}
+
+std::string join(const std::set<std::string>& words) {
+  std::string text;
+  for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text.empty() ? "none" : text;
+}
+
+/// Sorts the observations of the files into gatherings and counts.
+class Sorter {
+ public:
+  explicit Sorter(const std::string& card) : card_{card} {}
+
+  void take(const ObservationFile& file) {
+    const auto environments = by_id(file);
+    for (const auto& o : file.observations) {
+      const auto found = environments.find(o.environment_id);
+      // Let the file's own lookup say what is wrong.
+      take(o, found == environments.end() ? file.environment(o.environment_id) : *found->second);
+    }
+  }
+
+  GroupedObservations finish_all() {
+    check();
+    GroupedObservations grouped{{}, counts_};
+    for (auto& [id, gathering] : gatherings_)
+      grouped.series.push_back(finish(std::move(gathering)));
+    return grouped;
+  }
+
+ private:
+  void take(const Observation& o, const Environment& environment) {
+    cards_.insert(environment.card);
+    if (o.outcome == Outcome::skipped) ++counts_.skipped;
+    if (o.outcome == Outcome::failed) ++counts_.failed;
+    if (o.outcome != Outcome::measured) return;
+    ++counts_.measured;
+    if (!card_.empty() && environment.card != card_)
+      ++counts_.other_cards;
+    else if (!has_size(o))
+      ++counts_.unusable;
+    else
+      add(gatherings_, o, environment);
+  }
+
+  void check() const {
+    if (!card_.empty() && !cards_.contains(card_))
+      throw InvalidInput{"no observation was made on the card '" + card_ +
+                         "'; the files have: " + join(cards_)};
+    if (gatherings_.empty())
+      throw InvalidInput{"there is nothing to fit: of the observations read, " +
+                         std::to_string(counts_.measured) + " are measured, " +
+                         std::to_string(counts_.skipped) + " skipped and " +
+                         std::to_string(counts_.failed) + " failed"};
+  }
+
+  std::string card_;
+  Gatherings gatherings_;
+  ObservationCounts counts_;
+  std::set<std::string> cards_;
+};
+
+}  // namespace
+
+std::string Series::id() const {
+  const auto& c = conditions;
+  std::string id = operation + "/" + (is_collective(operation) ? system : card) + "/" + c.dtype;
+  const auto append = [&](const std::string& part) { id += "/" + part; };
+  if (!c.output_dtype.empty()) append("to_" + c.output_dtype);
+  if (!c.scale_mode.empty()) append("scale_" + c.scale_mode);
+  if (c.group != 1) append("group_" + std::to_string(c.group));
+  if (c.placement != "contiguous") append(c.placement);
+  if (c.tier != "intra") append(c.tier);
+  if (c.concurrent_groups != 1) append("at_once_" + std::to_string(c.concurrent_groups));
+  append(c.implementation);
+  if (!c.release.empty()) append(c.release);
+  append(c.cache);
+  if (c.graph != "none") append(c.graph);
+  return id;
+}
+
+GroupedObservations group_observations(std::span<const ObservationFile> files,
+                                       const std::string& card) {
+  Sorter sorter{card};
+  for (const auto& file : files) sorter.take(file);
+  return sorter.finish_all();
+}
+
+}  // namespace moecal::calibration

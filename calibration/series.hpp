@@ -1,0 +1,47 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <span>
+
+#include "calibration/form.hpp"
+#include "core/observation.hpp"
+
+namespace moecal::calibration {
+
+/// Observations that one model is fitted to: same operation, machine and conditions; points differ.
+struct Series {
+  std::string operation, card, system;
+  Conditions conditions;
+  Dtypes dtypes;
+  Family family = Family::memory_bound;
+  std::vector<FitPoint> points;  // in the order of their inputs; repeats medianed
+  std::map<std::string, std::pair<double, double>> validity;  // of the points' named numbers
+  bool one_size = false;  // every point has one named number: a table can hold the series
+  std::vector<std::string> observation_ids;
+  int repeated_points = 0;
+  double between_run_spread = 0;
+  bool imported = false;
+
+  /// Unique per series: operation, machine and every condition that is not the default.
+  [[nodiscard]] std::string id() const;
+};
+
+/// What became of the observations that were read.
+struct ObservationCounts {
+  int measured = 0, skipped = 0, failed = 0;
+  int other_cards = 0;  // measured on a card that was not asked for
+  int unusable = 0;     // measured, but without a size: 0 bytes, no rows
+};
+
+struct GroupedObservations {
+  std::vector<Series> series;  // in the order of their ids
+  ObservationCounts counts;
+};
+
+/// Groups what was measured. `card`: only that one; empty: all.
+/// @throws InvalidInput if nothing measured is left, or the card is not in the files (it says which
+/// are).
+[[nodiscard]] GroupedObservations group_observations(std::span<const ObservationFile> files,
+                                                     const std::string& card);
+
+}  // namespace moecal::calibration
