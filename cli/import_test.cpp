@@ -1,0 +1,135 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "core/observation.hpp"
+
+/// `moecal import` as a user runs it: what it prints, writes and returns.
+namespace moecal::cli {
+namespace {
+
+using testing::HasSubstr;
+
+struct Outcome {
+  int status = -1;
+  std::string text;  // standard output and error
+};
+
+class ImportVerb : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ =
+        std::filesystem::temp_directory_path() / ("moecal_verb_" + std::to_string(::getpid()));
+    std::filesystem::create_directories(folder_);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  void write(const std::string& name, const std::string& text) const {
+    std::ofstream{folder_ / name} << text;
+  }
+
+  [[nodiscard]] std::string path(const std::string& name) const {
+    return (folder_ / name).string();
+  }
+
+  [[nodiscard]] Outcome run(const std::string& arguments) const {
+    const std::string command = "cd '" + folder_.string() +
+                                "' && '" MOECAL_BINARY_DIR "/bin/moecal' import " + arguments +
+                                " 2>&1";
+    Outcome outcome;
+    FILE* pipe = ::popen(command.c_str(), "r");
+    std::array<char, 4096> buffer{};
+    while (const auto count = std::fread(buffer.data(), 1, buffer.size(), pipe))
+      outcome.text.append(buffer.data(), count);
+    const int status = ::pclose(pipe);
+    outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return outcome;
+  }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+constexpr char kLog[] =
+    "mpirun -np 2 all_gather_perf -b 1K -e 1M -g 1\n"
+    "# nThread 1 nGpus 1 minBytes 1024 maxBytes 1048576 step: 1024(factor) warmup iters: 5 iters: "
+    "20\n"
+    "#  Rank  0 Group  0 Pid 7 on nodeA device  0 [0000:1b:00] NVIDIA B200\n"
+    "#  Rank  1 Group  0 Pid 8 on nodeB device  0 [0000:1b:00] NVIDIA B200\n"
+    "NCCL version 2.27.3+cuda12.9\n"
+    "           0             0     float    none      -1     9.10    0.00    0.00      0     9.00 "
+    "   0.00    0.00      0\n"
+    "        1024           128     float    none      -1    20.00    0.05    0.03      0    20.00 "
+    "   0.05    0.03      3\n"
+    "     1048576        131072     float    none      -1    100.0   10.49    5.24      0    100.0 "
+    "  99.99    5.24      0\n"
+    "     1048576         65536    double    none      -1    100.0   10.49    5.24      0    100.0 "
+    "  10.49    5.24      0\n";
+
+TEST_F(ImportVerb, SaysWhatBecameOfEveryRow) {
+  write("log.txt", kLog);
+  const auto outcome = run("log.txt --out o.jsonl");
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.text,
+            "log.txt: nccl-tests, 4 rows read, 3 observations, 2 refused\n"
+            "  all_gather (from the command line) over 2 ranks (from device lines) on 2 nodes of "
+            "b200-sxm-8, nccl 2.27.3\n"
+            "  not imported: dtype double (1 rows)\n"
+            "  refused, line 8: in-place: algbw is not size / time: the row is damaged, or its "
+            "columns are not "
+            "nccl-tests'\n"
+            "  refused, line 6: size 0: nothing is moved\n"
+            "  1 observations are marked failed: wrong results\n"
+            "wrote 3 observations to o.jsonl\n");
+  const auto file = read_observations(path("o.jsonl"));
+  ASSERT_EQ(file.observations.size(), 3u);
+  EXPECT_EQ(file.environment(file.observations[0].environment_id).system, "b200-sxm-8");
+  EXPECT_EQ(file.observations[0].ranks.tier, "inter");
+}
+
+TEST_F(ImportVerb, AppendsAndEndsWithStatusTwoWhereNothingIsUsable) {
+  write("log.txt", kLog);
+  write("zero.txt", "0 0 float sum -1 9.10 0.00 0.00 0\n");
+  EXPECT_EQ(run("log.txt --out o.jsonl").status, 0);
+  EXPECT_EQ(run("log.txt --out o.jsonl").status, 0);
+  EXPECT_EQ(read_observations(path("o.jsonl")).observations.size(), 6u);
+  const auto nothing =
+      run("zero.txt --card b200-sxm --operation all_reduce --ranks 8 --out n.jsonl");
+  EXPECT_EQ(nothing.status, 2);
+  EXPECT_THAT(nothing.text, HasSubstr("nothing could be used, nothing was written"));
+  EXPECT_FALSE(std::filesystem::exists(path("n.jsonl")));
+}
+
+TEST_F(ImportVerb, ErrorsAreSentencesWithStatusTwo) {
+  write("prose.txt", "nothing to see\n");
+  const std::array<std::array<const char*, 2>, 5> cases{
+      {{"prose.txt --out o.jsonl", "'prose.txt' is in no format moecal reads"},
+       {"missing.txt --out o.jsonl", "cannot read 'missing.txt'"},
+       {"--out o.jsonl", "name at least one file"},
+       {"prose.txt", "say where to write with --out"},
+       {"prose.txt --out o.jsonl --format x", "unknown format 'x'"}}};
+  for (const auto& [arguments, message] : cases) {
+    const auto outcome = run(arguments);
+    EXPECT_EQ(outcome.status, 2) << arguments;
+    EXPECT_THAT(outcome.text, HasSubstr(message));
+  }
+}
+
+TEST_F(ImportVerb, ListsItsFormats) {
+  const auto outcome = run("--list-formats");
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.text,
+            "  nccl-tests      standard output of nccl-tests and rccl-tests, of any launcher\n"
+            "  aiconfigurator  NCCL and GEMM tables of aiconfigurator, as CSV\n");
+}
+
+}  // namespace
+}  // namespace moecal::cli

@@ -1,0 +1,89 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "interchange/collective_facts.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <map>
+
+#include "core/error.hpp"
+
+namespace moecal::interchange {
+namespace {
+
+// Type names of nccl-tests and rccl-tests over their releases; empty: moecal has no word for it.
+const std::map<std::string, std::string, std::less<>>& nccl_types() {
+  static const std::map<std::string, std::string, std::less<>> kTypes{{"float", "f32"},
+                                                                      {"float32", "f32"},
+                                                                      {"half", "f16"},
+                                                                      {"float16", "f16"},
+                                                                      {"bfloat16", "bf16"},
+                                                                      {"bf16", "bf16"},
+                                                                      {"int8", "int8"},
+                                                                      {"char", "int8"},
+                                                                      {"uint8", "uint8"},
+                                                                      {"int32", "int32"},
+                                                                      {"int", "int32"},
+                                                                      {"fp8_e4m3", "fp8_e4m3"},
+                                                                      {"f8e4m3", "fp8_e4m3"},
+                                                                      {"f8e5m2", "fp8_e5m2"},
+                                                                      {"fp8_e5m2", "fp8_e5m2"},
+                                                                      {"float8e4m3", "fp8_e4m3"},
+                                                                      {"float8e5m2", "fp8_e5m2"},
+                                                                      {"double", ""},
+                                                                      {"float64", ""},
+                                                                      {"int64", ""},
+                                                                      {"uint64", ""},
+                                                                      {"uint32", ""}};
+  return kTypes;
+}
+
+struct CollectiveFacts {
+  std::string_view word;
+  std::string_view letters;  // of the foreign spellings, without punctuation
+  double rounds;             // how often the buffer crosses a link; 0: independent of the ranks
+};
+
+constexpr std::array<CollectiveFacts, 6> kCollectives{{{"all_reduce", "allreduce", 2},
+                                                       {"all_gather", "allgather", 1},
+                                                       {"reduce_scatter", "reducescatter", 1},
+                                                       {"all_to_all", "alltoall", 1},
+                                                       {"broadcast", "broadcast", 0},
+                                                       {"send_recv", "sendrecv", 0}}};
+
+}  // namespace
+
+double bus_factor(std::string_view operation, int ranks) {
+  for (const auto& facts : kCollectives)
+    if (facts.word == operation)
+      return facts.rounds == 0 ? 1.0 : facts.rounds * (ranks - 1.0) / ranks;
+  throw InvalidInput{"'" + std::string{operation} + "' is no collective; known: all_reduce " +
+                     "all_gather reduce_scatter all_to_all broadcast send_recv"};
+}
+
+std::string collective_word(std::string_view foreign) {
+  std::string letters;
+  for (const char c : foreign)
+    if (std::isalpha(static_cast<unsigned char>(c)) != 0)
+      letters += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const auto found = std::find_if(kCollectives.begin(), kCollectives.end(),
+                                  [&](const auto& facts) { return facts.letters == letters; });
+  return found == kCollectives.end() ? "" : std::string{found->word};
+}
+
+std::optional<std::string> dtype_word(std::string_view nccl_type) {
+  const auto found = nccl_types().find(nccl_type);
+  if (found == nccl_types().end() || found->second.empty()) return std::nullopt;
+  return found->second;
+}
+
+bool is_nccl_type(std::string_view word) { return nccl_types().contains(word); }
+
+Work collective_work(std::string_view operation, Bytes bytes, int ranks) {
+  Work work;
+  work.sent = bus_factor(operation, ranks) * bytes;
+  return work;
+}
+
+}  // namespace moecal::interchange

@@ -1,0 +1,29 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/work.hpp"
+
+/// What the nccl-tests family means by its words, in moecal's.
+namespace moecal::interchange {
+
+/// busbw / algbw of an operation over n ranks: 2(n-1)/n for all_reduce, (n-1)/n for the gather-like
+/// ones, 1 for broadcast and send_recv. @throws InvalidInput for another operation.
+[[nodiscard]] double bus_factor(std::string_view operation, int ranks);
+
+/// "alltoall", "all-to-all", "AllToAll" -> all_to_all. Empty if it is no collective of moecal's.
+[[nodiscard]] std::string collective_word(std::string_view foreign);
+
+/// "float" -> f32, "half" -> f16. Nothing if moecal has no word for the type.
+[[nodiscard]] std::optional<std::string> dtype_word(std::string_view nccl_type);
+
+/// True for every type name nccl-tests prints, also those moecal has no word for.
+[[nodiscard]] bool is_nccl_type(std::string_view word);
+
+/// What one rank sends, by the operation's bus factor.
+[[nodiscard]] Work collective_work(std::string_view operation, Bytes bytes, int ranks);
+
+}  // namespace moecal::interchange

@@ -1,0 +1,64 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/error.hpp"
+
+namespace moecal::interchange {
+
+/// One row of a CSV table: its fields by the names of the columns.
+class CsvRow {
+ public:
+  CsvRow(const std::map<std::string, std::size_t>& columns, std::vector<std::string> fields,
+         int line)
+      : columns_{&columns}, fields_{std::move(fields)}, line_{line} {}
+
+  [[nodiscard]] int line() const { return line_; }
+  /// The field; empty where the table has no such column.
+  [[nodiscard]] std::string text(const std::string& column) const;
+  /// The field as a finite number. @throws InvalidInput "column 'm' is 'x', not a number"
+  [[nodiscard]] double number(const std::string& column) const;
+  /// The field as a whole number above 0. @throws InvalidInput
+  [[nodiscard]] std::int64_t count(const std::string& column) const;
+
+ private:
+  const std::map<std::string, std::size_t>* columns_;
+  std::vector<std::string> fields_;
+  int line_;
+};
+
+/// A CSV file: lines before the head are skipped (tools and people put remarks there).
+class CsvTable {
+ public:
+  /// @param needed columns by which the head is known
+  /// @return nothing if no line among the first ten has them all
+  static std::optional<CsvTable> find(const std::string& text,
+                                      const std::vector<std::string>& needed);
+
+  [[nodiscard]] bool has(const std::string& column) const { return columns_.contains(column); }
+  /// Calls `take` for each row; a row of another width is given to `refuse` with the reason.
+  template <class Take, class Refuse>
+  void for_each(Take take, Refuse refuse) const {
+    for (const auto& [line, fields] : rows_) {
+      if (fields.size() == columns_.size())
+        take(CsvRow{columns_, fields, line});
+      else
+        refuse(line, "has " + std::to_string(fields.size()) + " fields where the head has " +
+                         std::to_string(columns_.size()));
+    }
+  }
+
+ private:
+  struct NumberedFields {
+    int line;
+    std::vector<std::string> fields;
+  };
+  std::map<std::string, std::size_t> columns_;
+  std::vector<NumberedFields> rows_;
+};
+
+}  // namespace moecal::interchange

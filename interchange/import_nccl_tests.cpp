@@ -1,0 +1,220 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "interchange/import_nccl_tests.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "interchange/collective_facts.hpp"
+#include "interchange/nccl_tests_run.hpp"
+#include "interchange/plausibility.hpp"
+
+namespace moecal::interchange {
+namespace {
+
+/// Whether the printed check failed: #wrong above 0, or (old) an error above the type's tolerance.
+std::string why_wrong(const std::string& wrong, const std::string& type,
+                      VerificationResult& result) {
+  static const std::map<std::string, double> kTolerances{
+      {"half", 1e-2}, {"float16", 1e-2}, {"bfloat16", 1e-2}, {"bf16", 1e-2}, {"float", 1e-5}};
+  const auto number = printed_number(wrong);
+  if (!number) {
+    result.method = "none";
+    return wrong.empty() || wrong == "N/A" ? "" : "the check of the results says " + wrong;
+  }
+  result.method = "full";
+  if (number->integer)
+    return number->value == 0 ? "" : wrong + " of the results were wrong (#wrong)";
+  const auto tolerance = kTolerances.find(type);
+  result.max_rel_error = number->value;
+  result.tolerance = tolerance == kTolerances.end() ? 0 : tolerance->second;
+  return number->value <= result.tolerance ? "" : "the results were off by " + wrong;
+}
+
+/// Turns the runs of one file into observations.
+class Importer {
+ public:
+  Importer(const ForeignFile& file, const ImportOptions& options)
+      : file_{file}, options_{options} {}
+
+  Imported import() {
+    for (const auto& table : read_nccl_tests_text(file_.text)) take_table(table);
+    return std::move(imported_);
+  }
+
+ private:
+  /// What all rows of a run share.
+  struct Run {
+    const NcclTable& table;
+    Card card;
+    Environment environment;
+    std::string operation;
+    Launch launch;
+  };
+
+  void take_table(const NcclTable& table) {
+    imported_.rows_read += static_cast<int>(table.rows.size());
+    if (table.cpu_time)
+      return refuse_all(table, "the times are of the CPU (option -C), not of the collective");
+    const auto answer = find_operation(table, file_.name, options_);
+    if (answer.operation.empty()) return refuse_all(table, unknown_operation(answer));
+    auto launch = find_launch(table, answer.operation, options_);
+    if (!launch)
+      return refuse_all(table,
+                        "no device line, launch command or unambiguous busbw says how many "
+                        "ranks: give --ranks");
+    const auto card = card_of(table);
+    complete(*launch, card, options_);
+    Run run{table, card, environment_of(table, card, *launch), answer.operation, *launch};
+    imported_.environments.push_back(run.environment);
+    note(run, answer);
+    for (const auto& row : table.rows) take_row(run, row);
+  }
+
+  [[nodiscard]] std::string unknown_operation(const OperationAnswer& answer) const {
+    if (!answer.foreign.empty()) return "'" + answer.foreign + "' is no operation of moecal's";
+    return "nothing says which collective this is: name it with --operation";
+  }
+
+  [[nodiscard]] Card card_of(const NcclTable& table) const {
+    std::set<std::string> names;
+    for (const auto& device : table.devices) names.insert(device.name);
+    if (names.size() > 1 && options_.card.empty())
+      throw InvalidInput{file_.path + ": the run mixes devices ('" + *names.begin() + "' and '" +
+                         *names.rbegin() + "'): name one with --card"};
+    return importing_card(options_.card, options_.unlisted, names.empty() ? "" : *names.begin(),
+                          {file_.path, table.rows.front().line});
+  }
+
+  [[nodiscard]] Environment environment_of(const NcclTable& table, const Card& card,
+                                           const Launch& launch) const {
+    Environment e;
+    e.card = card.id;
+    e.system = options_.system.empty() ? system_of(card, launch.devices_per_node) : options_.system;
+    if (!table.devices.empty()) e.device_name = table.devices.front().name;
+    e.libraries[table.library_name] = version_of(table);
+    return e;
+  }
+
+  static std::string version_of(const NcclTable& table) {
+    return table.library_version.empty() ? "unknown" : table.library_version;
+  }
+
+  void note(const Run& run, const OperationAnswer& answer) {
+    const auto& ranks = run.launch.ranks;
+    imported_.notes.push_back(
+        run.operation + " (from " + answer.known_from + ") over " + std::to_string(ranks.group) +
+        " ranks (from " + run.launch.known_from + ") on " + std::to_string(ranks.nodes) +
+        (ranks.nodes == 1 ? " node" : " nodes") + (run.launch.nodes_assumed ? " (assumed)" : "") +
+        " of " + run.environment.system + ", " + run.table.library_name + " " +
+        version_of(run.table));
+    const auto& device = run.environment.device_name;
+    if (!options_.card.empty() && !device.empty() && slug(device) != slug(options_.card))
+      imported_.notes.push_back("the file names '" + device + "'; --card " + run.card.id +
+                                " is used");
+  }
+
+  void take_row(const Run& run, const NcclRow& row) {
+    if (!row.problem.empty()) return refuse(row.line, row.problem);
+    if (row.bytes == 0) return refuse(row.line, "size 0: nothing is moved");
+    const auto dtype = dtype_word(row.type);
+    if (!dtype) {
+      ++imported_.not_imported["dtype " + row.type];
+      return;
+    }
+    for (std::size_t i = 0; i < row.timings.size(); ++i)
+      take_timing(run, row, row.timings[i], {*dtype, i == 0 ? "" : "_in_place"});
+  }
+
+  struct Variant {
+    std::string dtype;
+    std::string suffix;  // of the implementation: an in-place call is another way to run it
+  };
+
+  void take_timing(const Run& run, const NcclRow& row, const NcclTiming& timing,
+                   const Variant& variant) {
+    const std::string where = variant.suffix.empty() ? "" : "in-place: ";
+    if (!timing.problem.empty()) return refuse(row.line, where + timing.problem);
+    if (!(timing.microseconds.value > 0)) return refuse(row.line, where + "the time is 0");
+    if (const auto problem = factor_problem(run, row, timing); !problem.empty())
+      return refuse(row.line, where + problem);
+    auto o = observation(run, row, timing, variant);
+    if (const auto problem = why_impossible(run.card, o); !problem.empty())
+      return refuse(row.line, where + problem);
+    o.repetition = repetitions_[o.key()]++;
+    imported_.observations.push_back(std::move(o));
+  }
+
+  [[nodiscard]] static std::string factor_problem(const Run& run, const NcclRow& row,
+                                                  const NcclTiming& timing) {
+    const int n = run.launch.ranks.group;
+    if (n < 2) return "one rank: nothing crosses a link";
+    const double expected = bus_factor(run.operation, n);
+    if (factor_range(row.bytes, timing).holds(expected)) return "";
+    const double found =
+        timing.busbw.value / (static_cast<double>(row.bytes) / timing.microseconds.value / 1e3);
+    return "busbw / algbw is " + std::to_string(found) + ", but " + run.operation + " over " +
+           std::to_string(n) + " ranks (from " + run.launch.known_from + ") gives " +
+           std::to_string(expected);
+  }
+
+  [[nodiscard]] Observation observation(const Run& run, const NcclRow& row,
+                                        const NcclTiming& timing, const Variant& variant) const {
+    Observation o;
+    o.run_id = "imported-" + file_.sha256.substr(0, 12);
+    o.operation = run.operation;
+    o.implementation = run.table.library_name + variant.suffix;
+    o.backend = "nccl";
+    o.dtypes = {variant.dtype, "", "", "", "", ""};
+    o.point = {{"bytes", row.bytes}};
+    o.ranks = run.launch.ranks;
+    o.work = collective_work(run.operation, Bytes{static_cast<double>(row.bytes)}, o.ranks.group);
+    o.sample = {"mean", run.table.iterations.value_or(1), "foreign"};
+    o.samples_s = {timing.microseconds.value / 1e6};
+    o.policy.graph = run.table.graph_launches.value_or(0) > 0 ? "cuda_graph" : "none";
+    o.policy.warmup = run.table.warmup.value_or(0);
+    o.policy.stop_rule = "fixed number of iterations";
+    o.library = {run.table.library_name, version_of(run.table), "unknown", 0};
+    o.environment_id = run.environment.id();
+    o.source = {"imported", run.table.library_name + "-tests", file_.name, row.line, file_.sha256};
+    o.reason = why_wrong(timing.wrong, row.type, o.verification);
+    if (!o.reason.empty()) o.outcome = Outcome::failed;
+    return o;
+  }
+
+  void refuse(int line, const std::string& reason) { imported_.refused.push_back({line, reason}); }
+
+  void refuse_all(const NcclTable& table, const std::string& reason) {
+    for (const auto& row : table.rows) refuse(row.line, reason);
+  }
+
+  const ForeignFile& file_;
+  const ImportOptions& options_;
+  Imported imported_;
+  std::map<std::string, int> repetitions_;
+};
+
+/// A run with a sound row; where the column heads are there, any row will do: what is wrong with it
+/// is then said.
+bool recognises(const std::string& text) {
+  const bool headed =
+      text.find("algbw") != std::string::npos && text.find("busbw") != std::string::npos;
+  const auto tables = read_nccl_tests_text(text);
+  return std::any_of(tables.begin(), tables.end(), [headed](const NcclTable& table) {
+    return std::any_of(table.rows.begin(), table.rows.end(),
+                       [headed](const NcclRow& row) { return headed || row.problem.empty(); });
+  });
+}
+
+Imported read(const ForeignFile& file, const ImportOptions& options) {
+  return Importer{file, options}.import();
+}
+
+}  // namespace
+
+Format nccl_tests_format() {
+  return {"nccl-tests", "standard output of nccl-tests and rccl-tests, of any launcher", recognises,
+          read};
+}
+
+}  // namespace moecal::interchange

@@ -1,0 +1,65 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "interchange/importer.hpp"
+
+#include <filesystem>
+
+#include "core/hash.hpp"
+#include "core/json_reader.hpp"
+#include "interchange/import_aiconfigurator.hpp"
+#include "interchange/import_nccl_tests.hpp"
+
+namespace moecal::interchange {
+namespace {
+
+const Format& chosen_format(const ForeignFile& file, const std::string& wanted) {
+  for (const auto& format : formats())
+    if (wanted.empty() ? format.recognises(file.text) : format.name == wanted) return format;
+  if (!wanted.empty())
+    throw InvalidInput{"unknown format '" + wanted + "'; known:\n" + list_of_formats()};
+  throw InvalidInput{"'" + file.path +
+                     "' is in no format moecal reads. Choose one with --format, or convert the "
+                     "file; known:\n" +
+                     list_of_formats()};
+}
+
+/// Foreign files are text; the usual reasons why one is not are named.
+void refuse_binary(const ForeignFile& file) {
+  const auto starts = [&file](std::string_view magic) { return file.text.starts_with(magic); };
+  if (starts("\x1f\x8b"))
+    throw InvalidInput{"'" + file.path + "' is gzip-compressed: unpack it first (zcat FILE > x)"};
+  if (starts("PAR1"))
+    throw InvalidInput{"'" + file.path +
+                       "' is a parquet file: convert it with scripts/parquet_to_csv.py"};
+  if (file.text.empty()) throw InvalidInput{"'" + file.path + "' is empty"};
+}
+
+}  // namespace
+
+const std::vector<Format>& formats() {
+  static const std::vector<Format> kFormats{nccl_tests_format(), aiconfigurator_format()};
+  return kFormats;
+}
+
+std::string list_of_formats() {
+  std::string list;
+  for (const auto& format : formats())
+    list +=
+        "  " + format.name + std::string(16 - format.name.size(), ' ') + format.description + "\n";
+  return list;
+}
+
+Imported import_file(const std::string& path, const ImportOptions& options) {
+  ForeignFile file{std::filesystem::path{path}.filename().string(), path, read_file(path), ""};
+  refuse_binary(file);
+  file.sha256 = sha256(file.text);
+  const auto& format = chosen_format(file, options.format);
+  auto imported = format.read(file, options);
+  imported.format = format.name;
+  if (imported.rows_read == 0)
+    throw InvalidInput{"'" + path + "' holds no row of format " + format.name + "; known:\n" +
+                       list_of_formats()};
+  return imported;
+}
+
+}  // namespace moecal::interchange

@@ -1,0 +1,454 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "interchange/importer.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "interchange/collective_facts.hpp"
+#include "interchange/printed_number.hpp"
+
+namespace moecal::interchange {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+/// Imports a text as if it were a file of that name.
+Imported import_text(const std::string& text, const ImportOptions& options = {},
+                     const std::string& name = "log.txt") {
+  const auto folder =
+      std::filesystem::temp_directory_path() / ("moecal_import_" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  const auto path = (folder / name).string();
+  std::ofstream{path} << text;
+  return import_file(path, options);
+}
+
+std::string what_is_wrong(const std::string& text, const ImportOptions& options = {}) {
+  try {
+    (void)import_text(text, options);
+  } catch (const InvalidInput& error) {
+    return error.what();
+  }
+  return "";
+}
+
+std::vector<std::string> reasons(const Imported& imported) {
+  std::vector<std::string> result;
+  for (const auto& row : imported.refused)
+    result.push_back(std::to_string(row.line) + ": " + row.reason);
+  return result;
+}
+
+std::string devices(int ranks, const std::string& name = "NVIDIA B200") {
+  std::string text = "# Using devices\n";
+  for (int r = 0; r < ranks; ++r)
+    text += "#  Rank " + std::to_string(r) + " Group  0 Pid 77 on nodeA device  " +
+            std::to_string(r) + " [0000:1b:00] " + name + "\n";
+  return text;
+}
+
+const std::string kHead =
+    "# nThread 1 nGpus 8 minBytes 8 maxBytes 8 step: 2(factor) warmup iters: 5 iters: 20 agg "
+    "iters: "
+    "1 validation: 1 graph: 0\n";
+const std::string kColumns =
+    "#       size         count      type   redop    root     time   algbw   busbw #wrong     time "
+    " "
+    " algbw   busbw #wrong\n";
+
+// 1 MiB in 100 us is 10.49 GB/s; over 8 ranks an all_reduce's busbw is 1.75x that: 18.35.
+const std::string kRow =
+    "     1048576        262144     float     sum      -1    100.0   10.49   18.35      0    50.00 "
+    "  "
+    "20.97   36.70      0\n";
+
+// ---- nccl-tests: the plain case -----------------------------------------------------------------
+
+TEST(NcclTests, RowsBecomeTwoObservationsInSiUnits) {
+  const auto imported =
+      import_text("# Collective test starting: all_reduce_perf\n" + kHead + devices(8) +
+                  "NCCL version 2.27.3+cuda12.9\n" + kColumns + kRow);
+  ASSERT_EQ(imported.observations.size(), 2u);
+  EXPECT_THAT(imported.refused, IsEmpty());
+  const auto& o = imported.observations[0];
+  EXPECT_EQ(o.operation, "all_reduce");
+  EXPECT_EQ(o.implementation, "nccl");
+  EXPECT_EQ(o.dtypes.a, "f32");
+  EXPECT_EQ(o.point, (Point{{"bytes", 1048576}}));
+  EXPECT_THAT(o.samples_s, ElementsAre(1e-4));
+  EXPECT_EQ(o.ranks.group, 8);
+  EXPECT_EQ(o.ranks.tier, "intra");
+  EXPECT_EQ(o.sample.statistic, "mean");
+  EXPECT_EQ(o.sample.iterations_per_sample, 20);
+  EXPECT_EQ(o.policy.warmup, 5);
+  EXPECT_EQ(o.library.runtime_version, "2.27.3");
+  EXPECT_EQ(o.source.tool, "nccl-tests");
+  EXPECT_EQ(o.source.line, 14);
+  EXPECT_EQ(o.source.sha256.size(), 64u);
+  EXPECT_EQ(o.verification.method, "full");
+  EXPECT_EQ(imported.observations[1].implementation, "nccl_in_place");
+  EXPECT_THAT(imported.observations[1].samples_s, ElementsAre(5e-5));
+  ASSERT_EQ(imported.environments.size(), 1u);
+  EXPECT_EQ(imported.environments[0].card, "b200-sxm");
+  EXPECT_EQ(imported.environments[0].system, "b200-sxm-8");
+  EXPECT_EQ(o.environment_id, imported.environments[0].id());
+}
+
+TEST(NcclTests, ObservationsSurviveTheirFile) {
+  const auto imported = import_text(kHead + devices(8) + kColumns + kRow);
+  std::istringstream stream{to_json_line(imported.environments[0]) +
+                            to_json_line(imported.observations[0])};
+  const auto file = read_observations(stream, "a.jsonl");
+  EXPECT_EQ(to_json_line(file.observations.at(0)), to_json_line(imported.observations[0]));
+}
+
+// ---- nccl-tests: what launchers and releases do to the text
+// --------------------------------------
+
+struct Variant {
+  const char* name;
+  std::string rows;
+  std::size_t observations;
+};
+
+class Variants : public testing::TestWithParam<Variant> {};
+
+TEST_P(Variants, GiveTheSameFirstObservation) {
+  const auto imported = import_text(kHead + devices(8) + GetParam().rows, {}, "allreduce.txt");
+  ASSERT_EQ(imported.observations.size(), GetParam().observations)
+      << testing::PrintToString(reasons(imported));
+  EXPECT_THAT(imported.refused, IsEmpty());
+  for (const auto& o : imported.observations) EXPECT_EQ(o.operation, "all_reduce");
+  EXPECT_EQ(imported.observations[0].point.at("bytes"), 1048576);
+  EXPECT_NEAR(imported.observations[0].samples_s[0], 1e-4, 1e-12);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    NcclTests, Variants,
+    testing::Values(
+        Variant{"plain", kColumns + kRow, 2}, Variant{"no_column_heads", kRow, 2},
+        Variant{"old_without_root",
+                "1048576 262144 float sum 100.0 10.49 18.35 4e-07 50.00 20.97 36.70 2e-07\n", 2},
+        Variant{"not_checked",
+                "1048576 262144 float sum -1 100.0 10.49 18.35 N/A 50.00 20.97 36.70 N/A\n", 2},
+        Variant{"out_of_place_only", "1048576 262144 float sum -1 100.0 10.49 18.35\n", 1},
+        Variant{"out_of_place_only_checked", "1048576 262144 float sum -1 100.0 10.49 18.35 0\n",
+                1},
+        Variant{"no_check_column",
+                "1048576 262144 float sum -1 100.0 10.49 18.35 50.00 20.97 36.70\n", 2},
+        Variant{"last_check_cut_off",
+                "1048576 262144 float sum -1 100.0 10.49 18.35 0 50.00 20.97 36.70\n", 2},
+        Variant{"srun_label", " 0: " + kRow, 2},
+        Variant{"srun_label_without_space",
+                "0:     1048576  262144 float sum -1 100.0 10.49 18.35 0\n", 1},
+        Variant{"mpirun_tag_output", "[1,0]<stdout>:" + kRow, 2},
+        Variant{"mpich_halves",
+                "[0]  1048576  262144  float  sum  -1[0]  100.0  10.49  18.35  0[0]  50.00  20.97  "
+                "36.70  0\n",
+                2},
+        Variant{"log_between_head_and_times",
+                "[0] 1048576 262144 float sum -1[0] nodeA:12:34 [0] NCCL INFO Algo 0 proto 0\n"
+                "[0] nodeA:12:34 [0] NCCL INFO comm 0x1 done\n[0]   100.0 10.49 18.35 0\n"
+                "[0]   50.00 20.97 36.70 0\n",
+                2},
+        Variant{"log_glued_to_the_row",
+                "1048576 262144 float sum -1 100.0 10.49 18.35 0nodeA:12:34 [0] NCCL INFO x\n", 1},
+        Variant{"time_stamps",
+                "1048576 262144 float sum -1 100.0 10.49 18.35 0 50.00 20.97 36.70 0 2026-01-02 "
+                "12:30:00\n",
+                2},
+        Variant{"pod_log_prefix", "2026-01-02T03:04:05Z worker-0 " + kRow, 2},
+        Variant{"quoted", "> " + kRow, 2},
+        Variant{"html",
+                "<span class=\"line\">1048576 262144 float sum -1 100.0 10.49 18.35 0</span>\n", 1},
+        Variant{"exponent", "1048576 262144 float sum -1 1.00e+02 10.49 18.35 0\n", 1},
+        Variant{"windows_line_ends", "1048576 262144 float sum -1 100.0 10.49 18.35 0\r\n", 1},
+        Variant{"text_between_rows",
+                kRow + "WARNING: 3 links are down, 12 float\n\n# remark\n" + kRow, 4}),
+    [](const auto& variant) { return std::string{variant.param.name}; });
+
+TEST(NcclTests, BroadcastWithoutRedopHasARoot) {
+  const auto imported = import_text(
+      kHead + devices(4) + "1048576 262144 float 0 100.0 10.49 10.49 0e+00\n", {}, "broadcast.txt");
+  ASSERT_EQ(imported.observations.size(), 1u) << testing::PrintToString(reasons(imported));
+  EXPECT_EQ(imported.observations[0].operation, "broadcast");
+}
+
+TEST(NcclTests, RepeatedSizesAreRepetitions) {
+  const auto imported = import_text(kHead + devices(8) + kRow + kRow);
+  ASSERT_EQ(imported.observations.size(), 4u);
+  EXPECT_EQ(imported.observations[0].repetition, 0);
+  EXPECT_EQ(imported.observations[2].repetition, 1);
+}
+
+TEST(NcclTests, SeveralRunsOfOneFileKeepTheirOwnHeads) {
+  // Over 4 ranks all_gather's busbw is 0.75x algbw.
+  const auto imported =
+      import_text("mpirun -np 8 ./all_reduce_perf -b 1M -e 1M\n" + kHead + devices(8) + kRow +
+                  "mpirun -np 4 ./all_gather_perf -b 1M -e 1M\n" + kHead + devices(4) +
+                  "1048576 65536 float none -1 100.0 10.49 7.86 0\n");
+  ASSERT_EQ(imported.observations.size(), 3u) << testing::PrintToString(reasons(imported));
+  EXPECT_EQ(imported.observations[0].operation, "all_reduce");
+  EXPECT_EQ(imported.observations[2].operation, "all_gather");
+  EXPECT_EQ(imported.observations[2].ranks.group, 4);
+}
+
+// ---- nccl-tests: what the file does not say
+// ------------------------------------------------------
+
+TEST(NcclTests, RanksAreRecoveredFromTheRates) {
+  const auto imported = import_text(kRow, {.card = "b200-sxm", .operation = "all_reduce"});
+  ASSERT_EQ(imported.observations.size(), 2u);
+  EXPECT_EQ(imported.observations[0].ranks.group, 8);
+  EXPECT_THAT(imported.notes[0], HasSubstr("8 ranks (from busbw / algbw)"));
+}
+
+TEST(NcclTests, RanksOfTheLaunchCommandCount) {
+  const auto imported = import_text(
+      "srun --nodes=2 --ntasks-per-node=4 -- all_gather_perf -b 1M -e 1M -n 50\n"
+      "1048576 32768 float none -1 100.0 10.49 9.18 0\n",
+      {.card = "b200-sxm"});
+  ASSERT_EQ(imported.observations.size(), 1u) << testing::PrintToString(reasons(imported));
+  EXPECT_EQ(imported.observations[0].ranks.group, 8);
+  EXPECT_EQ(imported.observations[0].ranks.nodes, 2);
+  EXPECT_EQ(imported.observations[0].ranks.tier, "inter");
+}
+
+TEST(NcclTests, AnOperationThatTheRatesDoNotTellIsAskedFor) {
+  const auto text = kHead + devices(8) + "1048576 32768 float none -1 100.0 10.49 9.18 0\n";
+  EXPECT_THAT(reasons(import_text(text)),
+              ElementsAre(HasSubstr("nothing says which collective this is: name it with --op")));
+  EXPECT_EQ(import_text(text, {.operation = "all_to_all"}).observations[0].operation, "all_to_all");
+}
+
+TEST(NcclTests, OnlyAllReduceMovesMoreThanItsSize) {
+  EXPECT_EQ(import_text(kHead + devices(8) + kRow).observations[0].operation, "all_reduce");
+  const auto reduced =
+      import_text(kHead + devices(8) + "1048576 32768 float sum -1 100.0 10.49 9.18 0\n");
+  EXPECT_EQ(reduced.observations[0].operation, "reduce_scatter");
+}
+
+TEST(NcclTests, OperationsMoecalHasNoWordForAreNamed) {
+  EXPECT_THAT(
+      reasons(import_text("# Collective test starting: reduce_perf\n" + kHead + devices(8) + kRow)),
+      ElementsAre(HasSubstr("'reduce' is no operation of moecal's")));
+}
+
+TEST(NcclTests, DeviceListsCutShortCountToTheirHighestRank) {
+  const auto imported =
+      import_text(kHead +
+                  "#  Rank  0 Group  0 Pid 1 on a device  0 [0000:0f:00] NVIDIA B200\n"
+                  "#  Rank  7 Group  0 Pid 1 on a device  7 [0000:0f:00] NVIDIA B200\n"
+                  "#  Rank  8 Group  0 Pid 1 on b device  0 [0000:0f:00] NVIDIA B200\n"
+                  "#  Rank 15 Group  0 Pid 1 on b device  7 [0000:0f:00] NVIDIA B200\n"
+                  "1048576 262144 float sum -1 100.0 10.49 19.66 0\n");
+  ASSERT_EQ(imported.observations.size(), 1u) << testing::PrintToString(reasons(imported));
+  EXPECT_EQ(imported.observations[0].ranks.group, 16);
+  EXPECT_EQ(imported.observations[0].ranks.nodes, 2);
+}
+
+TEST(NcclTests, GroupsOfASplitLaunchAreCounted) {
+  std::string text = kHead;
+  for (int r = 0; r < 8; ++r)
+    text += "#  Rank " + std::to_string(r) + " Group " + std::to_string(r % 2) +
+            " Pid 1 on a device " + std::to_string(r) + " [0000:0f:00] NVIDIA B200\n";
+  // Over 4 ranks all_reduce's busbw is 1.5x algbw.
+  const auto imported = import_text(text + "1048576 262144 float sum -1 100.0 10.49 15.73 0\n");
+  ASSERT_EQ(imported.observations.size(), 1u) << testing::PrintToString(reasons(imported));
+  const auto& ranks = imported.observations[0].ranks;
+  EXPECT_EQ(ranks.group, 4);
+  EXPECT_EQ(ranks.world, 8);
+  EXPECT_EQ(ranks.concurrent_groups, 2);
+  EXPECT_EQ(ranks.placement, "strided");
+}
+
+TEST(NcclTests, UnknownDevicesAreRefusedUnlessTheUserNamesTheCard) {
+  const auto text = kHead + devices(8, "NVIDIA Graphics Device") + kRow;
+  EXPECT_THAT(what_is_wrong(text), HasSubstr("unknown card 'NVIDIA Graphics Device'; known: "));
+  EXPECT_THAT(what_is_wrong(text, {.card = "b300"}), HasSubstr("unknown card 'b300'"));
+  EXPECT_EQ(import_text(text, {.card = "b200-sxm"}).environments[0].card, "b200-sxm");
+  EXPECT_EQ(import_text(text, {.card = "b300", .unlisted = true}).environments[0].system, "b300-8");
+  EXPECT_THAT(what_is_wrong(kRow, {.operation = "all_reduce"}), HasSubstr("name it with --card"));
+}
+
+// ---- nccl-tests: what is not believed
+// ------------------------------------------------------------
+
+std::string refusal(const std::string& rows) {
+  const auto imported = import_text(kHead + devices(8) + kRow + rows, {.operation = "all_reduce"});
+  EXPECT_EQ(imported.refused.size(), 1u);
+  return imported.refused.empty() ? "" : reasons(imported)[0];
+}
+
+TEST(NcclTests, RowsThatContradictThemselvesAreRefusedWithTheirLine) {
+  EXPECT_THAT(refusal("1048576 262144 float sum -1 100.0 99.99 18.35 0\n"),
+              HasSubstr("12: algbw is not size / time"));
+  EXPECT_THAT(refusal("1048576 262144 float sum -1 100.0 10.49 19.66 0\n"),
+              HasSubstr("but all_reduce over 8 ranks (from device lines) gives 1.75"));
+  EXPECT_THAT(refusal("1048576 262144 float sum -1 nan nan nan 0\n"),
+              HasSubstr("no complete time"));
+  EXPECT_THAT(refusal("1048576 262144 float sum -1 0.00 inf inf 0\n"), HasSubstr("no complete"));
+  EXPECT_THAT(refusal("1048576 262144 float sum -1 xx.xx xx.xx xx.xx 0\n"),
+              HasSubstr("no complete"));
+  EXPECT_THAT(refusal("0 0 float sum -1 3.10 0.00 0.00 0\n"), HasSubstr("size 0"));
+  EXPECT_THAT(refusal("1048576 262144 float sum -1 100.0 10.49 18.35 0 nan nan nan 0\n"),
+              HasSubstr("in-place: time, algbw or busbw is 'nan'"));
+}
+
+TEST(NcclTests, ImpossibleRatesAreRefused) {
+  // 16 GiB in 1 ms is twice the memory bandwidth of a B200.
+  EXPECT_THAT(refusal("17179869184 4294967296 float sum -1 1000.0 17179.87 30064.77 0\n"),
+              HasSubstr("GB/s is more than the 8000 GB/s memory bandwidth of b200-sxm"));
+}
+
+TEST(NcclTests, OneRankIsNoCollective) {
+  const auto imported =
+      import_text(kHead + devices(1) + "1048576 262144 float sum -1 5.00 209.72 0.00 0\n", {},
+                  "all_reduce.txt");
+  EXPECT_THAT(reasons(imported), ElementsAre(HasSubstr("one rank")));
+}
+
+TEST(NcclTests, WrongResultsAreFailedObservations) {
+  const auto imported =
+      import_text(kHead + devices(8) +
+                  "1048576 262144 float sum -1 100.0 10.49 18.35 7 50.00 20.97 36.70 4e-07\n");
+  ASSERT_EQ(imported.observations.size(), 2u);
+  EXPECT_EQ(imported.observations[0].outcome, Outcome::failed);
+  EXPECT_THAT(imported.observations[0].reason, HasSubstr("7 of the results were wrong"));
+  EXPECT_EQ(imported.observations[1].outcome, Outcome::measured);
+  EXPECT_DOUBLE_EQ(imported.observations[1].verification.max_rel_error, 4e-7);
+}
+
+TEST(NcclTests, TypesWithoutAWordAreCounted) {
+  const auto imported =
+      import_text(kHead + devices(8) + kRow + "1048576 131072 double sum -1 100.0 10.49 18.35 0\n");
+  EXPECT_EQ(imported.not_imported.at("dtype double"), 1);
+  EXPECT_EQ(imported.rows_read, 2);
+}
+
+TEST(NcclTests, CpuTimesAreNotTheCollectives) {
+  EXPECT_THAT(reasons(import_text(kHead + devices(8) +
+                                  "# size count type redop root cputime algbw busbw\n" + kRow)),
+              ElementsAre(HasSubstr("of the CPU (option -C)")));
+}
+
+// ---- aiconfigurator
+// ------------------------------------------------------------------------------
+
+const std::string kNcclHead =
+    "framework,version,device,op_name,kernel_source,nccl_dtype,num_gpus,message_size,latency\n";
+const std::string kGemmHead =
+    "framework,version,device,op_name,kernel_source,gemm_dtype,m,n,k,latency";
+
+TEST(Aiconfigurator, MessageSizesAreElementsAndTimesMilliseconds) {
+  const auto imported = import_text("a remark where it came from\n" + kNcclHead +
+                                    "FW,2.30.1,NVIDIA B200,alltoall,NCCL,half,4,512,0.0125\n");
+  ASSERT_EQ(imported.observations.size(), 1u);
+  const auto& o = imported.observations[0];
+  EXPECT_EQ(o.operation, "all_to_all");
+  EXPECT_EQ(o.point.at("bytes"), 1024);
+  EXPECT_EQ(o.dtypes.a, "f16");
+  EXPECT_EQ(o.ranks.group, 4);
+  EXPECT_DOUBLE_EQ(o.samples_s[0], 1.25e-5);
+  EXPECT_EQ(o.library.runtime_version, "2.30.1");
+  EXPECT_EQ(o.source.line, 3);
+  EXPECT_DOUBLE_EQ(o.work.sent.value(), 768);
+  EXPECT_EQ(imported.environments[0].system, "b200-sxm-8");
+}
+
+TEST(Aiconfigurator, OldTablesNeedTheCard) {
+  const std::string text =
+      "nccl_dtype,num_gpus,message_size,kernel_source,op_name,latency\nint8,2,512,NCCL,all_gather,"
+      "0.01\n";
+  EXPECT_THAT(what_is_wrong(text), HasSubstr("log.txt:2: no line names the device"));
+  const auto imported = import_text(text, {.card = "h200-sxm"});
+  EXPECT_EQ(imported.observations[0].point.at("bytes"), 512);
+  EXPECT_EQ(imported.observations[0].library.runtime_version, "unknown");
+  EXPECT_THAT(imported.notes, ElementsAre(HasSubstr("names no release")));
+}
+
+TEST(Aiconfigurator, GemmsKeepTypesScalesKernelAndRelease) {
+  const auto imported =
+      import_text(kGemmHead +
+                  ",power,power_limit\n"
+                  "FW,1.2,NVIDIA B200,gemm,kern_a,bfloat16,128,256,512,0.01,500,1000\n"
+                  "FW,1.2,NVIDIA B200,gemm,kern_b,fp8_block,128,256,512,0.01,500,1000\n"
+                  "FW,1.2,NVIDIA B200,gemm,kern_b,nvfp4,128,256,512,0.01,500,1000\n");
+  ASSERT_EQ(imported.observations.size(), 2u);
+  const auto& bf16 = imported.observations[0];
+  EXPECT_EQ(bf16.operation, "expert_gemm");
+  EXPECT_EQ(bf16.implementation, "fw-kern-a");
+  EXPECT_EQ(bf16.library.runtime_version, "1.2");
+  EXPECT_EQ(bf16.point, (Point{{"m", 128}, {"n", 256}, {"k", 512}}));
+  EXPECT_DOUBLE_EQ(bf16.work.flops.value(), 2.0 * 128 * 256 * 512);
+  EXPECT_EQ(imported.observations[1].dtypes.a, "fp8_e4m3");
+  EXPECT_EQ(imported.observations[1].dtypes.scale_mode, "block_1x128");
+  EXPECT_EQ(imported.not_imported.at("dtype nvfp4"), 1);
+  EXPECT_EQ(imported.environments[0].settings.at("power_limit_watts"), "1000");
+}
+
+TEST(Aiconfigurator, BadRowsAreRefusedWithTheirLine) {
+  const auto imported = import_text(kGemmHead +
+                                    "\n"
+                                    "FW,1.2,NVIDIA B200,gemm,k,bfloat16,128,256,512,0.01\n"
+                                    "FW,1.2,NVIDIA B200,gemm,k,bfloat16,128,256,512,nan\n"
+                                    "FW,1.2,NVIDIA B200,gemm,k,bfloat16,128,256,512,0\n"
+                                    "FW,1.2,NVIDIA B200,gemm,k,bfloat16,-1,256,512,0.01\n"
+                                    "FW,1.2,NVIDIA B200,gemm,k,bfloat16,128,256\n"
+                                    "FW,1.2,NVIDIA B200,gemm,k,bfloat16,8192,8192,8192,0.1\n");
+  EXPECT_EQ(imported.observations.size(), 1u);
+  EXPECT_THAT(
+      reasons(imported),
+      ElementsAre("3: column 'latency' is 'nan', not a number",
+                  "4: column 'latency' is not above 0",
+                  "5: column 'm' is '-1', not a whole number above 0",
+                  "6: has 8 fields where the head has 10",
+                  HasSubstr("7: 1.1e+04 TFLOP/s is more than the 2250 TFLOP/s dense peak")));
+}
+
+// ---- the door
+// ------------------------------------------------------------------------------------
+
+TEST(Importer, SaysWhatItReadsWhenAFileIsInNoKnownFormat) {
+  EXPECT_THAT(what_is_wrong("hello\n"), HasSubstr("is in no format moecal reads"));
+  EXPECT_THAT(what_is_wrong("hello\n"), HasSubstr("nccl-tests"));
+  EXPECT_THAT(what_is_wrong("hello\n", {.format = "nccl-tests"}),
+              HasSubstr("holds no row of format nccl-tests"));
+  EXPECT_THAT(what_is_wrong("hello\n", {.format = "aiconfigurator"}), HasSubstr("columns"));
+  EXPECT_THAT(what_is_wrong("hello\n", {.format = "x"}), HasSubstr("unknown format 'x'"));
+  EXPECT_THAT(what_is_wrong(""), HasSubstr("is empty"));
+  EXPECT_THAT(what_is_wrong("\x1f\x8b..."), HasSubstr("gzip"));
+  EXPECT_THAT(what_is_wrong("PAR1..."), HasSubstr("scripts/parquet_to_csv.py"));
+  EXPECT_THROW((void)import_file("/nowhere/at/all", {}), InvalidInput);
+}
+
+TEST(PrintedNumber, KnowsHowExactItIs) {
+  std::string_view text = "26.50 x";
+  EXPECT_DOUBLE_EQ(take_number(text)->half_step, 0.005);
+  EXPECT_EQ(text, " x");
+  EXPECT_DOUBLE_EQ(printed_number("1.2e+05")->half_step, 5e3);
+  EXPECT_DOUBLE_EQ(printed_number("1.2e+05")->value, 1.2e5);
+  EXPECT_DOUBLE_EQ(printed_number("15394")->half_step, 0.5);
+  for (const char* bad : {"", "-", "x", "1.2.3", "12:30", "2026-01-02", "N/A"})
+    EXPECT_FALSE(printed_number(bad).has_value()) << bad;
+}
+
+TEST(CollectiveFacts, BusFactors) {
+  EXPECT_DOUBLE_EQ(bus_factor("all_reduce", 8), 1.75);
+  EXPECT_DOUBLE_EQ(bus_factor("all_to_all", 4), 0.75);
+  EXPECT_DOUBLE_EQ(bus_factor("send_recv", 2), 1.0);
+  EXPECT_THROW((void)bus_factor("permute", 2), InvalidInput);
+  EXPECT_EQ(collective_word("AllToAll"), "all_to_all");
+  EXPECT_EQ(collective_word("reduce"), "");
+}
+
+}  // namespace
+}  // namespace moecal::interchange

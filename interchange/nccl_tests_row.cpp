@@ -1,0 +1,110 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+
+#include "interchange/nccl_tests_text.hpp"
+
+namespace moecal::interchange {
+namespace {
+
+/// How the numbers after the type are laid out.
+struct Layout {
+  std::size_t root;    // columns before the first measurement: 0 or 1
+  std::size_t total;   // columns in all
+  std::size_t second;  // where the second measurement starts; 0: there is none
+  std::size_t wrong;   // 1 if #wrong follows each measurement's rates
+};
+
+// Of two that agree equally well the earlier wins: a root of 0 could pass for a time of 0.
+constexpr std::array<Layout, 10> kLayouts{{{1, 9, 5, 1},
+                                           {1, 8, 5, 1},  // the last #wrong was cut off
+                                           {0, 8, 4, 1},
+                                           {1, 7, 4, 0},
+                                           {0, 7, 4, 1},
+                                           {0, 6, 3, 0},
+                                           {1, 5, 0, 1},
+                                           {1, 4, 0, 0},
+                                           {0, 4, 0, 1},
+                                           {0, 3, 0, 0}}};
+
+constexpr char kNotTheRate[] =
+    "algbw is not size / time: the row is damaged, or its columns are not nccl-tests'";
+
+bool is_integer(const std::string& field) {
+  const auto number = printed_number(field);
+  return number && number->integer;
+}
+
+/// The measurement whose first column is at `at`; nothing if one of its numbers is none.
+std::optional<NcclTiming> timing_at(const std::vector<std::string>& fields, std::size_t at,
+                                    bool has_wrong) {
+  const auto time = printed_number(fields[at]);
+  const auto algbw = printed_number(fields[at + 1]);
+  const auto busbw = printed_number(fields[at + 2]);
+  if (!time || !algbw || !busbw) return std::nullopt;
+  const bool present = has_wrong && at + 3 < fields.size();
+  return NcclTiming{*time, *algbw, *busbw, present ? fields[at + 3] : "", ""};
+}
+
+/// True if the printed rate is size over time, as far as the digits printed can say.
+bool rate_agrees(std::int64_t bytes, const NcclTiming& timing) {
+  const auto gigabytes_per_second = [bytes](double us) {
+    return static_cast<double>(bytes) / us / 1e3;
+  };
+  const double slack = 1e-9 + 1e-6 * timing.algbw.value;
+  if (!(timing.microseconds.hi() > 0)) return false;
+  const double least = gigabytes_per_second(timing.microseconds.hi());
+  const double most =
+      timing.microseconds.lo() > 0 ? gigabytes_per_second(timing.microseconds.lo()) : 1e300;
+  return timing.algbw.hi() + slack >= least && timing.algbw.lo() - slack <= most;
+}
+
+/// Columns after the last #wrong (a later release's) are passed over; none between are.
+bool fits(const Layout& layout, std::size_t fields) {
+  return fields == layout.total || (fields > 9 && layout.second != 0 && layout.wrong == 1);
+}
+
+/// Gives each measurement whose rate is not size / time its problem. @return how many have none
+std::size_t mark_disagreement(std::int64_t bytes, std::vector<NcclTiming>& timings) {
+  std::size_t agreeing = 0;
+  for (auto& timing : timings) {
+    if (timing.problem.empty() && !rate_agrees(bytes, timing)) timing.problem = kNotTheRate;
+    if (timing.problem.empty()) ++agreeing;
+  }
+  return agreeing;
+}
+
+std::vector<NcclTiming> timings_of(const Layout& layout, const std::vector<std::string>& fields) {
+  std::vector<NcclTiming> timings;
+  if (layout.root == 1 && !is_integer(fields[0])) return timings;
+  const auto first = timing_at(fields, layout.root, layout.wrong == 1);
+  if (!first) return timings;
+  timings.push_back(*first);
+  if (layout.second == 0) return timings;
+  if (const auto second = timing_at(fields, layout.second, layout.wrong == 1))
+    timings.push_back(*second);
+  else if (fields[layout.second] != "N/A")  // N/A: the operation has no in-place form
+    timings.push_back({{}, {}, {}, "", "time, algbw or busbw is '" + fields[layout.second] + "'"});
+  return timings;
+}
+
+}  // namespace
+
+void interpret_nccl_fields(const std::vector<std::string>& fields, NcclRow& row) {
+  row.timings.clear();
+  row.problem = "no complete time, algbw and busbw follow the size";
+  std::size_t most_agreeing = 0;
+  for (const auto& layout : kLayouts) {
+    if (!fits(layout, fields.size())) continue;
+    auto timings = timings_of(layout, fields);
+    if (timings.empty()) continue;
+    const auto agreeing = mark_disagreement(row.bytes, timings);
+    if (agreeing <= most_agreeing && !row.timings.empty()) continue;
+    most_agreeing = agreeing;
+    row.timings = std::move(timings);
+    row.problem = agreeing == 0 ? kNotTheRate : "";
+  }
+}
+
+}  // namespace moecal::interchange

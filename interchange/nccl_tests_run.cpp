@@ -1,0 +1,176 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "interchange/nccl_tests_run.hpp"
+
+#include <algorithm>
+#include <map>
+#include <regex>
+#include <set>
+
+#include "interchange/collective_facts.hpp"
+
+namespace moecal::interchange {
+namespace {
+
+constexpr int kMostRanks = 1 << 16;
+
+/// The range all rows of the run agree on.
+FactorRange factor_range(const NcclTable& table) {
+  FactorRange all;
+  for (const auto& row : table.rows) {
+    if (!row.problem.empty() || row.bytes == 0) continue;
+    for (const auto& timing : row.timings) {
+      if (!timing.problem.empty()) continue;
+      const auto range = factor_range(row.bytes, timing);
+      all = {std::max(all.lo, range.lo), std::min(all.hi, range.hi)};
+    }
+  }
+  return all;
+}
+
+struct Groups {
+  std::map<int, std::vector<NcclDevice>> by_id;
+  explicit Groups(const std::vector<NcclDevice>& devices) {
+    for (const auto& device : devices) by_id[device.group].push_back(device);
+  }
+};
+
+std::string placement_of(std::vector<NcclDevice> group) {
+  std::sort(group.begin(), group.end(), [](auto& a, auto& b) { return a.rank < b.rank; });
+  for (std::size_t i = 1; i < group.size(); ++i)
+    if (group[i].rank != group[i - 1].rank + 1) return "strided";
+  return "contiguous";
+}
+
+/// From "# Rank" lines. Lists people cut short ("Rank 0, Rank 7, Rank 8, Rank 15") count to their
+/// highest rank.
+Launch launch_of_devices(const NcclTable& table) {
+  const Groups groups{table.devices};
+  const auto& first = groups.by_id.begin()->second;
+  std::set<std::string> hosts;
+  int highest = 0, per_node = 0;
+  for (const auto& device : table.devices) {
+    highest = std::max(highest, device.rank);
+    per_node = std::max(per_node, device.device + 1);
+  }
+  for (const auto& device : first) hosts.insert(device.host);
+  Launch launch;
+  launch.known_from = "device lines";
+  launch.ranks.world = highest + 1;
+  launch.ranks.concurrent_groups = static_cast<int>(groups.by_id.size());
+  launch.ranks.group =
+      launch.ranks.concurrent_groups == 1 ? highest + 1 : static_cast<int>(first.size());
+  const bool listed =
+      launch.ranks.concurrent_groups > 1 || static_cast<int>(first.size()) == highest + 1;
+  launch.ranks.placement = listed ? placement_of(first) : "contiguous";
+  launch.ranks.nodes = static_cast<int>(hosts.size());
+  launch.devices_per_node = per_node;
+  return launch;
+}
+
+std::optional<Launch> launch_of_command(const NcclTable& table) {
+  if (!table.launched_processes) return std::nullopt;
+  Launch launch;
+  launch.known_from = "the launch command";
+  launch.ranks.group =
+      *table.launched_processes * table.threads.value_or(1) * table.gpus_per_thread.value_or(1);
+  launch.ranks.nodes = table.launched_nodes.value_or(1);
+  return launch;
+}
+
+/// One number of ranks explains every row's busbw / algbw, or nothing.
+std::optional<Launch> launch_of_rates(const NcclTable& table, const std::string& operation) {
+  const auto range = factor_range(table);
+  Launch launch;
+  launch.known_from = "busbw / algbw";
+  launch.ranks.group = 0;
+  for (int n = 2; n <= kMostRanks; ++n) {
+    if (!range.holds(bus_factor(operation, n))) continue;
+    if (launch.ranks.group != 0) return std::nullopt;
+    launch.ranks.group = n;
+  }
+  if (launch.ranks.group == 0) return std::nullopt;
+  return launch;
+}
+
+std::optional<Launch> launch_of_options(const ImportOptions& options) {
+  if (!options.ranks) return std::nullopt;
+  Launch launch;
+  launch.known_from = "--ranks";
+  launch.ranks.group = *options.ranks;
+  return launch;
+}
+
+/// The one collective a file name holds: all_reduce of "b200-allreduce.txt".
+std::string named_in(const std::string& file_name) {
+  static const std::regex kName{
+      "(all[-_]?reduce|all[-_]?gather|reduce[-_]?scatter|all[-_]?to[-_]?all|broadcast|send[-_]?"
+      "recv)",
+      std::regex::icase};
+  std::set<std::string> found;
+  for (std::sregex_iterator at{file_name.begin(), file_name.end(), kName}, end; at != end; ++at)
+    found.insert(collective_word((*at)[1].str()));
+  return found.size() == 1 ? *found.begin() : "";
+}
+
+/// Only all_reduce moves more than its size, and only the two reductions print one.
+std::string operation_of_columns(const NcclTable& table, int ranks) {
+  const auto range = factor_range(table);
+  if (range.lo > 1.0 + 1e-9 && range.lo < 2.0) return "all_reduce";
+  const bool reduces = std::all_of(table.rows.begin(), table.rows.end(), [](const NcclRow& row) {
+    return !row.redop.empty() && row.redop != "none";
+  });
+  if (reduces && ranks > 1 && range.holds(bus_factor("reduce_scatter", ranks)) && !range.holds(1.0))
+    return "reduce_scatter";
+  return "";
+}
+
+}  // namespace
+
+FactorRange factor_range(std::int64_t bytes, const NcclTiming& t) {
+  const auto rate = [bytes](double us) { return static_cast<double>(bytes) / us / 1e3; };  // GB/s
+  const double slowest = rate(t.microseconds.hi());
+  if (!(slowest > 0)) return {};
+  const double fastest = t.microseconds.lo() > 0 ? rate(t.microseconds.lo()) : 1e300;
+  return {t.busbw.lo() / fastest, t.busbw.hi() / slowest};
+}
+
+std::optional<Launch> find_launch(const NcclTable& table, const std::string& operation,
+                                  const ImportOptions& options) {
+  auto launch = launch_of_options(options);
+  if (!launch && !table.devices.empty()) launch = launch_of_devices(table);
+  if (!launch) launch = launch_of_command(table);
+  if (!launch && !operation.empty()) launch = launch_of_rates(table, operation);
+  return launch;
+}
+
+void complete(Launch& launch, const Card& card, const ImportOptions& options) {
+  auto& ranks = launch.ranks;
+  const int per_node = launch.devices_per_node > 0 ? launch.devices_per_node
+                       : card.devices_per_node     ? card.devices_per_node->value
+                                                   : ranks.group;
+  const int needed = (ranks.group + per_node - 1) / per_node;
+  const bool said = launch.known_from == "device lines" || launch.ranks.nodes > 1 || options.nodes;
+  launch.nodes_assumed = !said;
+  ranks.nodes = options.nodes.value_or(said ? std::max(needed, ranks.nodes) : needed);
+  ranks.world = std::max(ranks.world, ranks.group);
+  ranks.tier = ranks.nodes > 1 ? "inter" : "intra";
+  if (launch.devices_per_node == 0)
+    launch.devices_per_node = (ranks.group + ranks.nodes - 1) / ranks.nodes;
+}
+
+OperationAnswer find_operation(const NcclTable& table, const std::string& file_name,
+                               const ImportOptions& options) {
+  const auto answer = [](const std::string& foreign, const char* from) {
+    return OperationAnswer{collective_word(foreign), foreign, from};
+  };
+  if (!options.operation.empty()) return answer(options.operation, "--operation");
+  if (!table.header_operation.empty()) return answer(table.header_operation, "the header");
+  if (!table.command_operation.empty()) return answer(table.command_operation, "the command line");
+  if (table.named.size() == 1) return answer(*table.named.begin(), "the text");
+  if (const auto word = named_in(file_name); !word.empty()) return answer(word, "the file name");
+  const auto launch = find_launch(table, "", options);
+  return {operation_of_columns(table, launch ? launch->ranks.group : 0), "", "busbw / algbw"};
+}
+
+}  // namespace moecal::interchange

@@ -1,0 +1,245 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "interchange/nccl_tests_text.hpp"
+
+#include <cctype>
+#include <regex>
+#include <sstream>
+
+#include "interchange/collective_facts.hpp"
+
+namespace moecal::interchange {
+namespace {
+
+// No line of nccl-tests comes near this; std::regex recurses on long ones.
+constexpr std::size_t kLongestLine = 2000;
+
+/// Replaces what a launcher puts before each piece of output: "0:" (srun --label),
+/// "[1,0]<stdout>:" (mpirun --tag-output), "[0]" (mpich), also in the middle of a line.
+std::string without_prefixes(const std::string& line) {
+  static const std::regex kTag{R"(\[\d+(,\d+)?\](<std(out|err)>:)?)"};
+  static const std::regex kLabel{R"(^\s*\d+:(?=\s))"};
+  return std::regex_replace(std::regex_replace(line, kTag, " "), kLabel, " ");
+}
+
+std::vector<std::string> words_of(const std::string& text) {
+  std::istringstream stream{text};
+  std::vector<std::string> words;
+  for (std::string word; stream >> word;) words.push_back(word);
+  return words;
+}
+
+/// The fields a piece of a row starts with: numbers and their stand-ins, up to the first other
+/// word, which may be glued to the last of them ("0node7:12:34 [0] NCCL INFO").
+std::vector<std::string> leading_fields(const std::vector<std::string>& words, std::size_t from) {
+  std::vector<std::string> fields;
+  for (std::size_t i = from; i < words.size(); ++i) {
+    std::string_view rest = words[i];
+    if (rest == "N/A" || rest == "nan" || rest == "-nan" || rest == "inf") {
+      fields.emplace_back(rest);
+      continue;
+    }
+    if (!take_number(rest)) break;
+    fields.push_back(words[i].substr(0, words[i].size() - rest.size()));
+    if (!rest.empty()) break;
+  }
+  return fields;
+}
+
+/// The digits a word ends with: "12", and of "<span>12" too.
+std::optional<std::int64_t> trailing_integer(const std::string& word) {
+  std::size_t from = word.size();
+  while (from > 0 && std::isdigit(static_cast<unsigned char>(word[from - 1])) != 0) --from;
+  if (from == word.size() || word.size() - from > 18) return std::nullopt;
+  if (from > 0 && (word[from - 1] == '.' || word[from - 1] == '-')) return std::nullopt;
+  return std::stoll(word.substr(from));
+}
+
+/// A row as far as one line holds it.
+struct RowStart {
+  NcclRow row;
+  std::vector<std::string> fields;
+};
+
+/// Size, count and type, wherever in the line they stand.
+std::optional<RowStart> row_start(const std::vector<std::string>& words, int line) {
+  for (std::size_t i = 2; i < words.size(); ++i) {
+    if (!is_nccl_type(words[i])) continue;
+    const auto bytes = trailing_integer(words[i - 2]);
+    const auto count = printed_number(words[i - 1]);
+    if (!bytes || !count || !count->integer) continue;
+    RowStart start;
+    start.row.line = line;
+    start.row.bytes = *bytes;
+    start.row.type = words[i];
+    std::size_t next = i + 1;
+    if (next < words.size() && leading_fields(words, next).empty() &&
+        std::isalpha(static_cast<unsigned char>(words[next][0])) != 0)
+      start.row.redop = words[next++];
+    start.fields = leading_fields(words, next);
+    return start;
+  }
+  return std::nullopt;
+}
+
+std::optional<int> option_value(const std::string& text, const std::string& pattern) {
+  std::smatch match;
+  if (!std::regex_search(text, match, std::regex{pattern})) return std::nullopt;
+  return std::stoi(match[1]);
+}
+
+/// Reads the text line by line; holds the run being read and the row not yet complete.
+class TextReader {
+ public:
+  void take_line(const std::string& raw, int number) {
+    const auto line = without_prefixes(raw.substr(0, kLongestLine));
+    const auto words = words_of(line);
+    if (auto start = row_start(words, number)) {
+      finish_row();
+      row_ = std::move(start);
+    } else if (!continue_row(words)) {
+      take_context(line);
+    }
+  }
+
+  std::vector<NcclTable> finish() {
+    finish_row();
+    finish_table();
+    return std::move(tables_);
+  }
+
+ private:
+  void finish_row() {
+    if (!row_) return;
+    interpret_nccl_fields(row_->fields, row_->row);
+    table_.rows.push_back(std::move(row_->row));
+    row_.reset();
+  }
+
+  void finish_table() {
+    if (!table_.rows.empty()) tables_.push_back(std::move(table_));
+    table_ = std::move(next_);
+    next_ = {};
+  }
+
+  /// What a line between rows says is about the rows that follow it, once the run's own have begun.
+  NcclTable& spoken_of() { return row_ || !table_.rows.empty() ? next_ : table_; }
+
+  /// A line that holds nothing but the next numbers of the row begun above.
+  bool continue_row(const std::vector<std::string>& words) {
+    const auto fields = leading_fields(words, 0);
+    if (!row_ || fields.size() < 3 || row_->fields.size() + fields.size() > 9) return false;
+    row_->fields.insert(row_->fields.end(), fields.begin(), fields.end());
+    return true;
+  }
+
+  /// A line that is no row: it may say what the rows that follow are.
+  void take_context(const std::string& line) {
+    const bool starts_run =
+        contains(line, "nThread ") || contains(line, "Collective test starting");
+    if (starts_run && &spoken_of() == &next_) {
+      finish_row();
+      finish_table();
+    }
+    auto& table = spoken_of();
+    take_operation(line, table);
+    take_device(line, table);
+    take_library(line, table);
+    take_settings(line, table);
+    take_launcher(line, table);
+  }
+
+  static bool contains(const std::string& line, const char* word) {
+    return line.find(word) != std::string::npos;
+  }
+
+  static void take_operation(const std::string& line, NcclTable& table) {
+    static const std::regex kHeader{R"(Collective test starting:\s*(\w+?)(_perf)?\s*$)"};
+    static const std::regex kProgram{R"(\b([A-Za-z_]+)_perf\b)"};
+    static const std::regex kOption{R"(\s-t\s+([A-Za-z_]+))"};
+    std::smatch match;
+    if (contains(line, "Collective test starting") && std::regex_search(line, match, kHeader)) {
+      table.header_operation = match[1];
+      return;
+    }
+    const bool program = contains(line, "_perf") && std::regex_search(line, match, kProgram);
+    const bool option = !program && contains(line, " -t ") &&
+                        std::regex_search(line, match, kOption) &&
+                        !collective_word(match[1].str()).empty();
+    if (!program && !option) return;
+    table.named.insert(match[1]);
+    if (contains(line, " -b") || contains(line, " -e ") || contains(line, " -g"))
+      table.command_operation = match[1];
+  }
+
+  static void take_device(const std::string& line, NcclTable& table) {
+    static const std::regex kDevice{
+        R"(#?\s*Rank\s+(\d+)\s+(?:Group\s+(\d+)\s+)?Pid\s+\d+\s+(?:on\s+(\S+)\s+)?device\s+(\d+)\s+\[[^\]]*\]\s*(.*?)\s*$)"};
+    static const std::regex kBareDevice{
+        R"(#?\s*Rank\s+(\d+)\s+(?:Group\s+(\d+)\s+)?Pid\s+\d+\s+(?:on\s+(\S+)\s+)?device\s+(\d+)\s+(.*?)\s*$)"};
+    if (!contains(line, "Rank") || !contains(line, "device")) return;
+    std::smatch m;
+    if (!std::regex_search(line, m, kDevice) && !std::regex_search(line, m, kBareDevice)) return;
+    table.devices.push_back(
+        {std::stoi(m[1]), m[2].matched ? std::stoi(m[2]) : 0, m[3], std::stoi(m[4]), m[5]});
+  }
+
+  static void take_library(const std::string& line, NcclTable& table) {
+    static const std::regex kVersion{R"(\b([NR]CCL)(?: version)?[ :=]+v?(\d+\.\d+(?:\.\d+)?))"};
+    static const std::regex kCode{R"(nccl-library=(\d+)(\d\d)(\d\d)\b)"};
+    std::smatch match;
+    if (contains(line, "rccl-tests")) table.library_name = "rccl";
+    if (contains(line, "CCL") && std::regex_search(line, match, kVersion)) {
+      table.library_name = match[1] == "RCCL" ? "rccl" : table.library_name;
+      table.library_version = match[2];
+    } else if (contains(line, "nccl-library=") && std::regex_search(line, match, kCode)) {
+      table.library_version = std::to_string(std::stoi(match[1])) + "." +
+                              std::to_string(std::stoi(match[2])) + "." +
+                              std::to_string(std::stoi(match[3]));
+    }
+  }
+
+  static void take_settings(const std::string& line, NcclTable& table) {
+    if (contains(line, "cputime")) table.cpu_time = true;
+    if (!contains(line, "nThread ")) return;
+    table.threads = option_value(line, R"(nThread (\d+))");
+    table.gpus_per_thread = option_value(line, R"(nGpus (\d+))");
+    table.warmup = option_value(line, R"(warmup iters: (\d+))");
+    table.iterations = option_value(line, R"((?:^|[^p]) iters: (\d+))");
+    table.graph_launches = option_value(line, R"(graph: (\d+))");
+  }
+
+  /// An mpirun or srun line: its own options end where the benchmark's name begins.
+  static void take_launcher(const std::string& line, NcclTable& table) {
+    static const std::regex kLauncher{R"(\b(mpirun|mpiexec|srun)[^ ]* (.*))"};
+    std::smatch match;
+    if (!contains(line, "mpirun") && !contains(line, "mpiexec") && !contains(line, "srun")) return;
+    if (!std::regex_search(line, match, kLauncher)) return;
+    const std::string options = " " + match[2].str().substr(0, match[2].str().find("_perf"));
+    table.launched_nodes = option_value(options, R"( (?:--nodes[= ]|-N ?)(\d+))");
+    table.launched_processes = option_value(options, R"( (?:-np|--np|-n|--ntasks)[= ]?(\d+))");
+    const auto per_node = option_value(options, R"( --ntasks-per-node[= ](\d+))");
+    if (!table.launched_processes && per_node && table.launched_nodes)
+      table.launched_processes = *per_node * *table.launched_nodes;
+  }
+
+  std::vector<NcclTable> tables_;
+  NcclTable table_;  // the run being read
+  NcclTable next_;   // what was said since its rows began
+  std::optional<RowStart> row_;
+};
+
+}  // namespace
+
+std::vector<NcclTable> read_nccl_tests_text(const std::string& text) {
+  TextReader reader;
+  std::istringstream stream{text};
+  std::string line;
+  for (int number = 1; std::getline(stream, line); ++number) {
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    reader.take_line(line, number);
+  }
+  return reader.finish();
+}
+
+}  // namespace moecal::interchange

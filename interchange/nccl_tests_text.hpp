@@ -1,0 +1,63 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "interchange/printed_number.hpp"
+
+/// The text of nccl-tests and rccl-tests taken apart; what it means is import_nccl_tests' matter.
+namespace moecal::interchange {
+
+/// One of a row's two measurements.
+struct NcclTiming {
+  PrintedNumber microseconds;
+  PrintedNumber algbw;  // GB/s, decimal
+  PrintedNumber busbw;  // GB/s, decimal
+  std::string wrong;    // as printed: a count, "N/A", an error like 4e-07 (old), or empty
+  std::string problem;  // why this measurement is none; empty if it is one
+};
+
+struct NcclRow {
+  int line = 0;
+  std::int64_t bytes = 0;
+  std::string type;
+  std::string redop;                // empty where the column is missing or blank
+  std::vector<NcclTiming> timings;  // out-of-place, then in-place
+  std::string problem;              // why the row cannot be used; empty if it can
+};
+
+/// "#  Rank  0 Group  0 Pid 1 on HOST device  3 [0000:8f:00] NVIDIA B200"
+struct NcclDevice {
+  int rank = 0, group = 0;
+  std::string host;  // empty where the line has none
+  int device = 0;
+  std::string name;
+};
+
+/// One run: what was said since the last row of the run before, and its rows.
+struct NcclTable {
+  std::vector<NcclDevice> devices;
+  std::vector<NcclRow> rows;
+  std::set<std::string> named;    // collectives named before the rows (foreign spelling)
+  std::string command_operation;  // the last one named by a command line
+  std::string header_operation;   // of "# Collective test starting: X"
+  std::string library_name = "nccl";
+  std::string library_version;
+  std::optional<int> threads, gpus_per_thread, warmup, iterations, graph_launches;
+  std::optional<int> launched_processes, launched_nodes;  // of an mpirun or srun line
+  bool cpu_time = false;                                  // option -C: not the collective's time
+};
+
+/// The runs in the text that have rows. Launcher prefixes, interleaved output, rows split over
+/// lines and unknown text between are taken in stride.
+[[nodiscard]] std::vector<NcclTable> read_nccl_tests_text(const std::string& text);
+
+/// The fields after the type, read as the layout in which the rates agree best with the size: with
+/// or without a root, one measurement or two, with or without a #wrong column. For tests.
+void interpret_nccl_fields(const std::vector<std::string>& fields, NcclRow& row);
+
+}  // namespace moecal::interchange

@@ -1,0 +1,74 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "interchange/plausibility.hpp"
+
+#include <cstdio>
+
+namespace moecal::interchange {
+namespace {
+
+constexpr double kSlack = 1.02;
+// Cards whose last-level cache is not known are taken to have one no larger than this.
+constexpr Bytes kLargestCache{256.0 * 1024 * 1024};
+
+std::string rounded(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", value);
+  return text;
+}
+
+/// Bytes of device memory one rank must touch at least once.
+Bytes touched(const Observation& o) {
+  const auto bytes = o.point.find("bytes");
+  if (bytes != o.point.end()) return Bytes{static_cast<double>(bytes->second)};
+  return o.work.read + o.work.written;
+}
+
+}  // namespace
+
+std::string why_impossible(const Card& card, const Observation& o) {
+  const Seconds time{o.seconds()};
+  const auto peak = card.dense_peak(o.dtypes.a);
+  if (peak && o.work.flops.value() > 0) {
+    const auto rate = o.work.flops / time;
+    if (rate > kSlack * *peak)
+      return rounded(rate.value() / 1e12) + " TFLOP/s is more than the " +
+             rounded(peak->value() / 1e12) + " TFLOP/s dense peak of " + card.id;
+  }
+  const auto cache = card.last_level_cache ? card.last_level_cache->value : kLargestCache;
+  if (card.memory_bandwidth && touched(o) > 4.0 * cache) {
+    const auto rate = touched(o) / time;
+    if (rate > kSlack * card.memory_bandwidth->value)
+      return rounded(rate.value() / 1e9) + " GB/s is more than the " +
+             rounded(card.memory_bandwidth->value.value() / 1e9) + " GB/s memory bandwidth of " +
+             card.id;
+  }
+  return "";
+}
+
+Card importing_card(const std::string& chosen, bool unlisted, const std::string& device_name,
+                    const FileLine& where) {
+  if (chosen.empty() && device_name.empty())
+    throw InvalidInput{where.str() + ": no line names the device: name it with --card"};
+  try {
+    return find_card(chosen.empty() ? device_name : chosen);
+  } catch (const InvalidInput& error) {
+    if (!chosen.empty() && unlisted) {
+      Card card;
+      card.id = slug(chosen);
+      card.name = chosen;
+      return card;
+    }
+    const std::string advice =
+        chosen.empty() ? ", or choose one with --card"
+                       : ", or take the name as it is with --unlisted (no rate is checked then)";
+    throw InvalidInput{where.str() + ": " + error.what() + advice};
+  }
+}
+
+std::string system_of(const Card& card, int per_node) {
+  const int nominal = card.devices_per_node ? card.devices_per_node->value : 0;
+  return card.id + "-" + std::to_string(nominal >= per_node ? nominal : per_node);
+}
+
+}  // namespace moecal::interchange
