@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "core/error.hpp"
+#include "runtime/check.hpp"
 #include "runtime/launch_config.cuh"
 
 // The two things of CUDA's language that a C++ compiler cannot parse, behind functions: a kernel
@@ -18,8 +18,7 @@ namespace moecal {
 template <class... Parameters, class... Arguments>
 void launch(const LaunchConfig& config, void (*kernel)(Parameters...), Arguments... arguments) {
   kernel<<<config.grid, config.block, config.dynamic_shared_bytes, config.stream>>>(arguments...);
-  if (const cudaError_t error = cudaGetLastError(); error != cudaSuccess)
-    throw Error{std::string{"launching "} + config.what + " failed: " + cudaGetErrorString(error)};
+  check(cudaGetLastError(), std::string{"launching "} + config.what);
 }
 
 /// The block's dynamic shared memory, LaunchConfig::dynamic_shared_bytes long, 16-byte aligned.

@@ -2,16 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cuda_runtime.h>
 
-#include <algorithm>
 #include <cstdint>
 
 #include "kernels/permute/permute.hpp"
+#include "kernels/row_grid.cuh"
 #include "runtime/launch.cuh"
 
 namespace moecal::kernels {
 namespace {
 
-constexpr int kBlockThreads = 256;
 // Loads a thread has under way before its first store: what hides the latency of device memory.
 constexpr int kWordsInFlight = 4;
 
@@ -29,8 +28,8 @@ struct RowsOfWords {
 // One row of threads (threadIdx.y) per token. A token is read once and written top_k times: device
 // memory sees the least traffic that there can be.
 template <class Word>
-__global__ void __launch_bounds__(kBlockThreads) permute_rows(RowsOfWords<Word> view) {
-  const std::int64_t token = std::int64_t{blockIdx.x} * blockDim.y + threadIdx.y;
+__global__ void __launch_bounds__(kRowBlockThreads) permute_rows(RowsOfWords<Word> view) {
+  const std::int64_t token = row_of_thread();
   if (token >= view.token_count) return;
   const Word* from = view.tokens + token * view.words;
   const std::int32_t* row_of = view.row_of + token * view.top_k;
@@ -51,15 +50,6 @@ __global__ void __launch_bounds__(kBlockThreads) permute_rows(RowsOfWords<Word> 
   }
 }
 
-/// As many threads per token as have kWordsInFlight words each, in whole warps; the rest of the
-/// block takes further tokens.
-dim3 block_for(std::int64_t words) {
-  const std::int64_t warps = (words + 32 * kWordsInFlight - 1) / (32 * kWordsInFlight);
-  const auto across =
-      static_cast<unsigned>(std::clamp<std::int64_t>(32 * warps, 32, kBlockThreads));
-  return dim3{across, kBlockThreads / across, 1};
-}
-
 template <class Word>
 void permute_words(const PermuteShape& shape, const PermuteTensors& tensors, Stream stream) {
   const RowsOfWords<Word> view{
@@ -69,9 +59,8 @@ void permute_words(const PermuteShape& shape, const PermuteTensors& tensors, Str
       shape.tokens,
       static_cast<int>(shape.top_k),
       shape.hidden * size_of(shape.dtype) / static_cast<std::int64_t>(sizeof(Word))};
-  const dim3 block = block_for(view.words);
-  const auto blocks = static_cast<unsigned>((shape.tokens + block.y - 1) / block.y);
-  launch({.what = "permute rows", .grid = dim3{blocks, 1, 1}, .block = block, .stream = stream},
+  const auto [grid, block] = row_grid(shape.tokens, view.words, kWordsInFlight);
+  launch({.what = "permute rows", .grid = grid, .block = block, .stream = stream},
          permute_rows<Word>, view);
 }
 
