@@ -8,6 +8,7 @@ find_package(tomlplusplus REQUIRED)
 find_library(MOECAL_MUPARSER muparser REQUIRED)
 # Debian's dnnl CMake package asks for OpenCL headers that the CPU engine does not need.
 find_library(MOECAL_DNNL dnnl REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS CXX)
 
 set(MOECAL_HAS_MPI OFF)
 if(MOECAL_MPI)

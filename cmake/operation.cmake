@@ -10,19 +10,28 @@
 # compiled for the CPU (tests/cuda_on_cpu/README.md; any machine), and, in a CUDA build, for the GPU
 # as <name>_gpu_test.
 #
+# SOURCES, CUDA_SOURCES: further files of the folder that belong to the operation; the latter only in a CUDA build.
+#
 # A backend this build cannot have is left out; the folder's *_bench.cpp does not offer it then
 # (core/build.hpp says what the build has). tests/ decides what is run.
 function(moecal_add_operation name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "KERNELS_ON_CPU" "" "")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "KERNELS_ON_CPU" "" "SOURCES;CUDA_SOURCES")
   set(sources ${name}/${name}_cpu.cpp)
   set(libraries moecal_core moecal_runtime)
   _moecal_backend(${name} _local.cpp ON)
-  _moecal_backend(${name} _onednn.cpp ON ${MOECAL_DNNL})
+  _moecal_backend(${name} _onednn.cpp ON ${MOECAL_DNNL} OpenMP::OpenMP_CXX)
   _moecal_backend(${name} _cuda.cu ${MOECAL_HAS_CUDA} CUDA::cudart_static)
   _moecal_backend(${name} _cublaslt.cpp ${MOECAL_HAS_CUDA} CUDA::cublasLt CUDA::cudart_static)
   _moecal_backend(${name} _mpi.cpp ${MOECAL_HAS_MPI} MPI::MPI_C)
   _moecal_backend(${name} _nccl.cpp ${MOECAL_HAS_NCCL} NCCL::NCCL CUDA::cudart_static)
-  list(FILTER sources EXCLUDE REGEX "^$")
+  foreach(source IN LISTS arg_SOURCES)
+    list(APPEND sources ${name}/${source})
+  endforeach()
+  if(MOECAL_HAS_CUDA)
+    foreach(source IN LISTS arg_CUDA_SOURCES)
+      list(APPEND sources ${name}/${source})
+    endforeach()
+  endif()
   if(NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}_cpu.cpp)
     list(REMOVE_ITEM sources ${name}/${name}_cpu.cpp)
   endif()

@@ -1,0 +1,104 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "core/host_matrix.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "core/element.hpp"
+
+namespace moecal {
+namespace {
+
+std::uint32_t code_of(Dtype dtype, double value) {
+  std::array<std::byte, 4> bits{};
+  encode_element(dtype, value, bits.data());
+  std::uint32_t code = 0;
+  for (int i = 3; i >= 0; --i) code = code << 8 | std::to_integer<std::uint32_t>(bits[i]);
+  return code;
+}
+
+double round_trip(Dtype dtype, double value) {
+  std::array<std::byte, 4> bits{};
+  encode_element(dtype, value, bits.data());
+  return decode_element(dtype, bits.data());
+}
+
+TEST(Element, HasTheBitsOfItsFormat) {
+  EXPECT_EQ(code_of(Dtype::f32, 1.0), 0x3F800000u);
+  EXPECT_EQ(code_of(Dtype::f16, -2.0), 0xC000u);
+  EXPECT_EQ(code_of(Dtype::f16, 0x1p-24), 0x0001u);
+  EXPECT_EQ(code_of(Dtype::bf16, 1.0), 0x3F80u);
+  EXPECT_EQ(code_of(Dtype::fp8_e4m3, 448.0), 0x7Eu);
+  EXPECT_EQ(code_of(Dtype::fp8_e4m3, 1.0), 0x38u);
+  EXPECT_EQ(code_of(Dtype::fp8_e4m3, 0x1p-9), 0x01u);
+  EXPECT_EQ(code_of(Dtype::fp8_e5m2, 1.0), 0x3Cu);
+  EXPECT_EQ(code_of(Dtype::int8, -1.0), 0xFFu);
+}
+
+TEST(Element, RoundsToNearestEven) {
+  EXPECT_DOUBLE_EQ(round_trip(Dtype::bf16, 1.0 + 0x1p-8), 1.0);
+  EXPECT_DOUBLE_EQ(round_trip(Dtype::bf16, 1.0 + 0x3p-8), 1.0 + 0x4p-8);
+  EXPECT_DOUBLE_EQ(round_trip(Dtype::fp8_e4m3, 0x1.Fp0), 2.0) << "a carry reaches the exponent";
+  EXPECT_DOUBLE_EQ(round_trip(Dtype::int8, 2.5), 2.0);
+}
+
+TEST(Element, BeyondTheRangeSaturatesOrIsInfinite) {
+  EXPECT_DOUBLE_EQ(round_trip(Dtype::fp8_e4m3, 1e9), 448.0);
+  EXPECT_DOUBLE_EQ(round_trip(Dtype::fp8_e5m2, -1e9), -57344.0);
+  EXPECT_TRUE(std::isinf(round_trip(Dtype::f16, 65520.0)));
+  EXPECT_DOUBLE_EQ(round_trip(Dtype::f16, 65519.0), 65504.0);
+  EXPECT_TRUE(std::isinf(round_trip(Dtype::bf16, std::numeric_limits<double>::infinity())));
+  EXPECT_DOUBLE_EQ(round_trip(Dtype::int8, 1000.0), 127.0);
+  for (const auto dtype : {Dtype::f32, Dtype::f16, Dtype::bf16, Dtype::fp8_e4m3, Dtype::fp8_e5m2})
+    EXPECT_TRUE(std::isnan(round_trip(dtype, std::nan("")))) << to_string(dtype);
+}
+
+TEST(Element, EveryFiniteCodeSurvives) {
+  for (const auto dtype : {Dtype::f16, Dtype::bf16, Dtype::fp8_e4m3, Dtype::fp8_e5m2}) {
+    const std::uint32_t codes = 1U << (8 * size_of(dtype));
+    for (std::uint32_t code = 0; code < codes; ++code) {
+      const std::array<std::byte, 2> bits{static_cast<std::byte>(code),
+                                          static_cast<std::byte>(code >> 8)};
+      const double value = decode_element(dtype, bits.data());
+      if (std::isfinite(value)) {
+        ASSERT_EQ(code_of(dtype, value), code) << to_string(dtype) << " " << value;
+      }
+    }
+  }
+}
+
+TEST(UniformMatrix, SpansTheRangeAndIsRepeatable) {
+  for (const auto dtype : {Dtype::f32, Dtype::bf16, Dtype::fp8_e4m3, Dtype::int8}) {
+    const auto matrix = uniform_matrix(dtype, {64, 100}, 3);
+    std::vector<double> row(100);
+    double least = 0;
+    double most = 0;
+    for (std::int64_t r = 0; r < matrix.rows; ++r) {
+      decode_row(matrix, r, row);
+      least = std::min(least, *std::min_element(row.begin(), row.end()));
+      most = std::max(most, *std::max_element(row.begin(), row.end()));
+    }
+    // An FP8 scale is rounded to FP32.
+    const double bound = (dtype == Dtype::int8 ? 63.0 : 1.0) * (1 + 1e-6);
+    EXPECT_LE(most, bound);
+    EXPECT_GT(most, 0.95 * bound);
+    EXPECT_GE(least, -bound);
+    EXPECT_LT(least, -0.95 * bound);
+    EXPECT_EQ(matrix.data, uniform_matrix(dtype, {64, 100}, 3).data);
+    EXPECT_NE(matrix.data, uniform_matrix(dtype, {64, 100}, 4).data);
+  }
+}
+
+TEST(UniformMatrix, LongerThanItsPeriodHasNoEqualRows) {
+  const auto matrix = uniform_matrix(Dtype::int8, {3, 1 << 20}, 1);
+  EXPECT_FALSE(std::equal(matrix.row(0), matrix.row(1), matrix.row(1)));
+  EXPECT_EQ(*matrix.row(0), *(matrix.row(0) + 1'048'573)) << "it repeats after its period";
+}
+
+}  // namespace
+}  // namespace moecal

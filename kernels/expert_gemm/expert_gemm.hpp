@@ -1,0 +1,86 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "core/host_matrix.hpp"
+#include "core/observation.hpp"
+#include "core/work.hpp"
+#include "runtime/stream.hpp"
+
+/// One matrix product, the work of one expert on the tokens it was given: C = A B^T.
+namespace moecal::kernels {
+
+struct ExpertGemmShape {
+  std::int64_t m = 0;  // tokens
+  std::int64_t n = 0;  // output features
+  std::int64_t k = 0;  // input features, the sum's length
+  bool operator==(const ExpertGemmShape&) const = default;
+};
+
+/// A shape and its element types. scale_mode: none, or tensor (one FP32 scale per operand).
+struct ExpertGemmProblem {
+  ExpertGemmShape shape;
+  Dtype a = Dtype::f32;
+  Dtype b = Dtype::f32;
+  Dtype c = Dtype::f32;
+  std::string scale_mode = "none";
+};
+
+/// The same from a record's words: point {m, n, k}. @throws InvalidInput on an unknown dtype, a
+/// missing or non-positive size.
+[[nodiscard]] ExpertGemmProblem expert_gemm_problem(const Point& point, const Dtypes& dtypes);
+/// "f16 x f16 -> f16": for messages.
+[[nodiscard]] std::string type_names(const ExpertGemmProblem& problem);
+
+/// 2 m n k FLOPs; each operand read once and the result written once.
+[[nodiscard]] Work expert_gemm_work(const ExpertGemmProblem& problem);
+
+/// What is multiplied: A [m, k], tokens by input features, and B [n, k], the weights, both
+/// row-major: each product is a row by a row.
+struct ExpertGemmOperands {
+  HostMatrix a;
+  HostMatrix b;
+};
+/// Uniform over [-1, 1] (integers: [-63, 63]): zeros would draw less power and run faster.
+[[nodiscard]] ExpertGemmOperands make_expert_gemm_operands(const ExpertGemmProblem& problem,
+                                                           std::uint64_t seed);
+
+/// The definition: c[i, j] = sum over l of a[i, l] b[j, l], c [m, n] row-major, in double.
+void expert_gemm_cpu(const ExpertGemmOperands& operands, std::span<double> c);
+
+/// A product that a library was prepared for: owns its copies of the operands and its results.
+class ExpertGemm {
+ public:
+  virtual ~ExpertGemm() = default;
+  /// One product on buffer set `set`. CUDA: enqueued on `stream`; CPU: done on return.
+  virtual void launch(int set, Stream stream) = 0;
+  /// C [m, n] of buffer set 0, row-major, after the device's work is done. Synchronous.
+  [[nodiscard]] virtual HostMatrix result() const = 0;
+  [[nodiscard]] virtual LibraryInfo library() const = 0;
+};
+
+/// What a library is prepared with.
+struct ExpertGemmSetup {
+  const ExpertGemmProblem& problem;
+  const ExpertGemmOperands& operands;  // copied
+  int sets = 1;                        // equal buffer sets at different addresses
+};
+
+/// oneDNN on the CPU, weights packed into the layout it asks for before anything is timed.
+/// f32 -> f32, bf16 -> bf16, f16 -> f16 and int8 -> int32, where the CPU can.
+/// check_...: @throws Unsupported with the reason if this machine cannot do the problem.
+void check_expert_gemm_onednn(const ExpertGemmProblem& problem);
+[[nodiscard]] std::unique_ptr<ExpertGemm> make_expert_gemm_onednn(const ExpertGemmSetup& setup);
+
+/// cuBLASLt on the current CUDA device, FP32 accumulation: f16 -> f16, bf16 -> bf16, and FP8 E4M3
+/// with one scale per operand -> bf16 or f16. The candidates of its heuristic are timed and the
+/// fastest is used. Only in builds with CUDA.
+/// check_...: @throws Unsupported with the reason if cuBLASLt or this device cannot do the problem.
+void check_expert_gemm_cublaslt(const ExpertGemmProblem& problem, int device);
+[[nodiscard]] std::unique_ptr<ExpertGemm> make_expert_gemm_cublaslt(const ExpertGemmSetup& setup);
+
+}  // namespace moecal::kernels

@@ -1,0 +1,74 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <vector>
+
+#include "core/error.hpp"
+#include "kernels/expert_gemm/expert_gemm.hpp"
+
+namespace moecal::kernels {
+namespace {
+
+std::int64_t size_field(const Point& point, const std::string& name) {
+  const auto found = point.find(name);
+  if (found == point.end()) throw InvalidInput{"expert_gemm: the point has no '" + name + "'"};
+  if (found->second < 1)
+    throw InvalidInput{"expert_gemm: " + name + " is " + std::to_string(found->second) +
+                       "; it must be at least 1"};
+  return found->second;
+}
+
+double dot(std::span<const double> a, std::span<const double> b) {
+  double sum = 0;
+  for (std::size_t l = 0; l < a.size(); ++l) sum += a[l] * b[l];
+  return sum;
+}
+
+Bytes bytes_of(Dtype dtype, std::int64_t rows, std::int64_t columns) {
+  return Bytes{static_cast<double>(rows) * static_cast<double>(columns * size_of(dtype))};
+}
+
+}  // namespace
+
+ExpertGemmProblem expert_gemm_problem(const Point& point, const Dtypes& dtypes) {
+  return {{size_field(point, "m"), size_field(point, "n"), size_field(point, "k")},
+          parse_dtype(dtypes.a),
+          parse_dtype(dtypes.b),
+          parse_dtype(dtypes.c),
+          dtypes.scale_mode};
+}
+
+std::string type_names(const ExpertGemmProblem& problem) {
+  return std::string{to_string(problem.a)} + " x " + std::string{to_string(problem.b)} + " -> " +
+         std::string{to_string(problem.c)};
+}
+
+Work expert_gemm_work(const ExpertGemmProblem& problem) {
+  const auto& [m, n, k] = problem.shape;
+  Work work;
+  work.flops =
+      Flops{2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k)};
+  work.read = bytes_of(problem.a, m, k) + bytes_of(problem.b, n, k);
+  work.written = bytes_of(problem.c, m, n);
+  return work;
+}
+
+ExpertGemmOperands make_expert_gemm_operands(const ExpertGemmProblem& problem, std::uint64_t seed) {
+  const auto& [m, n, k] = problem.shape;
+  return {uniform_matrix(problem.a, {m, k}, seed), uniform_matrix(problem.b, {n, k}, seed + 1)};
+}
+
+void expert_gemm_cpu(const ExpertGemmOperands& operands, std::span<double> c) {
+  const auto m = static_cast<std::size_t>(operands.a.rows);
+  const auto n = static_cast<std::size_t>(operands.b.rows);
+  const auto k = static_cast<std::size_t>(operands.a.columns);
+  std::vector<double> a(m * k);
+  std::vector<double> b(k);
+  for (std::size_t i = 0; i < m; ++i)
+    decode_row(operands.a, static_cast<std::int64_t>(i), std::span{a}.subspan(i * k, k));
+  for (std::size_t j = 0; j < n; ++j) {
+    decode_row(operands.b, static_cast<std::int64_t>(j), b);
+    for (std::size_t i = 0; i < m; ++i) c[i * n + j] = dot(std::span{a}.subspan(i * k, k), b);
+  }
+}
+
+}  // namespace moecal::kernels

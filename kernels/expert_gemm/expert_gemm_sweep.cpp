@@ -1,0 +1,150 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/expert_gemm/expert_gemm_sweep.hpp"
+
+#include <algorithm>
+
+#include "core/error.hpp"
+
+namespace moecal::kernels {
+namespace {
+
+using Sizes = std::vector<std::int64_t>;
+using Families = std::vector<std::string>;
+
+// The weights of one layer: n output by k input features.
+struct Weights {
+  std::int64_t n = 0;
+  std::int64_t k = 0;
+};
+
+class Sweep {
+ public:
+  void add(const ExpertGemmShape& shape, const Families& families) {
+    for (const auto& family : families) {
+      const ExpertGemmPoint point{shape, expert_gemm_dtypes(family)};
+      const auto same = [&](const ExpertGemmPoint& other) {
+        return other.shape == point.shape && other.dtypes == point.dtypes;
+      };
+      if (std::none_of(points_.begin(), points_.end(), same)) points_.push_back(point);
+    }
+  }
+  void add_forward(const Sizes& rows, const std::vector<Weights>& layers,
+                   const Families& families) {
+    for (const auto& [n, k] : layers)
+      for (const auto m : rows) add({m, n, k}, families);
+  }
+  // Forward, gradient of the input (the weights transposed) and gradient of the weights (the rows
+  // are summed over).
+  void add_training(const Sizes& rows, const std::vector<Weights>& layers,
+                    const Families& families) {
+    add_forward(rows, layers, families);
+    for (const auto& [n, k] : layers)
+      for (const auto m : rows) {
+        add({m, k, n}, families);
+        add({n, k, m}, families);
+      }
+  }
+  [[nodiscard]] std::vector<ExpertGemmPoint> take() { return std::move(points_); }
+
+ private:
+  std::vector<ExpertGemmPoint> points_;
+};
+
+void add_mixtral(Sweep& sweep) {
+  sweep.add_training({16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192},
+                     {{28672, 4096}, {4096, 14336}}, {"bf16", "fp8_e4m3"});
+  sweep.add_training({256, 512, 1024, 4096}, {{6144, 4096}, {4096, 4096}, {32000, 4096}}, {"bf16"});
+  for (const std::int64_t tp : {2, 4, 8})
+    sweep.add_forward({1024, 8192}, {{28672 / tp, 4096}, {4096, 14336 / tp}}, {"bf16"});
+}
+
+void add_ep64(Sweep& sweep) {
+  const Families families{"fp8_e4m3", "bf16", "f32"};
+  sweep.add({131072, 2048, 1024}, families);
+  sweep.add_forward({2048, 4096, 2156}, {{2048, 1024}, {1024, 2048}}, families);
+  sweep.add({131072, 1024, 512}, families);
+}
+
+void add_moe10b(Sweep& sweep) {
+  sweep.add_forward(
+      {256, 307, 1024, 1228, 2048, 2457, 4096, 8192, 9830, 20480, 24576, 32768, 81920},
+      {{1024, 512}, {2048, 512}, {512, 1024}}, {"f16", "int8", "fp8_e4m3", "f32"});
+  sweep.add_forward({2048, 8192, 16384, 65536, 163840}, {{1536, 512}, {512, 512}}, {"f16"});
+}
+
+void add_moe30b(Sweep& sweep) {
+  sweep.add_forward({512, 1024, 4096},
+                    {{7168, 2048},
+                     {2048, 7168},
+                     {896, 2048},
+                     {2048, 896},
+                     {14336, 1024},
+                     {1024, 14336},
+                     {3584, 4096},
+                     {4096, 3584}},
+                    {"f16", "bf16"});
+}
+
+// The four products of a dense layer of hidden size h, split over tp devices.
+void add_tensor_parallel(Sweep& sweep) {
+  for (const std::int64_t h : {1024, 2048, 4096, 8192})
+    for (const std::int64_t tp : {1, 2, 4, 8, 16})
+      sweep.add_forward({256, 512, 1024, 2048, 4096, 16384},
+                        {{3 * h / tp, h}, {h, h / tp}, {4 * h / tp, h}, {h, 4 * h / tp}}, {"bf16"});
+}
+
+void add_peak(Sweep& sweep) {
+  for (const auto& shape : std::vector<ExpertGemmShape>{
+           {8192, 8192, 8192}, {16384, 8192, 4096}, {16384, 512, 512}, {16384, 1024, 512}})
+    sweep.add(shape, {"fp8_e4m3", "bf16", "f16", "int8"});
+}
+
+Sweep planner() {
+  Sweep sweep;
+  add_mixtral(sweep);
+  add_ep64(sweep);
+  add_moe10b(sweep);
+  add_moe30b(sweep);
+  add_tensor_parallel(sweep);
+  add_peak(sweep);
+  return sweep;
+}
+
+}  // namespace
+
+Dtypes expert_gemm_dtypes(const std::string& family) {
+  if (family == "f32" || family == "f16" || family == "bf16")
+    return {family, family, family, "f32", "none", "TN"};
+  if (family == "int8") return {"int8", "int8", "int32", "int32", "none", "TN"};
+  if (family == "fp8_e4m3") return {"fp8_e4m3", "fp8_e4m3", "bf16", "f32", "tensor", "TN"};
+  throw InvalidInput{"expert_gemm has no types '" + family +
+                     "'; known: f32 f16 bf16 int8 fp8_e4m3"};
+}
+
+std::vector<ExpertGemmPoint> quick_sweep(bool for_gpus) {
+  Sweep sweep;
+  sweep.add_forward({1, 16, 64, 256}, {{1024, 512}, {512, 1024}, {2048, 1024}},
+                    {"f32", "bf16", "int8"});
+  if (!for_gpus) return sweep.take();
+  const Families families{"fp8_e4m3", "f16", "bf16"};
+  sweep.add_forward({16, 256, 2048}, {{2048, 1024}, {1024, 2048}}, families);
+  sweep.add_forward({64, 512, 4096}, {{28672, 4096}, {4096, 14336}}, families);
+  sweep.add({8192, 8192, 8192}, families);
+  return sweep.take();
+}
+
+std::vector<ExpertGemmPoint> planner_sweep() { return planner().take(); }
+
+std::vector<ExpertGemmPoint> full_sweep() {
+  Sweep sweep = planner();
+  // DeepSeek-V3 (routed experts 2048 x 7168), Qwen3-235B-A22B (1536 x 4096), gpt-oss-120b (2880 x
+  // 2880): gate and up fused, then down.
+  sweep.add_forward(
+      {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192},
+      {{4096, 7168}, {7168, 2048}, {3072, 4096}, {4096, 1536}, {5760, 2880}, {2880, 2880}},
+      {"f32", "f16", "bf16", "int8", "fp8_e4m3"});
+  return sweep.take();
+}
+
+}  // namespace moecal::kernels

@@ -1,0 +1,28 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <vector>
+
+#include "kernels/expert_gemm/expert_gemm.hpp"
+
+/// Which products are measured: data, apart from how they are measured.
+namespace moecal::kernels {
+
+struct ExpertGemmPoint {
+  ExpertGemmShape shape;
+  Dtypes dtypes;
+};
+
+/// The record's words for a family of types: f32, f16, bf16, int8 (-> int32), fp8_e4m3 (-> bf16,
+/// one scale per operand). @throws InvalidInput on another name.
+[[nodiscard]] Dtypes expert_gemm_dtypes(const std::string& family);
+
+/// Small products of every type, and in a build for GPUs some that fill one.
+[[nodiscard]] std::vector<ExpertGemmPoint> quick_sweep(bool for_gpus);
+/// Every product the planning documents' primitives name (gemm.* in claims/primitives.json), each
+/// once. Grouped products appear as the product of one group.
+[[nodiscard]] std::vector<ExpertGemmPoint> planner_sweep();
+/// The planner's, and a grid over m for the shapes of widely used models.
+[[nodiscard]] std::vector<ExpertGemmPoint> full_sweep();
+
+}  // namespace moecal::kernels

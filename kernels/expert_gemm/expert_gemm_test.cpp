@@ -1,0 +1,210 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/expert_gemm/expert_gemm.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/element.hpp"
+#include "core/error.hpp"
+#include "kernels/expert_gemm/expert_gemm_sweep.hpp"
+#include "kernels/expert_gemm/product_check.hpp"
+
+namespace moecal::kernels {
+namespace {
+
+ExpertGemmProblem problem_of(const std::string& family, const ExpertGemmShape& shape) {
+  return expert_gemm_problem({{"m", shape.m}, {"n", shape.n}, {"k", shape.k}},
+                             expert_gemm_dtypes(family));
+}
+
+HostMatrix matrix_of(Dtype dtype, const MatrixShape& shape, const std::vector<double>& values) {
+  auto matrix = zero_matrix(dtype, shape);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    encode_element(dtype, values[i], matrix.data.data() + i * size_of(dtype));
+  return matrix;
+}
+
+// The oracle's product, rounded to the result's type.
+HostMatrix product_of(const ExpertGemmProblem& problem, const ExpertGemmOperands& operands) {
+  std::vector<double> c(static_cast<std::size_t>(problem.shape.m * problem.shape.n));
+  expert_gemm_cpu(operands, c);
+  return matrix_of(problem.c, {problem.shape.m, problem.shape.n}, c);
+}
+
+template <class Function>
+std::string error_of(Function function) {
+  try {
+    function();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Oracle, MatchesATwoByThreeComputedByHand) {
+  // A = [1 2; 3 4] (2 tokens), B = [1 0; 0 1; 5 6] (3 outputs), C = A B^T.
+  const ExpertGemmOperands operands{matrix_of(Dtype::f32, {2, 2}, {1, 2, 3, 4}),
+                                    matrix_of(Dtype::f32, {3, 2}, {1, 0, 0, 1, 5, 6})};
+  std::vector<double> c(6);
+  expert_gemm_cpu(operands, c);
+  EXPECT_EQ(c, (std::vector<double>{1, 2, 17, 3, 4, 39}));
+}
+
+TEST(Oracle, AppliesThePerTensorScales) {
+  ExpertGemmOperands operands{matrix_of(Dtype::fp8_e4m3, {1, 2}, {2, 4}),
+                              matrix_of(Dtype::fp8_e4m3, {1, 2}, {8, 16})};
+  operands.a.scale = 0.5F;
+  operands.b.scale = 0.25F;
+  std::vector<double> c(1);
+  expert_gemm_cpu(operands, c);
+  EXPECT_DOUBLE_EQ(c[0], (16 + 64) * 0.125);
+}
+
+TEST(Work, CountsFlopsAndEachOperandOnce) {
+  const auto work = expert_gemm_work(problem_of("fp8_e4m3", {3, 5, 7}));
+  EXPECT_DOUBLE_EQ(work.flops.value(), 210);
+  EXPECT_DOUBLE_EQ(work.read.value(), 3 * 7 + 5 * 7);
+  EXPECT_DOUBLE_EQ(work.written.value(), 2 * 3 * 5);
+}
+
+TEST(Problem, NamesWhatIsWrong) {
+  const auto dtypes = expert_gemm_dtypes("f32");
+  EXPECT_THAT(error_of([&] {
+                (void)expert_gemm_problem({{"m", 1}, {"n", 1}}, dtypes);
+              }),
+              testing::HasSubstr("the point has no 'k'"));
+  EXPECT_THAT(error_of([&] {
+                (void)expert_gemm_problem({{"m", 0}, {"n", 1}, {"k", 1}}, dtypes);
+              }),
+              testing::HasSubstr("m is 0; it must be at least 1"));
+  EXPECT_THROW((void)expert_gemm_dtypes("f64"), InvalidInput);
+}
+
+class Onednn : public testing::TestWithParam<std::string> {};
+
+TEST_P(Onednn, EqualsTheOracleAtAwkwardSizes) {
+  for (const std::int64_t m : {1, 31, 33, 100})
+    for (const auto& [n, k] : {std::pair{1, 1}, {33, 65}, {100, 7}, {128, 128}, {129, 255}}) {
+      const auto problem = problem_of(GetParam(), {m, n, k});
+      try {
+        check_expert_gemm_onednn(problem);
+      } catch (const Unsupported& error) {
+        GTEST_SKIP() << error.what();
+      }
+      const auto operands = make_expert_gemm_operands(problem, 5);
+      const auto gemm = make_expert_gemm_onednn({problem, operands, 2});
+      gemm->launch(1, nullptr);
+      gemm->launch(0, nullptr);
+      EXPECT_LE(full_error(problem, operands, gemm->result()), product_tolerance(problem))
+          << "m " << m << " n " << n << " k " << k;
+    }
+}
+INSTANTIATE_TEST_SUITE_P(Types, Onednn, testing::Values("f32", "bf16", "f16", "int8"));
+
+TEST(OnednnLibrary, SaysWhatRan) {
+  const auto problem = problem_of("f32", {32, 32, 32});
+  const auto operands = make_expert_gemm_operands(problem, 5);
+  const auto library = make_expert_gemm_onednn({problem, operands, 1})->library();
+  EXPECT_EQ(library.name, "oneDNN");
+  EXPECT_THAT(library.runtime_version, testing::MatchesRegex("[0-9]+\\.[0-9]+\\.[0-9]+"));
+  EXPECT_THAT(library.algorithm, testing::ContainsRegex(".+ threads=[0-9]+"));
+}
+
+TEST(OnednnSupport, HasReasons) {
+  EXPECT_THAT(error_of([] {
+                check_expert_gemm_onednn(problem_of("fp8_e4m3", {16, 16, 16}));
+              }),
+              testing::HasSubstr("without scales"));
+  auto fp8 = problem_of("fp8_e4m3", {16, 16, 16});
+  fp8.scale_mode = "none";
+  EXPECT_THAT(error_of([&] { check_expert_gemm_onednn(fp8); }),
+              testing::HasSubstr("no matmul for fp8_e4m3 on CPUs"));
+  EXPECT_THAT(error_of([] {
+                check_expert_gemm_onednn(problem_of("f32", {1 << 20, 1 << 16, 1 << 16}));
+              }),
+              testing::HasSubstr("one call would take about"));
+}
+
+class ProductCheck : public testing::TestWithParam<std::string> {
+ protected:
+  const ExpertGemmProblem problem_ = problem_of(GetParam(), {33, 1100, 64});
+  const ExpertGemmOperands operands_ = make_expert_gemm_operands(problem_, 5);
+  HostMatrix c_ = product_of(problem_, operands_);
+  const double tolerance_ = product_tolerance(problem_);
+};
+
+TEST_P(ProductCheck, AcceptsTheRoundedProduct) {
+  EXPECT_LE(full_error(problem_, operands_, c_), tolerance_);
+  EXPECT_LE(sampled_error(problem_, operands_, c_, 256), tolerance_);
+  EXPECT_LE(freivalds_error(problem_, operands_, c_), tolerance_);
+}
+
+TEST_P(ProductCheck, CatchesOneWrongElement) {
+  // In the second block of columns; off by three times the typical value.
+  auto* bits = c_.data.data() + (7 * 1100 + 1090) * size_of(problem_.c);
+  const double typical = problem_.c == Dtype::int32 ? 8 * 63.0 * 63.0 / 3 : 8.0 / 3;
+  encode_element(problem_.c, decode_element(problem_.c, bits) + 3 * typical, bits);
+  EXPECT_GT(full_error(problem_, operands_, c_), tolerance_);
+  EXPECT_GT(freivalds_error(problem_, operands_, c_), tolerance_);
+}
+
+TEST_P(ProductCheck, CatchesATransposedOrShiftedResult) {
+  std::rotate(c_.data.begin(), c_.data.begin() + size_of(problem_.c), c_.data.end());
+  EXPECT_GT(full_error(problem_, operands_, c_), tolerance_);
+  EXPECT_GT(sampled_error(problem_, operands_, c_, 256), tolerance_);
+  EXPECT_GT(freivalds_error(problem_, operands_, c_), tolerance_);
+}
+INSTANTIATE_TEST_SUITE_P(Types, ProductCheck,
+                         testing::Values("f32", "bf16", "f16", "int8", "fp8_e4m3"));
+
+TEST(ProductCheckOfNan, IsAnError) {
+  const auto problem = problem_of("f32", {4, 4, 4});
+  const auto operands = make_expert_gemm_operands(problem, 5);
+  auto c = product_of(problem, operands);
+  encode_element(Dtype::f32, std::numeric_limits<double>::quiet_NaN(), c.data.data());
+  EXPECT_TRUE(std::isinf(full_error(problem, operands, c)));
+  EXPECT_TRUE(std::isinf(freivalds_error(problem, operands, c)));
+}
+
+TEST(ProductCheckMethod, DependsOnTheWork) {
+  const auto small = problem_of("f32", {512, 512, 512});
+  const auto large = problem_of("f32", {512, 512, 513});
+  for (const auto& [problem, method] : {std::pair{small, "full"}, {large, "sampled+freivalds"}}) {
+    const auto operands = make_expert_gemm_operands(problem, 5);
+    const auto gemm = make_expert_gemm_onednn({problem, operands, 1});
+    gemm->launch(0, nullptr);
+    const auto result = check_product(problem, operands, gemm->result());
+    EXPECT_EQ(result.method, method);
+    EXPECT_LE(result.max_rel_error, result.tolerance);
+  }
+}
+
+bool has(const std::vector<ExpertGemmPoint>& points, const ExpertGemmShape& shape,
+         const std::string& family) {
+  const auto dtypes = expert_gemm_dtypes(family);
+  return std::any_of(points.begin(), points.end(), [&](const ExpertGemmPoint& point) {
+    return point.shape == shape && point.dtypes == dtypes;
+  });
+}
+
+TEST(Sweep, HoldsTheDocumentsShapesOnce) {
+  const auto points = planner_sweep();
+  EXPECT_TRUE(has(points, {256, 28672, 4096}, "bf16"));
+  EXPECT_TRUE(has(points, {4096, 4096, 14336}, "fp8_e4m3"));
+  EXPECT_TRUE(has(points, {28672, 4096, 512}, "bf16")) << "gradient of the weights";
+  EXPECT_TRUE(has(points, {2156, 1024, 2048}, "fp8_e4m3"));
+  EXPECT_TRUE(has(points, {9830, 2048, 512}, "f16"));
+  EXPECT_TRUE(has(points, {16384, 8192, 4096}, "int8"));
+  EXPECT_TRUE(has(points, {256, 24576 / 16, 8192}, "bf16"));
+  for (std::size_t i = 0; i < points.size(); ++i)
+    for (std::size_t j = i + 1; j < points.size(); ++j)
+      ASSERT_FALSE(points[i].shape == points[j].shape && points[i].dtypes == points[j].dtypes);
+}
+
+}  // namespace
+}  // namespace moecal::kernels

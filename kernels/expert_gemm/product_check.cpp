@@ -1,0 +1,155 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/expert_gemm/product_check.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "core/element.hpp"
+
+namespace moecal::kernels {
+namespace {
+
+constexpr double kFullCheckFlops = 0x1p28;
+constexpr int kSamples = 256;
+constexpr std::int64_t kBlock = 1024;  // columns of one Freivalds check
+
+// Of one element's rounding error, over its bound: at most 1/sqrt(3) if it is uniform.
+constexpr double kErrorDeviation = 0.5;
+// Deviations a sum of a block's rounding errors may be from 0: 7 leaves one false alarm in 10^11
+// rows.
+constexpr double kDeviations = 7.0;
+
+bool is_integer(Dtype dtype) { return unit_roundoff(dtype) == 0; }
+bool is_fp8(Dtype dtype) { return dtype == Dtype::fp8_e4m3 || dtype == Dtype::fp8_e5m2; }
+
+// Standard deviation of uniform numbers: of [-1, 1], or of [-63, 63].
+double deviation_of(Dtype dtype) { return (is_integer(dtype) ? 63.0 : 1.0) / std::sqrt(3.0); }
+
+double typical_value(const ExpertGemmProblem& problem) {
+  return std::sqrt(static_cast<double>(problem.shape.k)) * deviation_of(problem.a) *
+         deviation_of(problem.b);
+}
+
+// NaN is the largest of errors; std::max would lose it.
+void raise(double& worst, double error) {
+  if (error > worst || std::isnan(error))
+    worst = std::isnan(error) ? std::numeric_limits<double>::infinity() : error;
+}
+
+double relative_error(double value, double truth, double typical) {
+  return std::fabs(value - truth) / std::max(std::fabs(truth), typical);
+}
+
+std::vector<double> row_of(const HostMatrix& matrix, std::int64_t row) {
+  std::vector<double> values(static_cast<std::size_t>(matrix.columns));
+  decode_row(matrix, row, values);
+  return values;
+}
+
+double dot(std::span<const double> a, std::span<const double> b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+struct Block {
+  std::int64_t first = 0;
+  std::vector<double> signs;    // x, one per column of the block
+  std::vector<double> weights;  // B^T x [k], of the block's rows of B
+};
+
+Block make_block(const HostMatrix& b, std::int64_t first, std::mt19937_64& engine) {
+  Block block{first, {}, std::vector<double>(static_cast<std::size_t>(b.columns))};
+  const std::int64_t end = std::min(first + kBlock, b.rows);
+  for (std::int64_t j = first; j < end; ++j) {
+    const double sign = (engine() >> 63) != 0 ? 1.0 : -1.0;
+    block.signs.push_back(sign);
+    const auto row = row_of(b, j);
+    for (std::size_t l = 0; l < row.size(); ++l) block.weights[l] += sign * row[l];
+  }
+  return block;
+}
+
+// |C x - A (B^T x)| of one row and block, over the largest that rounding explains at tolerance 1.
+double block_error(const Block& block, std::span<const double> a_row, std::span<const double> c_row,
+                   double typical) {
+  const auto c_block = c_row.subspan(static_cast<std::size_t>(block.first), block.signs.size());
+  const double deviation = dot(block.signs, c_block) - dot(a_row, block.weights);
+  const double columns = std::sqrt(static_cast<double>(block.signs.size()));
+  return std::fabs(deviation) / (kDeviations * kErrorDeviation * columns * typical);
+}
+
+}  // namespace
+
+double product_tolerance(const ExpertGemmProblem& problem) {
+  if (is_integer(problem.c)) return 0;
+  const auto k = static_cast<double>(problem.shape.k);
+  // The result is rounded once to its type. Before that, FP32 accumulators round (CPU) or truncate
+  // (tensor cores) each of k additions by at most 2^-23 of a partial sum, which is of the order of
+  // the typical value. FP8 tensor cores of Hopper keep about 14 bits: one truncation by 2^-13 per
+  // step of 32 products.
+  const double accumulation = is_fp8(problem.a) ? k / 32 * 0x1p-13 : k * 0x1p-23;
+  return unit_roundoff(problem.c) + accumulation;
+}
+
+double full_error(const ExpertGemmProblem& problem, const ExpertGemmOperands& operands,
+                  const HostMatrix& c) {
+  std::vector<double> truth(static_cast<std::size_t>(c.rows * c.columns));
+  expert_gemm_cpu(operands, truth);
+  const double typical = typical_value(problem);
+  double worst = 0;
+  for (std::int64_t i = 0; i < c.rows; ++i) {
+    const auto values = row_of(c, i);
+    for (std::size_t j = 0; j < values.size(); ++j)
+      raise(worst, relative_error(values[j], truth[static_cast<std::size_t>(i) * values.size() + j],
+                                  typical));
+  }
+  return worst;
+}
+
+double sampled_error(const ExpertGemmProblem& problem, const ExpertGemmOperands& operands,
+                     const HostMatrix& c, int count) {
+  std::mt19937_64 engine{1};
+  double worst = 0;
+  for (int sample = 0; sample < count; ++sample) {
+    const auto i = static_cast<std::int64_t>(engine() % static_cast<std::uint64_t>(c.rows));
+    const auto j = static_cast<std::int64_t>(engine() % static_cast<std::uint64_t>(c.columns));
+    const double truth = dot(row_of(operands.a, i), row_of(operands.b, j));
+    const double value = decode_element(c.dtype, c.row(i) + j * size_of(c.dtype));
+    raise(worst, relative_error(value, truth, typical_value(problem)));
+  }
+  return worst;
+}
+
+double freivalds_error(const ExpertGemmProblem& problem, const ExpertGemmOperands& operands,
+                       const HostMatrix& c) {
+  std::mt19937_64 engine{2};
+  std::vector<Block> blocks;
+  for (std::int64_t first = 0; first < c.columns; first += kBlock)
+    blocks.push_back(make_block(operands.b, first, engine));
+  const double typical = typical_value(problem);
+  double worst = 0;
+  for (std::int64_t i = 0; i < c.rows; ++i) {
+    const auto a_row = row_of(operands.a, i);
+    const auto c_row = row_of(c, i);
+    for (const auto& block : blocks) raise(worst, block_error(block, a_row, c_row, typical));
+  }
+  return worst;
+}
+
+VerificationResult check_product(const ExpertGemmProblem& problem,
+                                 const ExpertGemmOperands& operands, const HostMatrix& c) {
+  const double tolerance = product_tolerance(problem);
+  if (expert_gemm_work(problem).flops.value() <= kFullCheckFlops)
+    return {full_error(problem, operands, c), tolerance, "full"};
+  const double worst = std::max(sampled_error(problem, operands, c, kSamples),
+                                freivalds_error(problem, operands, c));
+  return {worst, tolerance, "sampled+freivalds"};
+}
+
+}  // namespace moecal::kernels

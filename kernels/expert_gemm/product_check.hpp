@@ -1,0 +1,36 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include "core/observation.hpp"
+#include "kernels/expert_gemm/expert_gemm.hpp"
+
+/// Is C the product of A and B^T? Errors are relative to max(|true value|, typical value), the
+/// typical value being what uniform operands give: sqrt(k) times the operands' standard deviations.
+namespace moecal::kernels {
+
+/// The largest relative error a right product of these types may have.
+[[nodiscard]] double product_tolerance(const ExpertGemmProblem& problem);
+
+/// Compares every element with the oracle. Takes 2 m n k double-precision operations.
+[[nodiscard]] double full_error(const ExpertGemmProblem& problem,
+                                const ExpertGemmOperands& operands, const HostMatrix& c);
+
+/// The largest error of `count` random elements, each computed in double.
+[[nodiscard]] double sampled_error(const ExpertGemmProblem& problem,
+                                   const ExpertGemmOperands& operands, const HostMatrix& c,
+                                   int count);
+
+/// Freivalds' check of the whole product in O(m k n / 1024 + m n + n k) operations: with x random
+/// of +-1, C x = A (B^T x), taken over blocks of 1024 columns. Returns the largest deviation on the
+/// scale of product_tolerance: over it means that some element of that row and block is wrong by
+/// more than rounding explains. One wrong element is seen if it is off by more than 112 tolerances
+/// (f16: 0.06 of the typical value, bf16: 0.5, FP8 with k = 4096: 2); a wrong tile is always seen.
+[[nodiscard]] double freivalds_error(const ExpertGemmProblem& problem,
+                                     const ExpertGemmOperands& operands, const HostMatrix& c);
+
+/// Full up to 2^28 FLOP, above that 256 samples and Freivalds' check.
+[[nodiscard]] VerificationResult check_product(const ExpertGemmProblem& problem,
+                                               const ExpertGemmOperands& operands,
+                                               const HostMatrix& c);
+
+}  // namespace moecal::kernels
