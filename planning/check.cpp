@@ -63,8 +63,12 @@ void predict(ReadingResult& result, const Expression& expression, const ChosenCa
     result.missing = evaluation.missing;
     return;
   }
-  result.value = evaluation.value;
   result.interval = interval_of(draw_values(expression, evaluation.calls));
+  if (!result.interval) {
+    result.missing.emplace_back("an interval: within their errors these costs divide by nothing");
+    return;
+  }
+  result.value = evaluation.value;
   result.provenance = provenance_of(evaluation.calls);
   result.flags = flags_of(evaluation.calls);
   result.calls = std::move(evaluation.calls);

@@ -203,7 +203,7 @@ TEST(Propagate, RatiosOfOneModelAreTighterThanTheirParts) {
   const auto width = [&](const std::string& formula) {
     const Expression expression{formula, {}, "here"};
     const auto interval = interval_of(draw_values(expression, evaluate(expression, source).calls));
-    return std::log(interval.hi / interval.lo);
+    return std::log(interval->hi / interval->lo);
   };
   const double single = width("all_reduce(1e9, 2, nvlink)");
   EXPECT_NEAR(single, 2 * std::log(1.5), 0.05);
@@ -232,14 +232,26 @@ TEST(MeasuredSource, MapsCostFunctionsToOperations) {
   const auto result = evaluate(expression, source);
   EXPECT_EQ(result.value, 8);
   EXPECT_EQ(result.calls[6].cost.parts[0].flags.size(), 1u);
-  EXPECT_THAT(asked,
-              ElementsAre("expert_gemm fp8_e4m3 intra k=10 m=8 n=9 over 1",
-                          "expert_gemm f16 intra k=10 m=8 n=9 over 1",
-                          "grouped_gemm bf16 intra groups=2 k=10 m=8 n=9 over 1",
-                          "expert_gemm bf16 intra k=16 m=4 n=8 over 1",
-                          "topk_gate  intra experts=8 tokens=4 top_k=2 over 1",
-                          "memory_copy  intra bytes=50 over 1", "send_recv  inter bytes=5 over 2",
-                          "all_reduce  intra bytes=6 over 4"));
+  EXPECT_THAT(asked, ElementsAre("expert_gemm fp8_e4m3 intra k=10 m=8 n=9 over 1",
+                                 "expert_gemm f16 intra k=10 m=8 n=9 over 1",
+                                 "grouped_gemm bf16 intra groups=2 k=10 m=8 n=9 over 1",
+                                 "expert_gemm bf16 intra k=16 m=4 n=8 over 1",
+                                 "topk_gate  intra experts=8 tokens=4 top_k=2 over 1",
+                                 "memory_copy  intra bytes=50 over 1",
+                                 "send_recv bf16 inter bytes=5 over 2",
+                                 "all_reduce bf16 intra bytes=6 over 4"));
+}
+
+TEST(Check, AFormulaThatDividesByNothingIsUnmeasured) {
+  OneClaim one;
+  one.claim.checkability = "measured";
+  one.claim.formula = "1/(all_reduce(1e9, 2, nvlink)-all_reduce(1e9, 2, nvlink))";
+  const auto source = fake_measurements(1e-9);
+  const auto card = card_with(source);
+  EXPECT_EQ(one.verdict(&card), Verdict::unmeasured);
+  EXPECT_THAT(one.check(&card).why, HasSubstr("divides by nothing"));
+  one.claim.formula = "1/(2-2)";
+  EXPECT_THROW((void)one.check(&card), InvalidInput);
 }
 
 TEST(Check, AConclusionHasAProbability) {

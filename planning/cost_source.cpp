@@ -12,7 +12,7 @@ std::string CostCall::str() const {
   const auto signature =
       std::find_if(all.begin(), all.end(), [&](const auto& s) { return s.name == function; });
   std::ostringstream text;
-  text.precision(10);
+  text.precision(12);
   text << function << "(";
   const char* separator = "";
   for (const auto& parameter : signature->parameters) {

@@ -42,8 +42,11 @@ Evaluation evaluate(const Expression& expression, const CostSource& source) {
     return result.calls.back().cost.seconds();
   });
   if (!result.answered()) return result;
-  if (!std::isfinite(result.value)) expression.fail("has no finite value");
-  add_contributions(expression, result.calls);
+  if (!std::isfinite(result.value) && result.calls.empty()) expression.fail("has no finite value");
+  if (!std::isfinite(result.value))
+    result.missing.emplace_back("a finite value: with these costs the formula divides by nothing");
+  else
+    add_contributions(expression, result.calls);
   return result;
 }
 

@@ -23,7 +23,8 @@ struct Evaluation {
   [[nodiscard]] bool answered() const { return missing.empty(); }
 };
 
-/// @throws InvalidInput naming the formula if its value is not a finite number.
+/// A value that is not finite is missing where costs made it so.
+/// @throws InvalidInput naming the formula if it has no finite value whatever anything costs.
 [[nodiscard]] Evaluation evaluate(const Expression& expression, const CostSource& source);
 
 /// The names a claim's formulas may use: its document's constants and its own parameters.

@@ -42,13 +42,15 @@ std::string lead(const Finding& finding) {
 }
 
 std::string explain_prediction(const ClaimResult& result) {
-  const auto& unit = result.claim->unit;
-  std::string text = result.main.provenance + ": " + with_unit(*result.main.value, unit) + " [" +
+  const Claim& claim = *result.claim;
+  std::string text = "predicted " + with_unit(*result.main.value, claim.unit) + " [" +
                      number_text(result.main.interval->lo) + ", " +
-                     number_text(result.main.interval->hi) + "]";
+                     number_text(result.main.interval->hi) + "] from " + result.main.provenance +
+                     " times";
   for (const auto& reading : result.readings)
     if (reading.interval && reading.verdict != result.main.verdict)
-      return text + "; but " + reading.name + ": " + with_unit(*reading.value, unit);
+      return text + "; but " + with_unit(*reading.value, claim.unit) +
+             " if read as: " + reading.name;
   return text;
 }
 
@@ -67,9 +69,10 @@ std::string number_text(double value) {
   return text.str();
 }
 
-std::string explain(const FindingResult& result, const Claim&) {
+std::string explain(const FindingResult& result) {
   const auto& finding = *result.finding;
-  std::string text = lead(finding) + shortened(finding.formula) + " = " +
+  const bool is_number = finding.formula == number_text(result.computed);
+  std::string text = lead(finding) + (is_number ? "" : shortened(finding.formula) + " = ") +
                      with_unit(result.computed, finding.unit) + ", " + comparison_text(result);
   if (!finding.note.empty()) text += " (" + finding.note + ")";
   return text;
@@ -79,11 +82,11 @@ std::string explain(const ClaimResult& result) {
   const Claim& claim = *result.claim;
   if (result.verdict == Verdict::unfalsifiable) return "no checkable content";
   for (const auto& finding : result.findings)
-    if (!finding.superseded && finding.verdict == result.verdict) return explain(finding, claim);
+    if (!finding.superseded && finding.verdict == result.verdict) return explain(finding);
   if (result.main.interval) return explain_prediction(result);
   if (!result.main.missing.empty()) return explain_missing(result.main);
   for (const auto& finding : result.findings)
-    if (!finding.superseded) return explain(finding, claim);
+    if (!finding.superseded) return explain(finding);
   return result.main.value ? claim.formula + " = " + with_unit(*result.main.value, claim.unit)
                            : "no measurement";
 }

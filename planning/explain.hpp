@@ -11,7 +11,7 @@ namespace moecal::planning {
 [[nodiscard]] std::string number_text(double value);
 
 /// What a finding says, in one line: "arithmetic: 25+25+0+2*10 = 70 GB, the document has 100".
-[[nodiscard]] std::string explain(const FindingResult& result, const Claim& claim);
+[[nodiscard]] std::string explain(const FindingResult& result);
 
 /// Why the claim has its verdict, in one line; where unmeasured, what is missing.
 [[nodiscard]] std::string explain(const ClaimResult& result);

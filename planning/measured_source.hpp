@@ -19,7 +19,8 @@ namespace moecal::planning {
 ///   other collectives         the same; over one rank they cost nothing
 ///   attn, h2d, d2h, cpu_adam  attention, host_transfer and host_adam, which nothing measures yet
 ///
-/// Tier nvlink is intra, the others are inter.
+/// Tier nvlink is intra, the others are inter. Collectives are asked for with 16-bit payloads
+/// first.
 class MeasuredSource : public CostSource {
  public:
   using Predict = std::function<calibration::Answer(const calibration::Query&)>;

@@ -78,8 +78,10 @@ std::vector<double> draw_values(const Expression& expression,
   return values;
 }
 
-Interval interval_of(const std::vector<double>& draws) {
-  return {quantile(draws, 0.05), quantile(draws, 0.95)};
+std::optional<Interval> interval_of(const std::vector<double>& draws) {
+  for (const double value : draws)
+    if (!std::isfinite(value)) return std::nullopt;
+  return Interval{quantile(draws, 0.05), quantile(draws, 0.95)};
 }
 
 }  // namespace moecal::planning

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <optional>
 #include <vector>
 
 #include "planning/evaluate.hpp"
@@ -19,7 +20,7 @@ inline constexpr int kDraws = 4000;
 [[nodiscard]] std::vector<double> draw_values(const Expression& expression,
                                               const std::vector<RecordedCall>& calls);
 
-/// The 5 % and 95 % quantiles. @throws InvalidInput if there are none.
-[[nodiscard]] Interval interval_of(const std::vector<double>& draws);
+/// The 5 % and 95 % quantiles; absent where a draw has no finite value.
+[[nodiscard]] std::optional<Interval> interval_of(const std::vector<double>& draws);
 
 }  // namespace moecal::planning

@@ -1,0 +1,253 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cmath>
+#include <iomanip>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "cli/check_output.hpp"
+#include "planning/explain.hpp"
+
+namespace moecal::cli {
+namespace {
+
+using namespace planning;
+
+constexpr int kVerdictWidth = 17, kNumberWidth = 12, kIntervalWidth = 24;
+
+std::string words(Verdict verdict) {
+  std::string text{to_string(verdict)};
+  std::replace(text.begin(), text.end(), '_', ' ');
+  return text;
+}
+
+std::string number(const std::optional<double>& value) { return value ? number_text(*value) : "-"; }
+
+std::string interval(const std::optional<Interval>& value) {
+  return value ? "[" + number_text(value->lo) + ", " + number_text(value->hi) + "]" : "-";
+}
+
+std::string join(const std::vector<std::string>& parts, const std::string& separator) {
+  std::string text;
+  for (const auto& part : parts) text += (text.empty() ? "" : separator) + part;
+  return text;
+}
+
+std::string lines_of(const std::vector<int>& lines) {
+  std::string text = lines.size() == 1 ? "line" : "lines";
+  for (std::size_t i = 0; i < lines.size(); ++i)
+    text += (i ? ", " : " ") + std::to_string(lines[i]);
+  return text;
+}
+
+std::string document_value(const Claim& claim) {
+  const auto& comparison = claim.comparison;
+  if (comparison.range)
+    return number_text(comparison.range->first) + " to " + number_text(comparison.range->second);
+  return (comparison.comparator == "=" ? "" : comparison.comparator + " ") +
+         number_text(comparison.value);
+}
+
+std::string unit_of(const Claim& claim) { return claim.unit == "1" ? "" : claim.unit; }
+
+std::string short_id(const Claim& claim) { return claim.id.substr(claim.document.size() + 1); }
+
+using Counts = std::map<Verdict, int>;
+
+std::string count_row(const std::string& name, const Counts& counts) {
+  std::ostringstream row;
+  int total = 0;
+  for (const auto& [verdict, count] : counts) total += count;
+  row << std::left << std::setw(18) << name << std::right << std::setw(6) << total;
+  for (const auto verdict : all_verdicts()) {
+    const auto found = counts.find(verdict);
+    row << std::setw(static_cast<int>(words(verdict).size()) + 2)
+        << (found == counts.end() ? 0 : found->second);
+  }
+  return row.str() + "\n";
+}
+
+std::string count_table(const CheckReport& report) {
+  std::string header = "document          claims";
+  for (const auto verdict : all_verdicts()) header += "  " + words(verdict);
+  std::string table = header + "\n";
+  Counts all;
+  for (const auto& document : report.documents) {
+    Counts counts;
+    for (const auto& claim : document.claims) ++counts[claim.verdict], ++all[claim.verdict];
+    table += count_row(document.document->slug, counts);
+  }
+  return report.documents.size() > 1 ? table + count_row("all", all) : table;
+}
+
+// Flags without the call they belong to: enough for an overview.
+std::string flag_summary(const ReadingResult& reading) {
+  std::set<std::string> flags;
+  for (const auto& recorded : reading.calls)
+    for (const auto& part : recorded.cost.parts) flags.insert(part.flags.begin(), part.flags.end());
+  return join({flags.begin(), flags.end()}, "; ");
+}
+
+std::string claim_row(const ClaimResult& result, int id_width) {
+  const Claim& claim = *result.claim;
+  std::ostringstream row;
+  row << "  " << std::left << std::setw(kVerdictWidth) << words(result.verdict)
+      << std::setw(id_width) << short_id(claim) << std::right << std::setw(kNumberWidth)
+      << document_value(claim) << std::setw(kNumberWidth) << number(result.main.value)
+      << std::setw(kIntervalWidth) << interval(result.main.interval) << std::setw(kNumberWidth)
+      << number(result.main.floor) << "  " << std::left << std::setw(18) << unit_of(claim)
+      << result.main.provenance << "\n"
+      << std::string(kVerdictWidth + 4, ' ') << result.why << "\n";
+  const auto flags = flag_summary(result.main);
+  if (!flags.empty() && result.main.value)
+    row << std::string(kVerdictWidth + 4, ' ') << "flags: " << flags << "\n";
+  return row.str();
+}
+
+std::string conclusion_rows(const ConclusionResult& result) {
+  std::ostringstream rows;
+  rows << "  conclusion: " << result.conclusion->statement << " ("
+       << lines_of(result.conclusion->lines) << ")\n";
+  const auto& unit = result.conclusion->unit;
+  for (const auto& one : result.cases) {
+    rows << "    " << one.reading << ": ";
+    if (one.probability)
+      rows << "holds with probability " << number_text(*one.probability) << " ("
+           << number(one.winner.value) << " " << interval(one.winner.interval) << " against "
+           << number(one.loser.value) << " " << interval(one.loser.interval) << " " << unit << ")";
+    else
+      rows << "unmeasured; at nominal rates " << number(one.winner.floor) << " against "
+           << number(one.loser.floor) << " " << unit;
+    rows << "\n";
+  }
+  return rows.str();
+}
+
+std::string document_text(const DocumentChecks& document) {
+  std::size_t width = 0;
+  for (const auto& claim : document.claims) width = std::max(width, short_id(*claim.claim).size());
+  const int id_width = static_cast<int>(width) + 2;
+  std::ostringstream text;
+  text << "\n" << document.document->slug << ": " << document.document->title << "\n";
+  for (const auto& conclusion : document.conclusions) text << conclusion_rows(conclusion);
+  text << "  " << std::left << std::setw(kVerdictWidth) << "verdict" << std::setw(id_width)
+       << "claim" << std::right << std::setw(kNumberWidth) << "document" << std::setw(kNumberWidth)
+       << "value" << std::setw(kIntervalWidth) << "90 % interval" << std::setw(kNumberWidth)
+       << "floor"
+       << "  " << std::left << std::setw(18) << "unit"
+       << "provenance\n";
+  for (const auto& claim : document.claims) text << claim_row(claim, id_width);
+  return text.str();
+}
+
+std::string heading(const CheckReport& report) {
+  if (report.card.empty())
+    return "No card chosen: measured claims stay unmeasured unless the document's own arithmetic "
+           "or hardware decides them.\n\n";
+  return "Card " + report.card + ", coefficients from " + join(report.coefficients, ", ") + "\n\n";
+}
+
+// ---- one claim in full ----------------------------------------------------------------------
+
+std::string item(const std::string& label, const std::string& text) {
+  std::ostringstream line;
+  line << "  " << std::left << std::setw(13) << label << text << "\n";
+  return line.str();
+}
+
+// "51 [45, 57] ms, imported", or what stands in for it.
+std::string value_text(const ReadingResult& reading, const std::string& unit) {
+  if (!reading.value) return "not measured";
+  const auto range = reading.interval ? " " + interval(reading.interval) : "";
+  return number(reading.value) + range + " " + unit + ", " + reading.provenance;
+}
+
+std::string reading_row(const ReadingResult& reading, const std::string& unit) {
+  std::string text =
+      "    " + reading.name + "\n      " + reading.formula + "\n      " + value_text(reading, unit);
+  if (reading.verdict && reading.value) text += ": " + words(*reading.verdict);
+  if (reading.floor) text += "; floor " + number(reading.floor) + " " + unit;
+  for (const auto& missing : reading.missing) text += "\n      missing: " + missing;
+  for (const auto& flag : reading.flags) text += "\n      flag: " + flag;
+  return text + "\n";
+}
+
+std::string readings_text(const ClaimResult& result) {
+  const auto unit = unit_of(*result.claim);
+  std::string text;
+  if (!result.readings.empty()) text += "  other readings\n";
+  for (const auto& reading : result.readings) text += reading_row(reading, unit);
+  if (!result.contrasts.empty()) text += "  for contrast (decides nothing)\n";
+  for (const auto& contrast : result.contrasts) text += reading_row(contrast, unit);
+  return text;
+}
+
+std::string findings_text(const ClaimResult& result) {
+  std::string text;
+  for (const auto& finding : result.findings)
+    text += "    " +
+            (finding.superseded ? "superseded by the measurement"
+                                : (finding.verdict ? words(*finding.verdict) : "possible")) +
+            " (" + finding.finding->basis + "): " + explain(finding) + "\n";
+  return text.empty() ? "" : "  findings\n" + text;
+}
+
+// A share is the relative change of the value for a relative change of the cost: it adds up to
+// 100 % for a sum of costs, and is negative for what stands in a denominator.
+std::string breakdown_text(const ReadingResult& reading) {
+  if (reading.calls.empty()) return "";
+  const double total = reading.value ? *reading.value : reading.floor.value_or(0);
+  std::ostringstream text;
+  text << "  breakdown by operation"
+       << (reading.value && reading.interval ? "" : " (at nominal rates)") << "\n";
+  for (const auto& recorded : reading.calls) {
+    text << "    " << std::left << std::setw(52) << recorded.call.str();
+    if (!recorded.cost.answered()) {
+      text << "missing: " << recorded.cost.missing << "\n";
+      continue;
+    }
+    text << std::right << std::setw(12) << number_text(recorded.cost.seconds()) << " s each"
+         << std::setw(9) << number_text(total == 0 ? 0 : 100 * recorded.contribution / total)
+         << " %";
+    for (const auto& part : recorded.cost.parts)
+      if (!part.model_id.empty()) text << "  " << part.model_id;
+    text << "\n";
+  }
+  return text.str();
+}
+
+}  // namespace
+
+std::string overview_text(const CheckReport& report) {
+  std::string text = heading(report) + count_table(report);
+  for (const auto& document : report.documents) text += document_text(document);
+  return text;
+}
+
+std::string claim_text(const ClaimResult& result, const Document& document) {
+  const Claim& claim = *result.claim;
+  std::string text = claim.id + ": " + claim.quantity + "\n";
+  text += item("document", document_value(claim) + " " + unit_of(claim) + ", tolerance " +
+                               number_text(100 * claim.comparison.tolerance) + " % (" +
+                               lines_of(claim.lines) + " of " + document.title + ")");
+  if (claim.operationalised)
+    text += item("", "the document says it in words; the number stands for them");
+  text += item("verdict", words(result.verdict));
+  text += item("because", result.why);
+  if (claim.formula.empty()) return text;
+  text += item("value", value_text(result.main, unit_of(claim)));
+  if (result.main.floor) text += item("floor", number(result.main.floor) + " " + unit_of(claim));
+  text += item("formula", claim.formula);
+  for (const auto& parameter : claim.parameters)
+    text += item("  with", parameter.name + " = " + number_text(parameter.value) + " (" +
+                               parameter.source + ")");
+  for (const auto& assumption : claim.assumptions) text += item("assuming", assumption);
+  for (const auto& missing : result.main.missing) text += item("missing", missing);
+  for (const auto& flag : result.main.flags) text += item("flag", flag);
+  if (!claim.needs.empty()) text += item("needs", join(claim.needs, ", "));
+  return text + readings_text(result) + findings_text(result) + breakdown_text(result.main);
+}
+
+}  // namespace moecal::cli
