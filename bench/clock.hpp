@@ -27,6 +27,9 @@ class Clock {
 /// The host's monotonic clock: for work that is done when the launch returns.
 [[nodiscard]] std::unique_ptr<Clock> make_steady_clock();
 
+/// Events on a stream of its own, of the current CUDA device. Only in builds with CUDA.
+[[nodiscard]] std::unique_ptr<Clock> make_cuda_event_clock();
+
 /// Decorates the clock of each rank: all ranks start together and all get the slowest rank's time,
 /// so that whatever is decided from times is decided alike on every rank. Collective over `world`.
 [[nodiscard]] std::unique_ptr<Clock> make_slowest_rank_clock(std::unique_ptr<Clock> own,

@@ -2,19 +2,62 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/device.hpp"
 
+#include <cstdlib>
+
 #include "bench/planned_point.hpp"
+#include "core/build.hpp"
 #include "core/error.hpp"
+#include "runtime/device_info.hpp"
+#include "runtime/nvml.hpp"
 
 namespace moecal::bench {
+namespace {
 
-Machine choose_machine(const std::string& choice, ControlPlane&) {
-  if (choice == "cuda") throw InvalidInput{"--device cuda: this build cannot measure CUDA devices"};
-  return read_cpu();
+// A launcher's word for the rank among those of this host; the rank itself where it says nothing.
+int local_rank(const ControlPlane& world) {
+  for (const char* name : {"OMPI_COMM_WORLD_LOCAL_RANK", "LOCAL_RANK", "SLURM_LOCALID"})
+    if (const char* value = std::getenv(name)) return std::atoi(value);
+  return world.rank();
+}
+
+Machine describe(const CudaDevices& found, int index) {
+  const auto& device = found.devices[static_cast<std::size_t>(index)];
+  Machine machine;
+  machine.device_name = device.name;
+  machine.device = index;
+  machine.devices = static_cast<int>(found.devices.size());
+  machine.memory = device.memory;
+  machine.last_level_cache = device.l2_cache;
+  machine.pci_bus_id = device.pci_bus_id;
+  machine.libraries = {{"cuda_driver_api", found.driver_version},
+                       {"cuda_runtime", found.runtime_version}};
+  if (const auto nvml = Nvml::load()) machine.driver = nvml->driver_version();
+  return machine;
+}
+
+}  // namespace
+
+Machine choose_machine(const std::string& choice, const ControlPlane& world) {
+  if (choice == "cpu") return read_cpu();
+  const auto found = find_cuda_devices();
+  if (found.devices.empty()) {
+    if (choice == "cuda") throw InvalidInput{"--device cuda: " + found.reason};
+    return read_cpu();
+  }
+  const int rank = local_rank(world);
+  const int count = static_cast<int>(found.devices.size());
+  if (rank >= count)
+    throw InvalidInput{"rank " + std::to_string(rank) + " of this host has no CUDA device: there " +
+                       (count == 1 ? "is 1" : "are " + std::to_string(count)) +
+                       "; start at most one rank per device"};
+  use_cuda_device(rank);
+  return describe(found, rank);
 }
 
 std::unique_ptr<Clock> make_clock(const Implementation& implementation) {
-  if (is_cuda(implementation)) throw Unsupported{"this build has no clock for CUDA devices"};
-  return make_steady_clock();
+  if (!is_cuda(implementation)) return make_steady_clock();
+  if constexpr (build::has_cuda) return make_cuda_event_clock();
+  throw Unsupported{"this build has no CUDA"};
 }
 
 }  // namespace moecal::bench

@@ -11,8 +11,9 @@
 namespace moecal::bench {
 
 /// The device this rank measures: `choice` is auto (a CUDA device if there is one), cpu or cuda.
-/// @throws InvalidInput if cuda is asked for and there is none.
-[[nodiscard]] Machine choose_machine(const std::string& choice, ControlPlane& world);
+/// Rank i of a host gets CUDA device i, which becomes the current one.
+/// @throws InvalidInput if cuda is asked for and there is none, or fewer than ranks.
+[[nodiscard]] Machine choose_machine(const std::string& choice, const ControlPlane& world);
 /// The clock that an implementation's work is timed with.
 [[nodiscard]] std::unique_ptr<Clock> make_clock(const Implementation& implementation);
 

@@ -13,12 +13,13 @@ namespace moecal::bench {
 namespace {
 
 // Reports through Google Benchmark's own reporter (--benchmark_format chooses it) until the run is
-// stopped; ranks that do not report have no inner reporter.
+// stopped; without a table there is no inner reporter.
 class Reporter final : public ::benchmark::BenchmarkReporter {
  public:
-  Reporter(const Session& session, bool reports)
+  Reporter(const Session& session, Report report)
       : session_{session},
-        inner_{reports ? ::benchmark::CreateDefaultDisplayReporter() : nullptr} {}
+        inner_{report == Report::progress_and_table ? ::benchmark::CreateDefaultDisplayReporter()
+                                                    : nullptr} {}
   bool ReportContext(const Context& context) override {
     return inner_ == nullptr || inner_->ReportContext(context);
   }
@@ -44,11 +45,11 @@ void add_counters(const Observation& observation, ::benchmark::State& state) {
   state.counters["half_width_%"] = 100 * relative_median_half_width(observation.samples_s, 0.95);
 }
 
-void run_entry(Session& session, Session::Entry& entry, bool reports, ::benchmark::State& state) {
+void run_entry(Session& session, Session::Entry& entry, Report report, ::benchmark::State& state) {
   if (session.stopped()) return state.SkipWithError("skipped: the run was stopped");
-  if (reports) session.progress().point(entry.point.name());
+  if (report != Report::nothing) session.progress().point(entry.point.name());
   const Observation observation = session.measure_next(entry);
-  if (reports) session.progress().point_done();
+  if (report != Report::nothing) session.progress().point_done();
   if (session.stopped()) return state.SkipWithError("skipped: the run was stopped");
   if (observation.outcome != Outcome::measured) {
     const std::string text =
@@ -71,10 +72,10 @@ std::size_t count_matching(const std::vector<Session::Entry>& entries) {
       }));
 }
 
-void register_entry(Session& session, Session::Entry& entry, bool reports) {
+void register_entry(Session& session, Session::Entry& entry, Report report) {
   auto* registered = ::benchmark::RegisterBenchmark(
-      entry.point.name().c_str(), [&session, &entry, reports](::benchmark::State& state) {
-        run_entry(session, entry, reports, state);
+      entry.point.name().c_str(), [&session, &entry, report](::benchmark::State& state) {
+        run_entry(session, entry, report, state);
       });
   registered->Iterations(1)->UseManualTime()->Unit(::benchmark::kMicrosecond);
   // Those left of --benchmark_repetitions; said only where it differs, since it shows in the name.
@@ -102,10 +103,10 @@ void initialize_google(std::vector<std::string>& arguments, bool reports) {
                        " --help explains the options)"};
 }
 
-void run_under_google(Session& session, bool reports) {
-  for (auto& entry : session.entries()) register_entry(session, entry, reports);
+void run_under_google(Session& session, Report report) {
+  for (auto& entry : session.entries()) register_entry(session, entry, report);
   session.progress().start(count_matching(session.entries()));
-  Reporter reporter{session, reports};
+  Reporter reporter{session, report};
   if (!session.entries().empty()) ::benchmark::RunSpecifiedBenchmarks(&reporter);
 }
 

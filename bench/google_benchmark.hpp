@@ -14,8 +14,11 @@ void print_google_help();
 /// get no output file.
 /// @throws InvalidInput naming the first option that nobody knows.
 void initialize_google(std::vector<std::string>& arguments, bool reports);
+/// Who says what: ranks other than 0 say nothing at all.
+enum class Report { nothing, progress, progress_and_table };
+
 /// Registers every entry of the session with one iteration and manual time, and runs them: Google
 /// Benchmark filters, repeats, prints and writes its JSON; the times come from the session.
-void run_under_google(Session& session, bool reports);
+void run_under_google(Session& session, Report report);
 
 }  // namespace moecal::bench

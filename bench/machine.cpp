@@ -129,6 +129,7 @@ Environment make_environment(const Machine& machine, const std::string& card) {
   if (machine.device >= 0) environment.system += "-" + std::to_string(machine.devices);
   environment.host = host_name();
   environment.driver = machine.driver;
+  environment.libraries = machine.libraries;
   environment.libraries["glibc"] = gnu_get_libc_version();
   environment.settings = settings();
   return environment;

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <map>
 #include <string>
 
 #include "core/environment.hpp"
@@ -10,11 +11,13 @@ namespace moecal::bench {
 
 /// The device that is measured, as far as measuring has to know it.
 struct Machine {
-  std::string device_name;  // as the driver or the CPU says it
-  std::string driver;       // version; empty on a CPU
-  int device = -1;          // CUDA device of this rank; -1: the CPU
-  int devices = 0;          // CUDA devices of this host
-  Bytes memory{};           // of the device, or of the host under its control group's limit
+  std::string device_name;                       // as the driver or the CPU says it
+  std::string driver;                            // version; empty on a CPU
+  std::string pci_bus_id;                        // of a CUDA device
+  std::map<std::string, std::string> libraries;  // what drives it: name -> version
+  int device = -1;                               // CUDA device of this rank; -1: the CPU
+  int devices = 0;                               // CUDA devices of this host
+  Bytes memory{};  // of the device, or of the host under its control group's limit
   Bytes last_level_cache{};
 };
 

@@ -21,6 +21,7 @@ struct Options {
   std::optional<std::uint64_t> order_seed;  // empty: from the run id
   bool list = false;
   bool help = false;
+  bool quiet = false;
   // Google Benchmark's own options that moecal has to know too.
   std::optional<Seconds> min_time;     // --benchmark_min_time: the sampler's budget per point
   int repetitions = 1;                 // --benchmark_repetitions

@@ -7,6 +7,7 @@
 
 #include "bench/suite_file.hpp"
 #include "core/error.hpp"
+#include "runtime/device_info.hpp"
 
 namespace moecal::bench {
 namespace {
@@ -98,7 +99,11 @@ std::string list_as_json(const std::string& program, const Benchmarks& benchmark
       operation["cases"][name] = benchmark->sweep(suite, 1).size();
     operations.push_back(operation);
   }
-  return nlohmann::ordered_json{{"program", program}, {"operations", operations}}.dump(2) + "\n";
+  return nlohmann::ordered_json{{"program", program},
+                                {"cuda_devices", find_cuda_devices().devices.size()},
+                                {"operations", operations}}
+             .dump(2) +
+         "\n";
 }
 
 }  // namespace moecal::bench

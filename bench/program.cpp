@@ -36,7 +36,9 @@ int run_ranks(const Benchmarks& benchmarks, Options options, ControlPlane& world
   if (lists) options.out.clear();
   Session session{benchmarks, options, world};
   if (lists && !reports) return 0;
-  run_under_google(session, reports);
+  run_under_google(session, !reports        ? Report::nothing
+                            : options.quiet ? Report::progress
+                                            : Report::progress_and_table);
   return lists ? 0 : session.finish();
 }
 

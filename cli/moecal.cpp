@@ -22,6 +22,8 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
     return app.exit(success);
+  } catch (const CLI::RuntimeError& error) {  // a verb that has said all there is to say
+    return error.get_exit_code();
   } catch (const CLI::ParseError& error) {
     app.exit(error);
     return 2;

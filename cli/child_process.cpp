@@ -1,0 +1,128 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/child_process.hpp"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+
+#include "core/error.hpp"
+
+namespace moecal::cli {
+namespace {
+
+// What the signal handler may touch: the child to pass the signal to, and that there was one.
+volatile std::sig_atomic_t running_child = 0;
+volatile std::sig_atomic_t stop_asked = 0;
+
+extern "C" void moecal_pass_signal_on(int signal) {
+  stop_asked = 1;
+  if (running_child > 0) kill(static_cast<pid_t>(running_child), signal);
+}
+
+// Passes signals on while it lives.
+class SignalForwarding {
+ public:
+  explicit SignalForwarding(pid_t child) {
+    running_child = child;
+    struct sigaction action {};
+    action.sa_handler = moecal_pass_signal_on;
+    for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &action, &before_[i]);
+  }
+  ~SignalForwarding() {
+    running_child = 0;
+    for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before_[i], nullptr);
+  }
+  SignalForwarding(const SignalForwarding&) = delete;
+  SignalForwarding& operator=(const SignalForwarding&) = delete;
+
+ private:
+  static constexpr std::array<int, 2> kSignals{SIGINT, SIGTERM};
+  std::array<struct sigaction, 2> before_{};
+};
+
+[[noreturn]] void become(const Command& command, int output) {
+  // A group of its own: a terminal's Ctrl-C then reaches it once, through us. If we are killed, it
+  // is told to end.
+  setpgid(0, 0);
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (output >= 0) dup2(output, STDOUT_FILENO);
+  for (const auto& [name, value] : command.environment) setenv(name.c_str(), value.c_str(), 0);
+  std::vector<char*> arguments;
+  for (const auto& argument : command.arguments)
+    arguments.push_back(const_cast<char*>(argument.c_str()));
+  arguments.push_back(nullptr);
+  execvp(arguments[0], arguments.data());
+  const std::string complaint =
+      "could not start '" + command.arguments[0] + "': " + std::strerror(errno) + "\n";
+  (void)!write(STDERR_FILENO, complaint.data(), complaint.size());
+  _exit(127);
+}
+
+pid_t start(const Command& command, int output) {
+  const pid_t child = fork();
+  if (child < 0)
+    throw Error{"could not start '" + command.arguments[0] + "': " + std::strerror(errno)};
+  if (child == 0) become(command, output);
+  return child;
+}
+
+int wait_for(pid_t child) {
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+std::string read_all(int descriptor) {
+  std::string text;
+  std::array<char, 4096> buffer{};
+  for (;;) {
+    const auto count = read(descriptor, buffer.data(), buffer.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return text;
+    text.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+}
+
+}  // namespace
+
+int run(const Command& command) {
+  const pid_t child = start(command, -1);
+  const SignalForwarding forwarding{child};
+  return wait_for(child);
+}
+
+bool stop_was_asked() { return stop_asked != 0; }
+
+std::string output_of(const Command& command) {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0)
+    throw Error{std::string{"could not make a pipe: "} + std::strerror(errno)};
+  const pid_t child = start(command, ends[1]);
+  close(ends[1]);
+  const std::string text = read_all(ends[0]);
+  close(ends[0]);
+  if (const int status = wait_for(child); status != 0)
+    throw Error{"'" + typed(command.arguments) + "' failed with exit status " +
+                std::to_string(status)};
+  return text;
+}
+
+std::string typed(const std::vector<std::string>& arguments) {
+  std::string text;
+  for (const auto& argument : arguments) {
+    const bool plain = argument.find_first_of(" '\"$&|;<>()*?^\\") == std::string::npos;
+    if (!text.empty()) text += ' ';
+    text += plain ? argument : "'" + argument + "'";
+  }
+  return text;
+}
+
+}  // namespace moecal::cli

@@ -1,0 +1,28 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace moecal::cli {
+
+/// A program to run, with its arguments; `environment` holds variables that are set where the user
+/// has not set them.
+struct Command {
+  std::vector<std::string> arguments;  // [0] is the program, looked for on the PATH
+  std::vector<std::pair<std::string, std::string>> environment;
+};
+
+/// Runs it and waits. While it runs, SIGINT and SIGTERM sent to this process are passed on to it
+/// once each. Returns its exit status; 128 + the signal's number if one ended it.
+/// @throws Error if it cannot be started.
+[[nodiscard]] int run(const Command& command);
+/// Whether a signal was passed on since the program started: the user wants to stop.
+[[nodiscard]] bool stop_was_asked();
+/// What it writes to its standard output. @throws Error if it fails.
+[[nodiscard]] std::string output_of(const Command& command);
+/// The arguments as one could type them.
+[[nodiscard]] std::string typed(const std::vector<std::string>& arguments);
+
+}  // namespace moecal::cli
