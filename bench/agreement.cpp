@@ -20,6 +20,8 @@ Report run_and_report(const std::function<void()>& phase) {
   try {
     phase();
     return {};
+  } catch (const RankLost&) {
+    throw;  // there is nobody to agree with
   } catch (const Unsupported& error) {
     return {1, error.what()};
   } catch (const InvalidInput& error) {

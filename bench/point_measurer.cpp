@@ -55,6 +55,8 @@ Observation PointMeasurer::measure(const PlannedPoint& point) {
     sample_and_verify(point, observation);
   } catch (const Interrupted&) {
     throw;
+  } catch (const RankLost&) {
+    throw;
   } catch (const Unsupported& error) {
     observation.outcome = Outcome::skipped;
     observation.reason = error.what();

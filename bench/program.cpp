@@ -48,6 +48,14 @@ int report_failure(const std::string& name, const std::exception& error, int ran
   return status;
 }
 
+// Every rank that notices says so: which one the user sees is not known.
+int end_launch(const std::string& name, const RankLost& error, ControlPlane& world) {
+  std::cerr << name << " on rank " << world.rank() << " of " << world.size() << ": " << error.what()
+            << "; ending all ranks, the same command resumes\n";
+  world.abort(1);
+  return 1;
+}
+
 int run_guarded(const std::string& name, const std::function<int()>& body, int rank) {
   try {
     return body();
@@ -88,7 +96,15 @@ int run_program(const std::string& name, const Catalog& catalog, int argc, char*
   if (world == nullptr) return early;
   catch_interrupts();
   return run_guarded(
-      name, [&] { return run_ranks(benchmarks, options, *world); }, world->rank());
+      name,
+      [&] {
+        try {
+          return run_ranks(benchmarks, options, *world);
+        } catch (const RankLost& error) {
+          return end_launch(name, error, *world);
+        }
+      },
+      world->rank());
 }
 
 }  // namespace moecal::bench

@@ -137,6 +137,8 @@ void Session::record(const Observation& observation) {
     on_every_rank(world_, [&] {
       if (file_) file_->append(observation);
     });
+  } catch (const RankLost&) {
+    throw;
   } catch (const Error& error) {
     stop(1, error.what());
   }

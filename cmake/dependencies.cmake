@@ -12,8 +12,9 @@ find_package(OpenMP REQUIRED COMPONENTS CXX)
 
 set(MOECAL_HAS_MPI OFF)
 if(MOECAL_MPI)
-  find_package(MPI COMPONENTS C)
-  set(MOECAL_HAS_MPI ${MPI_C_FOUND})
+  set(MPI_CXX_SKIP_MPICXX ON)  # the C interface; MPI's own C++ bindings are gone since MPI 3
+  find_package(MPI COMPONENTS CXX)
+  set(MOECAL_HAS_MPI ${MPI_CXX_FOUND})
 endif()
 
 set(MOECAL_HAS_CUDA OFF)

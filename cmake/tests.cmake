@@ -13,13 +13,13 @@ set(MOECAL_MPI_ENVIRONMENT
 
 function(moecal_add_test name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES;RANKS;LABELS")
+  if(arg_RANKS AND NOT MOECAL_HAS_MPI)
+    return()
+  endif()
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} GTest::gtest GTest::gmock)
   target_compile_definitions(${name} PRIVATE MOECAL_SOURCE_DIR="${PROJECT_SOURCE_DIR}" MOECAL_BINARY_DIR="${PROJECT_BINARY_DIR}")
   if(arg_RANKS)
-    if(NOT MOECAL_HAS_MPI)
-      return()
-    endif()
     foreach(ranks IN LISTS arg_RANKS)
       add_test(NAME ${name}_${ranks}_ranks COMMAND ${MPIEXEC_EXECUTABLE} -n ${ranks} $<TARGET_FILE:${name}>)
       set_tests_properties(${name}_${ranks}_ranks PROPERTIES LABELS "mpi;${arg_LABELS}" TIMEOUT 300

@@ -6,11 +6,19 @@
 #include <span>
 #include <string>
 
+#include "core/error.hpp"
+
 namespace moecal {
 
+/// A rank is gone, late or out of step: the launch cannot go on, and what is left of it is to be
+/// aborted. Unlike other errors it need not be thrown on every rank.
+struct RankLost : Error {
+  using Error::Error;
+};
+
 /// What ranks need from one another besides the operation that is measured: agreement. Every call
-/// but rank(), size() and host() is collective over the plane's ranks. @throws Error naming the
-/// rank and call.
+/// but rank(), size(), native() and abort() is collective over the plane's ranks and ends within
+/// the plane's time-out. @throws RankLost naming the rank that is missing or gone, and the call.
 class ControlPlane {
  public:
   virtual ~ControlPlane() = default;
@@ -42,5 +50,14 @@ class ControlPlane {
 
 /// One rank, alone.
 [[nodiscard]] std::unique_ptr<ControlPlane> make_single_rank_plane();
+
+/// The plane of this launch, chosen by how the process was started: MPI if mpirun (or srun with
+/// PMIx) started it and this build has MPI; $MOECAL_RANKS=N starts N ranks on this node by fork;
+/// RANK and WORLD_SIZE, or SLURM_PROCID, meet over TCP; else one rank. With MOECAL_RANKS the
+/// calling process waits for its ranks and exits with their status, and only they return from
+/// here: call before threads or CUDA are started. In library moecal_runtime_mpi; the arguments are
+/// left as they are.
+/// @throws InvalidInput if the environment contradicts itself.
+[[nodiscard]] std::unique_ptr<ControlPlane> make_control_plane(int& argc, char**& argv);
 
 }  // namespace moecal

@@ -1,0 +1,160 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/socket.hpp"
+
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <thread>
+#include <utility>
+
+#include "core/error.hpp"
+
+namespace moecal {
+namespace {
+
+/// False when the deadline passed before `events` came.
+bool wait_for(int descriptor, short events, Deadline deadline) {
+  for (;;) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        deadline - std::chrono::steady_clock::now());
+    pollfd entry{descriptor, events, 0};
+    const int ready = ::poll(&entry, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+    if (ready > 0) return true;
+    if (ready == 0 && left.count() <= 0) return false;
+    if (ready < 0 && errno != EINTR) return false;
+  }
+}
+
+using Addresses = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
+
+/// All addresses of a host; a null list when it is not known (yet).
+Addresses resolve(const std::string& address, int port) {
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  ::getaddrinfo(address.c_str(), std::to_string(port).c_str(), &hints, &found);
+  return {found, &::freeaddrinfo};
+}
+
+Socket try_connect(const addrinfo& to) {
+  Socket socket{::socket(to.ai_family, to.ai_socktype | SOCK_CLOEXEC, to.ai_protocol)};
+  if (!socket.open() || ::connect(socket.get(), to.ai_addr, to.ai_addrlen) != 0) return {};
+  return socket;
+}
+
+/// Control messages are small and latency matters: they are not held back to be merged.
+void set_no_delay(const Socket& socket) {
+  const int on = 1;
+  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+}  // namespace
+
+Socket::Socket(Socket&& other) noexcept : descriptor_{std::exchange(other.descriptor_, -1)} {}
+
+Socket& Socket::operator=(Socket&& other) noexcept {
+  std::swap(descriptor_, other.descriptor_);
+  return *this;
+}
+
+Socket::~Socket() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+Socket::Received Socket::receive(std::span<char> bytes, Deadline deadline) {
+  while (!bytes.empty()) {
+    if (!wait_for(descriptor_, POLLIN, deadline)) return Received::timeout;
+    const auto count = ::recv(descriptor_, bytes.data(), bytes.size(), 0);
+    if (count == 0 || (count < 0 && errno != EINTR)) return Received::closed;
+    if (count > 0) bytes = bytes.subspan(static_cast<std::size_t>(count));
+  }
+  return Received::all;
+}
+
+bool Socket::send(std::span<const char> bytes, Deadline deadline) {
+  while (!bytes.empty()) {
+    if (!wait_for(descriptor_, POLLOUT, deadline)) return false;
+    const auto count = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (count < 0 && errno != EINTR && errno != EAGAIN) return false;
+    if (count > 0) bytes = bytes.subspan(static_cast<std::size_t>(count));
+  }
+  return true;
+}
+
+void Socket::hang_up(Deadline deadline) {
+  ::shutdown(descriptor_, SHUT_WR);
+  char dropped[4096];
+  while (wait_for(descriptor_, POLLIN, deadline))
+    if (::recv(descriptor_, dropped, sizeof dropped, 0) <= 0) return;
+}
+
+std::string Socket::local_address() const {
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  ::getsockname(descriptor_, reinterpret_cast<sockaddr*>(&address), &length);
+  char host[NI_MAXHOST] = "127.0.0.1";  // what a local (AF_UNIX) socket answers
+  if (address.ss_family != AF_UNIX)
+    ::getnameinfo(reinterpret_cast<sockaddr*>(&address), length, host, sizeof host, nullptr, 0,
+                  NI_NUMERICHOST);
+  return host;
+}
+
+int Socket::port() const {
+  sockaddr_in address{};
+  socklen_t length = sizeof address;
+  ::getsockname(descriptor_, reinterpret_cast<sockaddr*>(&address), &length);
+  return ntohs(address.sin_port);
+}
+
+Socket listen_on(int port) {
+  Socket socket{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  const int on = 1;
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_ANY);
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+      ::listen(socket.get(), SOMAXCONN) != 0)
+    throw Error{"cannot listen on port " + std::to_string(port) + ": " + std::strerror(errno) +
+                "; choose another with MASTER_PORT"};
+  return socket;
+}
+
+Socket accept_from(const Socket& listener, Deadline deadline) {
+  if (!wait_for(listener.get(), POLLIN, deadline)) return {};
+  Socket socket{::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC)};
+  set_no_delay(socket);
+  return socket;
+}
+
+Socket connect_to(const std::string& address, int port, Deadline deadline) {
+  for (;;) {
+    std::string reason = "the name is not known";
+    const Addresses addresses = resolve(address, port);
+    for (const addrinfo* to = addresses.get(); to != nullptr; to = to->ai_next) {
+      Socket socket = try_connect(*to);
+      if (!socket.open()) {
+        reason = std::strerror(errno);
+        continue;
+      }
+      set_no_delay(socket);
+      return socket;
+    }
+    if (std::chrono::steady_clock::now() >= deadline)
+      throw Error{"cannot connect to rank 0 at " + address + " port " + std::to_string(port) +
+                  ": " + reason};
+    std::this_thread::sleep_for(std::chrono::milliseconds{20});
+  }
+}
+
+}  // namespace moecal
