@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cuda_runtime_api.h>
+#include <gtest/gtest.h>
 
 #include <stdexcept>
 #include <string>
@@ -13,6 +14,16 @@ inline void require(cudaError_t error, const char* what) {
   if (error != cudaSuccess)
     throw std::runtime_error{std::string{what} + ": " + cudaGetErrorString(error)};
 }
+
+/// A test of kernels: skipped where there is no device to run them on.
+class OnDevice : public testing::Test {
+ protected:
+  void SetUp() override {
+    int devices = 0;
+    const cudaError_t error = cudaGetDeviceCount(&devices);
+    if (devices == 0) GTEST_SKIP() << "no CUDA device: " << cudaGetErrorString(error);
+  }
+};
 
 /// A host vector's copy in device memory. On the emulation that is heap memory of exactly its size.
 template <class T>
@@ -26,7 +37,7 @@ class DeviceArray {
   DeviceArray(const DeviceArray&) = delete;
   DeviceArray& operator=(const DeviceArray&) = delete;
 
-  [[nodiscard]] T* data() { return data_; }
+  [[nodiscard]] T* data() { return static_cast<T*>(data_); }
   /// Waits for the device's work, then copies back.
   [[nodiscard]] std::vector<T> host() const {
     std::vector<T> values(size_);
@@ -38,7 +49,7 @@ class DeviceArray {
  private:
   [[nodiscard]] std::size_t bytes() const { return size_ * sizeof(T); }
   std::size_t size_;
-  T* data_ = nullptr;
+  void* data_ = nullptr;
 };
 
 }  // namespace moecal::tests

@@ -16,6 +16,7 @@ namespace moecal::kernels {
 namespace {
 
 using tests::DeviceArray;
+using PermuteKernel = tests::OnDevice;
 using Raw = std::vector<unsigned char>;
 
 constexpr unsigned char kUntouched = 0xee;
@@ -96,7 +97,7 @@ TEST(PermuteShape, RefusesWhatItCannotNumber) {
   EXPECT_THROW(check_shape(PermuteShape{1LL << 31, 8, 1, Dtype::bf16}), InvalidInput);
 }
 
-TEST(PermuteKernel, EqualsOracle) {
+TEST_F(PermuteKernel, EqualsOracle) {
   for (const std::int64_t experts : {8, 64})
     for (const std::int64_t top_k : {std::int64_t{1}, std::int64_t{2}, experts})
       for (const std::int64_t tokens : {0, 1, 31, 33, 4096})
@@ -104,19 +105,19 @@ TEST(PermuteKernel, EqualsOracle) {
 }
 
 // 16-, 4-, 2- and 1-byte words; rows shorter and longer than one sweep of a block.
-TEST(PermuteKernel, EqualsOracleForEveryWidthOfRow) {
+TEST_F(PermuteKernel, EqualsOracleForEveryWidthOfRow) {
   for (const std::int64_t hidden : {0, 1, 8, 33, 34, 512, 1000, 4096, 7168})
     for (const Dtype dtype : {Dtype::f32, Dtype::bf16, Dtype::fp8_e4m3})
       expect_kernel_equals_oracle({{33, 8, 2}, hidden, dtype});
 }
 
-TEST(PermuteKernel, EqualsOracleWithDroppedRowsAndEmptyExperts) {
+TEST_F(PermuteKernel, EqualsOracleWithDroppedRowsAndEmptyExperts) {
   RoutingSpec spec{.distribution = "power_law", .capacity_factor = 0.5};
   expect_kernel_equals_oracle({{1000, 64, 2}, 64, Dtype::bf16, spec});
   expect_kernel_equals_oracle({{3, 64, 2}, 64, Dtype::bf16, {}});
 }
 
-TEST(PermuteKernel, TakesRowsThatAreNotAligned) {
+TEST_F(PermuteKernel, TakesRowsThatAreNotAligned) {
   const PermuteShape shape{.tokens = 33, .hidden = 64, .top_k = 1, .dtype = Dtype::bf16};
   const auto row_of = place_rows(draw_routing({33, 8, 1}, {}), 0);
   const Raw input = distinct_rows(shape);

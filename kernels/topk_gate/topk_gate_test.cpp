@@ -22,6 +22,7 @@ namespace {
 
 using testing::ElementsAre;
 using tests::DeviceArray;
+using TopkGateKernel = tests::OnDevice;
 using Bytes = std::vector<unsigned char>;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -184,14 +185,14 @@ TEST(TopkGateCpu, PlacesRowsAsCoreDoes) {
   EXPECT_EQ(table.row_of, place_rows(draw, shape.capacity));
 }
 
-TEST(TopkGateKernel, EqualsOracle) {
+TEST_F(TopkGateKernel, EqualsOracle) {
   for (const std::int64_t experts : {8, 64})
     for (const std::int64_t top_k : {std::int64_t{1}, std::int64_t{2}, std::int64_t{8}, experts})
       for (const std::int64_t tokens : {0, 1, 31, 33, 4096})
         expect_kernel_equals_oracle({.tokens = tokens, .experts = experts, .top_k = top_k});
 }
 
-TEST(TopkGateKernel, EqualsOracleForEveryDtypeAndExpertCount) {
+TEST_F(TopkGateKernel, EqualsOracleForEveryDtypeAndExpertCount) {
   for (const std::int64_t experts : {1, 2, 7, 10, 16, 60, 128, 250, 256, 257, 512})
     for (const Dtype dtype : {Dtype::f32, Dtype::f16, Dtype::bf16})
       expect_kernel_equals_oracle({.tokens = 131,
@@ -200,20 +201,20 @@ TEST(TopkGateKernel, EqualsOracleForEveryDtypeAndExpertCount) {
                                    .dtype = dtype});
 }
 
-TEST(TopkGateKernel, EqualsOracleWithCapacityAndEmptyExperts) {
+TEST_F(TopkGateKernel, EqualsOracleWithCapacityAndEmptyExperts) {
   expect_kernel_equals_oracle({.tokens = 4096, .experts = 64, .top_k = 2, .capacity = 128});
   expect_kernel_equals_oracle({.tokens = 3, .experts = 64, .top_k = 2, .capacity = 1});
 }
 
 // Every token chooses expert 5: one expert fills many tiles, the others are empty.
-TEST(TopkGateKernel, EqualsOracleWhenOneExpertTakesAll) {
+TEST_F(TopkGateKernel, EqualsOracleWhenOneExpertTakesAll) {
   const TopkGateShape shape{.tokens = 4096, .experts = 8, .top_k = 1, .capacity = 3000};
   std::vector<float> logits(4096 * 8, 0.0F);
   for (std::size_t token = 0; token < 4096; ++token) logits[token * 8 + 5] = 1;
   expect_equal(gated_by_kernel(shape, as_bytes(logits)), gated_on_cpu(shape, logits.data()));
 }
 
-TEST(TopkGateKernel, TakesStrangeAndUnalignedLogits) {
+TEST_F(TopkGateKernel, TakesStrangeAndUnalignedLogits) {
   expect_equal(gated_by_kernel(kStrangeShape, after_gap(4, as_bytes(kStrangeLogits)), 4),
                gated_on_cpu(kStrangeShape, kStrangeLogits.data()));
 

@@ -19,6 +19,7 @@ namespace {
 
 using testing::ElementsAre;
 using tests::DeviceArray;
+using UnpermuteKernel = tests::OnDevice;
 
 /// Results are at most 1 in magnitude. A fused multiply-add can move one across a rounding boundary
 /// of its dtype: a unit in the last place below 1; in f32 a few of them, one per choice.
@@ -137,26 +138,26 @@ TEST(UnpermuteShape, RefusesWhatItCannotCombine) {
   EXPECT_THROW(check_shape(UnpermuteShape{1, 8, 1, Dtype::fp8_e4m3}), InvalidInput);
 }
 
-TEST(UnpermuteKernel, EqualsOracle) {
+TEST_F(UnpermuteKernel, EqualsOracle) {
   for (const std::int64_t experts : {8, 64})
     for (const std::int64_t top_k : {std::int64_t{1}, std::int64_t{2}, experts})
       for (const std::int64_t tokens : {0, 1, 31, 33, 4096})
         expect_kernel_equals_oracle({{tokens, experts, top_k}, 16});
 }
 
-TEST(UnpermuteKernel, EqualsOracleForEveryWidthOfRow) {
+TEST_F(UnpermuteKernel, EqualsOracleForEveryWidthOfRow) {
   for (const std::int64_t hidden : {0, 1, 8, 33, 34, 512, 1000, 4096, 7168})
     for (const Dtype dtype : {Dtype::f32, Dtype::f16, Dtype::bf16})
       expect_kernel_equals_oracle({{33, 8, 5}, hidden, dtype});
 }
 
-TEST(UnpermuteKernel, EqualsOracleWithDroppedRowsAndEmptyExperts) {
+TEST_F(UnpermuteKernel, EqualsOracleWithDroppedRowsAndEmptyExperts) {
   RoutingSpec spec{.distribution = "power_law", .capacity_factor = 0.5};
   expect_kernel_equals_oracle({{1000, 64, 2}, 64, Dtype::bf16, spec});
   expect_kernel_equals_oracle({{3, 64, 2}, 64, Dtype::bf16, {}});
 }
 
-TEST(UnpermuteKernel, TakesRowsThatAreNotAligned) {
+TEST_F(UnpermuteKernel, TakesRowsThatAreNotAligned) {
   expect_kernel_equals_oracle({{33, 8, 2}, 64}, 1);
 }
 

@@ -23,9 +23,12 @@ inline cudaError_t cudaGetLastError() { return cudaSuccess; }
 inline cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
 
-template <class T>
-cudaError_t cudaMalloc(T** pointer, std::size_t bytes) {
-  *pointer = static_cast<T*>(std::malloc(bytes));
+inline cudaError_t cudaGetDeviceCount(int* count) {
+  *count = 1;
+  return cudaSuccess;
+}
+inline cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
+  *pointer = std::malloc(bytes);
   return *pointer != nullptr || bytes == 0 ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 inline cudaError_t cudaFree(void* pointer) {
