@@ -15,18 +15,20 @@ namespace {
 using kernels::ExpertGemmProblem;
 
 constexpr char kOnednn[] = "onednn_packed";
+constexpr char kCublaslt[] = "cublaslt";
 constexpr std::uint64_t kSeed = 1;
 
 void check_supported(const std::string& implementation, const ExpertGemmProblem& problem,
                      int device) {
-  (void)implementation;
-  (void)device;
+  if constexpr (build::has_cuda)
+    if (implementation == kCublaslt) return kernels::check_expert_gemm_cublaslt(problem, device);
   return kernels::check_expert_gemm_onednn(problem);
 }
 
 std::unique_ptr<kernels::ExpertGemm> make(const std::string& implementation,
                                           const kernels::ExpertGemmSetup& setup) {
-  (void)implementation;
+  if constexpr (build::has_cuda)
+    if (implementation == kCublaslt) return kernels::make_expert_gemm_cublaslt(setup);
   return kernels::make_expert_gemm_onednn(setup);
 }
 
@@ -76,6 +78,7 @@ class ExpertGemm final : public Benchmark {
   }
   [[nodiscard]] std::vector<Implementation> implementations() const override {
     std::vector<Implementation> found;
+    if (build::has_cuda) found.push_back({kCublaslt, "cuda"});
     found.push_back({kOnednn, "cpu"});
     return found;
   }

@@ -1,0 +1,166 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/expert_gemm/cublaslt_matmul.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "core/error.hpp"
+
+namespace moecal::kernels {
+namespace {
+
+template <class T>
+void set(cublasLtMatmulDesc_t operation, cublasLtMatmulDescAttributes_t attribute, const T& value) {
+  check(cublasLtMatmulDescSetAttribute(operation, attribute, &value, sizeof value),
+        "setting attribute " + std::to_string(attribute) + " of a cuBLASLt product");
+}
+
+template <class T>
+void set(cublasLtMatmulPreference_t preference, cublasLtMatmulPreferenceAttributes_t attribute,
+         const T& value) {
+  check(cublasLtMatmulPreferenceSetAttribute(preference, attribute, &value, sizeof value),
+        "setting attribute " + std::to_string(attribute) + " of a cuBLASLt preference");
+}
+
+using Preference =
+    CublasLtObject<cublasLtMatmulPreferenceOpaque_t, cublasLtMatmulPreferenceDestroy>;
+
+Preference make_preference(const CublasLtAddresses& addresses, std::size_t workspace_bytes) {
+  cublasLtMatmulPreference_t raw = nullptr;
+  check(cublasLtMatmulPreferenceCreate(&raw), "creating a cuBLASLt preference");
+  Preference preference{raw};
+  set(raw, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t{workspace_bytes});
+  set(raw, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment_of(addresses.weights));
+  set(raw, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment_of(addresses.tokens));
+  set(raw, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, alignment_of(addresses.result));
+  set(raw, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, alignment_of(addresses.result));
+  return preference;
+}
+
+// alpha or beta, in the type that the plan's arithmetic wants them in.
+union Factor {
+  float f32;
+  std::int32_t i32;
+};
+
+Factor factor(cudaDataType_t type, int value) {
+  Factor result{};
+  if (type == CUDA_R_32I)
+    result.i32 = value;
+  else
+    result.f32 = static_cast<float>(value);
+  return result;
+}
+
+std::string shape_name(const CublasLtPlan& plan) {
+  return "m " + std::to_string(plan.tokens.columns) + ", n " +
+         std::to_string(plan.weights.columns) + ", k " + std::to_string(plan.weights.rows);
+}
+
+}  // namespace
+
+std::uint32_t alignment_of(const void* address) {
+  const auto number = reinterpret_cast<std::uintptr_t>(address);
+  return static_cast<std::uint32_t>(std::min<std::uintptr_t>(number & (~number + 1), 256));
+}
+
+CublasLtMatmul::CublasLtMatmul(const CublasLtPlan& plan, const CublasLtScales& scales)
+    : plan_{plan},
+      weights_{make_layout(plan.weights)},
+      tokens_{make_layout(plan.tokens)},
+      result_{make_layout(plan.result)} {
+  cublasLtHandle_t handle = nullptr;
+  check(cublasLtCreate(&handle), "starting cuBLASLt");
+  handle_.reset(handle);
+  cublasLtMatmulDesc_t operation = nullptr;
+  check(cublasLtMatmulDescCreate(&operation, plan.compute, plan.scale),
+        "creating a cuBLASLt product");
+  operation_.reset(operation);
+  set(operation, CUBLASLT_MATMUL_DESC_TRANSA, CUBLAS_OP_T);
+  set(operation, CUBLASLT_MATMUL_DESC_TRANSB, CUBLAS_OP_N);
+  if (plan.tensor_scales) set_scales(scales);
+}
+
+CublasLtMatmul::Layout CublasLtMatmul::make_layout(const CublasLtMatrix& matrix) {
+  cublasLtMatrixLayout_t layout = nullptr;
+  check(cublasLtMatrixLayoutCreate(&layout, matrix.type, matrix.rows, matrix.columns,
+                                   matrix.leading_dimension),
+        "creating a cuBLASLt matrix layout");
+  return Layout{layout};
+}
+
+void CublasLtMatmul::set_scales(const CublasLtScales& scales) {
+  constexpr std::int32_t kOnePerTensor = CUBLASLT_MATMUL_MATRIX_SCALE_SCALAR_32F;
+  constexpr std::int8_t kPromoteToFp32 = 0;  // fast accumulation would stay in 14 bits
+  set(operation_.get(), CUBLASLT_MATMUL_DESC_A_SCALE_MODE, kOnePerTensor);
+  set(operation_.get(), CUBLASLT_MATMUL_DESC_B_SCALE_MODE, kOnePerTensor);
+  set(operation_.get(), CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, scales.weights);
+  set(operation_.get(), CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, scales.tokens);
+  set(operation_.get(), CUBLASLT_MATMUL_DESC_FAST_ACCUM, kPromoteToFp32);
+}
+
+std::vector<CublasLtMatmul::Candidate> CublasLtMatmul::candidates(
+    const CublasLtAddresses& addresses, std::size_t workspace_bytes, int count) const {
+  const auto preference = make_preference(addresses, workspace_bytes);
+  std::vector<Candidate> found(static_cast<std::size_t>(count));
+  int returned = 0;
+  const auto status = cublasLtMatmulAlgoGetHeuristic(
+      handle_.get(), operation_.get(), weights_.get(), tokens_.get(), result_.get(), result_.get(),
+      preference.get(), count, found.data(), &returned);
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED || (status == CUBLAS_STATUS_SUCCESS && returned == 0))
+    throw Unsupported{"cuBLASLt " + cublaslt_version() + " has no algorithm for " +
+                      shape_name(plan_) + " of these types on this device"};
+  check(status, "asking cuBLASLt for algorithms");
+  found.resize(static_cast<std::size_t>(returned));
+  std::erase_if(found, [](const Candidate& c) { return c.state != CUBLAS_STATUS_SUCCESS; });
+  return found;
+}
+
+void CublasLtMatmul::launch(const CublasLtAddresses& addresses, const Candidate& candidate,
+                            const CublasLtWorkspace& workspace, Stream stream) const {
+  const Factor alpha = factor(plan_.scale, 1);
+  const Factor beta = factor(plan_.scale, 0);
+  check(cublasLtMatmul(handle_.get(), operation_.get(), &alpha, addresses.weights, weights_.get(),
+                       addresses.tokens, tokens_.get(), &beta, addresses.result, result_.get(),
+                       addresses.result, result_.get(), &candidate.algo, workspace.address,
+                       workspace.bytes, stream),
+        "launching a cuBLASLt product");
+}
+
+std::string describe_algorithm(const cublasLtMatmulAlgo_t& algorithm) {
+  struct Field {
+    const char* name;
+    cublasLtMatmulAlgoConfigAttributes_t attribute;
+    std::size_t bytes;
+  };
+  static constexpr std::array<Field, 9> kFields{{
+      {"id", CUBLASLT_ALGO_CONFIG_ID, 4},
+      {"tile", CUBLASLT_ALGO_CONFIG_TILE_ID, 4},
+      {"stages", CUBLASLT_ALGO_CONFIG_STAGES_ID, 4},
+      {"split_k", CUBLASLT_ALGO_CONFIG_SPLITK_NUM, 4},
+      {"reduction", CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME, 4},
+      {"swizzle", CUBLASLT_ALGO_CONFIG_CTA_SWIZZLING, 4},
+      {"custom", CUBLASLT_ALGO_CONFIG_CUSTOM_OPTION, 4},
+      {"inner_shape", CUBLASLT_ALGO_CONFIG_INNER_SHAPE_ID, 2},
+      {"cluster_shape", CUBLASLT_ALGO_CONFIG_CLUSTER_SHAPE_ID, 2},
+  }};
+  std::string text;
+  for (const auto& field : kFields) {
+    std::uint32_t value = 0;  // little-endian: a 16-bit field fills its low half
+    std::size_t written = 0;
+    const auto status = cublasLtMatmulAlgoConfigGetAttribute(&algorithm, field.attribute, &value,
+                                                             field.bytes, &written);
+    text += (text.empty() ? "" : " ") + std::string{field.name} + "=" +
+            (status == CUBLAS_STATUS_SUCCESS ? std::to_string(value) : "unknown");
+  }
+  return text;
+}
+
+std::string cublaslt_version() {
+  const std::size_t packed = cublasLtGetVersion();  // 13.1.0 is 130100
+  return std::to_string(packed / 10000) + "." + std::to_string(packed / 100 % 100) + "." +
+         std::to_string(packed % 100);
+}
+
+}  // namespace moecal::kernels

@@ -1,0 +1,84 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cublasLt.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/expert_gemm/cublaslt_plan.hpp"
+#include "runtime/check_cublaslt.hpp"
+#include "runtime/stream.hpp"
+
+/// cuBLASLt's objects, owned. For .cpp files of the cuBLASLt backend.
+namespace moecal::kernels {
+
+/// Calls a cuBLASLt destroy function on an opaque pointer.
+template <auto Destroy>
+struct CublasLtDestroyer {
+  template <class Object>
+  void operator()(Object* object) const noexcept {
+    check_in_destructor(Destroy(object), "destroying a cuBLASLt object");
+  }
+};
+template <class Object, auto Destroy>
+using CublasLtObject = std::unique_ptr<Object, CublasLtDestroyer<Destroy>>;
+
+/// Device addresses of the two scales; null where the plan has none.
+struct CublasLtScales {
+  const float* weights = nullptr;
+  const float* tokens = nullptr;
+};
+
+/// Device addresses of one product.
+struct CublasLtAddresses {
+  const void* weights = nullptr;
+  const void* tokens = nullptr;
+  void* result = nullptr;
+};
+
+struct CublasLtWorkspace {
+  void* address = nullptr;
+  std::size_t bytes = 0;
+};
+
+/// The largest power of two, at most 256, that divides an address.
+[[nodiscard]] std::uint32_t alignment_of(const void* address);
+
+/// One product as cuBLASLt knows it: descriptor, layouts and candidate algorithms.
+class CublasLtMatmul {
+ public:
+  using Candidate = cublasLtMatmulHeuristicResult_t;
+
+  CublasLtMatmul(const CublasLtPlan& plan, const CublasLtScales& scales);
+
+  /// The heuristic's algorithms for operands as aligned as these addresses, best guess first.
+  /// @throws Unsupported if it has none.
+  [[nodiscard]] std::vector<Candidate> candidates(const CublasLtAddresses& addresses,
+                                                  std::size_t workspace_bytes, int count) const;
+  /// Enqueues D = A^T B; `workspace` is used until the product is done. @throws Error
+  void launch(const CublasLtAddresses& addresses, const Candidate& candidate,
+              const CublasLtWorkspace& workspace, Stream stream) const;
+
+ private:
+  using Layout = CublasLtObject<cublasLtMatrixLayoutOpaque_t, cublasLtMatrixLayoutDestroy>;
+
+  static Layout make_layout(const CublasLtMatrix& matrix);
+  void set_scales(const CublasLtScales& scales);
+
+  CublasLtPlan plan_;
+  CublasLtObject<cublasLtContext, cublasLtDestroy> handle_;
+  CublasLtObject<cublasLtMatmulDescOpaque_t, cublasLtMatmulDescDestroy> operation_;
+  Layout weights_;
+  Layout tokens_;
+  Layout result_;
+};
+
+/// The algorithm of a candidate: "id=66 tile=20 stages=7 split_k=1 reduction=0 swizzle=0 custom=0
+/// inner_shape=0 cluster_shape=2".
+[[nodiscard]] std::string describe_algorithm(const cublasLtMatmulAlgo_t& algorithm);
+/// Of the library that runs, e.g. 13.1.0.
+[[nodiscard]] std::string cublaslt_version();
+
+}  // namespace moecal::kernels

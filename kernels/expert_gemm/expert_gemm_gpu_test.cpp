@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "core/error.hpp"
+#include "kernels/expert_gemm/expert_gemm.hpp"
+#include "kernels/expert_gemm/expert_gemm_sweep.hpp"
+#include "kernels/expert_gemm/product_check.hpp"
+#include "runtime/cuda_stream.hpp"
+#include "runtime/device_info.hpp"
+
+// The real cuBLASLt on the first device against the oracle.
+namespace moecal::kernels {
+namespace {
+
+class OnGpu : public testing::TestWithParam<std::string> {};
+
+TEST_P(OnGpu, EqualsTheOracle) {
+  const auto found = find_cuda_devices();
+  if (found.devices.empty()) GTEST_SKIP() << "needs a CUDA device: " << found.reason;
+  for (const ExpertGemmShape& shape : std::vector<ExpertGemmShape>{
+           {1, 16, 16}, {31, 64, 48}, {33, 4096, 256}, {100, 112, 1040}, {1024, 2048, 512}}) {
+    const auto problem = expert_gemm_problem({{"m", shape.m}, {"n", shape.n}, {"k", shape.k}},
+                                             expert_gemm_dtypes(GetParam()));
+    try {
+      check_expert_gemm_cublaslt(problem, 0);
+    } catch (const Unsupported& reason) {
+      GTEST_SKIP() << reason.what();
+    }
+    const auto operands = make_expert_gemm_operands(problem, 7);
+    const auto gemm = make_expert_gemm_cublaslt({problem, operands, 2});
+    const CudaStream stream;
+    gemm->launch(1, stream.get());
+    gemm->launch(0, stream.get());
+    const auto checked = check_product(problem, operands, gemm->result());
+    EXPECT_LE(checked.max_rel_error, checked.tolerance)
+        << "m " << shape.m << " n " << shape.n << " k " << shape.k << ", "
+        << gemm->library().algorithm;
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Types, OnGpu, testing::Values("fp8_e4m3", "f16", "bf16", "f32", "int8"));
+
+}  // namespace
+}  // namespace moecal::kernels
