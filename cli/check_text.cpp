@@ -90,6 +90,20 @@ std::string flag_summary(const ReadingResult& reading) {
   return join({flags.begin(), flags.end()}, "; ");
 }
 
+// What keeps a claim that is otherwise decided from being measured, without the lists of what there
+// is instead.
+std::string missing_summary(const ClaimResult& result) {
+  if (result.verdict == Verdict::unmeasured || result.verdict == Verdict::unfalsifiable) return "";
+  std::vector<std::string> clauses;
+  for (const auto& missing : result.main.missing)
+    clauses.push_back(missing.substr(0, missing.find(';')));
+  return join(clauses, "; ");
+}
+
+std::string note(const std::string& label, const std::string& text) {
+  return text.empty() ? "" : std::string(kVerdictWidth + 4, ' ') + label + text + "\n";
+}
+
 std::string claim_row(const ClaimResult& result, int id_width) {
   const Claim& claim = *result.claim;
   std::ostringstream row;
@@ -98,12 +112,10 @@ std::string claim_row(const ClaimResult& result, int id_width) {
       << document_value(claim) << std::setw(kNumberWidth) << number(result.main.value)
       << std::setw(kIntervalWidth) << interval(result.main.interval) << std::setw(kNumberWidth)
       << number(result.main.floor) << "  " << std::left << std::setw(18) << unit_of(claim)
-      << result.main.provenance << "\n"
-      << std::string(kVerdictWidth + 4, ' ') << result.why << "\n";
-  const auto flags = flag_summary(result.main);
-  if (!flags.empty() && result.main.value)
-    row << std::string(kVerdictWidth + 4, ' ') << "flags: " << flags << "\n";
-  return row.str();
+      << result.main.provenance << "\n";
+  const auto flags = result.main.value ? flag_summary(result.main) : "";
+  return row.str() + note("", result.why) + note("not measured: ", missing_summary(result)) +
+         note("flags: ", flags);
 }
 
 std::string conclusion_rows(const ConclusionResult& result) {

@@ -22,8 +22,12 @@ struct Context {
   [[nodiscard]] Expression expression(const std::string& formula) const {
     return {formula, names, where};
   }
-  [[nodiscard]] const Hardware& nominal(bool measured) const {
-    return measured && card ? card->hardware : document.hardware;
+  // The host is not part of a card: what its spec sheet does not give of it is the document's.
+  [[nodiscard]] Hardware nominal(bool measured) const {
+    if (!measured || !card) return document.hardware;
+    Hardware hardware = card->hardware;
+    if (!hardware.host_memory) hardware.host_memory = document.hardware.host_memory;
+    return hardware;
   }
 };
 
@@ -65,7 +69,8 @@ void predict(ReadingResult& result, const Expression& expression, const ChosenCa
   }
   result.interval = interval_of(draw_values(expression, evaluation.calls));
   if (!result.interval) {
-    result.missing.emplace_back("an interval: within their errors these costs divide by nothing");
+    result.missing.emplace_back(
+        "a narrower interval: within its error, a cost that the formula divides by vanishes");
     return;
   }
   result.value = evaluation.value;
@@ -79,7 +84,6 @@ ReadingResult evaluate_reading(const Context& context, const Reading& reading, b
   ReadingResult result;
   result.name = reading.name;
   result.formula = reading.formula;
-  result.provenance = "none";
   const auto expression = context.expression(reading.formula);
   auto nominal = evaluate(expression, FloorSource{context.nominal(measured)});
   const bool has_costs = !nominal.calls.empty();
@@ -147,7 +151,6 @@ ReadingResult unmeasured_parameters(const Claim& claim) {
   ReadingResult result;
   result.name = "as formulated";
   result.formula = claim.formula;
-  result.provenance = "none";
   for (const auto& parameter : claim.parameters)
     if (parameter.placeholder) result.missing.push_back(parameter.name + ": " + parameter.source);
   return result;

@@ -24,7 +24,8 @@ struct ReadingResult {
   std::optional<double> value;  // absent while a measurement is missing
   std::optional<Interval> interval;
   std::optional<double> floor;  // at nominal rates; absent where the formula has no costs
-  std::string provenance;       // arithmetic | nominal | measured | imported | transferred | none
+  std::string provenance =
+      "none";  // arithmetic | nominal | measured | imported | transferred | none
   std::optional<Verdict> verdict;    // of the value against this reading alone
   std::vector<std::string> missing;  // measurements
   std::vector<std::string> flags;

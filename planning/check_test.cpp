@@ -215,6 +215,19 @@ TEST(Propagate, RatiosOfOneModelAreTighterThanTheirParts) {
   EXPECT_EQ(width("all_reduce(1e9, 2, nvlink)"), single);  // the same draws every time
 }
 
+TEST(Propagate, ADivisorThatMayVanishHasNoInterval) {
+  const auto source = fake_measurements(1e-9, 1.2);
+  const auto interval = [&](const std::string& formula) {
+    const Expression expression{formula, {}, "here"};
+    return interval_of(draw_values(expression, evaluate(expression, source).calls));
+  };
+  const std::string difference = "(all_reduce(1.02e9, 2, nvlink)-all_to_all(1e9, 2, nvlink))";
+  EXPECT_TRUE(interval(difference));
+  EXPECT_LT(interval(difference)->lo, 0);
+  EXPECT_GT(interval(difference)->hi, 0);
+  EXPECT_FALSE(interval("1/" + difference));
+}
+
 TEST(MeasuredSource, MapsCostFunctionsToOperations) {
   std::vector<std::string> asked;
   const MeasuredSource source{[&](const calibration::Query& query) -> calibration::Answer {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "planning/propagate.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <numbers>
@@ -59,6 +60,19 @@ void add_part(const CostPart& part, const std::string& call, std::vector<double>
   }
 }
 
+// A divisor that may vanish throws draws to both sides, hundreds of times further out than most; a
+// difference that may vanish does not.
+constexpr double kPoleReach = 50;
+
+bool has_pole(const std::vector<double>& draws) {
+  const auto [lo, hi] = std::minmax_element(draws.begin(), draws.end());
+  if (*lo >= 0 || *hi <= 0) return false;
+  std::vector<double> sizes;
+  sizes.reserve(draws.size());
+  for (const double value : draws) sizes.push_back(std::abs(value));
+  return std::max(-*lo, *hi) > kPoleReach * median(sizes);
+}
+
 }  // namespace
 
 std::vector<double> draw_values(const Expression& expression,
@@ -81,6 +95,7 @@ std::vector<double> draw_values(const Expression& expression,
 std::optional<Interval> interval_of(const std::vector<double>& draws) {
   for (const double value : draws)
     if (!std::isfinite(value)) return std::nullopt;
+  if (has_pole(draws)) return std::nullopt;
   return Interval{quantile(draws, 0.05), quantile(draws, 0.95)};
 }
 

@@ -20,7 +20,8 @@ inline constexpr int kDraws = 4000;
 [[nodiscard]] std::vector<double> draw_values(const Expression& expression,
                                               const std::vector<RecordedCall>& calls);
 
-/// The 5 % and 95 % quantiles; absent where a draw has no finite value.
+/// The 5 % and 95 % quantiles; absent where the draws divide by what may vanish: they then bound
+/// nothing.
 [[nodiscard]] std::optional<Interval> interval_of(const std::vector<double>& draws);
 
 }  // namespace moecal::planning
