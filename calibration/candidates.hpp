@@ -11,6 +11,9 @@ namespace moecal::calibration {
 struct Candidate {
   Model model;  // form, parameters, knots and table only
   std::vector<HeldOut> held_out;
+  /// The same as an interval should see them; empty: as they are. Without a point a table's gap is
+  /// wider than any a prediction will fall into, and so is its error.
+  std::vector<HeldOut> calibration;
 };
 
 /// The compact form of a series: of its family's forms the one with the least held-out error.

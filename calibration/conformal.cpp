@@ -36,16 +36,20 @@ std::vector<HeldOut> predict_fold(std::span<const FitPoint> points, std::span<co
 
 }  // namespace
 
-std::vector<int> folds_by_size(std::span<const FitPoint> points) {
+std::vector<int> folds_by_size(std::span<const FitPoint> points, int folds) {
   std::set<double> sizes;
   for (const auto& point : points) sizes.insert(point.inputs.size);
-  std::vector<int> folds;
+  std::vector<int> fold_of;
   for (const auto& point : points) {
     const auto rank = std::distance(sizes.begin(), sizes.find(point.inputs.size));
     const bool end = rank == 0 || rank + 1 == static_cast<std::ptrdiff_t>(sizes.size());
-    folds.push_back(end ? kAlwaysTrained : static_cast<int>(rank % 3));
+    fold_of.push_back(end ? kAlwaysTrained : static_cast<int>(rank % folds));
   }
-  return folds;
+  return fold_of;
+}
+
+std::vector<int> folds_one_out(std::span<const FitPoint> points) {
+  return folds_by_size(points, static_cast<int>(points.size()));
 }
 
 std::vector<int> folds_by_pair(std::span<const FitPoint> points, int folds) {

@@ -20,9 +20,12 @@ using FitFunction = std::function<Model(std::span<const FitPoint>)>;
 /// Fold of each point; kAlwaysTrained is never held out.
 inline constexpr int kAlwaysTrained = -1;
 
-/// Every third interior size of a curve: fold i % 3; the ends stay, since nothing is interpolated
+/// Interior sizes of a curve in turn: fold i % folds; the ends stay, since nothing is interpolated
 /// past them. Points of equal size share a fold.
-[[nodiscard]] std::vector<int> folds_by_size(std::span<const FitPoint> points);
+[[nodiscard]] std::vector<int> folds_by_size(std::span<const FitPoint> points, int folds);
+
+/// Each interior size its own fold.
+[[nodiscard]] std::vector<int> folds_one_out(std::span<const FitPoint> points);
 
 /// Whole shape pairs (n, k) together, in at most `folds` folds; by point where there are fewer than
 /// 3 pairs.

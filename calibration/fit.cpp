@@ -99,15 +99,20 @@ std::string pool_of(const Fitted& fitted) {
          "/" + std::to_string(static_cast<int>(fitted.series->family));
 }
 
+const std::vector<HeldOut>& calibration_of(const Candidate& candidate) {
+  return candidate.calibration.empty() ? candidate.held_out : candidate.calibration;
+}
+
 void add_intervals(std::vector<Fitted>& fitted) {
   std::map<std::string, std::vector<HeldOut>> pools;
   for (const auto& one : fitted) {
     auto& pool = pools[pool_of(one)];
-    pool.insert(pool.end(), one.candidate.held_out.begin(), one.candidate.held_out.end());
+    const auto& errors = calibration_of(one.candidate);
+    pool.insert(pool.end(), errors.begin(), errors.end());
   }
   for (auto& one : fitted) {
     const auto limits = regime_limits(one.series->family);
-    auto quantiles = conformal_quantiles(one.candidate.held_out, limits);
+    auto quantiles = conformal_quantiles(calibration_of(one.candidate), limits);
     const auto pooled = conformal_quantiles(pools.at(pool_of(one)), limits);
     for (std::size_t i = 0; i < quantiles.size(); ++i)
       if (quantiles[i].count < kOwnPoints) quantiles[i] = pooled[i];

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <set>
 #include <tuple>
 
@@ -153,7 +154,12 @@ int compare_releases(const std::string& a, const std::string& b) {
       ++j;
     }
   }
-  return static_cast<int>(i < a.size()) - static_cast<int>(j < b.size());
+  // What is left over is a further number (newer), or the letters of a candidate (older).
+  const auto rest = [](const std::string& text, std::size_t at) {
+    if (at >= text.size()) return 0;
+    return std::isalpha(static_cast<unsigned char>(text[at])) != 0 ? -1 : 1;
+  };
+  return rest(a, i) - rest(b, j);
 }
 
 Selection select_models(const Coefficients& coefficients, const Query& query) {

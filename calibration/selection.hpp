@@ -22,7 +22,7 @@ struct Selection {
                                                const Query& query);
 
 /// Negative, 0, positive: a is an older, equal, newer release than b. Numbers compare as numbers:
-/// 2.9 is older than 2.29.
+/// 2.9 is older than 2.29, and 1.3.0rc20 than 1.3.0.
 [[nodiscard]] int compare_releases(const std::string& a, const std::string& b);
 
 }  // namespace moecal::calibration

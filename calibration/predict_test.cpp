@@ -1,0 +1,172 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/predict.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "calibration/features.hpp"
+#include "calibration/selection.hpp"
+#include "core/error.hpp"
+
+namespace moecal::calibration {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+/// latency + bytes / rate, measured from 1 KiB to 1 MiB.
+Model line_model(const std::string& id, const Conditions& conditions, double latency) {
+  Model m;
+  m.id = id;
+  m.operation = "all_reduce";
+  m.card = "x";
+  m.system = "x-8";
+  m.conditions = conditions;
+  m.form = "segmented_latency_bandwidth";
+  m.parameters = {{"latency", latency, "s", 0},
+                  {"inverse_bandwidth_1", 1e-10, "s/B", 0},
+                  {"last_rate_spread", 0.01, "1", 0}};
+  m.residual_quantiles = {{0, 0, 0.1, 50}};
+  m.validity = {{"bytes", {1024, 1048576}}};
+  return m;
+}
+
+Conditions over(int group, const std::string& dtype = "f16", const std::string& release = "2.9") {
+  return {.dtype = dtype, .group = group, .implementation = "nccl", .release = release};
+}
+
+Query ask(int group, std::int64_t bytes, const std::string& dtype = "") {
+  return {.operation = "all_reduce", .dtype = dtype, .point = {{"bytes", bytes}}, .group = group};
+}
+
+TEST(Predict, GivesValueIntervalAndModel) {
+  const Coefficients c{"", "", {line_model("a", over(4), 1e-5)}};
+  const auto p = predict(c, ask(4, 10240)).prediction.value();
+  EXPECT_DOUBLE_EQ(p.seconds, 1e-5 + 1.024e-6);
+  EXPECT_DOUBLE_EQ(p.hi, p.seconds * std::exp(0.1));
+  EXPECT_DOUBLE_EQ(p.lo, p.seconds / std::exp(0.1));
+  EXPECT_EQ(p.model_id, "a");
+  EXPECT_THAT(p.flags, IsEmpty());
+}
+
+TEST(Predict, GoesOnAtTheLastRateAndSaysSo) {
+  Coefficients c{"", "", {line_model("a", over(4), 1e-5)}};
+  const auto p = predict(c, ask(4, 8 * 1048576)).prediction.value();
+  EXPECT_DOUBLE_EQ(p.seconds, 8 * (1e-5 + 1048576e-10));
+  EXPECT_NEAR(std::log(p.hi / p.seconds), 0.1 * (1 + 0.1 * 3), 1e-12);
+  EXPECT_THAT(p.flags, ElementsAre("extrapolated x8"));
+  c.models[0].parameters[2].value = 0.2;  // the last three rates do not agree within 3 %
+  const auto unsettled = predict(c, ask(4, 8 * 1048576)).prediction.value();
+  EXPECT_GT(unsettled.hi, p.hi);
+  EXPECT_THAT(unsettled.flags, Contains(HasSubstr("differ by 20 %")));
+}
+
+TEST(Predict, WidensBelowTheFirstSize) {
+  const Coefficients c{"", "", {line_model("a", over(4), 1e-5)}};
+  const auto p = predict(c, ask(4, 256)).prediction.value();
+  EXPECT_NEAR(std::log(p.hi / p.seconds), 0.1 * 2, 1e-12);
+  EXPECT_THAT(p.flags, ElementsAre(HasSubstr("outside validity: bytes = 256")));
+}
+
+TEST(Predict, InterpolatesBetweenGroupsAndNeverPastThem) {
+  const Coefficients c{"", "", {line_model("a", over(2), 1e-5), line_model("b", over(8), 4e-5)}};
+  const auto p = predict(c, ask(4, 1024)).prediction.value();
+  EXPECT_NEAR(p.seconds, std::sqrt((1e-5 + 1.024e-7) * (4e-5 + 1.024e-7)), 1e-12);
+  EXPECT_GT(std::log(p.hi / p.seconds), 0.1);
+  EXPECT_THAT(p.flags, ElementsAre("interpolated between groups of 2 and 8"));
+  EXPECT_EQ(predict(c, ask(16, 1024)).missing,
+            "no model of all_reduce over 16 ranks, tier intra; of all_reduce there is: f16 over 2 "
+            "intra, f16 over 8 intra");
+}
+
+TEST(Predict, TakesTheNewestRelease) {
+  const Coefficients c{"",
+                       "",
+                       {line_model("old", over(4, "f16", "2.9.1"), 1e-5),
+                        line_model("new", over(4, "f16", "2.29.2"), 2e-5)}};
+  EXPECT_EQ(predict(c, ask(4, 1024)).prediction->model_id, "new");
+  EXPECT_LT(compare_releases("2.9", "2.29"), 0);
+  EXPECT_GT(compare_releases("1.3.0", "1.3.0rc20"), 0);
+  EXPECT_LT(compare_releases("2.29", "2.29.2"), 0);
+  EXPECT_EQ(compare_releases("2.29.2", "2.29.2"), 0);
+}
+
+TEST(Predict, PrefersATableAndTheFastestImplementation) {
+  auto table = line_model("table", over(4), 0);
+  table.form = "log_log_table";
+  table.parameters.clear();
+  table.table = {{1024, 3e-5}, {1048576, 4e-5}};
+  auto slow = line_model("slow", over(4), 9e-5);
+  slow.conditions.implementation = "other";
+  const Coefficients c{"", "", {line_model("compact", over(4), 1e-5), slow, table}};
+  EXPECT_EQ(predict(c, ask(4, 1024)).prediction->model_id, "table");
+  auto query = ask(4, 1024);
+  query.implementation = "other";
+  EXPECT_EQ(predict(c, query).prediction->model_id, "slow");
+}
+
+TEST(Predict, LetsADtypeStandInAndSaysSo) {
+  const Coefficients c{
+      "", "", {line_model("int", over(4, "int8"), 1e-5), line_model("half", over(4), 2e-5)}};
+  EXPECT_EQ(predict(c, ask(4, 1024)).prediction->model_id, "half");
+  const auto p = predict(c, ask(4, 1024, "bf16")).prediction.value();
+  EXPECT_EQ(p.model_id, "half");
+  EXPECT_THAT(p.flags, ElementsAre("dtype f16 stands in for bf16"));
+  EXPECT_EQ(predict(c, ask(4, 1024, "fp8_e4m3")).prediction->model_id, "int");
+  EXPECT_THROW((void)predict(c, ask(4, 1024, "half")), InvalidInput);
+}
+
+TEST(Predict, SaysWhatIsMissing) {
+  const Coefficients c{"", "", {line_model("a", over(4), 1e-5)}};
+  auto query = ask(4, 1024);
+  query.tier = "inter";
+  EXPECT_THAT(predict(c, query).missing,
+              HasSubstr("no model of all_reduce over 4 ranks, tier inter"));
+  query = ask(1, 1024, "bf16");
+  query.operation = "permute";
+  EXPECT_EQ(predict(c, query).missing,
+            "no model of permute in bf16, tier intra; there are models of: all_reduce");
+}
+
+TEST(Predict, SaysWhenAnIntervalRestsOnLittle) {
+  auto model = line_model("a", over(4), 1e-5);
+  model.residual_quantiles = {{0, 0, 0.3, 4}};
+  EXPECT_THAT(predict({"", "", {model}}, ask(4, 1024)).prediction->flags,
+              ElementsAre("interval widened: calibrated on 4 held-out points only"));
+  model.residual_quantiles.clear();
+  EXPECT_THAT(predict({"", "", {model}}, ask(4, 1024)).prediction->flags,
+              ElementsAre(HasSubstr("not calibrated")));
+}
+
+TEST(Features, OfHandComputedCalls) {
+  const Dtypes bf16{"bf16", "bf16", "bf16", "", "", ""},
+      fp8{"fp8_e4m3", "fp8_e4m3", "bf16", "", "", ""};
+  const auto gemm = work_of("expert_gemm", {{"m", 2}, {"n", 3}, {"k", 5}}, fp8);
+  EXPECT_EQ(gemm.flops.value(), 60);
+  EXPECT_EQ(gemm.read.value(), 10 + 15);
+  EXPECT_EQ(gemm.written.value(), 12);
+  const auto copy = work_of("memory_copy", {{"bytes", 100}}, bf16);
+  EXPECT_EQ(copy.read.value() + copy.written.value(), 200);
+  const Point routed{{"tokens", 3}, {"hidden", 8}, {"experts", 4}, {"top_k", 2}};
+  const auto permute = work_of("permute", routed, bf16);
+  EXPECT_EQ(permute.read.value(), 3 * 16 + 6 * 4);
+  EXPECT_EQ(permute.written.value(), 6 * 16);
+  const auto unpermute = work_of("unpermute", routed, bf16);
+  EXPECT_EQ(unpermute.read.value(), 6 * (16 + 4 + 4));
+  EXPECT_EQ(unpermute.written.value(), 3 * 16);
+  EXPECT_EQ(inputs_of("all_reduce", {{"bytes", 77}}, bf16).size, 77);
+}
+
+TEST(Features, UnknownOperationsMoveTheProductOfTheirNumbers) {
+  const Dtypes f32{"f32", "", "", "", "", ""};
+  EXPECT_EQ(inputs_of("swish", {{"tokens", 3}, {"hidden", 8}}, f32).size, 96);
+  EXPECT_THROW((void)work_of("expert_gemm", {{"m", 2}, {"n", 3}}, f32), InvalidInput);
+}
+
+}  // namespace
+}  // namespace moecal::calibration

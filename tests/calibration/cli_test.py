@@ -1,0 +1,125 @@
+# SPDX-FileCopyrightText: The moecal authors
+# SPDX-License-Identifier: Apache-2.0
+"""`moecal fit` and `moecal predict` as a user runs them: output against golden files, errors, same bytes twice.
+
+usage: cli_test.py MOECAL [--accept]; --accept rewrites the golden files."""
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import observations
+
+GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?$")
+TOLERANCE = 0.02  # printed numbers: another compiler may round the last one
+
+
+class Session:
+    def __init__(self, moecal, folder, accept):
+        self.moecal, self.folder, self.accept, self.failures = moecal, folder, accept, []
+
+    def run(self, *arguments, status=0):
+        done = subprocess.run([self.moecal, *arguments], cwd=self.folder, capture_output=True, text=True)
+        if done.returncode != status:
+            self.fail(f"moecal {' '.join(arguments)}: exit status {done.returncode}, not {status}: {done.stderr}")
+        return done.stdout + done.stderr
+
+    def golden(self, name, text):
+        path = GOLDEN / name
+        if self.accept:
+            path.write_text(text)
+        elif not same(text, path.read_text()):
+            self.fail(f"{name} differs; now:\n{text}")
+
+    def error(self, expected, *arguments, status=2):
+        text = self.run(*arguments, status=status)
+        if expected not in text:
+            self.fail(f"moecal {' '.join(arguments)} says: {text}instead of: {expected}")
+
+    def fail(self, message):
+        self.failures.append(message)
+
+
+def same_word(one, other):
+    if one == other:
+        return True
+    if not (NUMBER.match(one) and NUMBER.match(other)):
+        return False
+    return abs(float(one) - float(other)) <= max(0.11, TOLERANCE * abs(float(other)))
+
+
+def same(text, golden):
+    # "4.1..9.9" is two numbers; spacing follows their widths.
+    words, expected = (re.split(r"\s+|\.\.", each.strip()) for each in (text, golden))
+    return len(words) == len(expected) and all(map(same_word, words, expected))
+
+
+def check_fit(session):
+    observations.write(session.folder / "o.jsonl")
+    session.golden("fit.txt", session.run("fit", "o.jsonl", "--out", "c.json"))
+    session.run("fit", "o.jsonl", "--out", "again.json", "--csv", "again.csv")
+    for one, other in (("c.json", "again.json"), ("c.csv", "again.csv")):
+        if (session.folder / one).read_bytes() != (session.folder / other).read_bytes():
+            session.fail("the same observations gave other bytes in " + one)
+    csv = (session.folder / "c.csv").read_text().splitlines()
+    session.golden("fit_csv_header.txt", csv[0] + "\n")
+    session.run("fit", "o.jsonl", "--out", "compact.json", "--compact")
+    if any("table_bytes_seconds" in m for m in json.loads((session.folder / "compact.json").read_text())["models"]):
+        session.fail("--compact kept a point table")
+
+
+def check_predict(session):
+    predict = ("predict", "c.json", "--operation")
+    session.golden("predict.txt", session.run(*predict, "all_reduce", "--group", "4", "--point", "bytes=1048576"))
+    session.golden("predict_extrapolated.txt",
+                   session.run(*predict, "all_reduce", "--group", "3", "--dtype", "bf16", "--point", "bytes=1073741824"))
+    answer = json.loads(session.run(*predict, "expert_gemm", "--point", "m=64", "n=2048", "k=1024", "--json"))
+    if not answer["interval_s"][0] < answer["seconds"] < answer["interval_s"][1]:
+        session.fail(f"an interval that does not hold its value: {answer}")
+
+
+def check_help(session):
+    session.golden("fit_help.txt", session.run("fit", "--help"))
+    session.golden("predict_help.txt", session.run("predict", "--help"))
+
+
+def check_errors(session):
+    def write(name, text):
+        (session.folder / name).write_text(text)
+        return name
+
+    text = (session.folder / "c.json").read_text()
+    lines = (session.folder / "o.jsonl").read_text()
+    session.error("cannot read 'no.jsonl'", "fit", "no.jsonl", "--out", "x.json")
+    session.error("there is nothing to fit", "fit", write("empty.jsonl", ""), "--out", "x.json")
+    session.error("'b200-sxm'; the files have: cpu-test", "fit", "o.jsonl", "--out", "x.json", "--card", "B200")
+    bad = write("schema.jsonl", lines.replace("observation/1", "observation/7"))
+    session.error("schema.jsonl:2: field 'schema' is 'moecal.observation/7'", "fit", bad, "--out", "x.json")
+    session.error("cannot write", "fit", "o.jsonl", "--out", "o.jsonl/x.json", status=1)
+    ask = ("--operation", "all_reduce", "--point", "bytes=1024")
+    session.error("cannot read 'no.json'", "predict", "no.json", *ask)
+    session.error("not valid JSON", "predict", write("cut.json", text[:500]), *ask)
+    session.error("field 'schema' is", "predict", write("s.json", text.replace("coefficients/1", "coefficients/2")), *ask)
+    session.error("is in 's'", "predict", write("u.json", text.replace('"unit": "s"', '"unit": "us"', 1)), *ask)
+    session.error("have no operation 'allreduce'; they have: all_reduce", "predict", "c.json", "--operation",
+                  "allreduce", "--point", "bytes=1024")
+    session.error("no model of all_reduce over 16 ranks, tier intra", "predict", "c.json", *ask, "--group", "16", status=1)
+    session.error("'bytes:3' is not", "predict", "c.json", "--operation", "all_reduce", "--point", "bytes:3")
+    session.error("unknown dtype 'half'", "predict", "c.json", *ask, "--group", "2", "--dtype", "half")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        session = Session(sys.argv[1], pathlib.Path(folder), "--accept" in sys.argv)
+        for check in (check_fit, check_predict, check_help, check_errors):
+            check(session)
+    for failure in session.failures:
+        print(failure)
+    return 1 if session.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
