@@ -11,11 +11,12 @@
 # as <name>_gpu_test.
 #
 # SOURCES, CUDA_SOURCES: further files of the folder that belong to the operation; the latter only in a CUDA build.
+# BENCH_LIBRARIES: what <name>_bench.cpp needs beside the operation and bench/.
 #
 # A backend this build cannot have is left out; the folder's *_bench.cpp does not offer it then
 # (core/build.hpp says what the build has). tests/ decides what is run.
 function(moecal_add_operation name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "KERNELS_ON_CPU" "" "SOURCES;CUDA_SOURCES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "KERNELS_ON_CPU" "" "SOURCES;CUDA_SOURCES;BENCH_LIBRARIES")
   set(sources ${name}/${name}_cpu.cpp)
   set(libraries moecal_core moecal_runtime)
   _moecal_backend(${name} _local.cpp ON)
@@ -37,10 +38,8 @@ function(moecal_add_operation name)
   endif()
   add_library(moecal_${name} STATIC ${sources})
   target_link_libraries(moecal_${name} PUBLIC ${libraries})
-  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}_bench.cpp)
-    add_library(moecal_${name}_bench STATIC ${name}/${name}_bench.cpp)
-    target_link_libraries(moecal_${name}_bench PUBLIC moecal_${name} moecal_bench)
-  endif()
+  add_library(moecal_${name}_bench STATIC ${name}/${name}_bench.cpp)
+  target_link_libraries(moecal_${name}_bench PUBLIC moecal_${name} moecal_bench ${arg_BENCH_LIBRARIES})
   if(MOECAL_TESTS AND arg_KERNELS_ON_CPU)
     moecal_add_kernel_tests(${name})
   elseif(MOECAL_TESTS AND EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}_test.cpp)

@@ -53,6 +53,11 @@ class DeviceBuffer {
     return static_cast<T*>(data_);
   }
   [[nodiscard]] std::size_t size() const { return bytes_; }
+  /// Hands the memory over; the caller frees it with cudaFree.
+  [[nodiscard]] void* release() {
+    bytes_ = 0;
+    return std::exchange(data_, nullptr);
+  }
 
  private:
   void* data_ = nullptr;

@@ -1,0 +1,52 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/permute/permute.hpp"
+#include "kernels/routing_bench.hpp"
+
+namespace moecal::bench {
+namespace {
+
+struct Permute {
+  static constexpr char name[] = "permute";
+  using Shape = kernels::PermuteShape;
+
+  struct Buffers {
+    Buffers(const Case& c, const Shape& shape, Memory::Place place, int set)
+        : tokens{Memory::of(
+              place, uniform_elements(shape.dtype, shape.tokens * shape.hidden, c.routing.seed))},
+          row_of{Memory::of(place, SetRouting{c, set}.row_of)},
+          rows{place, static_cast<std::size_t>(shape.tokens * shape.top_k * shape.hidden *
+                                               size_of(shape.dtype))} {}
+    [[nodiscard]] kernels::PermuteTensors tensors() const {
+      return {tokens.as<void>(), row_of.as<std::int32_t>(), rows.as<void>()};
+    }
+    Memory tokens, row_of, rows;
+  };
+
+  static std::vector<RoutedPoint> points(Suite suite) { return row_points(suite); }
+  static Shape shape_of(const Case& c) {
+    return {c.point.at("tokens"), c.point.at("hidden"), c.point.at("top_k"),
+            parse_dtype(c.dtypes.a)};
+  }
+  static Work work(const Shape& shape) { return permute_work(shape); }
+  static void run_cpu(const Shape& shape, const Buffers& buffers) {
+    permute_cpu(shape, buffers.tensors());
+  }
+  static void run_cuda(const Shape& shape, const Buffers& buffers, Stream stream) {
+    permute_cuda(shape, buffers.tensors(), stream);
+  }
+  static VerificationResult verify(const Shape& shape, const Buffers& buffers) {
+    const auto tokens = buffers.tokens.to_host<std::byte>();
+    const auto row_of = buffers.row_of.to_host<std::int32_t>();
+    const auto actual = buffers.rows.to_host<std::byte>();
+    std::vector<std::byte> expected(actual.size());
+    permute_cpu(shape, {tokens.data(), row_of.data(), expected.data()});
+    return {actual == expected ? 0.0 : 1.0, 0.0, "full"};
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Benchmark> make_permute() { return std::make_unique<RoutedBenchmark<Permute>>(); }
+
+}  // namespace moecal::bench

@@ -1,0 +1,192 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/routing_bench.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+
+#include "core/build.hpp"
+#include "core/narrow_float.hpp"
+
+namespace moecal::bench {
+namespace {
+
+/// Capacity factor of the document that states one.
+constexpr double kDocumentCapacity = 1.2;
+
+void append(std::vector<RoutedPoint>& points, const std::vector<std::int64_t>& tokens,
+            RoutedPoint point) {
+  for (const auto count : tokens) {
+    point.tokens = count;
+    points.push_back(point);
+  }
+}
+
+std::vector<RoutedPoint> planner_points() {
+  std::vector<RoutedPoint> points;
+  append(points, {256, 512, 4096}, {0, 4096, 8, 2, "bf16"});
+  for (const std::int64_t top_k : {1, 2})
+    for (const auto* dtype : {"fp8_e4m3", "bf16"})
+      append(points, {2048}, {0, 1024, 64, top_k, dtype});
+  for (const double capacity : {0.0, kDocumentCapacity})
+    append(points, {2048, 8192, 16384, 65536, 163840}, {0, 512, 16, 2, "f16", capacity});
+  append(points, {4096, 32768}, {0, 2048, 64, 2, "f16"});
+  return points;
+}
+
+std::vector<RoutedPoint> full_points() {
+  auto points = planner_points();
+  for (const std::int64_t hidden : {512, 1024, 2048, 4096, 7168})
+    for (const std::int64_t top_k : {1, 2, 4, 8})
+      append(points, {1, 64, 1024, 8192}, {0, hidden, 256, top_k, "bf16"});
+  return points;
+}
+
+std::vector<RoutedPoint> planner_gate_points() {
+  std::vector<RoutedPoint> points;
+  append(points, {256, 512, 4096}, {0, 0, 8, 2, "bf16"});
+  for (const std::int64_t top_k : {1, 2}) {
+    append(points, {2048, 8192, 16384, 65536, 163840}, {0, 0, 16, top_k, "f16"});
+    append(points, {2048, 131072}, {0, 0, 64, top_k, "bf16"});
+    append(points, {4096, 32768}, {0, 0, 64, top_k, "f16"});
+  }
+  return points;
+}
+
+std::vector<RoutedPoint> full_gate_points() {
+  auto points = planner_gate_points();
+  for (const std::int64_t experts : {8, 64, 128, 256})
+    for (const std::int64_t top_k : {1, 2, 4, 8})
+      append(points, {1, 64, 1024, 16384, 131072}, {0, 0, experts, top_k, "f32"});
+  return points;
+}
+
+/// What to add to the logarithms of a token's weights so that the smallest is above all other
+/// logits.
+double shift_of(const float* weights, std::int64_t top_k) {
+  return 2 - std::log(static_cast<double>(*std::min_element(weights, weights + top_k)));
+}
+
+double uniform(std::mt19937_64& engine) {
+  return 0x1p-52 * static_cast<double>(engine() >> 11) - 1;
+}
+
+double error_of(float actual, float expected) {
+  if (std::isnan(actual) || std::isnan(expected)) return std::numeric_limits<double>::infinity();
+  return std::abs(static_cast<double>(actual) - static_cast<double>(expected));
+}
+
+template <class T>
+double relative_error_of(const T* actual, const T* expected, std::size_t count) {
+  double error = 0;
+  double largest = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    error = std::max(error, error_of(to_float(actual[i]), to_float(expected[i])));
+    largest = std::max(largest, std::abs(static_cast<double>(to_float(expected[i]))));
+  }
+  return error == 0 ? 0 : error / largest;
+}
+
+}  // namespace
+
+std::vector<Implementation> own_implementations() {
+  if constexpr (build::has_cuda) return {kOwnCuda, kOracleLoop};
+  return {kOracleLoop};
+}
+
+LibraryInfo own_library() { return {"moecal", build::version, "own", 0}; }
+
+Memory::Place place_of(const Implementation& implementation) {
+  return implementation.backend == "cuda" ? Memory::Place::device : Memory::Place::host;
+}
+
+Case routed_case(const RoutedPoint& point) {
+  Case c;
+  c.point = {{"tokens", point.tokens}, {"experts", point.experts}, {"top_k", point.top_k}};
+  if (point.hidden != 0) c.point["hidden"] = point.hidden;
+  c.dtypes.a = c.dtypes.c = point.dtype;
+  c.routing.capacity_factor = point.capacity_factor;
+  c.routed = true;
+  return c;
+}
+
+std::vector<RoutedPoint> row_points(Suite suite) {
+  if (suite == Suite::planner) return planner_points();
+  if (suite == Suite::full) return full_points();
+  std::vector<RoutedPoint> points;
+  append(points, {256, 512, 4096}, {0, 4096, 8, 2, "bf16"});
+  append(points, {2048, 16384}, {0, 512, 16, 2, "f16"});
+  append(points, {4096}, {0, 2048, 64, 2, "f16"});
+  return points;
+}
+
+std::vector<RoutedPoint> gate_points(Suite suite) {
+  if (suite == Suite::planner) return planner_gate_points();
+  if (suite == Suite::full) return full_gate_points();
+  std::vector<RoutedPoint> points;
+  append(points, {256, 512, 4096}, {0, 0, 8, 2, "bf16"});
+  append(points, {2048, 16384}, {0, 0, 16, 2, "f16"});
+  append(points, {4096, 32768}, {0, 0, 64, 2, "f16"});
+  return points;
+}
+
+SetRouting::SetRouting(const Case& c, int set) {
+  const RoutingShape shape{c.point.at("tokens"), c.point.at("experts"), c.point.at("top_k")};
+  RoutingSpec spec = c.routing;
+  spec.seed += static_cast<std::uint64_t>(set);
+  draw = draw_routing(shape, spec);
+  capacity = expert_capacity(shape, spec.capacity_factor);
+  row_of = place_rows(draw, capacity);
+}
+
+std::vector<std::byte> uniform_elements(Dtype dtype, std::int64_t count, std::uint64_t seed) {
+  std::mt19937_64 engine{seed};
+  std::vector<std::byte> bytes(static_cast<std::size_t>(count * size_of(dtype)));
+  if (size_of(dtype) == 1) {
+    // Without its two highest exponent bits set, no pattern of either FP8 format is a NaN.
+    for (auto& byte : bytes) byte = static_cast<std::byte>(engine() & 0xbfU);
+    return bytes;
+  }
+  with_float_type(dtype, [&](auto zero) {
+    for (std::size_t i = 0; i < bytes.size(); i += sizeof zero) {
+      const auto element = from_float<decltype(zero)>(static_cast<float>(uniform(engine)));
+      std::memcpy(&bytes[i], &element, sizeof element);
+    }
+  });
+  return bytes;
+}
+
+std::vector<std::byte> gate_logits(Dtype dtype, const RoutingDraw& draw) {
+  constexpr std::uint64_t kSeed = 1;
+  auto bytes = uniform_elements(dtype, draw.tokens * draw.experts, kSeed);
+  with_float_type(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    for (std::int64_t token = 0; token < draw.tokens; ++token) {
+      const float* weights = draw.weight_of.data() + token * draw.top_k;
+      const double shift = shift_of(weights, draw.top_k);
+      for (std::int64_t choice = 0; choice < draw.top_k; ++choice) {
+        const auto expert = draw.expert_of[static_cast<std::size_t>(token * draw.top_k + choice)];
+        const auto logit = from_float<T>(static_cast<float>(shift + std::log(weights[choice])));
+        std::memcpy(&bytes[static_cast<std::size_t>(token * draw.experts + expert) * sizeof(T)],
+                    &logit, sizeof(T));
+      }
+    }
+  });
+  return bytes;
+}
+
+double relative_error(Dtype dtype, const std::vector<std::byte>& actual,
+                      const std::vector<std::byte>& expected) {
+  if (actual.size() != expected.size()) return std::numeric_limits<double>::infinity();
+  return with_float_type(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    return relative_error_of(reinterpret_cast<const T*>(actual.data()),
+                             reinterpret_cast<const T*>(expected.data()),
+                             actual.size() / sizeof(T));
+  });
+}
+
+}  // namespace moecal::bench

@@ -1,0 +1,150 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/routing_bench.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/error.hpp"
+#include "core/narrow_float.hpp"
+#include "kernels/topk_gate/topk_gate.hpp"
+
+namespace moecal::bench {
+std::unique_ptr<Benchmark> make_topk_gate();
+std::unique_ptr<Benchmark> make_permute();
+std::unique_ptr<Benchmark> make_unpermute();
+
+namespace {
+
+using testing::Contains;
+
+std::vector<std::unique_ptr<Benchmark>> routed_benchmarks() {
+  std::vector<std::unique_ptr<Benchmark>> benchmarks;
+  benchmarks.push_back(make_topk_gate());
+  benchmarks.push_back(make_permute());
+  benchmarks.push_back(make_unpermute());
+  return benchmarks;
+}
+
+std::vector<Point> points_of(const Benchmark& benchmark, Suite suite) {
+  std::vector<Point> points;
+  for (const auto& c : benchmark.sweep(suite, 1)) points.push_back(c.point);
+  return points;
+}
+
+std::unique_ptr<Trial> cpu_trial(const Benchmark& benchmark, const Case& c) {
+  const auto world = make_single_rank_plane();
+  Context context{*world};
+  return benchmark.make_trial(kOracleLoop, c, context);
+}
+
+Case small_case(const Benchmark& benchmark, const std::string& dtype) {
+  const std::int64_t hidden = benchmark.operation() == "topk_gate" ? 0 : 24;
+  return routed_case({100, hidden, 8, 2, dtype, 1.2});
+}
+
+TEST(RoutingBench, SweepsTheDocumentsShapes) {
+  EXPECT_THAT(points_of(*make_topk_gate(), Suite::planner),
+              Contains(Point{{"tokens", 163840}, {"experts", 16}, {"top_k", 2}}));
+  for (const auto& benchmark : {make_permute(), make_unpermute()}) {
+    EXPECT_THAT(points_of(*benchmark, Suite::quick),
+                Contains(Point{{"tokens", 4096}, {"hidden", 4096}, {"experts", 8}, {"top_k", 2}}));
+    EXPECT_THAT(points_of(*benchmark, Suite::planner),
+                Contains(Point{{"tokens", 2048}, {"hidden", 1024}, {"experts", 64}, {"top_k", 1}}));
+  }
+}
+
+TEST(RoutingBench, NamesEachPointOnce) {
+  for (const auto& benchmark : routed_benchmarks())
+    for (const Suite suite : {Suite::quick, Suite::planner, Suite::full}) {
+      std::vector<std::string> keys;
+      for (const auto& c : benchmark->sweep(suite, 1)) {
+        Observation o;
+        o.point = c.point;
+        o.dtypes = c.dtypes;
+        o.routing = c.routing;
+        o.routed = c.routed;
+        keys.push_back(o.key());
+      }
+      std::sort(keys.begin(), keys.end());
+      EXPECT_EQ(std::adjacent_find(keys.begin(), keys.end()), keys.end()) << benchmark->operation();
+    }
+}
+
+// The second half proves that verify() can fail: nothing was launched, so the outputs are zeros.
+TEST(RoutingBench, VerifiesWhatWasLaunched) {
+  for (const auto& benchmark : routed_benchmarks())
+    for (const auto* dtype : {"f32", "f16", "bf16"}) {
+      SCOPED_TRACE(benchmark->operation() + " " + dtype);
+      const auto trial = cpu_trial(*benchmark, small_case(*benchmark, dtype));
+      trial->prepare(2);
+      const auto before = trial->verify();
+      EXPECT_GT(before.max_rel_error, before.tolerance);
+      trial->launch(0, nullptr);
+      const auto after = trial->verify();
+      EXPECT_LE(after.max_rel_error, after.tolerance);
+      EXPECT_EQ(after.method, "full");
+      EXPECT_GT(trial->footprint().value(), 0);
+    }
+}
+
+TEST(RoutingBench, MovesFp8RowsButDoesNotAddThemUp) {
+  const auto trial = cpu_trial(*make_permute(), small_case(*make_permute(), "fp8_e4m3"));
+  trial->prepare(1);
+  trial->launch(0, nullptr);
+  EXPECT_EQ(trial->verify().max_rel_error, 0);
+  EXPECT_THROW((void)cpu_trial(*make_unpermute(), small_case(*make_unpermute(), "fp8_e4m3")),
+               InvalidInput);
+}
+
+TEST(RoutingBench, DrawsAnewForEverySet) {
+  const Case c = routed_case({100, 8, 8, 2, "bf16"});
+  EXPECT_NE(SetRouting(c, 0).row_of, SetRouting(c, 1).row_of);
+  EXPECT_EQ(SetRouting(c, 1).row_of, SetRouting(c, 1).row_of);
+  EXPECT_EQ(SetRouting(c, 0).capacity, 0);
+}
+
+TEST(RoutingBench, LogitsLeadTheGateToTheDraw) {
+  const auto draw = draw_routing({100, 64, 8}, {.distribution = "power_law"});
+  const auto logits = gate_logits(Dtype::f32, draw);
+  std::vector<std::int32_t> expert_of(800), row_of(800);
+  std::vector<float> weight_of(800);
+  std::vector<std::int64_t> counts(64), offsets(65);
+  kernels::topk_gate_cpu({.tokens = 100, .experts = 64, .top_k = 8},
+                         {logits.data(), expert_of.data(), weight_of.data(), counts.data(),
+                          offsets.data(), row_of.data()});
+  EXPECT_EQ(counts, draw.counts);
+  EXPECT_EQ(offsets, draw.offsets);
+  const float largest = *std::max_element(draw.weight_of.begin(), draw.weight_of.begin() + 8);
+  EXPECT_NEAR(weight_of[0], largest, 1e-5);
+}
+
+TEST(RoutingBench, FillsWithinRangeAndWithoutNan) {
+  const auto bytes = uniform_elements(Dtype::f32, 1000, 1);
+  std::vector<float> values(1000);
+  std::memcpy(values.data(), bytes.data(), bytes.size());
+  EXPECT_THAT(values, testing::Each(testing::AllOf(testing::Ge(-1), testing::Le(1))));
+  EXPECT_LT(*std::min_element(values.begin(), values.end()), -0.9);
+  EXPECT_GT(*std::max_element(values.begin(), values.end()), 0.9);
+  for (const auto byte : uniform_elements(Dtype::fp8_e4m3, 1000, 1))
+    EXPECT_NE(byte & std::byte{0x7f}, std::byte{0x7f});
+}
+
+TEST(RoutingBench, MeasuresErrorAgainstTheLargestValue) {
+  const auto bytes_of = [](std::vector<float> values) {
+    std::vector<std::byte> bytes(values.size() * sizeof(float));
+    std::memcpy(bytes.data(), values.data(), bytes.size());
+    return bytes;
+  };
+  EXPECT_DOUBLE_EQ(relative_error(Dtype::f32, bytes_of({1, -4}), bytes_of({1, -4})), 0);
+  EXPECT_DOUBLE_EQ(relative_error(Dtype::f32, bytes_of({2, -4}), bytes_of({1, -4})), 0.25);
+  EXPECT_TRUE(std::isinf(relative_error(Dtype::f32, bytes_of({NAN}), bytes_of({1}))));
+  EXPECT_TRUE(std::isinf(relative_error(Dtype::f32, bytes_of({1, 2}), bytes_of({1}))));
+  EXPECT_TRUE(std::isinf(relative_error(Dtype::f32, bytes_of({1}), bytes_of({0}))));
+}
+
+}  // namespace
+}  // namespace moecal::bench

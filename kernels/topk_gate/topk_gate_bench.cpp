@@ -1,0 +1,85 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
+#include "kernels/routing_bench.hpp"
+#include "kernels/topk_gate/topk_gate.hpp"
+
+namespace moecal::bench {
+namespace {
+
+// exp on the device is within 2 units in the last place.
+constexpr double kWeightTolerance = 0x1p-20;
+
+std::size_t workspace_bytes([[maybe_unused]] const kernels::TopkGateShape& shape,
+                            Memory::Place place) {
+  if constexpr (build::has_cuda)
+    if (place == Memory::Place::device) return topk_gate_cuda_workspace(shape);
+  return 0;
+}
+
+template <class T>
+bool equal(const Memory& actual, const Memory& expected) {
+  return actual.to_host<T>() == expected.to_host<T>();
+}
+
+struct TopkGate {
+  static constexpr char name[] = "topk_gate";
+  using Shape = kernels::TopkGateShape;
+
+  struct Buffers {
+    Buffers(const Case& c, const Shape& shape, Memory::Place place, int set)
+        : Buffers{Memory::of(place, gate_logits(shape.dtype, SetRouting{c, set}.draw)), shape,
+                  place} {}
+    Buffers(Memory filled_logits, const Shape& shape, Memory::Place place)
+        : logits{std::move(filled_logits)},
+          expert_of{place, choices(shape) * sizeof(std::int32_t)},
+          weight_of{place, choices(shape) * sizeof(float)},
+          row_of{place, choices(shape) * sizeof(std::int32_t)},
+          counts{place, static_cast<std::size_t>(shape.experts) * sizeof(std::int64_t)},
+          offsets{place, static_cast<std::size_t>(shape.experts + 1) * sizeof(std::int64_t)},
+          workspace{place, workspace_bytes(shape, place)} {}
+    static std::size_t choices(const Shape& shape) {
+      return static_cast<std::size_t>(shape.tokens * shape.top_k);
+    }
+    [[nodiscard]] kernels::TopkGateTensors tensors() const {
+      return {logits.as<void>(),         expert_of.as<std::int32_t>(), weight_of.as<float>(),
+              counts.as<std::int64_t>(), offsets.as<std::int64_t>(),   row_of.as<std::int32_t>()};
+    }
+    Memory logits, expert_of, weight_of, row_of, counts, offsets, workspace;
+  };
+
+  static std::vector<RoutedPoint> points(Suite suite) { return gate_points(suite); }
+  static Shape shape_of(const Case& c) {
+    const RoutingShape routing{c.point.at("tokens"), c.point.at("experts"), c.point.at("top_k")};
+    return {routing.tokens, routing.experts, routing.top_k,
+            expert_capacity(routing, c.routing.capacity_factor), parse_dtype(c.dtypes.a)};
+  }
+  static Work work(const Shape& shape) { return topk_gate_work(shape); }
+  static void run_cpu(const Shape& shape, const Buffers& buffers) {
+    topk_gate_cpu(shape, buffers.tensors());
+  }
+  static void run_cuda(const Shape& shape, const Buffers& buffers, Stream stream) {
+    topk_gate_cuda(shape, buffers.tensors(), buffers.workspace.as<void>(), stream);
+  }
+  static VerificationResult verify(const Shape& shape, const Buffers& buffers) {
+    const auto host = Memory::Place::host;
+    const Buffers expected{Memory::of(host, buffers.logits.to_host<std::byte>()), shape, host};
+    topk_gate_cpu(shape, expected.tensors());
+    const bool same_table = equal<std::int32_t>(buffers.expert_of, expected.expert_of) &&
+                            equal<std::int64_t>(buffers.counts, expected.counts) &&
+                            equal<std::int64_t>(buffers.offsets, expected.offsets) &&
+                            equal<std::int32_t>(buffers.row_of, expected.row_of);
+    const double weight_error = relative_error(Dtype::f32, buffers.weight_of.to_host<std::byte>(),
+                                               expected.weight_of.to_host<std::byte>());
+    return {same_table ? weight_error : 1.0, kWeightTolerance, "full"};
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Benchmark> make_topk_gate() {
+  return std::make_unique<RoutedBenchmark<TopkGate>>();
+}
+
+}  // namespace moecal::bench

@@ -1,0 +1,51 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstddef>
+#include <vector>
+
+namespace moecal {
+
+/// Memory where an implementation works, behind one type: so that what makes, fills and reads back
+/// a benchmark's tensors is written once for CPU and CUDA. No CUDA header comes with it.
+class Memory {
+ public:
+  /// The host's, or the current CUDA device's.
+  enum class Place { host, device };
+
+  /// Zeroed; aligned to 64 bytes or more. @throws Unsupported if there is not that much, or if the
+  /// device's is asked for in a build without CUDA.
+  Memory(Place place, std::size_t bytes);
+  ~Memory();
+  Memory(Memory&& other) noexcept;
+  Memory& operator=(Memory&& other) noexcept;
+
+  /// Holds a copy of `values`. Synchronous.
+  template <class T>
+  [[nodiscard]] static Memory of(Place place, const std::vector<T>& values) {
+    Memory memory{place, values.size() * sizeof(T)};
+    memory.write(values.data());
+    return memory;
+  }
+  /// A copy on the host, after the device has finished all that it was given.
+  template <class T>
+  [[nodiscard]] std::vector<T> to_host() const {
+    std::vector<T> values(bytes_ / sizeof(T));
+    read(values.data());
+    return values;
+  }
+  template <class T>
+  [[nodiscard]] T* as() const {
+    return static_cast<T*>(data_);
+  }
+
+ private:
+  void write(const void* from);
+  void read(void* to) const;
+
+  Place place_;
+  std::size_t bytes_;
+  void* data_ = nullptr;
+};
+
+}  // namespace moecal
