@@ -12,7 +12,8 @@
 namespace moecal::calibration {
 namespace {
 
-constexpr double kIndexBytes = 4;   // row maps, expert ids, counts: int32
+constexpr double kIndexBytes = 4;   // row maps and expert ids: int32
+constexpr double kCountBytes = 8;   // rows of an expert and their offsets: int64
 constexpr double kWeightBytes = 4;  // routing weights: f32
 
 /// The numbers of one call, asked for by name.
@@ -65,14 +66,16 @@ Work permute_work(const Call& call) {
 Work unpermute_work(const Call& call) {
   const double row = call.number("hidden") * call.a(), tokens = call.number("tokens");
   const double rows = tokens * call.number("top_k");
-  return make_work(0, rows * (row + kIndexBytes + kWeightBytes), tokens * row);
+  return make_work(2 * rows * call.number("hidden"), rows * (row + kIndexBytes + kWeightBytes),
+                   tokens * row);
 }
 
 Work gate_work(const Call& call) {
   const double tokens = call.number("tokens"), experts = call.number("experts");
   const double chosen = tokens * call.number("top_k");
+  const double written_per_choice = 2 * kIndexBytes + kWeightBytes;  // expert, row, weight
   return make_work(0, tokens * experts * call.a(),
-                   chosen * (kIndexBytes + kWeightBytes) + (2 * experts + 1) * kIndexBytes);
+                   chosen * written_per_choice + (2 * experts + 1) * kCountBytes);
 }
 
 Work transfer_work(const Call& call) {

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "calibration/features.hpp"
 #include "calibration/predict.hpp"
 
 namespace moecal::calibration {
@@ -30,15 +31,24 @@ std::vector<std::int64_t> ladder(std::pair<double, double> range, int base) {
   return values;
 }
 
+/// A transfer's table is in the sizes of its points; other tables are in bytes moved.
+bool table_is_of_points(const Model& model) {
+  return !model.table.empty() && family_of(model.operation, {{"bytes", 1}}) == Family::transfer;
+}
+
+std::vector<std::int64_t> values_of(const Model& model, std::pair<double, double> range) {
+  if (!table_is_of_points(model)) return ladder(range, model.validity.size() == 1 ? 2 : 4);
+  std::vector<std::int64_t> values;
+  for (const auto& [size, seconds] : model.table) values.push_back(std::llround(size));
+  return values;
+}
+
 std::vector<Point> points_of(const Model& model) {
   std::vector<Point> points{{}};
   for (const auto& [name, range] : model.validity) {
-    std::vector<std::int64_t> values;
-    for (const auto& [size, seconds] : model.table) values.push_back(std::llround(size));
-    if (values.empty()) values = ladder(range, model.validity.size() == 1 ? 2 : 4);
     std::vector<Point> extended;
     for (const auto& point : points)
-      for (const auto value : values) {
+      for (const auto value : values_of(model, range)) {
         extended.push_back(point);
         extended.back()[name] = value;
       }

@@ -159,6 +159,9 @@ TEST(Features, OfHandComputedCalls) {
   const auto unpermute = work_of("unpermute", routed, bf16);
   EXPECT_EQ(unpermute.read.value(), 6 * (16 + 4 + 4));
   EXPECT_EQ(unpermute.written.value(), 3 * 16);
+  const auto gate = work_of("topk_gate", routed, bf16);
+  EXPECT_EQ(gate.read.value(), 3 * 4 * 2);
+  EXPECT_EQ(gate.written.value(), 6 * 12 + 9 * 8);
   EXPECT_EQ(inputs_of("all_reduce", {{"bytes", 77}}, bf16).size, 77);
 }
 

@@ -3,6 +3,7 @@
 #include "calibration/fit.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -48,7 +49,11 @@ std::string card_id(const std::string& name) {
   }
 }
 
-void print_row(const calibration::Model& model) {
+std::string series_of(const calibration::Model& model) {
+  return model.id.substr(0, model.id.rfind('/'));
+}
+
+void print_row(const calibration::Model& model, int width) {
   const auto& q = model.quality;
   double narrowest = 1e9, widest = 0;
   for (const auto& regime : model.residual_quantiles) {
@@ -56,8 +61,7 @@ void print_row(const calibration::Model& model) {
     narrowest = std::min(narrowest, regime.half_width_90);
     widest = std::max(widest, regime.half_width_90);
   }
-  const auto name = model.id.substr(0, model.id.rfind('/'));
-  std::printf("%-64s %-27s %6d", name.c_str(), model.form.c_str(), q.points);
+  std::printf("%-*s %-27s %6d", width, series_of(model).c_str(), model.form.c_str(), q.points);
   if (q.held_out_points > 0)
     std::printf(" %7.1f %7.1f", 100 * q.held_out_median_ape, 100 * q.held_out_p90_ape);
   else
@@ -70,10 +74,14 @@ void print_row(const calibration::Model& model) {
 }
 
 void print_summary(const calibration::FitResult& result) {
-  std::printf("%-64s %-27s %6s %7s %7s  %s\n", "series", "form", "points", "median", "p90",
+  int width = 6;
+  for (const auto& model : result.coefficients.models)
+    width = std::max(width, static_cast<int>(series_of(model).size()));
+  std::printf("%-*s %-27s %6s %7s %7s  %s\n", width, "series", "form", "points", "median", "p90",
               "interval");
-  std::printf("%-64s %-27s %6s %7s %7s  %s\n", "", "", "", "held out, %", "", "+- %, by size");
-  for (const auto& model : result.coefficients.models) print_row(model);
+  std::printf("%-*s %-27s %6s %7s %7s  %s\n", width, "", "", "", "held out, %", "",
+              "+- %, by size");
+  for (const auto& model : result.coefficients.models) print_row(model, width);
   const auto& counts = result.report.counts;
   std::printf("\n%zu models from %d measured points", result.coefficients.models.size(),
               counts.measured);
