@@ -14,6 +14,8 @@
 #include <sstream>
 #include <thread>
 
+#include "core/error.hpp"
+
 namespace moecal::bench {
 namespace {
 
@@ -121,10 +123,24 @@ Machine read_cpu() {
   return machine;
 }
 
-Environment make_environment(const Machine& machine, const std::string& card) {
+Card card_of(const Machine& machine, const std::string& users_word) {
+  if (users_word.empty() && machine.device < 0)
+    return find_card("cpu-" + slug(machine.device_name));
+  try {
+    return find_card(users_word.empty() ? machine.device_name : users_word);
+  } catch (const InvalidInput& error) {
+    if (users_word.empty())
+      throw InvalidInput{std::string{error.what()} + "; name it with --card to measure it anyway"};
+    Card unknown;
+    unknown.id = slug(users_word);
+    return unknown;
+  }
+}
+
+Environment make_environment(const Machine& machine, const Card& card) {
   Environment environment;
   environment.device_name = machine.device_name;
-  environment.card = !card.empty() ? card : "cpu-" + slug(machine.device_name);
+  environment.card = card.id;
   environment.system = environment.card;
   if (machine.device >= 0) environment.system += "-" + std::to_string(machine.devices);
   environment.host = host_name();

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "core/card.hpp"
 #include "core/environment.hpp"
 #include "core/units.hpp"
 
@@ -26,8 +27,12 @@ struct Machine {
 /// Size of the largest cache that /sys/devices/system/cpu/cpu0 lists; 32 MiB if it lists none.
 [[nodiscard]] Bytes cpu_last_level_cache(const std::string& sysfs_cpu = "/sys/devices/system/cpu");
 
-/// Where this run is measured: `card` is the user's word for it, or empty. Two runs on one machine
+/// The card this device is: the user's word for it where there is one (moecal need not know it),
+/// else by the device's name. @throws InvalidInput for a CUDA device that moecal does not know.
+[[nodiscard]] Card card_of(const Machine& machine, const std::string& users_word);
+
+/// Where this run is measured. Two runs on one machine
 /// with one set of settings get equal environments, so that a run can be resumed.
-[[nodiscard]] Environment make_environment(const Machine& machine, const std::string& card);
+[[nodiscard]] Environment make_environment(const Machine& machine, const Card& card);
 
 }  // namespace moecal::bench

@@ -34,6 +34,10 @@ bool is_collective(const Implementation& implementation) {
   return implementation.backend == "mpi" || implementation.backend == "nccl";
 }
 
+bool is_rooted(const Benchmark& benchmark) {
+  return benchmark.operation() == "broadcast" || benchmark.operation() == "send_recv";
+}
+
 bool is_cuda(const Implementation& implementation) {
   return implementation.backend == "cuda" || implementation.backend == "nccl";
 }

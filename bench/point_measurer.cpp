@@ -2,11 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/point_measurer.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 
 #include "bench/agreement.hpp"
-#include "bench/limits.hpp"
+#include "bench/single_calls.hpp"
 #include "core/statistics.hpp"
 
 namespace moecal::bench {
@@ -16,6 +17,8 @@ namespace {
 // last.
 constexpr int kCollectiveBatch = 20;
 
+constexpr int kMostSingleCalls = 20;
+constexpr int kFewestSingleCalls = 3;
 constexpr double kNotANumber = 1e300;
 
 void check_rotation(const PlannedPoint& point, const Trial& trial, const SetRotation& rotation) {
@@ -68,12 +71,15 @@ Observation PointMeasurer::measure(const PlannedPoint& point) {
 }
 
 void PointMeasurer::sample_and_verify(const PlannedPoint& point, Observation& observation) {
+  estimate_.check(observation, setup_.sampler.longest_call);
   int sets = 1;
   const auto trial = make_trial(point, sets);
   observation.library = trial->library();
   sample(point, *trial, sets, observation);
   observation.library = trial->library();  // an algorithm may be known only once it ran
+  estimate_.learn(observation);
   verify(*trial, observation);
+  check_possible(observation, setup_.card, setup_.machine.last_level_cache);
 }
 
 std::unique_ptr<Trial> PointMeasurer::make_trial(const PlannedPoint& point, int& sets) {
@@ -100,6 +106,21 @@ void PointMeasurer::sample(const PlannedPoint& point, Trial& trial, int sets,
   observation.sample = {"raw", sampling.batch, sampling.timer};
   observation.policy.warmup = sampling.warmup;
   on_every_rank(world_, [&] { check_rotation(point, trial, rotation); });
+  if (is_collective(point.implementation) && !is_rooted(*point.benchmark))
+    time_single_calls(point, trial, observation);
+}
+
+// As many as fit in the time of a point, so that a large transfer is not timed for ever.
+void PointMeasurer::time_single_calls(const PlannedPoint& point, Trial& trial,
+                                      Observation& observation) {
+  const double fitting = setup_.sampler.stop.budget.count() / observation.seconds();
+  const int count =
+      static_cast<int>(std::clamp<double>(fitting, kFewestSingleCalls, kMostSingleCalls));
+  const auto own = setup_.make_clock(point.implementation);
+  auto calls = bench::time_single_calls(trial, *own, world_, count);
+  observation.skew_s = std::move(calls.skew_s);
+  observation.transfer_s = std::move(calls.transfer_s);
+  observation.late_rank = std::move(calls.late_rank);
 }
 
 void PointMeasurer::verify(Trial& trial, Observation& observation) {

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include "bench/limits.hpp"
 #include "bench/machine.hpp"
 #include "bench/planned_point.hpp"
 #include "bench/sampler.hpp"
@@ -16,6 +17,7 @@ class PointMeasurer {
   using ClockFactory = std::function<std::unique_ptr<Clock>(const Implementation&)>;
   struct Setup {
     Machine machine;
+    Card card;  // its nominal figures, where they are known
     SamplerOptions sampler;
     ClockFactory make_clock;
   };
@@ -33,11 +35,13 @@ class PointMeasurer {
   void sample_and_verify(const PlannedPoint& point, Observation& observation);
   [[nodiscard]] std::unique_ptr<Trial> make_trial(const PlannedPoint& point, int& sets);
   void sample(const PlannedPoint& point, Trial& trial, int sets, Observation& observation);
+  void time_single_calls(const PlannedPoint& point, Trial& trial, Observation& observation);
   void verify(Trial& trial, Observation& observation);
   [[nodiscard]] SamplerOptions options_for(const PlannedPoint& point) const;
 
   ControlPlane& world_;
   Setup setup_;
+  CallEstimate estimate_;
 };
 
 }  // namespace moecal::bench

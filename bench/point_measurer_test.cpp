@@ -119,6 +119,99 @@ TEST(PointMeasurer, FlagsOutliersAndKeepsThem) {
   EXPECT_GT(flagged, 0);
 }
 
+Card known_card() {
+  Card card;
+  card.peak["bf16"] = {FlopsPerSecond{1e12}, "test"};
+  card.memory_bandwidth = Nominal<BytesPerSecond>{BytesPerSecond{1e9}, "test"};
+  return card;
+}
+
+Observation result(double flops, double bytes, double seconds) {
+  Observation o;
+  o.dtypes.a = "bf16";
+  o.work.flops = Flops{flops};
+  o.work.read = Bytes{bytes};
+  o.samples_s = {seconds};
+  return o;
+}
+
+std::string why_impossible(const Observation& observation) {
+  try {
+    check_possible(observation, known_card(), Bytes{100});
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+TEST(Limits, RefusesWhatTheCardCannotDo) {
+  EXPECT_EQ(why_impossible(result(1.01e12, 0, 1)), "");
+  EXPECT_EQ(why_impossible(result(1.03e12, 0, 1)),
+            "impossible result: 1.03 TFLOP/s is over the card's dense bf16 peak of 1 TFLOP/s; the "
+            "clock or the counted work is wrong");
+  EXPECT_EQ(why_impossible(result(0, 1.01e9, 1)), "");
+  EXPECT_THAT(why_impossible(result(0, 1.03e9, 1)), HasSubstr("memory bandwidth"));
+  EXPECT_EQ(why_impossible(result(0, 399, 1e-9)), "");  // what stays in the cache is not limited
+  auto other = result(1e15, 0, 1);
+  other.dtypes.a = "f32";  // no figure known: no limit
+  EXPECT_EQ(why_impossible(other), "");
+}
+
+TEST(Limits, EstimatesLongCallsFromLongCallsOnly) {
+  CallEstimate estimate;
+  const auto huge = result(1e12, 0, 1);
+  estimate.learn(result(1e6, 0, 1e-3));  // overhead: says nothing
+  EXPECT_NO_THROW(estimate.check(huge, Seconds{2}));
+  estimate.learn(result(1e10, 0, 0.1));  // 1e11 FLOP/s: ten seconds
+  try {
+    estimate.check(huge, Seconds{2});
+    FAIL() << "a call of ten seconds was allowed";
+  } catch (const Unsupported& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "one call is estimated to take 10 s, from the best rate of this run; points over 2 "
+        "s a call are skipped");
+  }
+  estimate.learn(result(1e10, 0, 0.01));
+  EXPECT_NO_THROW(estimate.check(huge, Seconds{2}));
+}
+
+TEST(PointMeasurer, FailsAnImpossibleResult) {
+  FakePoint point;
+  point.setup.card = known_card();
+  FakeBenchmark benchmark{[&] { return std::make_unique<FakeTrial>(point.time, FakeDevice{}); }};
+  benchmark.work_.flops = Flops{1e12};
+  const auto world = make_single_rank_plane();
+  Case c;
+  c.dtypes.a = "bf16";
+  const auto o = PointMeasurer{*world, point.setup}.measure(
+      {&benchmark, {"fake", "cpu"}, c, CachePolicy::warm});
+  EXPECT_EQ(o.outcome, Outcome::failed);
+  EXPECT_THAT(o.reason, HasSubstr("impossible result"));
+}
+
+// Ranks 0, 1, 2 spend 5, 2 and 9 ms in each call: rank 1 came last and waited for nobody.
+TEST(PointMeasurer, TellsTransferFromSkewAndNamesTheLateRank) {
+  std::array<Observation, 3> observations;
+  FakeRanks{3}.run([&](ControlPlane& world) {
+    const auto rank = static_cast<std::size_t>(world.rank());
+    FakePoint point;
+    const FakeDevice device{.median_s = std::array<double, 3>{5e-3, 2e-3, 9e-3}[rank]};
+    const FakeBenchmark benchmark{[&] { return std::make_unique<FakeTrial>(point.time, device); }};
+    observations[rank] = PointMeasurer{world, point.setup}.measure(
+        {&benchmark, {"fake", "mpi"}, {}, CachePolicy::warm});
+  });
+  for (const auto& o : observations) {
+    ASSERT_EQ(o.outcome, Outcome::measured) << o.reason;
+    EXPECT_NEAR(o.seconds(), 9e-3, 1e-9);
+    EXPECT_EQ(o.sample.iterations_per_sample, 20);
+    ASSERT_EQ(o.skew_s.size(), 20U);
+    EXPECT_NEAR(o.transfer_s[0], 2e-3, 1e-9);
+    EXPECT_NEAR(o.skew_s[0], 7e-3, 1e-9);
+    EXPECT_EQ(o.late_rank, std::vector<int>(20, 1));
+  }
+}
+
 TEST(Agreement, ThrowsOnEveryRankWhatTheLowestFailingRankSaid) {
   std::array<std::string, 4> said;
   FakeRanks{4}.run([&](ControlPlane& world) {

@@ -109,13 +109,25 @@ TEST(Machine, ReadsTheCpuItRunsOn) {
 TEST(Machine, TwoEnvironmentsOfOneMachineAreEqual) {
   const auto machine = read_cpu();
   setenv("OMPI_MCA_ess_base_jobid", "1", 1);  // Open MPI's plumbing: another value per launch
-  const auto first = make_environment(machine, "");
+  const auto first = make_environment(machine, card_of(machine, ""));
   setenv("OMPI_MCA_ess_base_jobid", "2", 1);
-  EXPECT_EQ(make_environment(machine, "").id(), first.id());
+  EXPECT_EQ(make_environment(machine, card_of(machine, "")).id(), first.id());
   setenv("NCCL_ALGO", "Ring", 1);  // a setting
-  EXPECT_NE(make_environment(machine, "").id(), first.id());
+  EXPECT_NE(make_environment(machine, card_of(machine, "")).id(), first.id());
   EXPECT_EQ(first.card.rfind("cpu-", 0), 0U);
-  EXPECT_EQ(make_environment(machine, "mine").card, "mine");
+  EXPECT_EQ(card_of(machine, "NVIDIA B200").id, "b200-sxm");
+  EXPECT_EQ(card_of(machine, "My prototype").id, "my-prototype");
+}
+
+TEST(Machine, RefusesADeviceItDoesNotKnowUnlessItIsNamed) {
+  Machine machine;
+  machine.device_name = "NVIDIA X999";
+  machine.device = 0;
+  machine.devices = 8;
+  EXPECT_THROW((void)card_of(machine, ""), InvalidInput);
+  EXPECT_EQ(make_environment(machine, card_of(machine, "x999")).system, "x999-8");
+  machine.device_name = "NVIDIA B200";
+  EXPECT_EQ(make_environment(machine, card_of(machine, "")).system, "b200-sxm-8");
 }
 
 }  // namespace

@@ -41,8 +41,9 @@ Seconds default_budget(const std::string& suite) {
   return Seconds{suite == "full" ? 1.0 : 0.5};
 }
 
-PointMeasurer::Setup make_setup(const Machine& machine, const Options& options) {
+PointMeasurer::Setup make_setup(const Machine& machine, const Card& card, const Options& options) {
   PointMeasurer::Setup setup;
+  setup.card = card;
   setup.machine = machine;
   setup.sampler.stop.budget = options.min_time.value_or(default_budget(options.suite));
   setup.sampler.interrupted = interrupted;
@@ -57,8 +58,9 @@ PointMeasurer::Setup make_setup(const Machine& machine, const Options& options) 
 Session::Session(const Benchmarks& benchmarks, const Options& options, ControlPlane& world)
     : world_{world},
       machine_{choose_machine(options.device, world)},
-      environment_{make_environment(machine_, options.card)},
-      measurer_{world, make_setup(machine_, options)},
+      card_{card_of(machine_, options.card)},
+      environment_{make_environment(machine_, card_)},
+      measurer_{world, make_setup(machine_, card_, options)},
       progress_{std::cerr, world.rank() == 0 && isatty(STDERR_FILENO) == 1} {
   agree_on_run(options);
   on_every_rank(world_, [&] { open_file(options.out); });

@@ -53,6 +53,7 @@ class Session {
 
   ControlPlane& world_;
   Machine machine_;
+  Card card_;
   Environment environment_;
   PointMeasurer measurer_;
   Progress progress_;

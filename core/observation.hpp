@@ -70,8 +70,11 @@ struct Observation {
   SampleInfo sample;
   std::vector<double> samples_s;
   SampleFlags flags;
-  std::vector<double>
-      skew_s;  // collectives, single calls: last start minus first start, per sample
+  // Collectives, calls one at a time (samples_s are back-to-back calls): per call, the last start
+  // minus the first, the last arriver's own time, and which rank that was. Empty otherwise.
+  std::vector<double> skew_s;
+  std::vector<double> transfer_s;
+  std::vector<int> late_rank;
   Outcome outcome = Outcome::measured;
   std::string reason;  // of skipped and failed: a sentence
   Policy policy;

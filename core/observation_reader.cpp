@@ -96,6 +96,8 @@ Observation read_observation(const JsonReader& r) {
   o.flags = {flags.require<std::vector<bool>>("throttled"),
              flags.require<std::vector<bool>>("outlier")};
   o.skew_s = r.require<std::vector<double>>("skew_s");
+  o.transfer_s = r.optional<std::vector<double>>("transfer_s", {});
+  o.late_rank = r.optional<std::vector<int>>("late_rank", {});
   read_outcome(r.object("outcome"), o);
   o.policy = read_policy(r.object("policy"));
   const auto verification = r.object("verification");
