@@ -1,56 +1,52 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #include <gnu/libc-version.h>
-#include <algorithm>
-
-#include <vector>
 
 #include "bench/benchmark.hpp"
+#include "core/build.hpp"
 #include "core/error.hpp"
-#include "kernels/memory_copy/memory_copy.hpp"
+#include "kernels/memory_copy/memory_copy_buffers.hpp"
 
 namespace moecal::bench {
 namespace {
 
 using namespace literals;
 using kernels::MemoryCopyShape;
-using kernels::MemoryCopyTensors;
 
-// Bytes that repeat with no period a block of memory has, so that a misplaced block is seen.
-std::byte pattern(std::size_t index) { return static_cast<std::byte>((index * 2654435761U) >> 13); }
-
-class CpuTrial final : public Trial {
+class MemoryCopyTrial final : public Trial {
  public:
-  explicit CpuTrial(const MemoryCopyShape& shape) : shape_{shape} {}
-
-  void launch(int set, Stream) override {
-    auto& buffers = sets_[static_cast<std::size_t>(set)];
-    kernels::memory_copy_cpu(shape_, {buffers.source.data(), buffers.target.data()});
+  MemoryCopyTrial(const MemoryCopyShape& shape, bool cuda) : shape_{shape}, cuda_{cuda} {
+    if (shape.bytes < 1) throw Unsupported{"there is nothing to copy"};
+  }
+  void launch(int set, Stream stream) override {
+    if constexpr (build::has_cuda)
+      if (cuda_) return kernels::memory_copy_cuda(shape_, buffers_->tensors(set), stream);
+    kernels::memory_copy_cpu(shape_, buffers_->tensors(set));
   }
   [[nodiscard]] Bytes footprint() const override {
     return Bytes{2 * static_cast<double>(shape_.bytes)};
   }
   void prepare(int sets) override {
-    const auto bytes = static_cast<std::size_t>(shape_.bytes);
-    std::vector<std::byte> source(bytes);
-    for (std::size_t i = 0; i < bytes; ++i) source[i] = pattern(i);
-    sets_.assign(static_cast<std::size_t>(sets), {source, std::vector<std::byte>(bytes)});
+    if constexpr (build::has_cuda)
+      if (cuda_) {
+        buffers_ = kernels::make_memory_copy_device_buffers(shape_, sets);
+        return;
+      }
+    buffers_ = kernels::make_memory_copy_host_buffers(shape_, sets);
   }
   [[nodiscard]] VerificationResult verify() override {
-    const bool equal = sets_[0].source == sets_[0].target;
+    const bool equal = buffers_->target(0) == kernels::memory_copy_pattern(shape_);
     return {equal ? 0.0 : 1.0, 0.0, "full"};
   }
   [[nodiscard]] LibraryInfo library() const override {
+    if (cuda_) return {"moecal", build::version, "16-byte accesses", 0};
     return {"glibc", gnu_get_libc_version(), "memcpy", 0};
   }
 
  private:
-  struct Buffers {
-    std::vector<std::byte> source;
-    std::vector<std::byte> target;
-  };
   MemoryCopyShape shape_;
-  std::vector<Buffers> sets_;
+  bool cuda_;
+  std::unique_ptr<kernels::MemoryCopyBuffers> buffers_;
 };
 
 Case make_case(std::int64_t bytes) {
@@ -75,11 +71,15 @@ class MemoryCopy final : public Benchmark {
     return kernels::memory_copy_work({c.point.at("bytes")});
   }
   [[nodiscard]] std::vector<Implementation> implementations() const override {
-    return {{"memcpy", "cpu"}};
+    std::vector<Implementation> found;
+    if (build::has_cuda) found.push_back({"own", "cuda"});
+    found.push_back({"memcpy", "cpu"});
+    return found;
   }
-  [[nodiscard]] std::unique_ptr<Trial> make_trial(const Implementation&, const Case& c,
-                                                  Context&) const override {
-    return std::make_unique<CpuTrial>(MemoryCopyShape{c.point.at("bytes")});
+  [[nodiscard]] std::unique_ptr<Trial> make_trial(const Implementation& implementation,
+                                                  const Case& c, Context&) const override {
+    return std::make_unique<MemoryCopyTrial>(MemoryCopyShape{c.point.at("bytes")},
+                                             implementation.backend == "cuda");
   }
 };
 

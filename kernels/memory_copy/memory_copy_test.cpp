@@ -4,7 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
+
+#include "tests/device_array.hpp"
 
 namespace moecal::kernels {
 namespace {
@@ -29,6 +32,27 @@ TEST(MemoryCopy, CopiesEveryByteAndNoneBeyond) {
 }
 
 TEST(MemoryCopy, TakesNullPointersForNothing) { memory_copy_cpu({0}, {nullptr, nullptr}); }
+
+using MemoryCopyKernel = tests::OnDevice;
+
+TEST_F(MemoryCopyKernel, CopiesEveryByteAndNoneBeyondAtAnyAlignment) {
+  for (const std::int64_t bytes : {0, 1, 15, 16, 17, 31, 33, 4096, 16385, 100003})
+    for (const std::int64_t offset : {0, 1, 16}) {
+      SCOPED_TRACE(testing::Message() << bytes << " bytes at offset " << offset);
+      const auto size = static_cast<std::size_t>(bytes + offset) + 1;
+      std::vector<unsigned char> source(size);
+      for (std::size_t i = 0; i < size; ++i) source[i] = static_cast<unsigned char>(i * 7 + 1);
+      std::vector<unsigned char> expected(size, 0x5a);
+      std::copy_n(source.begin() + offset, bytes, expected.begin() + offset);
+      tests::DeviceArray<unsigned char> from{source};
+      tests::DeviceArray<unsigned char> to{std::vector<unsigned char>(size, 0x5a)};
+      memory_copy_cuda({bytes},
+                       {reinterpret_cast<const std::byte*>(from.data()) + offset,
+                        reinterpret_cast<std::byte*>(to.data()) + offset},
+                       nullptr);
+      EXPECT_EQ(to.host(), expected);
+    }
+}
 
 }  // namespace
 }  // namespace moecal::kernels
