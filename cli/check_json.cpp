@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/check_output.hpp"
-#include "planning/explain.hpp"
+#include "planning/breakdown.hpp"
 
 namespace moecal::cli {
 namespace {
@@ -55,20 +55,23 @@ ordered_json findings_json(const ClaimResult& result) {
   return list;
 }
 
-ordered_json breakdown_json(const ReadingResult& reading) {
+ordered_json breakdown_json(const ReadingResult& reading, const std::string& unit) {
   auto list = ordered_json::array();
   if (!reading.value) return list;
-  for (const auto& recorded : reading.calls)
-    for (const auto& part : recorded.cost.parts)
-      list.push_back({{"operation", part.operation},
-                      {"call", recorded.call.str()},
-                      {"seconds", part.seconds},
-                      {"interval", {part.lo, part.hi}},
-                      {"call_contribution", recorded.contribution},
-                      {"model", part.model_id},
-                      {"provenance", part.provenance},
-                      {"flags", part.flags}});
+  for (const auto& share : breakdown(reading, unit))
+    list.push_back({{"operation", share.operation},
+                    {"calls", share.calls},
+                    {"seconds", share.seconds},
+                    {"share", share.share},
+                    {"models", share.models},
+                    {"flags", share.flags}});
   return list;
+}
+
+ordered_json replacement_json(const ClaimResult& result) {
+  const auto instead = replacement(result);
+  if (!instead) return nullptr;
+  return {{"value", instead->value}, {"interval", interval(instead->interval)}};
 }
 
 ordered_json claim_json(const ClaimResult& result) {
@@ -87,13 +90,14 @@ ordered_json claim_json(const ClaimResult& result) {
           {"interval", interval(result.main.interval)},
           {"floor", number(result.main.floor)},
           {"provenance", result.main.provenance},
+          {"replacement", replacement_json(result)},
           {"flags", result.main.flags},
           {"missing", result.main.missing},
           {"needs", claim.needs},
           {"readings", readings_json(result.readings)},
           {"contrasts", readings_json(result.contrasts)},
           {"findings", findings_json(result)},
-          {"breakdown", breakdown_json(result.main)}};
+          {"breakdown", breakdown_json(result.main, claim.unit)}};
 }
 
 ordered_json conclusion_json(const ConclusionResult& result) {

@@ -128,6 +128,29 @@ TEST(CheckVerb, ACardSettlesCollectivesAndConclusions) {
   EXPECT_EQ(gradients["cases"][1]["probability"], 0.0);  // 25 GB or 13 GB
 }
 
+// The committed coefficients: compact forms of published tables that end at 512 MiB.
+TEST(CheckVerb, B200sPublicDataSettleTheDocumentedCollectives) {
+  const auto run = check("--card b200-sxm --document b200-8gpu --json");
+  ASSERT_EQ(run.status, 0) << run.output;
+  const auto json = nlohmann::json::parse(run.output);
+  int answered = 0;
+  for (const auto& claim : json["claims"]) {
+    const auto id = claim["id"].get<std::string>();
+    const bool reduces = id.ends_with("dp-comm-time");
+    if (!reduces && !id.ends_with("ep-comm-time")) continue;
+    ++answered;
+    EXPECT_GT(claim["value"].get<double>(), claim["floor"].get<double>()) << id;
+    EXPECT_EQ(claim["flags"].dump().find("extrapolated") != std::string::npos, reduces) << id;
+    for (const auto& reading : claim["readings"])
+      EXPECT_EQ(reading["value"].is_null(),
+                reading["formula"].dump().find("permute") != std::string::npos)
+          << id << ": " << reading["name"];
+  }
+  EXPECT_EQ(answered, 4);
+  for (const auto& conclusion : json["conclusions"])
+    for (const auto& one : conclusion["cases"]) EXPECT_TRUE(one["probability"].is_number());
+}
+
 TEST(CheckVerb, JsonHasEveryClaimAndNullsWhereThereIsNothing) {
   const auto run = check("--json");
   const auto json = nlohmann::json::parse(run.output);

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "cli/check_output.hpp"
+#include "planning/breakdown.hpp"
 #include "planning/explain.hpp"
 
 namespace moecal::cli {
@@ -206,28 +207,36 @@ std::string findings_text(const ClaimResult& result) {
   return text.empty() ? "" : "  findings\n" + text;
 }
 
-// A share is the relative change of the value for a relative change of the cost: it adds up to
-// 100 % for a sum of costs, and is negative for what stands in a denominator.
-std::string breakdown_text(const ReadingResult& reading) {
-  if (reading.calls.empty()) return "";
-  const double total = reading.value ? *reading.value : reading.floor.value_or(0);
-  std::ostringstream text;
-  text << "  breakdown by operation"
-       << (reading.value && reading.interval ? "" : " (at nominal rates)") << "\n";
+std::string calls_text(const ReadingResult& reading) {
+  std::string text;
   for (const auto& recorded : reading.calls) {
-    text << "    " << std::left << std::setw(52) << recorded.call.str();
-    if (!recorded.cost.answered()) {
-      text << "missing: " << recorded.cost.missing << "\n";
-      continue;
-    }
-    text << std::right << std::setw(12) << number_text(recorded.cost.seconds()) << " s each"
-         << std::setw(9) << number_text(total == 0 ? 0 : 100 * recorded.contribution / total)
-         << " %";
-    for (const auto& part : recorded.cost.parts)
-      if (!part.model_id.empty()) text << "  " << part.model_id;
-    text << "\n";
+    text += "      " + recorded.call.str() + ": ";
+    if (recorded.cost.answered())
+      text += number_text(recorded.cost.seconds()) + " s each\n";
+    else
+      text += "missing: " + recorded.cost.missing + "\n";
   }
-  return text.str();
+  return text;
+}
+
+std::string share_row(const OperationShare& share) {
+  std::ostringstream row;
+  row << "    " << std::left << std::setw(18) << share.operation << std::right << std::setw(8)
+      << number_text(share.calls) << " calls" << std::setw(12) << number_text(share.seconds) << " s"
+      << std::setw(9) << number_text(100 * share.share) << " %";
+  if (!share.models.empty()) row << "  " << join(share.models, ", ");
+  row << "\n";
+  if (!share.flags.empty()) row << "      flags: " << join(share.flags, "; ") << "\n";
+  return row.str();
+}
+
+std::string breakdown_text(const ClaimResult& result) {
+  const auto& reading = result.main;
+  if (reading.calls.empty()) return "";
+  std::string text = std::string{"  breakdown by operation"} +
+                     (reading.interval ? "" : " (at nominal rates)") + "\n";
+  for (const auto& share : breakdown(reading, result.claim->unit)) text += share_row(share);
+  return text + calls_text(reading);
 }
 
 }  // namespace
@@ -250,6 +259,10 @@ std::string claim_text(const ClaimResult& result, const Document& document) {
   text += item("because", result.why);
   if (claim.formula.empty()) return text;
   text += item("value", value_text(result.main, unit_of(claim)));
+  if (const auto instead = replacement(result))
+    text += item("instead", number_text(instead->value) + " " +
+                                (instead->interval ? interval(instead->interval) + " " : "") +
+                                unit_of(claim));
   if (result.main.floor) text += item("floor", number(result.main.floor) + " " + unit_of(claim));
   text += item("formula", claim.formula);
   for (const auto& parameter : claim.parameters)
@@ -259,7 +272,7 @@ std::string claim_text(const ClaimResult& result, const Document& document) {
   for (const auto& missing : result.main.missing) text += item("missing", missing);
   for (const auto& flag : result.main.flags) text += item("flag", flag);
   if (!claim.needs.empty()) text += item("needs", join(claim.needs, ", "));
-  return text + readings_text(result) + findings_text(result) + breakdown_text(result.main);
+  return text + readings_text(result) + findings_text(result) + breakdown_text(result);
 }
 
 }  // namespace moecal::cli

@@ -14,6 +14,7 @@
 #include "core/data_dir.hpp"
 #include "core/error.hpp"
 #include "core/json_reader.hpp"
+#include "planning/breakdown.hpp"
 #include "planning/measured_source.hpp"
 #include "planning/propagate.hpp"
 
@@ -49,7 +50,8 @@ struct OneClaim {
     return check(card).verdict;
   }
   void add_finding(const std::string& check, const std::string& basis, const std::string& formula) {
-    claim.findings.push_back({check, basis, formula, "s", "", std::nullopt, claim.comparison});
+    claim.findings.push_back(
+        {check, basis, formula, "s", "", std::nullopt, claim.comparison, false});
   }
   Document document;
   Claim claim;
@@ -265,6 +267,36 @@ TEST(Check, AFormulaThatDividesByNothingIsUnmeasured) {
   EXPECT_THAT(one.check(&card).why, HasSubstr("divides by nothing"));
   one.claim.formula = "1/(2-2)";
   EXPECT_THROW((void)one.check(&card), InvalidInput);
+}
+
+TEST(Breakdown, ByOperationWithCallsAndShares) {
+  OneClaim one;
+  one.claim.checkability = "measured";
+  one.claim.unit = "ms";
+  one.claim.comparison.value = 1;
+  one.claim.formula = "1e3*(32*2*all_to_all(1e6, 2, nvlink) + all_reduce(64e6, 2, nvlink))";
+  const auto source = fake_measurements(1e-9);
+  const auto card = card_with(source);
+  const auto result = one.check(&card);
+  const auto shares = breakdown(result.main, one.claim.unit);
+  ASSERT_EQ(shares.size(), 2u);
+  EXPECT_EQ(shares[0].operation, "all_to_all");
+  EXPECT_NEAR(shares[0].calls, 64, 1e-6);
+  EXPECT_NEAR(shares[0].seconds, 0.064, 1e-9);
+  EXPECT_NEAR(shares[0].share, 0.5, 1e-9);
+  EXPECT_NEAR(shares[1].calls, 1, 1e-6);
+  EXPECT_THAT(shares[1].models, ElementsAre("model-all_reduce"));
+  ASSERT_TRUE(replacement(result));
+  EXPECT_NEAR(replacement(result)->value, 128, 1e-6);
+}
+
+TEST(Breakdown, AContradictionOffersWhatItComputed) {
+  OneClaim one;
+  one.claim.formula = "2";
+  EXPECT_FALSE(replacement(one.check()));
+  one.add_finding("consistency", "stated", "3");
+  EXPECT_EQ(replacement(one.check())->value, 3);
+  EXPECT_FALSE(replacement(one.check())->interval);
 }
 
 TEST(Check, AConclusionHasAProbability) {

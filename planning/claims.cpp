@@ -85,6 +85,7 @@ std::vector<Finding> read_findings(const JsonReader& reader, const Claim& claim)
     finding.unit = one.optional("unit", claim.unit);
     finding.note = one.optional<std::string>("note", "");
     finding.claimed = read_claimed(one);
+    finding.nominal_hardware = one.optional<std::string>("hardware", "document") == "nominal";
     finding.comparison = read_comparison(one, claim.comparison);
     findings.push_back(std::move(finding));
   }

@@ -46,6 +46,7 @@ struct Finding {
   std::string check, basis, formula, unit, note;
   std::optional<std::string> claimed;  // formula of the claim's `value`; absent: the value itself
   Comparison comparison;               // the claim's own unless the finding names another
+  bool nominal_hardware = false;       // rests on nominal figures that the document does not state
 };
 
 struct Claim {

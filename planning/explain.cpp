@@ -35,10 +35,8 @@ std::string comparison_text(const FindingResult& result) {
 }
 
 std::string lead(const Finding& finding) {
-  if (finding.check == "floor") return "floor: ";
-  if (finding.check == "capacity") return "capacity: ";
   if (finding.check == "nominal") return "at nominal rates: ";
-  return finding.check + ": ";
+  return finding.check + (finding.nominal_hardware ? " of nominal hardware: " : ": ");
 }
 
 std::string explain_prediction(const ClaimResult& result) {
