@@ -1,0 +1,120 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+// `moecal measure` as a user runs it, on a program that only lets time pass.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <thread>
+
+#include "core/json_reader.hpp"
+#include "core/observation.hpp"
+
+namespace moecal::cli {
+namespace {
+
+using testing::HasSubstr;
+
+class Measure : public testing::Test {
+ protected:
+  Measure() {
+    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
+    folder_ = std::filesystem::temp_directory_path() /
+              ("moecal_measure_test_" + std::string{info->name()} + std::to_string(getpid()));
+    std::filesystem::create_directories(folder_);
+    out_ = folder_ / "run.jsonl";
+  }
+  ~Measure() override { std::filesystem::remove_all(folder_); }
+
+  [[nodiscard]] pid_t start(const std::string& arguments) const {
+    const std::string command = "exec " MOECAL_PROGRAM " measure " + arguments + " >" +
+                                (folder_ / "stdout").string() + " 2>" +
+                                (folder_ / "stderr").string();
+    const pid_t child = fork();
+    if (child == 0) {
+      execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+      _exit(127);
+    }
+    return child;
+  }
+  [[nodiscard]] static int wait(pid_t child) {
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+  [[nodiscard]] int run(const std::string& arguments) const { return wait(start(arguments)); }
+  [[nodiscard]] std::string recording() const {
+    return "--programs-dir " MOECAL_TESTING_PROGRAMS " --device cpu --run-id test --out " + out_;
+  }
+  [[nodiscard]] std::string printed() const { return read_file(folder_ / "stdout"); }
+  [[nodiscard]] std::string said() const { return read_file(folder_ / "stderr"); }
+  // What was printed, with this test's own paths taken out.
+  [[nodiscard]] std::string normalised() const {
+    auto text = std::regex_replace(printed(), std::regex{folder_.string()}, "FOLDER");
+    return std::regex_replace(text, std::regex{MOECAL_TESTING_PROGRAMS}, "PROGRAMS");
+  }
+  static std::string golden(const std::string& name) {
+    return read_file(MOECAL_SOURCE_DIR "/cli/golden/" + name);
+  }
+
+  std::filesystem::path folder_;
+  std::string out_;
+};
+
+TEST_F(Measure, HelpIsAsInTheGoldenFile) {
+  ASSERT_EQ(run("--help"), 0);
+  EXPECT_EQ(printed(), golden("measure_help.txt"));
+}
+
+TEST_F(Measure, SumsUpWhatThePointsCameTo) {
+  ASSERT_EQ(run(recording() + " --seconds-per-point 0.001"), 0) << said();
+  EXPECT_EQ(normalised(), golden("measure.txt"));
+  EXPECT_EQ(read_observations(out_).observations.size(), 40U);
+}
+
+TEST_F(Measure, SaysHowToGoOnAfterAFailure) {
+  EXPECT_EQ(run(recording() + " --seconds-per-point 0.001 --suite planner"), 1);
+  EXPECT_EQ(normalised(), golden("measure_failed.txt"));
+}
+
+TEST_F(Measure, PassesAnInterruptOnAndResumes) {
+  const pid_t child = start(recording() + " --seconds-per-point 0.05");
+  std::error_code missing;
+  for (int i = 0; i < 1000; ++i) {
+    const auto size = std::filesystem::file_size(out_, missing);
+    if (!missing && size > 2000) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  }
+  kill(child, SIGINT);
+  EXPECT_EQ(wait(child), 130) << said();
+  EXPECT_THAT(printed(), HasSubstr("stopped on request"));
+  EXPECT_THAT(printed(), HasSubstr("to go on: moecal measure --suite quick --out " + out_));
+  EXPECT_THAT(said(), HasSubstr("stopped: interrupted"));
+  EXPECT_LT(read_observations(out_).observations.size(), 40U);
+  EXPECT_EQ(run(recording() + " --seconds-per-point 0.05"), 0);
+  EXPECT_EQ(read_observations(out_).observations.size(), 40U);
+}
+
+TEST_F(Measure, RefusesWhatItCannotUnderstand) {
+  std::ofstream{folder_ / "suite.jsonl"} << R"({"operation": "spin", "point": {"index": 1}})"
+                                         << "\n"
+                                         << R"({"operation": "spim", "point": {"index": 1}})";
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {recording() + " --only gemm", "--only: no program here measures 'gemm'; there are: spin"},
+      {recording() + " --suite fast", "--suite fast: neither quick, planner or full nor a file"},
+      {recording() + " --suite " + (folder_ / "suite.jsonl").string(),
+       "suite.jsonl:2: no program here measures 'spim'"},
+      {"--programs-dir " + folder_.string(), "there are no benchmark programs (bench_*) in"}};
+  for (const auto& [arguments, message] : cases) {
+    EXPECT_EQ(run(arguments), 2) << arguments;
+    EXPECT_THAT(said(), HasSubstr(message));
+  }
+}
+
+}  // namespace
+}  // namespace moecal::cli
