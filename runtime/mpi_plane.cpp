@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/mpi_plane.hpp"
 
-#include <mpi.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -11,20 +9,12 @@
 #include <thread>
 #include <vector>
 
-#include "core/error.hpp"
+#include "runtime/check_mpi.hpp"
 
 namespace moecal {
 namespace {
 
 using std::chrono::steady_clock;
-
-void check(int code, const std::string& attempted) {
-  if (code == MPI_SUCCESS) return;
-  char text[MPI_MAX_ERROR_STRING] = "";
-  int length = 0;
-  MPI_Error_string(code, text, &length);
-  throw Error{attempted + " failed: " + std::string(text, static_cast<std::size_t>(length))};
-}
 
 /// Tests a request until it is done or the time is up; gives its core away in between, because
 /// ranks may outnumber cores.
@@ -32,7 +22,7 @@ bool finish(MPI_Request& request, std::chrono::milliseconds within) {
   const auto deadline = steady_clock::now() + within;
   for (;;) {
     int done = 0;
-    check(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+    check_mpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
     if (done != 0) return true;
     if (steady_clock::now() > deadline) return false;
     std::this_thread::yield();
@@ -45,9 +35,9 @@ class MpiPlane final : public ControlPlane {
       : communicator_{communicator}, owns_library_{owns_library}, timeout_{timeout} {
     MPI_Comm_rank(communicator_, &rank_);
     MPI_Comm_size(communicator_, &size_);
-    check(MPI_Comm_set_errhandler(communicator_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+    check_mpi(MPI_Comm_set_errhandler(communicator_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
     // Reports of lateness travel apart, so that they cannot meet a measured operation.
-    check(MPI_Comm_dup(communicator_, &reports_), "MPI_Comm_dup");
+    check_mpi(MPI_Comm_dup(communicator_, &reports_), "MPI_Comm_dup");
   }
 
   ~MpiPlane() override {
@@ -67,31 +57,31 @@ class MpiPlane final : public ControlPlane {
 
   void barrier() override {
     MPI_Request request;
-    check(MPI_Ibarrier(communicator_, &request), called("barrier"));
+    check_mpi(MPI_Ibarrier(communicator_, &request), called("barrier"));
     wait(request, "barrier");
   }
 
   using ControlPlane::max;
   void max(std::span<double> values) override {
     MPI_Request request;
-    check(MPI_Iallreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()), MPI_DOUBLE,
-                         MPI_MAX, communicator_, &request),
-          called("max"));
+    check_mpi(MPI_Iallreduce(MPI_IN_PLACE, values.data(), static_cast<int>(values.size()),
+                             MPI_DOUBLE, MPI_MAX, communicator_, &request),
+              called("max"));
     wait(request, "max");
   }
 
   void broadcast(std::span<char> bytes, int root) override {
     MPI_Request request;
-    check(MPI_Ibcast(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, root, communicator_,
-                     &request),
-          called("broadcast"));
+    check_mpi(MPI_Ibcast(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, root,
+                         communicator_, &request),
+              called("broadcast"));
     wait(request, "broadcast");
   }
 
   [[nodiscard]] std::unique_ptr<ControlPlane> split(int colour) override {
     barrier();  // MPI_Comm_split has no time-out of its own
     MPI_Comm part = MPI_COMM_NULL;
-    check(MPI_Comm_split(communicator_, colour, rank_, &part), called("split"));
+    check_mpi(MPI_Comm_split(communicator_, colour, rank_, &part), called("split"));
     return std::make_unique<MpiPlane>(part, false, timeout_);
   }
 
@@ -149,7 +139,7 @@ class MpiPlane final : public ControlPlane {
 
 std::unique_ptr<ControlPlane> make_mpi_plane(std::chrono::milliseconds timeout) {
   int provided = 0;
-  check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided), "MPI_Init_thread");
+  check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided), "MPI_Init_thread");
   return std::make_unique<MpiPlane>(MPI_COMM_WORLD, true, timeout);
 }
 

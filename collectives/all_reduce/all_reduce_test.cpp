@@ -1,0 +1,66 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "collectives/all_reduce/all_reduce.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <vector>
+
+#include "core/error.hpp"
+#include "tests/local_ranks.hpp"
+
+namespace moecal::collectives {
+namespace {
+
+TEST(AllReduceLocal, AddsWhatTheRanksHave) {
+  const CollectiveShape shape{.bytes = 8, .dtype = Dtype::f32, .group = 3};
+  const std::vector<std::vector<float>> sent{{1, 10}, {2, 20}, {4, 0.5F}};
+  testing::LocalRanks ranks{shape};
+  for (int rank = 0; rank < 3; ++rank) std::memcpy(ranks.send[rank].data(), sent[rank].data(), 8);
+  all_reduce_local(shape, ranks.tensors());
+  for (int rank = 0; rank < 3; ++rank) {
+    std::vector<float> received(2);
+    std::memcpy(received.data(), ranks.receive[rank].data(), 8);
+    EXPECT_EQ(received, (std::vector<float>{7, 30.5F}));
+  }
+}
+
+TEST(AllReducePattern, IsExactlyWhatTheOracleMakesOfIt) {
+  for (const Dtype dtype : {Dtype::f32, Dtype::f16, Dtype::bf16})
+    for (const int group : {1, 2, 4, 64, 128})
+      for (const std::int64_t elements : {0, 1, 31, 33, 4096}) {
+        const CollectiveShape shape{elements * size_of(dtype), dtype, group};
+        testing::LocalRanks ranks{shape};
+        for (int rank = 0; rank < group; ++rank) all_reduce_fill(shape, rank, ranks.send[rank]);
+        all_reduce_local(shape, ranks.tensors());
+        EXPECT_EQ(all_reduce_error(shape, ranks.receive.back()), 0) << elements << " x " << group;
+      }
+}
+
+TEST(AllReducePattern, NoticesOneWrongElement) {
+  const CollectiveShape shape{.bytes = 33 * 4, .dtype = Dtype::f32, .group = 4};
+  testing::LocalRanks ranks{shape};
+  for (int rank = 0; rank < 4; ++rank) all_reduce_fill(shape, rank, ranks.send[rank]);
+  all_reduce_local(shape, ranks.tensors());
+  ranks.receive[0][32 * 4 + 3] ^= std::byte{1};
+  EXPECT_GT(all_reduce_error(shape, ranks.receive[0]), 0);
+}
+
+TEST(AllReducePattern, RefusesSumsThatAreNotExact) {
+  std::vector<std::byte> send(2);
+  EXPECT_THROW(all_reduce_fill({2, Dtype::bf16, 512}, 0, send), Unsupported);
+  EXPECT_THROW(all_reduce_fill({2, Dtype::fp8_e4m3, 2}, 0, send), Unsupported);
+}
+
+TEST(AllReduceWork, IsThatOfARing) {
+  const Work work = all_reduce_work({.bytes = 1 << 20, .dtype = Dtype::bf16, .group = 4});
+  EXPECT_EQ(work.sent, Bytes{1.5 * (1 << 20)});
+  EXPECT_EQ(work.messages, 6);
+  EXPECT_EQ(work.flops, Flops{0.75 * (1 << 19)});
+  EXPECT_EQ(all_reduce_busbw_factor(2), 1);
+  EXPECT_EQ(all_reduce_busbw_factor(8), 1.75);
+}
+
+}  // namespace
+}  // namespace moecal::collectives

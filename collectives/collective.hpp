@@ -1,0 +1,32 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "core/dtype.hpp"
+
+// NCCL's own communicator type, declared so that no header of moecal needs NCCL's.
+struct ncclComm;
+
+namespace moecal::collectives {
+
+using NcclCommunicator = ncclComm*;
+
+/// One collective over the ranks of one group. What `bytes` counts is each collective's own word:
+/// see collectives/README.md.
+struct CollectiveShape {
+  std::int64_t bytes = 0;
+  Dtype dtype = Dtype::f32;
+  int group = 1;  // ranks
+
+  [[nodiscard]] std::int64_t elements() const { return bytes / size_of(dtype); }
+};
+
+/// One rank's buffers: device memory for NCCL, host memory otherwise; they do not overlap.
+struct CollectiveTensors {
+  const std::byte* send = nullptr;
+  std::byte* receive = nullptr;
+};
+
+}  // namespace moecal::collectives

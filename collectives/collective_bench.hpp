@@ -1,0 +1,67 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench/benchmark.hpp"
+#include "collectives/collective.hpp"
+#include "collectives/groups.hpp"
+
+/// What all collectives' benchmarks share: groups, sweep, buffers and verification.
+namespace moecal::collectives {
+
+/// A collective as its *_bench.cpp describes it.
+struct CollectiveOperation {
+  struct MpiImplementation {
+    /// Throws Unsupported for what the call cannot do, before any rank waits in it.
+    void (*check)(const CollectiveShape&) = nullptr;
+    void (*run)(const CollectiveShape&, const CollectiveTensors&, ControlPlane& group) = nullptr;
+  };
+  using Nccl = void (*)(const CollectiveShape&, const CollectiveTensors&, NcclCommunicator, Stream);
+  struct NcclImplementation {
+    std::string name;
+    Nccl run;
+  };
+
+  std::string name;
+  std::vector<Dtype> dtypes;                // payloads swept, MPI's first
+  std::vector<std::int64_t> planner_bytes;  // sizes that the documents name
+  Work (*work)(const CollectiveShape&) = nullptr;
+  void (*fill)(const CollectiveShape&, int rank, std::span<std::byte> send) = nullptr;
+  double (*error)(const CollectiveShape&, int rank, std::span<const std::byte> receive) = nullptr;
+  MpiImplementation mpi{};  // null in a build without MPI
+  std::vector<NcclImplementation> nccl{};
+};
+
+/// The control planes of the groups of a launch, split once each.
+class GroupPlanes {
+ public:
+  /// Collective over `world` on the first call for a spec; the plane of this rank's group.
+  [[nodiscard]] ControlPlane& of(const GroupSpec& spec, ControlPlane& world);
+
+ private:
+  std::vector<std::pair<GroupSpec, std::unique_ptr<ControlPlane>>> planes_;
+};
+
+[[nodiscard]] CollectiveShape to_shape(const bench::Case& c);
+[[nodiscard]] std::unique_ptr<bench::Benchmark> make_collective_benchmark(
+    CollectiveOperation operation);
+
+/// A trial's rank in its group, and what it is to run.
+struct NcclTask {
+  const CollectiveOperation& operation;
+  CollectiveOperation::Nccl run = nullptr;
+  CollectiveShape shape;
+  GroupSpec spec;
+};
+/// NCCL communicators of a launch, made once per way to group it.
+class NcclGroups;
+[[nodiscard]] std::shared_ptr<NcclGroups> make_nccl_groups();
+[[nodiscard]] std::unique_ptr<bench::Trial> make_nccl_trial(const NcclTask& task,
+                                                            NcclGroups& groups,
+                                                            bench::Context& context);
+
+}  // namespace moecal::collectives

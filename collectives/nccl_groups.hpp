@@ -1,0 +1,42 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <string>
+#include <vector>
+
+#include "collectives/collective.hpp"
+#include "collectives/groups.hpp"
+#include "runtime/control_plane.hpp"
+
+namespace moecal::collectives {
+
+/// The NCCL communicators of a launch: one of all ranks, whose identity rank 0 broadcasts, and one
+/// per way to group it, split from that. A device must be current.
+class NcclGroups {
+ public:
+  NcclGroups() = default;
+  ~NcclGroups();
+  NcclGroups(const NcclGroups&) = delete;
+  NcclGroups& operator=(const NcclGroups&) = delete;
+
+  /// This rank's group. Collective over `world` on the first call for a spec.
+  /// @throws Error saying what NCCL said.
+  [[nodiscard]] NcclCommunicator of(const GroupSpec& spec, ControlPlane& world);
+
+ private:
+  struct Known {
+    GroupSpec spec;
+    NcclCommunicator communicator = nullptr;
+  };
+  NcclCommunicator world_ = nullptr;
+  std::vector<Known> known_;
+};
+
+/// NCCL reports what went wrong on the wire later, and only when asked.
+/// @throws Error naming the rank, the operation and what NCCL said.
+void check_async_error(NcclCommunicator communicator, const std::string& operation);
+
+/// Of the NCCL library that runs, not of its header: "2.28.9".
+[[nodiscard]] std::string nccl_library_version();
+
+}  // namespace moecal::collectives
