@@ -104,10 +104,10 @@ class Importer {
     const auto& ranks = run.launch.ranks;
     imported_.notes.push_back(
         run.operation + " (from " + answer.known_from + ") over " + std::to_string(ranks.group) +
-        " ranks (from " + run.launch.known_from + ") on " + std::to_string(ranks.nodes) +
-        (ranks.nodes == 1 ? " node" : " nodes") + (run.launch.nodes_assumed ? " (assumed)" : "") +
-        " of " + run.environment.system + ", " + run.table.library_name + " " +
-        version_of(run.table));
+        (ranks.group == 1 ? " rank" : " ranks") + " (from " + run.launch.known_from + ") on " +
+        std::to_string(ranks.nodes) + (ranks.nodes == 1 ? " node" : " nodes") +
+        (run.launch.nodes_assumed ? " (assumed)" : "") + " of " + run.environment.system + ", " +
+        run.table.library_name + " " + version_of(run.table));
     const auto& device = run.environment.device_name;
     if (!options_.card.empty() && !device.empty() && slug(device) != slug(options_.card))
       imported_.notes.push_back("the file names '" + device + "'; --card " + run.card.id +
@@ -148,7 +148,9 @@ class Importer {
   [[nodiscard]] static std::string factor_problem(const Run& run, const NcclRow& row,
                                                   const NcclTiming& timing) {
     const int n = run.launch.ranks.group;
-    if (n < 2) return "one rank: nothing crosses a link";
+    if (n < 2)
+      return timing.busbw.value > 0 ? "busbw is above 0, but only one rank is listed: give --ranks"
+                                    : "one rank: nothing crosses a link";
     const double expected = bus_factor(run.operation, n);
     if (factor_range(row.bytes, timing).holds(expected)) return "";
     const double found =

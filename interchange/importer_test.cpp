@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -70,7 +71,7 @@ const std::string kRow =
     "  "
     "20.97   36.70      0\n";
 
-// ---- nccl-tests: the plain case -----------------------------------------------------------------
+// ---- nccl-tests: the plain case
 
 TEST(NcclTests, RowsBecomeTwoObservationsInSiUnits) {
   const auto imported =
@@ -111,7 +112,6 @@ TEST(NcclTests, ObservationsSurviveTheirFile) {
 }
 
 // ---- nccl-tests: what launchers and releases do to the text
-// --------------------------------------
 
 struct Variant {
   const char* name;
@@ -202,7 +202,6 @@ TEST(NcclTests, SeveralRunsOfOneFileKeepTheirOwnHeads) {
 }
 
 // ---- nccl-tests: what the file does not say
-// ------------------------------------------------------
 
 TEST(NcclTests, RanksAreRecoveredFromTheRates) {
   const auto imported = import_text(kRow, {.card = "b200-sxm", .operation = "all_reduce"});
@@ -280,7 +279,6 @@ TEST(NcclTests, UnknownDevicesAreRefusedUnlessTheUserNamesTheCard) {
 }
 
 // ---- nccl-tests: what is not believed
-// ------------------------------------------------------------
 
 std::string refusal(const std::string& rows) {
   const auto imported = import_text(kHead + devices(8) + kRow + rows, {.operation = "all_reduce"});
@@ -313,7 +311,11 @@ TEST(NcclTests, OneRankIsNoCollective) {
   const auto imported =
       import_text(kHead + devices(1) + "1048576 262144 float sum -1 5.00 209.72 0.00 0\n", {},
                   "all_reduce.txt");
-  EXPECT_THAT(reasons(imported), ElementsAre(HasSubstr("one rank")));
+  EXPECT_THAT(reasons(imported), ElementsAre(HasSubstr("one rank: nothing crosses a link")));
+  const auto cut_short =
+      import_text(kHead + devices(1) + "1048576 262144 float sum -1 100.0 10.49 18.35 0\n", {},
+                  "all_reduce.txt");
+  EXPECT_THAT(reasons(cut_short), ElementsAre(HasSubstr("only one rank is listed: give --ranks")));
 }
 
 TEST(NcclTests, WrongResultsAreFailedObservations) {
@@ -340,8 +342,39 @@ TEST(NcclTests, CpuTimesAreNotTheCollectives) {
               ElementsAre(HasSubstr("of the CPU (option -C)")));
 }
 
+// Real logs, where they are at hand: how many observations each holds, and what its run was.
+struct PublicLog {
+  const char* file;
+  const char* card;
+  std::size_t observations;
+  const char* operation;
+  int ranks, nodes;
+};
+
+TEST(NcclTests, PublicLogsAreImported) {
+  const char* data = std::getenv("MOECAL_PUBLIC_DATA");
+  if (data == nullptr) GTEST_SKIP() << "MOECAL_PUBLIC_DATA names no folder with public logs";
+  const std::vector<PublicLog> logs{
+      {"a100-64gb_leonardo_2r_sendrecv", "", 58, "send_recv", 2, 1},
+      {"aws_p5_h100_nccl-tests_readme_1", "h100-sxm", 58, "all_reduce", 16, 2},
+      {"b200_gcp-a4_8r_all_reduce", "", 12, "all_reduce", 8, 1},
+      {"b200_gke_2n16r_all_gather", "", 48, "all_gather", 16, 2},
+      {"mi250x-64gb_16r_all_reduce_small", "mi250x", 16, "all_reduce", 16, 2},
+      {"mi250x-64gb_4n32r_all_gather_srunlabel", "mi250x", 12, "all_gather", 32, 4},
+      {"mpich_prefixed_interleaved_h100", "h100-sxm", 20, "all_reduce", 24, 3},
+      {"superbench_a100-40gb_8r_allreduce", "", 64, "all_reduce", 8, 1},
+      {"superbench_a100-40gb_8r_alltoall", "", 58, "all_to_all", 8, 1}};
+  for (const auto& log : logs) {
+    const auto imported =
+        import_file(std::string{data} + "/logs/" + log.file + ".txt", {.card = log.card});
+    ASSERT_EQ(imported.observations.size(), log.observations) << log.file;
+    EXPECT_EQ(imported.observations[0].operation, log.operation) << log.file;
+    EXPECT_EQ(imported.observations[0].ranks.group, log.ranks) << log.file;
+    EXPECT_EQ(imported.observations[0].ranks.nodes, log.nodes) << log.file;
+  }
+}
+
 // ---- aiconfigurator
-// ------------------------------------------------------------------------------
 
 const std::string kNcclHead =
     "framework,version,device,op_name,kernel_source,nccl_dtype,num_gpus,message_size,latency\n";
@@ -415,7 +448,6 @@ TEST(Aiconfigurator, BadRowsAreRefusedWithTheirLine) {
 }
 
 // ---- the door
-// ------------------------------------------------------------------------------------
 
 TEST(Importer, SaysWhatItReadsWhenAFileIsInNoKnownFormat) {
   EXPECT_THAT(what_is_wrong("hello\n"), HasSubstr("is in no format moecal reads"));
