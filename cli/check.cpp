@@ -121,11 +121,24 @@ void require_known_document(const Options& options, const planning::ClaimSet& se
   throw InvalidInput{"unknown document '" + options.document + "'; known:" + known};
 }
 
+// Without --card: the card of the coefficients that were named, if they are of one.
+std::string chosen_card(const Options& options) {
+  if (!options.card.empty() || options.coefficients.empty()) return options.card;
+  std::set<std::string> cards;
+  for (const auto& path : options.coefficients)
+    for (const auto& model : calibration::read_coefficients(path).models) cards.insert(model.card);
+  if (cards.size() == 1) return *cards.begin();
+  std::string text =
+      "the coefficients are of " + std::to_string(cards.size()) + " cards; choose one with --card:";
+  for (const auto& card : cards) text += " " + card;
+  throw InvalidInput{text};
+}
+
 CheckReport make_report(const Options& options, const planning::ClaimSet& set) {
   require_known_document(options, set);
   std::unique_ptr<Predictor> predictor;
-  if (!options.card.empty())
-    predictor = std::make_unique<Predictor>(options.card, options.coefficients);
+  if (const auto card = chosen_card(options); !card.empty())
+    predictor = std::make_unique<Predictor>(card, options.coefficients);
   CheckReport report;
   const planning::ChosenCard* card = predictor ? &predictor->chosen : nullptr;
   if (predictor) {
@@ -151,8 +164,6 @@ void require_claim(const Options& options, const CheckReport& report) {
 }
 
 void run(const Options& options) {
-  if (options.card.empty() && !options.coefficients.empty())
-    throw InvalidInput{"--coefficients needs --card: the card that they are to speak for"};
   const auto folder = options.claims_folder.empty() ? data_path("claims") : options.claims_folder;
   const auto set = planning::read_claims(folder);
   const auto report = make_report(options, set);
@@ -170,7 +181,9 @@ void run(const Options& options) {
 void add_check(CLI::App& app) {
   auto* verb = app.add_subcommand("check", kAbout);
   auto options = std::make_shared<Options>();
-  verb->add_option("--card", options->card, "Card to predict for: an id, an alias or a device name")
+  verb->add_option("--card", options->card,
+                   "Card to predict for: an id, an alias or a device name; default: the "
+                   "one card of --coefficients")
       ->type_name("CARD");
   verb->add_option("--coefficients", options->coefficients,
                    "Files that `moecal fit` wrote; default results/coefficients/CARD.json")

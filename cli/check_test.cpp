@@ -193,7 +193,10 @@ TEST(CheckVerb, SaysWhatIsWrong) {
   expect_error("--claim memory.total", HasSubstr("in more than one document"));
   expect_error("--card nope", AllOf(HasSubstr("unknown card 'nope'"), HasSubstr("b200-sxm")));
   expect_error("--card h100-64", HasSubstr("no coefficients of card 'h100-64'"));
-  expect_error("--coefficients x.json", HasSubstr("needs --card"));
+  expect_error("--coefficients x.json", HasSubstr("x.json"));
+  expect_error("--coefficients " + coefficients_file() + " " +
+                   data_path("results/coefficients/h200-sxm.json"),
+               AllOf(HasSubstr("2 cards"), HasSubstr("b200-sxm"), HasSubstr("h200-sxm")));
   expect_error("--card h200-sxm --coefficients " + coefficients_file(),
                AllOf(HasSubstr("no model of card 'h200-sxm'"), HasSubstr("b200-sxm")));
   expect_error("--claims /no/such", HasSubstr("/no/such"));

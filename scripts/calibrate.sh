@@ -69,11 +69,10 @@ measured=0
 say "fitting"
 "$moecal" fit "$out/observations.jsonl" --out "$out/coefficients.json" --csv "$out/coefficients.csv" | tee "$out/fit.txt"
 
-card=$("$moecal" fit --show-card "$out/coefficients.json")
-say "checking the planning documents against this machine ($card)"
-"$moecal" check --card "$card" --coefficients "$out/coefficients.json" >"$out/check.txt"
-"$moecal" check --card "$card" --coefficients "$out/coefficients.json" --json >"$out/check.json"
-sed '/^$/q' "$out/check.txt"
+say "checking the planning documents against this machine"
+"$moecal" check --coefficients "$out/coefficients.json" >"$out/check.txt"
+"$moecal" check --coefficients "$out/coefficients.json" --json >"$out/check.json"
+sed -n '/^document /,/^all /p' "$out/check.txt"
 
 say "wrote"
 printf '  %-28s %s\n' "$out/observations.jsonl" "every point, raw samples, skipped and failed ones too" \
