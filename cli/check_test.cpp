@@ -13,6 +13,7 @@
 #include <regex>
 
 #include "calibration/coefficients.hpp"
+#include "core/data_dir.hpp"
 #include "core/json_reader.hpp"
 
 // `moecal check` as a user runs it. MOECAL_UPDATE_GOLDEN=1 rewrites the golden files.
