@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+
+#include "bench/benchmark.hpp"
+#include "calibration/features.hpp"
+
+// A fit knows an operation's FLOPs and bytes from its point alone (calibration may not include
+// kernels), a kernel states them beside its code: the two must be the same formula.
+namespace moecal::bench {
+
+std::unique_ptr<Benchmark> make_expert_gemm();
+std::unique_ptr<Benchmark> make_memory_copy();
+std::unique_ptr<Benchmark> make_permute();
+std::unique_ptr<Benchmark> make_topk_gate();
+std::unique_ptr<Benchmark> make_unpermute();
+
+namespace {
+
+class WorkAgreement : public testing::TestWithParam<std::unique_ptr<Benchmark> (*)()> {};
+
+TEST_P(WorkAgreement, OfKernelAndFitInEveryCase) {
+  const auto benchmark = GetParam()();
+  const auto cases = benchmark->sweep(Suite::planner, 1);
+  ASSERT_FALSE(cases.empty());
+  for (const auto& c : cases) {
+    const Work stated = benchmark->work(c);
+    const Work fitted = calibration::work_of(benchmark->operation(), c.point, c.dtypes);
+    SCOPED_TRACE(benchmark->operation() + " " + c.dtypes.a);
+    EXPECT_DOUBLE_EQ(stated.flops.value(), fitted.flops.value());
+    EXPECT_DOUBLE_EQ(stated.read.value(), fitted.read.value());
+    EXPECT_DOUBLE_EQ(stated.written.value(), fitted.written.value());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Kernels, WorkAgreement,
+                         testing::Values(make_expert_gemm, make_memory_copy, make_permute,
+                                         make_topk_gate, make_unpermute));
+
+}  // namespace
+}  // namespace moecal::bench
