@@ -28,7 +28,7 @@ if(MOECAL_CUDA)
   endif()
   enable_language(CUDA)
   find_package(CUDAToolkit 13.0 REQUIRED)
-  find_package(NCCL)
+  find_package(NCCL 2.28)  # ncclAlltoAll
   set(MOECAL_HAS_CUDA ON)
   set(MOECAL_HAS_NCCL ${NCCL_FOUND})
 endif()

@@ -25,8 +25,8 @@ double quantile_of_sorted(const std::vector<double>& ordered, double p) {
   return std::lerp(ordered[below], ordered[above], position - static_cast<double>(below));
 }
 
-// How many order statistics lie below the interval [x_(l), x_(n+1-l)] that covers the median with at
-// least this confidence: the largest l - 1 for which both binomial tails fit; -1 if not even the
+// How many order statistics lie below the interval [x_(l), x_(n+1-l)] that covers the median with
+// at least this confidence: the largest l - 1 for which both binomial tails fit; -1 if not even the
 // whole range covers it so surely.
 std::ptrdiff_t below_median_interval(std::size_t count, double confidence) {
   const double n = static_cast<double>(count);

@@ -19,7 +19,8 @@ planning documents against them. Ends with a summary and the paths of what it wr
   --ranks N       ranks of the collectives (default: one per GPU; 4 on a CPU)
   --help          this text
 
-A run that was cut goes on where it stopped: give the same --out again. A new --out measures anew.
+A run that was cut goes on where it stopped: give the same --out again. After a run that finished, the same
+--out gets another run, and the fit uses both.
 TEXT
 }
 
@@ -41,7 +42,7 @@ case "$device" in
 esac
 if [[ $device == cuda ]]; then
   toolkit=$(cuda_toolkit)
-  [[ -n "$toolkit" ]] || { echo "calibrate.sh: no CUDA toolkit (nvcc) found; install one, or use --device cpu" >&2; exit 1; }
+  [[ -n "$toolkit" ]] || { echo "calibrate.sh: no CUDA toolkit (nvcc 13.0 or newer) found; install one, or use --device cpu" >&2; exit 1; }
   export CUDACXX="$toolkit/bin/nvcc"
   preset=cuda-mpi
 else
@@ -58,13 +59,15 @@ cmake --build "$build" >"$out/build.log" 2>&1 || { tail -40 "$out/build.log" >&2
 moecal=$build/bin/moecal
 
 say "measuring (suite $suite, device $device)"
-# One run per output folder: the same folder resumes it.
-[[ -f "$out/run_id" ]] || date -u +%Y%m%dT%H%M%SZ >"$out/run_id"
+# A run that was cut is resumed; one that finished is followed by a new one, so that repeats show how much
+# runs differ.
+[[ -f "$out/unfinished_run" ]] || date -u +%Y%m%dT%H%M%SZ >"$out/unfinished_run"
 measured=0
 "$moecal" measure --suite "$suite" --device "$device" ${ranks:+--ranks "$ranks"} \
-  --run-id "$(cat "$out/run_id")" --out "$out/observations.jsonl" || measured=$?
+  --run-id "$(cat "$out/unfinished_run")" --out "$out/observations.jsonl" || measured=$?
 # 130: the user stopped it. Otherwise failed points are recorded, and the rest is still worth fitting.
 [[ $measured -eq 130 || ! -s "$out/observations.jsonl" ]] && exit "$measured"
+[[ $measured -ne 0 ]] || rm "$out/unfinished_run"
 
 say "fitting"
 "$moecal" fit "$out/observations.jsonl" --out "$out/coefficients.json" --csv "$out/coefficients.csv" | tee "$out/fit.txt"

@@ -46,16 +46,23 @@ install_packages() {
     say "not found: ${missing[*]}. Not root: ask for 'apt-get install ${missing[*]}'; going on without."
   else
     say "installing ${missing[*]}"
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    local log
+    log=$(apt-get update -qq 2>&1 && DEBIAN_FRONTEND=noninteractive \
+      apt-get install -y -qq --no-install-recommends "${missing[@]}" 2>&1) || { printf '%s\n' "$log" >&2; return 1; }
   fi
 }
 
-# The folder of the CUDA toolkit, or nothing.
+# The folder of a CUDA toolkit that can build moecal (13.0 or newer), or nothing.
 cuda_toolkit() {
-  local nvcc
-  nvcc=$(command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null || true)
-  [[ -n "$nvcc" ]] && dirname "$(dirname "$nvcc")"
+  local nvcc version
+  nvcc=$(command -v nvcc || ls "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc" 2>/dev/null || true)
+  [[ -n "$nvcc" ]] || return 0
+  version=$("$nvcc" --version | sed -n 's/.*release \([0-9]*\)\..*/\1/p')
+  if [[ "${version:-0}" -ge 13 ]]; then
+    dirname "$(dirname "$(readlink -f "$nvcc")")"
+  else
+    say "$nvcc is CUDA ${version:-of unknown version}; moecal needs 13.0 or newer" >&2
+  fi
 }
 
 # The number of GPUs that the driver shows.

@@ -22,12 +22,16 @@ if [[ -n "$toolkit" ]]; then
   say "CUDA toolkit: $toolkit"
 else
   preset=cpu
-  say "no CUDA toolkit: the CUDA, cuBLASLt and NCCL code is left out of this build"
+  say "no CUDA toolkit 13.0 or newer: the CUDA, cuBLASLt and NCCL code is left out of this build"
 fi
 say "building and testing (preset $preset)"
 cmake --preset "$preset"
 cmake --build --preset "$preset"
 ctest --preset "$preset"
+if [[ -n "$toolkit" && "$(gpu_count)" -gt 0 ]]; then
+  say "tests on the GPU"
+  ctest --test-dir "build/$preset" --output-on-failure -L gpu
+fi
 
 say "CUDA kernels on the CPU under AddressSanitizer and UndefinedBehaviorSanitizer"
 cmake --preset cpu-asan >/dev/null

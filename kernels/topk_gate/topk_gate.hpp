@@ -32,7 +32,7 @@ struct TopkGateTensors {
   std::int64_t* offsets = nullptr;  // out: [experts + 1] first row of each expert, then the number
                                     // of rows: exclusive sum of min(count, capacity)
   std::int32_t* row_of = nullptr;   // out: [tokens, top_k], row-major: rows sorted by expert, then
-                                   // by token; -1 where the expert's capacity is used up
+                                    // by token; -1 where the expert's capacity is used up
 };
 
 // Logits that are no ordinary numbers: +infinity counts as the largest float, -infinity and NaN as
