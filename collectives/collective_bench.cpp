@@ -116,8 +116,7 @@ class CollectiveBenchmark final : public bench::Benchmark {
     if (spec.world != context.world.size())
       throw InvalidInput{"the point is of a launch of " + std::to_string(spec.world) +
                          " ranks; this one has " + std::to_string(context.world.size())};
-    // Refuses what no rank can do before any rank waits for another.
-    operation_.fill({0, to_shape(c).dtype, spec.group}, 0, {});
+    operation_.check(to_shape(c));
     check_nodes(c.ranks, spec, context.world);
     if (implementation.backend == "mpi") return make_mpi_trial(c, spec, context);
     return make_nccl(implementation, c, spec, context);

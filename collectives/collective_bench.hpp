@@ -29,6 +29,8 @@ struct CollectiveOperation {
   std::string name;
   std::vector<Dtype> dtypes;                // payloads swept, MPI's first
   std::vector<std::int64_t> planner_bytes;  // sizes that the documents name
+  /// Throws Unsupported for what no implementation can do, before any rank waits for another.
+  void (*check)(const CollectiveShape&) = nullptr;
   Work (*work)(const CollectiveShape&) = nullptr;
   void (*fill)(const CollectiveShape&, int rank, std::span<std::byte> send) = nullptr;
   double (*error)(const CollectiveShape&, int rank, std::span<const std::byte> receive) = nullptr;

@@ -3,6 +3,7 @@
 #include "collectives/pattern.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 
 #include "core/element.hpp"
@@ -22,19 +23,34 @@ int largest_exact(Dtype dtype) {
 }  // namespace
 
 int summand(Dtype dtype, int group, int rank, std::int64_t index) {
-  constexpr int kPrime = 251;  // no period that a block of memory has
+  constexpr int kPeriod = kSummandPeriod;
   const int largest = largest_exact(dtype) / group;
   if (largest < 1)
     throw Unsupported{"a sum over " + std::to_string(group) + " ranks is not exact in " +
                       std::string{to_string(dtype)}};
-  return static_cast<int>((rank * 7 + index % kPrime) % std::min(kPrime, largest + 1));
+  return static_cast<int>((rank * 7 + index % kPeriod) % std::min(kPeriod, largest + 1));
 }
 
 std::byte block_byte(int source, int target, std::int64_t index) {
-  auto mixed =
-      static_cast<std::uint64_t>(index) + 0x9e3779b97f4a7c15ULL * (source * 65'537ULL + target + 1);
+  auto mixed = static_cast<std::uint64_t>(index % kBlockPeriod) +
+               0x9e3779b97f4a7c15ULL * (source * 65'537ULL + target + 1);
   mixed = (mixed ^ (mixed >> 29)) * 0xbf58476d1ce4e5b9ULL;
   return static_cast<std::byte>(mixed >> 56);
+}
+
+void repeat_start(std::span<std::byte> bytes, std::size_t period) {
+  for (std::size_t done = period; done < bytes.size(); done *= 2)
+    std::memcpy(&bytes[done], bytes.data(), std::min(done, bytes.size() - done));
+}
+
+std::span<const std::byte> first_difference(std::span<const std::byte> bytes,
+                                            std::span<const std::byte> pattern) {
+  while (!bytes.empty()) {
+    const auto piece = bytes.first(std::min(bytes.size(), pattern.size()));
+    if (std::memcmp(piece.data(), pattern.data(), piece.size()) != 0) return piece;
+    bytes = bytes.subspan(piece.size());
+  }
+  return {};
 }
 
 }  // namespace moecal::collectives

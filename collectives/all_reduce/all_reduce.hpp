@@ -18,8 +18,12 @@ namespace moecal::collectives {
 /// busbw = factor * bytes / seconds: 2(n-1)/n.
 [[nodiscard]] double all_reduce_busbw_factor(int group);
 
-/// The pattern of one rank, and the largest relative error of what it received.
-/// @throws Unsupported if the sum over the group is not exact in the type.
+/// @throws Unsupported if the bytes are no whole elements, or the sum over the group is not exact
+/// in the type.
+[[nodiscard]] std::int64_t all_reduce_elements(const CollectiveShape& shape);
+
+/// The pattern of one rank; and 0 if it received the sum, else the largest relative error of the
+/// first piece that differs. @throws Unsupported as all_reduce_elements does.
 void all_reduce_fill(const CollectiveShape& shape, int rank, std::span<std::byte> send);
 [[nodiscard]] double all_reduce_error(const CollectiveShape& shape,
                                       std::span<const std::byte> receive);

@@ -14,6 +14,8 @@ std::unique_ptr<Benchmark> make_all_to_all() {
       // Tokens x top-k x hidden of the planning documents.
       .planner_bytes = {65'536, 1'048'576, 2'097'152, 4'194'304, 8'388'608, 16'777'216, 33'554'432,
                         67'108'864, 134'217'728, 268'435'456, 335'544'320},
+      .check =
+          [](const CollectiveShape& shape) { static_cast<void>(all_to_all_block_bytes(shape)); },
       .work = all_to_all_work,
       .fill = all_to_all_fill,
       .error = all_to_all_error};

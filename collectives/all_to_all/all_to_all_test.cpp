@@ -27,7 +27,7 @@ TEST(AllToAllLocal, TransposesBlocks) {
 
 TEST(AllToAllPattern, IsExactlyWhatTheOracleMakesOfIt) {
   for (const int group : {1, 2, 4, 64, 128})
-    for (const std::int64_t elements : {0, 1, 31, 33, 512}) {
+    for (const std::int64_t elements : {0, 1, 31, 33, 512, group > 4 ? 1 : 70'001}) {
       const CollectiveShape shape{elements * 2 * group, Dtype::bf16, group};
       testing::LocalRanks ranks{shape};
       for (int rank = 0; rank < group; ++rank) all_to_all_fill(shape, rank, ranks.send[rank]);
@@ -48,6 +48,17 @@ TEST(AllToAllPattern, NoticesSwappedBlocksAndOneWrongByte) {
   EXPECT_EQ(all_to_all_error(shape, 0, ranks.receive[0]), 1);
   ranks.receive[2].back() ^= std::byte{1};
   EXPECT_EQ(all_to_all_error(shape, 2, ranks.receive[2]), 1);
+}
+
+TEST(AllToAllPattern, NoticesPiecesOfABlockThatAreSwapped) {
+  constexpr std::int64_t kPiece = 1 << 16;
+  const CollectiveShape shape{.bytes = 4 * kPiece, .dtype = Dtype::uint8, .group = 1};
+  testing::LocalRanks ranks{shape};
+  all_to_all_fill(shape, 0, ranks.receive[0]);
+  EXPECT_EQ(all_to_all_error(shape, 0, ranks.receive[0]), 0);
+  const auto first = ranks.receive[0].begin();
+  std::swap_ranges(first, first + kPiece, first + 2 * kPiece);
+  EXPECT_EQ(all_to_all_error(shape, 0, ranks.receive[0]), 1);
 }
 
 TEST(AllToAll, RefusesBytesThatAreNotWholeBlocks) {
