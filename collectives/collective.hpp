@@ -11,7 +11,13 @@ struct ncclComm;
 
 namespace moecal::collectives {
 
-using NcclCommunicator = ncclComm*;
+/// This rank's end of a group's communicator, not owned. NCCL does not tell the rank of one that
+/// failed, so it is kept beside the handle.
+struct NcclCommunicator {
+  ncclComm* handle = nullptr;
+  int rank = 0;  // in the group
+  int size = 1;
+};
 
 /// One collective over the ranks of one group. What `bytes` counts is each collective's own word:
 /// see collectives/README.md.

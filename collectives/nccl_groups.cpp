@@ -2,30 +2,79 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collectives/nccl_groups.hpp"
 
+#include <exception>
+#include <functional>
 #include <span>
 
-#include "runtime/check_nccl.hpp"
+#include "collectives/nccl_call.hpp"
+#include "core/error.hpp"
 
 namespace moecal::collectives {
 namespace {
 
-NcclCommunicator make_world(ControlPlane& world) {
+/// Every rank goes on or none does: one that went on alone would wait for the others for ever.
+void on_all_ranks(ControlPlane& world, const std::string& what, const std::function<void()>& step) {
+  std::exception_ptr problem;
+  try {
+    step();
+  } catch (const Error&) {
+    problem = std::current_exception();
+  }
+  const bool failed = world.max(problem ? 1.0 : 0.0) > 0;
+  if (problem) std::rethrow_exception(problem);
+  if (failed) throw Error{what + " failed on another rank of the launch"};
+}
+
+ncclUniqueId share_identity(ControlPlane& world) {
   ncclUniqueId id{};
-  if (world.rank() == 0) check(ncclGetUniqueId(&id), "ncclGetUniqueId");
+  on_all_ranks(world, "ncclGetUniqueId", [&] {
+    if (world.rank() == 0) check(ncclGetUniqueId(&id), "ncclGetUniqueId on rank 0");
+  });
   world.broadcast(std::span<char>{id.internal, sizeof id.internal}, 0);
-  NcclCommunicator communicator = nullptr;
-  check(ncclCommInitRank(&communicator, world.size(), id, world.rank()),
-        "ncclCommInitRank of rank " + std::to_string(world.rank()) + " of " +
-            std::to_string(world.size()));
-  return communicator;
+  return id;
+}
+
+/// `make` fills the handle; it is released again unless all ranks have theirs.
+void make_on_all_ranks(NcclCommunicator& made, const std::string& what, ControlPlane& world,
+                       const std::function<void()>& make) {
+  try {
+    on_all_ranks(world, what, make);
+  } catch (...) {
+    release(made);
+    throw;
+  }
+}
+
+NcclCommunicator make_world(ControlPlane& world) {
+  const ncclUniqueId id = share_identity(world);
+  NcclCommunicator made{nullptr, world.rank(), world.size()};
+  make_on_all_ranks(made, "ncclCommInitRank", world, [&] {
+    const ncclResult_t status = ncclCommInitRank(&made.handle, made.size, id, made.rank);
+    finish_call(status, {.function = "ncclCommInitRank", .communicator = made});
+  });
+  return made;
+}
+
+NcclCommunicator split(const NcclCommunicator& whole, const GroupSpec& spec, ControlPlane& world) {
+  const Membership where = membership(spec, world.rank());
+  NcclCommunicator part{nullptr, where.rank_in_group, spec.group};
+  const std::string what = "ncclCommSplit into groups of " + std::to_string(spec.group);
+  make_on_all_ranks(part, what, world, [&] {
+    const ncclResult_t status =
+        ncclCommSplit(whole.handle, where.index, part.rank, &part.handle, nullptr);
+    // A non-blocking split is done when neither communicator is in progress.
+    finish_call(status, {.function = what.c_str(), .communicator = whole});
+    if (status == ncclInProgress)
+      finish_call(status, {.function = what.c_str(), .communicator = part});
+  });
+  return part;
 }
 
 }  // namespace
 
 NcclGroups::~NcclGroups() {
-  for (const Known& known : known_)
-    check_in_destructor(ncclCommDestroy(known.communicator), "ncclCommDestroy");
-  if (world_ != nullptr) check_in_destructor(ncclCommDestroy(world_), "ncclCommDestroy");
+  for (Known& known : known_) release(known.communicator);
+  release(world_);
 }
 
 NcclCommunicator NcclGroups::of(const GroupSpec& spec, ControlPlane& world) {
@@ -33,23 +82,18 @@ NcclCommunicator NcclGroups::of(const GroupSpec& spec, ControlPlane& world) {
   all.all_at_once = true;  // alone or together, the groups are the same
   for (const Known& known : known_)
     if (known.spec == all) return known.communicator;
-  if (world_ == nullptr) world_ = make_world(world);
-  const Membership where = membership(all, world.rank());
-  NcclCommunicator part = nullptr;
-  check(ncclCommSplit(world_, where.index, where.rank_in_group, &part, nullptr),
-        "ncclCommSplit into groups of " + std::to_string(all.group));
-  known_.push_back({all, part});
-  return part;
+  if (world_.handle == nullptr) world_ = make_world(world);
+  known_.push_back({all, split(world_, all, world)});
+  return known_.back().communicator;
 }
 
 void check_async_error(NcclCommunicator communicator, const std::string& operation) {
   ncclResult_t status = ncclSuccess;
-  int rank = -1;
-  check(ncclCommUserRank(communicator, &rank), "ncclCommUserRank");
-  const std::string where = operation + " on rank " + std::to_string(rank) + " of its group";
-  check(ncclCommGetAsyncError(communicator, &status), "ncclCommGetAsyncError after " + where);
+  check_call(ncclCommGetAsyncError(communicator.handle, &status),
+             {.function = "ncclCommGetAsyncError", .communicator = communicator});
   // In progress is how a non-blocking communicator says that nothing has failed so far.
-  if (status != ncclInProgress) check(status, where);
+  if (status != ncclInProgress)
+    check_call(status, {.function = operation.c_str(), .communicator = communicator});
 }
 
 std::string nccl_library_version() {

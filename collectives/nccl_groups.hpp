@@ -20,15 +20,15 @@ class NcclGroups {
   NcclGroups& operator=(const NcclGroups&) = delete;
 
   /// This rank's group. Collective over `world` on the first call for a spec.
-  /// @throws Error saying what NCCL said.
+  /// @throws Error on every rank if one fails, there with what NCCL said; the next call tries anew.
   [[nodiscard]] NcclCommunicator of(const GroupSpec& spec, ControlPlane& world);
 
  private:
   struct Known {
     GroupSpec spec;
-    NcclCommunicator communicator = nullptr;
+    NcclCommunicator communicator{};
   };
-  NcclCommunicator world_ = nullptr;
+  NcclCommunicator world_{};
   std::vector<Known> known_;
 };
 

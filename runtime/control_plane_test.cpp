@@ -14,38 +14,15 @@
 #include "runtime/hosts.hpp"
 #include "runtime/tcp_plane.hpp"
 #include "tests/plane_conformance.hpp"
+#include "tests/tcp_ranks.hpp"
 
 namespace moecal {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::free_port;
 using ::testing::HasSubstr;
-
-int free_port() { return listen_on(0).port(); }
-
-/// Ranks as threads of this process that meet over loopback; a rank's exception is its text.
-std::vector<std::string> on_tcp_ranks(int ranks, std::chrono::milliseconds timeout,
-                                      const std::function<void(ControlPlane&)>& body,
-                                      int absent = -1) {
-  const int port = free_port();
-  std::vector<std::string> problems(static_cast<std::size_t>(ranks));
-  std::vector<std::jthread> threads;
-  for (int rank = 0; rank < ranks; ++rank)
-    if (rank != absent)
-      threads.emplace_back([&, rank] {
-        try {
-          body(*make_tcp_plane({.rank = rank,
-                                .size = ranks,
-                                .address = "127.0.0.1",
-                                .port = port,
-                                .timeout = timeout}));
-        } catch (const std::exception& problem) {
-          problems[rank] = problem.what();
-        }
-      });
-  threads.clear();
-  return problems;
-}
+using testing::on_tcp_ranks;
 
 int conformance_status(ControlPlane& plane) {
   testing::expect_conformance(plane);

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #include "collectives/all_to_all/all_to_all.hpp"
+#include "collectives/nccl_call.hpp"
 #include "collectives/nccl_dtype.hpp"
-#include "runtime/check_nccl.hpp"
 
 namespace moecal::collectives {
 namespace {
@@ -25,24 +25,24 @@ Block block_of(const CollectiveShape& shape) {
 void all_to_all_nccl(const CollectiveShape& shape, const CollectiveTensors& tensors,
                      NcclCommunicator group, Stream stream) {
   const Block block = block_of(shape);
-  check(ncclAlltoAll(tensors.send, tensors.receive, block.count, block.type, group, stream),
-        "ncclAlltoAll of " + std::to_string(shape.bytes) + " bytes");
+  finish_call(
+      ncclAlltoAll(tensors.send, tensors.receive, block.count, block.type, group.handle, stream),
+      {"ncclAlltoAll", shape.bytes, group});
 }
 
 void all_to_all_nccl_send_recv(const CollectiveShape& shape, const CollectiveTensors& tensors,
                                NcclCommunicator group, Stream stream) {
   const Block block = block_of(shape);
-  check(ncclGroupStart(), "ncclGroupStart");
+  NcclGroupCall exchange;
   for (int peer = 0; peer < shape.group; ++peer) {
     const std::int64_t offset = peer * block.bytes;
-    check(ncclSend(tensors.send + offset, block.count, block.type, peer, group, stream),
-          "ncclSend of " + std::to_string(block.bytes) + " bytes to rank " + std::to_string(peer));
-    check(
-        ncclRecv(tensors.receive + offset, block.count, block.type, peer, group, stream),
-        "ncclRecv of " + std::to_string(block.bytes) + " bytes from rank " + std::to_string(peer));
+    check_call(ncclSend(tensors.send + offset, block.count, block.type, peer, group.handle, stream),
+               {"ncclSend", block.bytes, group, peer});
+    check_call(
+        ncclRecv(tensors.receive + offset, block.count, block.type, peer, group.handle, stream),
+        {"ncclRecv", block.bytes, group, peer});
   }
-  check(ncclGroupEnd(),
-        "ncclGroupEnd of an all-to-all of " + std::to_string(shape.bytes) + " bytes");
+  exchange.launch({"ncclGroupEnd of an all-to-all", shape.bytes, group});
 }
 
 }  // namespace moecal::collectives

@@ -14,6 +14,7 @@ FakeCudaDevice& fake_cuda() {
 }
 
 bool FakeCudaDevice::owns(const void* start, std::size_t bytes) const {
+  const std::lock_guard lock{buffers_mutex};
   const auto* first = static_cast<const std::byte*>(start);
   const auto after = buffers.upper_bound(first);
   if (after == buffers.begin()) return false;
@@ -31,11 +32,13 @@ cudaError_t allocate(void** pointer, std::size_t bytes) {
   const std::size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
   *pointer = std::aligned_alloc(kAlignment, rounded);
   std::memset(*pointer, kUnwritten, bytes);
+  const std::lock_guard lock{fake_cuda().buffers_mutex};
   fake_cuda().buffers[static_cast<std::byte*>(*pointer)] = bytes;
   return cudaSuccess;
 }
 
 cudaError_t release(void* pointer) {
+  const std::lock_guard lock{fake_cuda().buffers_mutex};
   if (fake_cuda().buffers.erase(static_cast<std::byte*>(pointer)) == 0)
     return cudaErrorInvalidValue;
   std::free(pointer);

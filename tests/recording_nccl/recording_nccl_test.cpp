@@ -1,0 +1,506 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/recording_nccl/recording_nccl.hpp"
+
+#include <dlfcn.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "bench/benchmark.hpp"
+#include "collectives/all_reduce/all_reduce.hpp"
+#include "collectives/all_to_all/all_to_all.hpp"
+#include "collectives/nccl_dtype.hpp"
+#include "collectives/nccl_groups.hpp"
+#include "core/element.hpp"
+#include "core/error.hpp"
+#include "runtime/buffer.hpp"
+#include "runtime/cuda_stream.hpp"
+#include "tests/fakes/fake_cuda_runtime.hpp"
+#include "tests/local_ranks.hpp"
+#include "tests/tcp_ranks.hpp"
+
+namespace moecal::bench {
+std::unique_ptr<Benchmark> make_all_reduce();
+std::unique_ptr<Benchmark> make_all_to_all();
+}  // namespace moecal::bench
+
+namespace moecal::collectives {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::Each;
+using ::testing::HasSubstr;
+using testing::LocalRanks;
+using tests::fake_cuda;
+using tests::fake_nccl;
+using tests::NcclFault;
+using tests::RecordedNcclCall;
+
+constexpr int kWorld = 4;
+constexpr CollectiveShape kShape{.bytes = 128, .dtype = Dtype::f32, .group = kWorld};
+constexpr GroupSpec kAll{kWorld, kWorld, Placement::contiguous, false};
+
+std::vector<std::string> on_ranks(const std::function<void(ControlPlane&)>& body) {
+  return testing::on_tcp_ranks(kWorld, 20s, body);
+}
+
+class RecordingNccl : public ::testing::Test {
+ protected:
+  void SetUp() override { tests::reset_fake_nccl(); }
+  void TearDown() override {
+    EXPECT_EQ(fake_nccl().live_communicators(), 0);
+    EXPECT_EQ(fake_nccl().ended_twice(), 0);
+    EXPECT_TRUE(fake_cuda().buffers.empty()) << "all device memory is freed";
+  }
+};
+
+/// One rank's part of a collective in device memory: buffers of exactly its bytes, so that a call
+/// that reaches further is refused.
+struct DeviceRank {
+  explicit DeviceRank(std::span<const std::byte> data)
+      : send{to_device(data)}, receive{data.size()} {}
+  [[nodiscard]] CollectiveTensors tensors() const { return {send.data(), receive.data()}; }
+  [[nodiscard]] std::vector<std::byte> received() const {
+    std::vector<std::byte> host(receive.size());
+    copy_bytes(host.data(), receive.data(), host.size());
+    return host;
+  }
+
+  DeviceBuffer send;
+  DeviceBuffer receive;
+  CudaStream stream;
+};
+
+/// A collective, its oracle, and data that differ between all ranks of the launch.
+struct Collective {
+  std::string name;
+  void (*run)(const CollectiveShape&, const CollectiveTensors&, NcclCommunicator, Stream);
+  void (*oracle)(const CollectiveShape&, std::span<const CollectiveTensors>);
+  void (*fill)(const CollectiveShape&, int rank, std::span<std::byte>);
+  bool counts_blocks;  // elements are those of one rank's block
+};
+
+// Small whole numbers: sums of four are exact in every type.
+void fill_summands(const CollectiveShape& shape, int rank, std::span<std::byte> send) {
+  const std::int64_t size = size_of(shape.dtype);
+  for (std::int64_t i = 0; i < shape.elements(); ++i)
+    encode_element(shape.dtype, static_cast<double>((rank * 5 + i) % 23), &send[i * size]);
+}
+
+const Collective kAllReduce{"all_reduce", all_reduce_nccl, all_reduce_local, fill_summands, false};
+const Collective kAllToAll{"all_to_all", all_to_all_nccl, all_to_all_local, all_to_all_fill, true};
+const Collective kSendRecv{"all_to_all_send_recv", all_to_all_nccl_send_recv, all_to_all_local,
+                           all_to_all_fill, true};
+
+/// What rank `rank` of the launch must receive.
+std::vector<std::byte> expected(const Collective& collective, const CollectiveShape& shape,
+                                const GroupSpec& spec, int rank) {
+  const Membership where = membership(spec, rank);
+  const auto ranks = members(spec, where.index);
+  LocalRanks local{shape};
+  for (std::size_t i = 0; i < ranks.size(); ++i) collective.fill(shape, ranks[i], local.send[i]);
+  collective.oracle(shape, local.tensors());
+  return local.receive[static_cast<std::size_t>(where.rank_in_group)];
+}
+
+DeviceRank device_rank(const Collective& collective, const CollectiveShape& shape, int rank) {
+  std::vector<std::byte> data(static_cast<std::size_t>(shape.bytes));
+  collective.fill(shape, rank, data);
+  return DeviceRank{data};
+}
+
+void expect_oracle(const Collective& collective, const CollectiveShape& shape,
+                   const GroupSpec& spec, ControlPlane& world, NcclGroups& groups) {
+  const NcclCommunicator group = groups.of(spec, world);
+  if (!membership(spec, world.rank()).takes_part) return;
+  const DeviceRank mine = device_rank(collective, shape, world.rank());
+  collective.run(shape, mine.tensors(), group, mine.stream.get());
+  check_async_error(group, collective.name);
+  EXPECT_EQ(mine.received(), expected(collective, shape, spec, world.rank()))
+      << shape.bytes << " bytes of " << to_string(shape.dtype) << " in groups of " << spec.group
+      << ", rank " << world.rank();
+}
+
+class Oracle : public RecordingNccl, public ::testing::WithParamInterface<Collective> {};
+INSTANTIATE_TEST_SUITE_P(Collectives, Oracle, ::testing::Values(kAllReduce, kAllToAll, kSendRecv),
+                         [](const auto& parameter) { return parameter.param.name; });
+
+TEST_P(Oracle, HoldsForEveryGroupTypeAndSize) {
+  const auto problems = on_ranks([&](ControlPlane& world) {
+    NcclGroups groups;
+    for (const GroupSpec& spec : group_specs(kWorld))
+      for (const Dtype dtype : {Dtype::f32, Dtype::f16, Dtype::bf16, Dtype::int8})
+        for (const std::int64_t elements : {0, 1, 31, 33, 4099}) {
+          const std::int64_t blocks = GetParam().counts_blocks ? spec.group : 1;
+          expect_oracle(GetParam(), {elements * blocks * size_of(dtype), dtype, spec.group}, spec,
+                        world, groups);
+        }
+  });
+  EXPECT_THAT(problems, Each(""));
+}
+
+TEST_P(Oracle, HoldsOnCommunicatorsThatDoNotBlock) {
+  fake_nccl().polls_in_progress = 3;
+  const auto problems = on_ranks([&](ControlPlane& world) {
+    NcclGroups groups;
+    for (const GroupSpec& spec : group_specs(kWorld))
+      expect_oracle(GetParam(), {spec.group * 33 * 2, Dtype::bf16, spec.group}, spec, world,
+                    groups);
+  });
+  EXPECT_THAT(problems, Each(""));
+}
+
+// ---- what is asked for ---------------------------------------------------------------------
+
+TEST_F(RecordingNccl, OneWorldAndOneSplitPerWayToGroupIt) {
+  const GroupSpec contiguous{kWorld, 2, Placement::contiguous, false};
+  const GroupSpec strided{kWorld, 2, Placement::strided, false};
+  const auto problems = on_ranks([&](ControlPlane& world) {
+    NcclGroups groups;
+    for (GroupSpec spec : {contiguous, strided, kAll}) {
+      const NcclCommunicator alone = groups.of(spec, world);
+      spec.all_at_once = true;
+      EXPECT_EQ(groups.of(spec, world).handle, alone.handle);
+    }
+  });
+  EXPECT_THAT(problems, Each(""));
+  EXPECT_EQ(fake_nccl().calls(-1, "ncclGetUniqueId").size(), 1U);
+  for (int rank = 0; rank < kWorld; ++rank) {
+    const auto joined = fake_nccl().calls(rank, "ncclCommInitRank");
+    ASSERT_EQ(joined.size(), 1U);
+    EXPECT_EQ(joined[0].rank, rank);
+    EXPECT_EQ(joined[0].size, kWorld);
+    const auto splits = fake_nccl().calls(rank, "ncclCommSplit");
+    ASSERT_EQ(splits.size(), 3U);
+    EXPECT_EQ(splits[0].colour, rank / 2);
+    EXPECT_EQ(splits[0].key, rank % 2);
+    EXPECT_EQ(splits[1].colour, rank % 2);
+    EXPECT_EQ(splits[1].key, rank / 2);
+    EXPECT_EQ(splits[2].colour, 0);
+    EXPECT_EQ(splits[2].key, rank);
+    EXPECT_EQ(fake_nccl().calls(rank, "ncclCommDestroy").size(), 4U);
+    EXPECT_EQ(fake_nccl().calls(rank, "ncclCommAbort").size(), 0U);
+  }
+}
+
+/// Runs a collective of the whole world once; `look` sees each rank's buffers and calls.
+void run_and_look(
+    const Collective& collective, const CollectiveShape& shape,
+    const std::function<void(const DeviceRank&, const std::vector<RecordedNcclCall>&)>& look) {
+  const auto problems = on_ranks([&](ControlPlane& world) {
+    NcclGroups groups;
+    const NcclCommunicator group = groups.of(kAll, world);
+    const auto before = fake_nccl().calls(world.rank()).size();
+    const DeviceRank mine = device_rank(collective, shape, world.rank());
+    collective.run(shape, mine.tensors(), group, mine.stream.get());
+    auto calls = fake_nccl().calls(world.rank());
+    calls.erase(calls.begin(), calls.begin() + static_cast<std::ptrdiff_t>(before));
+    look(mine, calls);
+  });
+  EXPECT_THAT(problems, Each(""));
+}
+
+TEST_F(RecordingNccl, AllReduceIsOneCallOfAllElements) {
+  for (const Dtype dtype : {Dtype::f32, Dtype::f16, Dtype::bf16})
+    run_and_look(kAllReduce, {33 * size_of(dtype), dtype, kWorld},
+                 [&](const DeviceRank& mine, const std::vector<RecordedNcclCall>& calls) {
+                   ASSERT_EQ(calls.size(), 1U);
+                   EXPECT_EQ(calls[0].function, "ncclAllReduce");
+                   EXPECT_EQ(calls[0].count, 33U);
+                   EXPECT_EQ(calls[0].type, nccl_dtype(dtype));
+                   EXPECT_EQ(calls[0].reduction, ncclSum);
+                   EXPECT_EQ(calls[0].send, mine.send.data());
+                   EXPECT_EQ(calls[0].receive, mine.receive.data());
+                   EXPECT_EQ(calls[0].stream, mine.stream.get());
+                   EXPECT_EQ(calls[0].group_depth, 0);
+                 });
+}
+
+TEST_F(RecordingNccl, AllToAllIsOneCallOfTheElementsOfABlock) {
+  run_and_look(kAllToAll, {kWorld * 33 * 2, Dtype::bf16, kWorld},
+               [](const DeviceRank& mine, const std::vector<RecordedNcclCall>& calls) {
+                 ASSERT_EQ(calls.size(), 1U);
+                 EXPECT_EQ(calls[0].function, "ncclAlltoAll");
+                 EXPECT_EQ(calls[0].count, 33U);
+                 EXPECT_EQ(calls[0].type, ncclBfloat16);
+                 EXPECT_EQ(calls[0].send, mine.send.data());
+                 EXPECT_EQ(calls[0].receive, mine.receive.data());
+                 EXPECT_EQ(calls[0].stream, mine.stream.get());
+               });
+}
+
+TEST_F(RecordingNccl, SendRecvIsOneGroupOfAPairPerRank) {
+  run_and_look(kSendRecv, {kWorld * 33 * 2, Dtype::f16, kWorld},
+               [](const DeviceRank& mine, const std::vector<RecordedNcclCall>& calls) {
+                 ASSERT_EQ(calls.size(), 2U + 2 * kWorld);
+                 EXPECT_EQ(calls.front().function, "ncclGroupStart");
+                 EXPECT_EQ(calls.front().group_depth, 0);
+                 EXPECT_EQ(calls.back().function, "ncclGroupEnd");
+                 EXPECT_EQ(calls.back().group_depth, 1);
+                 for (int peer = 0; peer < kWorld; ++peer) {
+                   const auto& send = calls[static_cast<std::size_t>(1 + 2 * peer)];
+                   const auto& receive = calls[static_cast<std::size_t>(2 + 2 * peer)];
+                   EXPECT_EQ(send.function, "ncclSend");
+                   EXPECT_EQ(send.send, mine.send.data() + peer * 33 * 2);
+                   EXPECT_EQ(receive.function, "ncclRecv");
+                   EXPECT_EQ(receive.receive, mine.receive.data() + peer * 33 * 2);
+                   for (const auto& call : {send, receive}) {
+                     EXPECT_EQ(call.peer, peer);
+                     EXPECT_EQ(call.count, 33U);
+                     EXPECT_EQ(call.type, ncclFloat16);
+                     EXPECT_EQ(call.stream, mine.stream.get());
+                     EXPECT_EQ(call.group_depth, 1);
+                   }
+                 }
+               });
+}
+
+TEST_F(RecordingNccl, TypesAreThoseOfTheHeader) {
+  EXPECT_EQ(nccl_dtype(Dtype::f32), ncclFloat32);
+  EXPECT_EQ(nccl_dtype(Dtype::f16), ncclFloat16);
+  EXPECT_EQ(nccl_dtype(Dtype::bf16), ncclBfloat16);
+  EXPECT_EQ(nccl_dtype(Dtype::int8), ncclInt8);
+  EXPECT_EQ(nccl_dtype(Dtype::int32), ncclInt32);
+  EXPECT_EQ(nccl_dtype(Dtype::uint8), ncclUint8);
+  EXPECT_EQ(nccl_dtype(Dtype::fp8_e4m3), ncclFloat8e4m3);
+  EXPECT_EQ(nccl_dtype(Dtype::fp8_e5m2), ncclFloat8e5m2);
+}
+
+// ---- the benchmarks ------------------------------------------------------------------------
+
+bench::Case case_of(const CollectiveShape& shape, const GroupSpec& spec) {
+  bench::Case c;
+  c.point = {{"bytes", shape.bytes}};
+  c.dtypes.a = c.dtypes.c = to_string(shape.dtype);
+  c.ranks = to_ranks(spec, std::vector<int>(kWorld));
+  return c;
+}
+
+void expect_verified(const bench::Benchmark& benchmark, const bench::Implementation& implementation,
+                     const GroupSpec& spec, bench::Context& context) {
+  const auto trial = benchmark.make_trial(
+      implementation, case_of({spec.group * 33 * 2, Dtype::bf16, spec.group}, spec), context);
+  const int rank = context.world.rank();
+  EXPECT_EQ(trial->takes_part(), membership(spec, rank).takes_part);
+  trial->prepare(2);
+  if (trial->takes_part()) {
+    EXPECT_FALSE(trial->verify().max_rel_error == 0) << "nothing was received yet";
+    for (const int set : {1, 0}) trial->launch(set, nullptr);
+  }
+  EXPECT_EQ(trial->verify().max_rel_error, 0) << implementation.name << " on rank " << rank;
+  EXPECT_EQ(trial->library().name, "NCCL");
+  EXPECT_EQ(trial->library().runtime_version, "2.28.9");
+}
+
+TEST_F(RecordingNccl, BenchmarksVerifyWhatTheyMeasure) {
+  for (const auto make : {bench::make_all_reduce, bench::make_all_to_all}) {
+    const auto problems = on_ranks([&](ControlPlane& world) {
+      const auto benchmark = make();
+      bench::Context context{world, 0};
+      for (const auto& implementation : benchmark->implementations())
+        for (const GroupSpec& spec : group_specs(kWorld))
+          if (implementation.backend == "nccl")
+            expect_verified(*benchmark, implementation, spec, context);
+    });
+    EXPECT_THAT(problems, Each(""));
+  }
+  for (int rank = 0; rank < kWorld; ++rank) {
+    EXPECT_FALSE(fake_nccl().calls(rank, "ncclAllReduce").empty());
+    EXPECT_FALSE(fake_nccl().calls(rank, "ncclAlltoAll").empty());
+    EXPECT_FALSE(fake_nccl().calls(rank, "ncclSend").empty());
+  }
+}
+
+TEST_F(RecordingNccl, RanksWithoutADeviceAreRefusedBeforeAnyCall) {
+  const auto problems = on_ranks([](ControlPlane& world) {
+    const auto benchmark = bench::make_all_reduce();
+    bench::Context context{world, -1};
+    static_cast<void>(benchmark->make_trial({"nccl", "nccl"}, case_of(kShape, kAll), context));
+  });
+  EXPECT_THAT(problems, Each("NCCL needs a CUDA device on every rank"));
+  EXPECT_TRUE(fake_nccl().calls(-1).empty());
+}
+
+// ---- what goes wrong -----------------------------------------------------------------------
+
+std::vector<std::string> problems_of(const Collective& collective) {
+  return on_ranks([&](ControlPlane& world) {
+    NcclGroups groups;
+    const NcclCommunicator group = groups.of(kAll, world);
+    const DeviceRank mine = device_rank(collective, kShape, world.rank());
+    collective.run(kShape, mine.tensors(), group, mine.stream.get());
+    check_async_error(group, collective.name);
+  });
+}
+
+TEST_F(RecordingNccl, AFailedCallNamesItselfItsBytesAndTheRank) {
+  fake_nccl().faults = {{"ncclAllReduce", 2}, {"ncclAlltoAll", 2}, {"ncclGroupEnd", 2}};
+  EXPECT_THAT(
+      problems_of(kAllReduce)[2],
+      HasSubstr("ncclAllReduce of 128 bytes on rank 2 of a group of 4 failed: NCCL said some "
+                "other error (the fake says so)"));
+  EXPECT_THAT(problems_of(kAllToAll)[2],
+              HasSubstr("ncclAlltoAll of 128 bytes on rank 2 of a group of 4 failed"));
+  const auto problems = problems_of(kSendRecv);
+  EXPECT_THAT(problems[2],
+              HasSubstr("ncclGroupEnd of an all-to-all of 128 bytes on rank 2 of a group of 4"));
+  for (const int other : {0, 1, 3})
+    EXPECT_THAT(problems[other], HasSubstr("(rank 2 never made the call)"));
+}
+
+TEST_F(RecordingNccl, AFailedSendClosesTheGroup) {
+  fake_nccl().faults = {{"ncclSend", 1, ncclInvalidArgument}};
+  EXPECT_THAT(
+      problems_of(kSendRecv)[1],
+      HasSubstr("ncclSend of 32 bytes with rank 0 on rank 1 of a group of 4 failed: NCCL said "
+                "invalid argument"));
+  const auto ends = fake_nccl().calls(1, "ncclGroupEnd");
+  ASSERT_EQ(ends.size(), 1U);
+  EXPECT_EQ(ends[0].group_depth, 1);
+}
+
+TEST_F(RecordingNccl, AnErrorThatCameLaterNamesTheOperationAndTheRank) {
+  fake_nccl().faults = {{"ncclAllReduce", 3, ncclRemoteError, true}};
+  const auto problems = on_ranks([](ControlPlane& world) {
+    const auto benchmark = bench::make_all_reduce();
+    bench::Context context{world, 0};
+    const auto trial = benchmark->make_trial({"nccl", "nccl"}, case_of(kShape, kAll), context);
+    trial->prepare(1);
+    trial->launch(0, nullptr);
+  });
+  EXPECT_THAT(problems[3], HasSubstr("all_reduce of 128 bytes on rank 3 of a group of 4 "
+                                     "failed: NCCL said remote process exited"));
+  for (const int other : {0, 1, 2}) EXPECT_EQ(problems[other], "");
+  EXPECT_EQ(fake_nccl().calls(3, "ncclCommAbort").size(), 1U) << "the group's";
+  EXPECT_EQ(fake_nccl().calls(3, "ncclCommDestroy").size(), 1U) << "the world's";
+  EXPECT_EQ(fake_nccl().calls(0, "ncclCommDestroy").size(), 2U);
+}
+
+TEST_F(RecordingNccl, WhatStaysInProgressIsGivenUp) {
+  fake_nccl().polls_in_progress = 1 << 30;
+  ASSERT_EQ(setenv("MOECAL_TIMEOUT_S", "1", 1), 0);
+  const auto problems = problems_of(kAllReduce);
+  unsetenv("MOECAL_TIMEOUT_S");
+  for (int rank = 0; rank < kWorld; ++rank) {
+    EXPECT_EQ(problems[rank], "ncclCommInitRank on rank " + std::to_string(rank) +
+                                  " of a group of 4 is still in progress after 1 s "
+                                  "($MOECAL_TIMEOUT_S)");
+    EXPECT_EQ(fake_nccl().calls(rank, "ncclCommAbort").size(), 1U);
+  }
+}
+
+/// Two attempts to make a group; the fault is gone before the second, which must succeed on all.
+std::vector<std::string> first_of_two_attempts(const NcclFault& fault) {
+  fake_nccl().faults = {fault};
+  std::vector<std::string> first(kWorld);
+  const auto second = on_ranks([&](ControlPlane& world) {
+    NcclGroups groups;
+    try {
+      static_cast<void>(groups.of(kAll, world));
+    } catch (const Error& error) {
+      first[world.rank()] = error.what();
+    }
+    world.barrier();
+    if (world.rank() == 0) fake_nccl().faults.clear();
+    world.barrier();
+    expect_oracle(kAllReduce, kShape, kAll, world, groups);
+  });
+  EXPECT_THAT(second, Each(""));
+  return first;
+}
+
+TEST_F(RecordingNccl, AllRanksFailTogetherWithoutAnIdentity) {
+  const auto problems = first_of_two_attempts({"ncclGetUniqueId", -1});
+  EXPECT_THAT(problems[0], HasSubstr("ncclGetUniqueId on rank 0 failed: NCCL said"));
+  for (const int other : {1, 2, 3})
+    EXPECT_EQ(problems[other], "ncclGetUniqueId failed on another rank of the launch");
+}
+
+TEST_F(RecordingNccl, AllRanksFailTogetherWhenOneCannotJoin) {
+  const auto problems = first_of_two_attempts({"ncclCommInitRank", 1});
+  EXPECT_THAT(problems[1],
+              HasSubstr("ncclCommInitRank on rank 1 of a group of 4 failed: NCCL said"));
+  EXPECT_THAT(problems[0], HasSubstr("ncclCommInitRank on rank 0 of a group of 4 failed"));
+}
+
+TEST_F(RecordingNccl, AllRanksFailTogetherWhenOneCannotSplit) {
+  const auto problems = first_of_two_attempts({"ncclCommSplit", 3});
+  EXPECT_THAT(problems[3], HasSubstr("ncclCommSplit into groups of 4 on rank 3 of a group of 4"));
+  EXPECT_THAT(problems[0], HasSubstr("rank 3 never made the call"));
+}
+
+// ---- the fake itself -----------------------------------------------------------------------
+
+/// Every rank's status of a raw call on the communicator of all ranks.
+std::vector<ncclResult_t> statuses(
+    const std::function<ncclResult_t(ncclComm_t, int rank, const DeviceRank&)>& call) {
+  std::vector<ncclResult_t> found(kWorld, ncclSuccess);
+  const auto problems = on_ranks([&](ControlPlane& world) {
+    NcclGroups groups;
+    ncclComm_t group = groups.of(kAll, world).handle;
+    const DeviceRank mine = device_rank(kAllReduce, kShape, world.rank());
+    found[world.rank()] = call(group, world.rank(), mine);
+  });
+  EXPECT_THAT(problems, Each(""));
+  return found;
+}
+
+TEST_F(RecordingNccl, TheFakeRefusesMessagesOutsideAGroup) {
+  EXPECT_THAT(statuses([](ncclComm_t group, int rank, const DeviceRank& mine) {
+                return ncclSend(mine.send.data(), 8, ncclFloat32, (rank + 1) % kWorld, group,
+                                mine.stream.get());
+              }),
+              Each(ncclInvalidUsage));
+  EXPECT_THAT(statuses([](ncclComm_t group, int rank, const DeviceRank& mine) {
+                return ncclRecv(mine.receive.data(), 8, ncclFloat32, (rank + 1) % kWorld, group,
+                                mine.stream.get());
+              }),
+              Each(ncclInvalidUsage));
+}
+
+TEST_F(RecordingNccl, TheFakeRefusesASendThatNobodyReceives) {
+  EXPECT_THAT(
+      statuses([](ncclComm_t group, int, const DeviceRank& mine) {
+        static_cast<void>(ncclGroupStart());
+        static_cast<void>(ncclSend(mine.send.data(), 8, ncclFloat32, 0, group, mine.stream.get()));
+        return ncclGroupEnd();
+      }),
+      Each(ncclInvalidUsage));
+}
+
+TEST_F(RecordingNccl, TheFakeRefusesCallsThatDiffer) {
+  EXPECT_THAT(statuses([](ncclComm_t group, int rank, const DeviceRank& mine) {
+                return ncclAllReduce(mine.send.data(), mine.receive.data(), rank == 2 ? 7U : 8U,
+                                     ncclFloat32, ncclSum, group, mine.stream.get());
+              }),
+              Each(ncclInvalidUsage));
+}
+
+TEST_F(RecordingNccl, TheFakeRefusesWhatReachesOutsideABuffer) {
+  EXPECT_THAT(statuses([](ncclComm_t group, int, const DeviceRank& mine) {
+                return ncclAlltoAll(mine.send.data(), mine.receive.data(), 9, ncclFloat32, group,
+                                    mine.stream.get());
+              }),
+              Each(ncclInvalidArgument));
+}
+
+TEST_F(RecordingNccl, TheFakeNoticesASecondEnd) {
+  ncclUniqueId id{};
+  ncclComm_t alone = nullptr;
+  ASSERT_EQ(ncclGetUniqueId(&id), ncclSuccess);
+  ASSERT_EQ(ncclCommInitRank(&alone, 1, id, 0), ncclSuccess);
+  EXPECT_EQ(ncclCommDestroy(alone), ncclSuccess);
+  EXPECT_EQ(ncclCommAbort(alone), ncclInvalidArgument);
+  EXPECT_EQ(fake_nccl().ended_twice(), 1);
+  tests::reset_fake_nccl();
+}
+
+TEST_F(RecordingNccl, TheRealLibraryIsNotThere) {
+  EXPECT_EQ(dlopen("libnccl.so.2", RTLD_LAZY | RTLD_NOLOAD), nullptr)
+      << "a function that the fake lacks came from the real NCCL";
+}
+
+}  // namespace
+}  // namespace moecal::collectives
