@@ -14,18 +14,26 @@ namespace {
 // Keys keep the order in which a reader wants them.
 using Json = nlohmann::ordered_json;
 
+Json routing_json(const RoutingConditions& r) {
+  return {{"distribution", r.distribution},
+          {"exponent", r.exponent},
+          {"capacity_factor", r.capacity_factor}};
+}
+
 Json conditions_json(const Conditions& c) {
-  return {{"dtype", c.dtype},
-          {"output_dtype", c.output_dtype},
-          {"scale_mode", c.scale_mode},
-          {"group", c.group},
-          {"placement", c.placement},
-          {"tier", c.tier},
-          {"concurrent_groups", c.concurrent_groups},
-          {"implementation", c.implementation},
-          {"release", c.release},
-          {"cache", c.cache},
-          {"graph", c.graph}};
+  Json json{{"dtype", c.dtype},
+            {"output_dtype", c.output_dtype},
+            {"scale_mode", c.scale_mode},
+            {"group", c.group},
+            {"placement", c.placement},
+            {"tier", c.tier},
+            {"concurrent_groups", c.concurrent_groups},
+            {"implementation", c.implementation},
+            {"release", c.release},
+            {"cache", c.cache},
+            {"graph", c.graph}};
+  if (!c.routing.distribution.empty()) json["routing"] = routing_json(c.routing);
+  return json;
 }
 
 Json parameters_json(const std::vector<Parameter>& parameters) {

@@ -19,6 +19,15 @@ struct Parameter {
   double standard_error = 0;
 };
 
+/// How the tokens of a series chose experts. Its seed is no condition: draws of one distribution
+/// are repeats.
+struct RoutingConditions {
+  std::string distribution{};  // see RoutingSpec; empty: the operation was not routed
+  double exponent = 0;         // of power_law; else 0
+  double capacity_factor = 0;  // 0: no limit
+  bool operator==(const RoutingConditions&) const = default;
+};
+
 /// What a model holds for: one series of observations.
 struct Conditions {
   std::string dtype{};  // of operand or payload, see Dtypes::a
@@ -32,6 +41,7 @@ struct Conditions {
   std::string scale_mode{};      // see Dtypes::scale_mode; empty where the operation has no scales
   std::string cache = "warm";    // see Policy::cache
   std::string graph = "none";    // see Policy::graph
+  RoutingConditions routing{};
   bool operator==(const Conditions&) const = default;
 };
 

@@ -9,6 +9,11 @@
 namespace moecal::calibration {
 namespace {
 
+RoutingConditions read_routing(const JsonReader& r) {
+  return {r.require<std::string>("distribution"), r.require<double>("exponent"),
+          r.require<double>("capacity_factor")};
+}
+
 Conditions read_conditions(const JsonReader& r) {
   Conditions c;
   c.dtype = r.require<std::string>("dtype");
@@ -22,6 +27,7 @@ Conditions read_conditions(const JsonReader& r) {
   c.release = r.require<std::string>("release");
   c.cache = r.require<std::string>("cache");
   c.graph = r.require<std::string>("graph");
+  if (r.has("routing")) c.routing = read_routing(r.object("routing"));
   return c;
 }
 

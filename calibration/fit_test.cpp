@@ -69,6 +69,54 @@ TEST(Fit, MediansRepeatsAndKeepsPointsWhoseRepeatsDisagree) {
   EXPECT_DOUBLE_EQ(table.table.front().second, two_segments(512));
 }
 
+/// A permute at four sizes, routed.
+std::vector<Observation> permutes(const RoutingSpec& routing, double seconds_per_byte) {
+  std::vector<Observation> observations;
+  for (std::int64_t tokens = 64; tokens <= 4096; tokens *= 4) {
+    auto o =
+        observation("permute", {{"tokens", tokens}, {"hidden", 128}, {"experts", 8}, {"top_k", 2}},
+                    1e-6 + static_cast<double>(tokens) * 1024 * seconds_per_byte);
+    o.routed = true;
+    o.routing = routing;
+    observations.push_back(std::move(o));
+  }
+  return observations;
+}
+
+TEST(Fit, KeepsRoutingsApartAndTakesSeedsAsRepeats) {
+  auto all = permutes({}, 1e-10);
+  for (const auto& routing : {RoutingSpec{.seed = 2}, RoutingSpec{.capacity_factor = 1.2},
+                              RoutingSpec{.distribution = "power_law", .exponent = 1.1},
+                              RoutingSpec{.distribution = "power_law", .exponent = 1.5}})
+    for (auto& o : permutes(routing, routing.seed == 2 ? 1e-10 : 5e-10))
+      all.push_back(std::move(o));
+  const auto coefficients = fit_all(all).coefficients;
+  ASSERT_EQ(coefficients.models.size(), 4u);
+  for (const auto& model : coefficients.models)
+    EXPECT_EQ(model.quality.repeated_points,
+              model.conditions.routing.capacity_factor == 0 &&
+                      model.conditions.routing.distribution == "uniform"
+                  ? 4
+                  : 0);
+  EXPECT_EQ(to_json(parse_coefficients(to_json(coefficients), "c.json")), to_json(coefficients));
+
+  Query query{.operation = "permute",
+              .point = {{"tokens", 1024}, {"hidden", 128}, {"experts", 8}, {"top_k", 2}}};
+  const auto plain = predict(coefficients, query).prediction.value();
+  EXPECT_NEAR(plain.seconds, 1e-6 + 1024 * 1024e-10, 1e-6);  // not mixed with the slower ones
+  EXPECT_THAT(plain.flags, testing::Not(testing::Contains(testing::HasSubstr("routing"))));
+  query.capacity_factor = 1.2;
+  EXPECT_GT(predict(coefficients, query).prediction->seconds, 4 * plain.seconds);
+  query.capacity_factor.reset();
+  query.routing = "power_law";
+  query.exponent = 1.5;
+  EXPECT_THAT(predict(coefficients, query).prediction->model_id,
+              testing::HasSubstr("/routing_power_law/exponent_1.5/"));
+  query.routing = "balanced";
+  EXPECT_THAT(predict(coefficients, query).missing,
+              testing::HasSubstr("routing balanced, exponent 1.5"));
+}
+
 TEST(Fit, CountsWhatItDoesNotUseAndSaysWhatIsTooLittle) {
   auto observations = curve("all_reduce", 2, 8, two_segments, {});
   observations[0].outcome = Outcome::skipped;

@@ -70,7 +70,9 @@ std::string row(const Model& model, const Point& point, const Prediction& predic
   for (const auto& word : {c.scale_mode, c.placement, c.tier, c.implementation, c.release, c.cache,
                            model.form, prediction.provenance})
     line += "," + word;
-  return line + "," + std::to_string(c.concurrent_groups) + "\n";
+  line += "," + std::to_string(c.concurrent_groups);
+  return line + "," + c.routing.distribution + "," + text_of(c.routing.exponent) + "," +
+         text_of(c.routing.capacity_factor) + "\n";
 }
 
 bool has_table(const Coefficients& coefficients, const Model& model) {
@@ -89,7 +91,7 @@ std::string to_flat_csv(const Coefficients& coefficients) {
   for (const char* name : kNumbers) csv += std::string{","} + name;
   csv +=
       ",seconds,lo,hi,scale_mode,placement,tier,implementation,release,cache,form,provenance,"
-      "concurrent_groups\n";
+      "concurrent_groups,routing,exponent,capacity_factor\n";
   for (const auto& model : coefficients.models) {
     if (has_table(coefficients, model)) continue;
     for (const auto& point : points_of(model)) csv += row(model, point, predict_with(model, point));

@@ -21,6 +21,9 @@ struct Query {
   std::string implementation{};  // empty: any
   std::string scale_mode{};      // empty: any, none and tensor first
   std::string cache{};           // empty: any, cold first: a layer's operands are not in the cache
+  std::string routing{};         // its distribution; empty: any, uniform first
+  std::optional<double> exponent{};         // of power_law; absent: any, the least first
+  std::optional<double> capacity_factor{};  // 0: no limit; absent: any, no limit first
 };
 
 struct Prediction {

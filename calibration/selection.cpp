@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstdio>
 #include <set>
 #include <tuple>
 
@@ -43,16 +44,28 @@ bool accepts(const std::string& asked, const std::string& have) {
   return asked.empty() || asked == have;
 }
 
+bool accepts_routing(const Query& query, const RoutingConditions& have) {
+  return accepts(query.routing, have.distribution) &&
+         (!query.exponent || *query.exponent == have.exponent) &&
+         (!query.capacity_factor || *query.capacity_factor == have.capacity_factor);
+}
+
 bool matches_but_group(const Model& model, const Query& query) {
   const auto& c = model.conditions;
   const bool scale = query.scale_mode.empty() ||
                      query.scale_mode == (c.scale_mode.empty() ? "none" : c.scale_mode);
   return model.operation == query.operation && c.tier == query.tier &&
          accepts(query.placement, c.placement) && accepts(query.implementation, c.implementation) &&
-         accepts(query.cache, c.cache) && scale && dtype_distance(model, query) < kNoMatch;
+         accepts(query.cache, c.cache) && accepts_routing(query, c.routing) && scale &&
+         dtype_distance(model, query) < kNoMatch;
 }
 
 int scale_rank(const std::string& mode) { return mode.empty() ? 0 : mode == "tensor" ? 1 : 2; }
+
+/// Uniform is what a formula without a word on routing means.
+int routing_rank(const std::string& distribution) {
+  return distribution.empty() || distribution == "uniform" ? 0 : 1;
+}
 
 /// What makes one match better than another, in this order, smaller first; release and
 /// implementation are compared after it.
@@ -65,7 +78,11 @@ auto rank(const Model& model, const Query& query) {
                     scale_rank(c.scale_mode),
                     c.cache != "cold",
                     c.graph != "none",
-                    c.output_dtype};
+                    c.output_dtype,
+                    c.routing.capacity_factor,
+                    routing_rank(c.routing.distribution),
+                    c.routing.distribution,
+                    c.routing.exponent};
 }
 
 std::vector<const Model*> newest(const std::vector<const Model*>& models) {
@@ -94,6 +111,12 @@ std::vector<const Model*> without_shadowed(const std::vector<const Model*>& mode
   return kept;
 }
 
+std::string number(double value) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%g", value);
+  return text.data();
+}
+
 std::string describe(const Query& query) {
   std::string text = "no model of " + query.operation;
   if (!query.dtype.empty()) text += " in " + query.dtype;
@@ -103,6 +126,9 @@ std::string describe(const Query& query) {
   if (!query.placement.empty()) text += ", " + query.placement;
   if (!query.implementation.empty()) text += ", implementation " + query.implementation;
   if (!query.cache.empty()) text += ", cache " + query.cache;
+  if (!query.routing.empty()) text += ", routing " + query.routing;
+  if (query.exponent) text += ", exponent " + number(*query.exponent);
+  if (query.capacity_factor) text += ", capacity factor " + number(*query.capacity_factor);
   return text;
 }
 
@@ -128,8 +154,16 @@ std::string known(const Coefficients& coefficients, const Query& query) {
 }
 
 std::vector<std::string> stand_in_flags(const Model& model, const Query& query) {
-  if (query.dtype.empty() || model.conditions.dtype == query.dtype) return {};
-  return {"dtype " + model.conditions.dtype + " stands in for " + query.dtype};
+  std::vector<std::string> flags;
+  const auto& c = model.conditions;
+  if (!query.dtype.empty() && c.dtype != query.dtype)
+    flags.push_back("dtype " + c.dtype + " stands in for " + query.dtype);
+  if (query.routing.empty() && routing_rank(c.routing.distribution) != 0)
+    flags.push_back("routing is " + c.routing.distribution + ", not uniform");
+  if (!query.capacity_factor && c.routing.capacity_factor != 0)
+    flags.push_back("experts were limited to " + number(c.routing.capacity_factor) +
+                    " of their mean rows");
+  return flags;
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include "calibration/series.hpp"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <limits>
 #include <set>
 
@@ -19,6 +21,11 @@ struct Gathering {
 };
 
 using Gatherings = std::map<std::string, Gathering>;
+
+RoutingConditions routing_of(const RoutingSpec& spec) {
+  return {spec.distribution, spec.distribution == "power_law" ? spec.exponent : 0,
+          spec.capacity_factor};
+}
 
 Series empty_series(const Observation& o, const Environment& environment) {
   Series s;
@@ -39,6 +46,7 @@ Series empty_series(const Observation& o, const Environment& environment) {
   c.release = o.library.runtime_version;
   c.cache = o.policy.cache;
   c.graph = o.policy.graph;
+  if (o.routed) c.routing = routing_of(o.routing);
   return s;
 }
 
@@ -88,6 +96,12 @@ Series finish(Gathering gathering) {
   s.between_run_spread = spreads.empty() ? 0 : median(spreads);
   std::sort(s.observation_ids.begin(), s.observation_ids.end());
   return s;
+}
+
+/// The shortest text that reads back as the number: series that differ have other ids.
+std::string text_of(double value) {
+  std::array<char, 32> text{};
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
 }
 
 std::string join(const std::set<std::string>& words) {
@@ -166,6 +180,10 @@ std::string Series::id() const {
   if (!c.release.empty()) append(c.release);
   append(c.cache);
   if (c.graph != "none") append(c.graph);
+  const auto& routing = c.routing;
+  if (!routing.distribution.empty()) append("routing_" + routing.distribution);
+  if (routing.exponent != 0) append("exponent_" + text_of(routing.exponent));
+  if (routing.capacity_factor != 0) append("capacity_" + text_of(routing.capacity_factor));
   return id;
 }
 

@@ -83,6 +83,11 @@ void add_conditions(CLI::App& verb, calibration::Query& query) {
   verb.add_option("--implementation", query.implementation, "e.g. nccl; default: any");
   verb.add_option("--scale-mode", query.scale_mode, "of FP8, e.g. tensor; default: any");
   verb.add_option("--cache", query.cache, "cold or warm; default: cold where there is one");
+  verb.add_option("--routing", query.routing,
+                  "how tokens chose experts: uniform, balanced, power_law; default: uniform first");
+  verb.add_option("--exponent", query.exponent, "of power_law; default: any, the least first");
+  verb.add_option("--capacity", query.capacity_factor,
+                  "rows an expert takes at most, over the mean; 0: no limit, and the default");
 }
 
 }  // namespace
