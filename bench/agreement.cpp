@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iostream>
 #include <string>
 
 #include "core/error.hpp"
@@ -52,6 +53,20 @@ void on_every_rank(ControlPlane& world, const std::function<void()>& phase) {
   if (worst == 1) throw Unsupported{reason};
   if (worst == 2) throw InvalidInput{reason};
   throw Error{reason};
+}
+
+void or_end_launch(ControlPlane& world, const std::function<void()>& phase) {
+  try {
+    phase();
+  } catch (const RankLost&) {
+    throw;
+  } catch (const std::exception& error) {
+    if (world.size() == 1) throw;
+    std::cerr << "moecal: rank " << world.rank()
+              << " failed while all ranks measure: " << error.what()
+              << "; ending all ranks, the same command resumes\n";
+    world.abort(1);
+  }
 }
 
 }  // namespace moecal::bench

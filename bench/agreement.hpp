@@ -12,4 +12,8 @@ namespace moecal::bench {
 /// not leave the others waiting. Collective over `world`.
 void on_every_rank(ControlPlane& world, const std::function<void()>& phase);
 
+/// Runs a `phase` in which ranks may wait for one another, so that there is nobody to agree with
+/// when one of them fails: what it throws is printed and ends the launch. Alone, it is thrown on.
+void or_end_launch(ControlPlane& world, const std::function<void()>& phase);
+
 }  // namespace moecal::bench

@@ -4,6 +4,8 @@
 
 #include <chrono>
 
+#include "bench/agreement.hpp"
+
 namespace moecal::bench {
 namespace {
 
@@ -23,7 +25,9 @@ class SlowestRankClock final : public Clock {
       : own_{std::move(own)}, world_{world} {}
   [[nodiscard]] Seconds time(const std::function<void()>& batch) override {
     world_.barrier();
-    return Seconds{world_.max(own_->time(batch).count())};
+    Seconds own{0};
+    or_end_launch(world_, [&] { own = own_->time(batch); });
+    return Seconds{world_.max(own.count())};
   }
   [[nodiscard]] std::string name() const override { return own_->name(); }
   [[nodiscard]] Stream stream() const override { return own_->stream(); }

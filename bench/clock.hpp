@@ -31,7 +31,8 @@ class Clock {
 [[nodiscard]] std::unique_ptr<Clock> make_cuda_event_clock();
 
 /// Decorates the clock of each rank: all ranks start together and all get the slowest rank's time,
-/// so that whatever is decided from times is decided alike on every rank. Collective over `world`.
+/// so that whatever is decided from times is decided alike on every rank. A batch that fails, also
+/// if only its end tells (an asynchronous error), ends the launch. Collective over `world`.
 [[nodiscard]] std::unique_ptr<Clock> make_slowest_rank_clock(std::unique_ptr<Clock> own,
                                                              ControlPlane& world);
 

@@ -19,6 +19,8 @@
 namespace moecal::bench {
 namespace {
 
+constexpr char kUnknownCpu[] = "unknown CPU";
+
 // The value of "key : value" in a /proc file; empty if there is none.
 std::string proc_field(const std::string& path, const std::string& key) {
   std::ifstream file{path};
@@ -104,6 +106,17 @@ std::map<std::string, std::string> settings() {
   return result;
 }
 
+// A card that moecal knows, or one of that name of which nothing is known.
+Card named_card(const std::string& word) {
+  try {
+    return find_card(word);
+  } catch (const InvalidInput&) {
+    Card unknown;
+    unknown.id = slug(word);
+    return unknown;
+  }
+}
+
 }  // namespace
 
 Bytes cpu_last_level_cache(const std::string& sysfs_cpu) {
@@ -117,24 +130,36 @@ Bytes cpu_last_level_cache(const std::string& sysfs_cpu) {
 Machine read_cpu() {
   Machine machine;
   machine.device_name = proc_field("/proc/cpuinfo", "model name");
-  if (machine.device_name.empty()) machine.device_name = "unknown CPU";
+  if (machine.device_name.empty()) machine.device_name = kUnknownCpu;
   machine.memory = host_memory();
   machine.last_level_cache = cpu_last_level_cache();
   return machine;
 }
 
-Card card_of(const Machine& machine, const std::string& users_word) {
-  if (users_word.empty() && machine.device < 0)
-    return find_card("cpu-" + slug(machine.device_name));
+std::optional<Card> own_card(const Machine& machine) {
+  if (machine.device_name.empty() || machine.device_name == kUnknownCpu) return std::nullopt;
+  if (machine.device < 0) return find_card("cpu-" + slug(machine.device_name));
   try {
-    return find_card(users_word.empty() ? machine.device_name : users_word);
-  } catch (const InvalidInput& error) {
-    if (users_word.empty())
-      throw InvalidInput{std::string{error.what()} + "; name it with --card to measure it anyway"};
-    Card unknown;
-    unknown.id = slug(users_word);
-    return unknown;
+    return find_card(machine.device_name);
+  } catch (const InvalidInput&) {
+    return std::nullopt;
   }
+}
+
+// What is measured here would else stand in the record, and be fitted, as another card's.
+Card card_of(const Machine& machine, const std::string& users_word) {
+  const auto own = own_card(machine);
+  if (users_word.empty()) {
+    if (own) return *own;
+    if (machine.device < 0) return find_card("cpu-unknown");
+    throw InvalidInput{"no spec sheet in hardware/ names the device '" + machine.device_name +
+                       "'; name it with --card to measure it anyway"};
+  }
+  const Card named = named_card(users_word);
+  if (own && own->id != named.id)
+    throw InvalidInput{"--card " + users_word + ": the device is a '" + machine.device_name +
+                       "', known as " + own->id + "; leave --card out"};
+  return named;
 }
 
 Environment make_environment(const Machine& machine, const Card& card) {

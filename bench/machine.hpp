@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <map>
+#include <optional>
 #include <string>
 
 #include "core/card.hpp"
@@ -27,8 +28,10 @@ struct Machine {
 /// Size of the largest cache that /sys/devices/system/cpu/cpu0 lists; 32 MiB if it lists none.
 [[nodiscard]] Bytes cpu_last_level_cache(const std::string& sysfs_cpu = "/sys/devices/system/cpu");
 
-/// The card this device is: the user's word for it where there is one (moecal need not know it),
-/// else by the device's name. @throws InvalidInput for a CUDA device that moecal does not know.
+/// The card the device's own name stands for; nothing if moecal does not know that name.
+[[nodiscard]] std::optional<Card> own_card(const Machine& machine);
+/// The card this device is: own_card(), else the user's word for it, which moecal need not know.
+/// @throws InvalidInput if both are known and differ; for an unknown CUDA device without a word.
 [[nodiscard]] Card card_of(const Machine& machine, const std::string& users_word);
 
 /// Where this run is measured. Two runs on one machine

@@ -3,6 +3,9 @@
 #include "bench/options.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
 
 #include "core/error.hpp"
 
@@ -74,11 +77,19 @@ double positive_number(const std::string& flag, std::string text) {
   return number;
 }
 
+int positive_count(const std::string& flag, const std::string& text) {
+  int number = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (problem != std::errc{} || end != text.data() + text.size() || number < 1)
+    throw InvalidInput{flag + "=" + text + " is not a whole number from 1 up"};
+  return number;
+}
+
 void read_google_options(Options& options) {
   if (const auto text = value_of(options.remaining, "--benchmark_min_time"))
     options.min_time = Seconds{positive_number("--benchmark_min_time", *text)};
   if (const auto text = value_of(options.remaining, "--benchmark_repetitions"))
-    options.repetitions = static_cast<int>(positive_number("--benchmark_repetitions", *text));
+    options.repetitions = positive_count("--benchmark_repetitions", *text);
 }
 
 }  // namespace
@@ -100,6 +111,20 @@ Options parse_options(const std::string& program, int argc, char** argv) {
   options.remaining.insert(options.remaining.begin(), program);
   read_google_options(options);
   return options;
+}
+
+void refuse_own_order(const Options& options) {
+  static const std::string kFlag = "--benchmark_enable_random_interleaving";
+  const char* variable = std::getenv("BENCHMARK_ENABLE_RANDOM_INTERLEAVING");
+  const bool named = std::count(options.remaining.begin(), options.remaining.end(), kFlag) > 0;
+  const auto value =
+      value_of(options.remaining, kFlag).value_or(variable == nullptr ? "false" : variable);
+  const bool off = value == "false" || value == "0" || value == "no" || value == "off";
+  if (named || !off)
+    throw InvalidInput{kFlag +
+                       " cannot be used with several ranks: each would choose an order of "
+                       "its own. Points are measured in a random order anyway; "
+                       "--order-seed chooses it"};
 }
 
 std::string help_text(const std::string& program) {

@@ -30,6 +30,9 @@ struct Options {
 
 /// @throws InvalidInput naming the option.
 [[nodiscard]] Options parse_options(const std::string& program, int argc, char** argv);
+/// @throws InvalidInput if Google Benchmark is to shuffle the points: each rank would measure them
+/// in an order of its own.
+void refuse_own_order(const Options& options);
 /// The text of --help up to Google Benchmark's own part.
 [[nodiscard]] std::string help_text(const std::string& program);
 

@@ -95,9 +95,15 @@ std::unique_ptr<Trial> PointMeasurer::make_trial(const PlannedPoint& point, int&
   return trial;
 }
 
+std::unique_ptr<Clock> PointMeasurer::make_clock(const PlannedPoint& point) {
+  std::unique_ptr<Clock> clock;
+  on_every_rank(world_, [&] { clock = setup_.make_clock(point.implementation); });
+  return clock;
+}
+
 void PointMeasurer::sample(const PlannedPoint& point, Trial& trial, int sets,
                            Observation& observation) {
-  auto clock = setup_.make_clock(point.implementation);
+  auto clock = make_clock(point);
   if (world_.size() > 1) clock = make_slowest_rank_clock(std::move(clock), world_);
   SetRotation rotation{sets};
   const auto sampling = Sampler{*clock, world_, options_for(point)}.run(trial, rotation);
@@ -116,7 +122,7 @@ void PointMeasurer::time_single_calls(const PlannedPoint& point, Trial& trial,
   const double fitting = setup_.sampler.stop.budget.count() / observation.seconds();
   const int count =
       static_cast<int>(std::clamp<double>(fitting, kFewestSingleCalls, kMostSingleCalls));
-  const auto own = setup_.make_clock(point.implementation);
+  const auto own = make_clock(point);
   auto calls = bench::time_single_calls(trial, *own, world_, count);
   observation.skew_s = std::move(calls.skew_s);
   observation.transfer_s = std::move(calls.transfer_s);

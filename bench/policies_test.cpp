@@ -107,7 +107,7 @@ TEST(Machine, ReadsTheCpuItRunsOn) {
 }
 
 TEST(Machine, TwoEnvironmentsOfOneMachineAreEqual) {
-  const auto machine = read_cpu();
+  auto machine = read_cpu();
   setenv("OMPI_MCA_ess_base_jobid", "1", 1);  // Open MPI's plumbing: another value per launch
   const auto first = make_environment(machine, card_of(machine, ""));
   setenv("OMPI_MCA_ess_base_jobid", "2", 1);
@@ -115,7 +115,10 @@ TEST(Machine, TwoEnvironmentsOfOneMachineAreEqual) {
   setenv("NCCL_ALGO", "Ring", 1);  // a setting
   EXPECT_NE(make_environment(machine, card_of(machine, "")).id(), first.id());
   EXPECT_EQ(first.card.rfind("cpu-", 0), 0U);
-  EXPECT_EQ(card_of(machine, "NVIDIA B200").id, "b200-sxm");
+  EXPECT_EQ(card_of(machine, first.card).id, first.card);
+  EXPECT_THROW((void)card_of(machine, "NVIDIA B200"), InvalidInput);
+  machine.device_name = "unknown CPU";
+  EXPECT_EQ(card_of(machine, "").id, "cpu-unknown");
   EXPECT_EQ(card_of(machine, "My prototype").id, "my-prototype");
 }
 

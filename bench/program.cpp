@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "bench/agreement.hpp"
 #include "bench/google_benchmark.hpp"
 #include "bench/interrupt.hpp"
 #include "bench/options.hpp"
@@ -31,7 +32,10 @@ bool only_lists(const Options& options) {
 
 int run_ranks(const Benchmarks& benchmarks, Options options, ControlPlane& world) {
   const bool reports = world.rank() == 0;
-  initialize_google(options.remaining, reports);
+  on_every_rank(world, [&] {
+    if (world.size() > 1) refuse_own_order(options);
+    initialize_google(options.remaining, reports);
+  });
   const bool lists = only_lists(options);
   if (lists) options.out.clear();
   Session session{benchmarks, options, world};

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <iostream>
 
 #include "bench/warm_up.hpp"
 #include "core/error.hpp"
@@ -33,21 +32,9 @@ Sampling Sampler::run(Trial& trial, SetRotation& rotation) {
 Seconds Sampler::time_batch(Trial& trial, SetRotation& rotation, std::int64_t launches) {
   launches_ += launches;
   return clock_.time([&] {
-    if (trial.takes_part()) launch(trial, rotation, launches);
-  });
-}
-
-// A rank that fails inside a collective leaves the others inside it: there is nobody to agree with,
-// so the launch ends. Alone, the failure is the point's.
-void Sampler::launch(Trial& trial, SetRotation& rotation, std::int64_t launches) {
-  try {
+    if (!trial.takes_part()) return;
     for (std::int64_t i = 0; i < launches; ++i) trial.launch(rotation.next(), clock_.stream());
-  } catch (const std::exception& error) {
-    if (world_.size() == 1) throw;
-    std::cerr << "moecal: rank " << world_.rank() << " failed in a launch: " << error.what()
-              << "; ending all ranks, the same command resumes\n";
-    world_.abort(1);
-  }
+  });
 }
 
 // The first call pays for lazy initialisation, so it is never a sample; it only tells what is

@@ -49,7 +49,6 @@ class Sampler {
 
  private:
   Seconds time_batch(Trial& trial, SetRotation& rotation, std::int64_t launches);
-  void launch(Trial& trial, SetRotation& rotation, std::int64_t launches);
   void call_once(Trial& trial, SetRotation& rotation);
   [[nodiscard]] std::int64_t choose_batch(Trial& trial, SetRotation& rotation);
   void warm_up(Trial& trial, SetRotation& rotation, std::int64_t batch);

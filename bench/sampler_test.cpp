@@ -6,6 +6,7 @@
 
 #include <array>
 
+#include "bench/single_calls.hpp"
 #include "bench/testing/fake_ranks.hpp"
 #include "bench/testing/fake_trial.hpp"
 #include "core/statistics.hpp"
@@ -112,6 +113,37 @@ TEST(Sampler, LetsAFailedLaunchThroughWhenAlone) {
   FakeClock clock{time};
   const auto world = make_single_rank_plane();
   EXPECT_THROW((void)(Sampler{clock, *world, {}}.run(trial, rotation)), Error);
+}
+
+// A rank of two whose partner is never heard of; aborting the launch is remembered.
+struct HalfAlone final : ControlPlane {
+  [[nodiscard]] int rank() const override { return 1; }
+  [[nodiscard]] int size() const override { return 2; }
+  void barrier() override {}
+  using ControlPlane::max;
+  void max(std::span<double>) override {}
+  void broadcast(std::span<char>, int) override {}
+  [[nodiscard]] std::unique_ptr<ControlPlane> split(int) override { throw Error{"no"}; }
+  [[noreturn]] void abort(int) override { throw RankLost{"aborted"}; }
+};
+
+// A CUDA device tells of a failed kernel only when it is waited for: after the launches.
+TEST(Sampler, EndsTheLaunchWhenABatchOfOneRankFails) {
+  struct FailingClock final : Clock {
+    [[nodiscard]] Seconds time(const std::function<void()>& batch) override {
+      batch();
+      throw Error{"an illegal memory access"};
+    }
+    [[nodiscard]] std::string name() const override { return "failing"; }
+  };
+  FakeTime time;
+  FakeTrial trial{time, {}};
+  SetRotation rotation{1};
+  HalfAlone world;
+  const auto clock = make_slowest_rank_clock(std::make_unique<FailingClock>(), world);
+  EXPECT_THROW((void)(Sampler{*clock, world, {}}.run(trial, rotation)), RankLost);
+  FailingClock own;
+  EXPECT_THROW((void)time_single_calls(trial, own, world, 3), RankLost);
 }
 
 // The median is what a sample means: it must come back within the half-width that is stated for it,

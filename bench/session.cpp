@@ -57,15 +57,23 @@ PointMeasurer::Setup make_setup(const Machine& machine, const Card& card, const 
 
 Session::Session(const Benchmarks& benchmarks, const Options& options, ControlPlane& world)
     : world_{world},
-      machine_{choose_machine(options.device, world)},
-      card_{card_of(machine_, options.card)},
-      environment_{make_environment(machine_, card_)},
-      measurer_{world, make_setup(machine_, card_, options)},
+      place_{find_place(options, world)},
+      measurer_{world, make_setup(place_.machine, place_.card, options)},
       progress_{std::cerr, world.rank() == 0 && isatty(STDERR_FILENO) == 1} {
   agree_on_run(options);
   on_every_rank(world_, [&] { open_file(options.out); });
-  on_every_rank(world_, [&] { plan(benchmarks, options); });
+  plan(benchmarks, options);
   progress_.start(entries_.size());
+}
+
+Session::Place Session::find_place(const Options& options, ControlPlane& world) {
+  Place place;
+  on_every_rank(world, [&] {
+    place.machine = choose_machine(options.device, world);
+    place.card = card_of(place.machine, options.card);
+    place.environment = make_environment(place.machine, place.card);
+  });
+  return place;
 }
 
 void Session::agree_on_run(const Options& options) {
@@ -77,13 +85,27 @@ void Session::agree_on_run(const Options& options) {
 void Session::open_file(const std::string& path) {
   if (path.empty() || world_.rank() != 0) return;
   file_ = std::make_unique<RunFile>(path, run_id_);
-  file_->write_environment(environment_);
+  file_->write_environment(place_.environment);
 }
 
 void Session::plan(const Benchmarks& benchmarks, const Options& options) {
-  auto points = make_plan(benchmarks, options, machine_, world_.size());
+  std::vector<PlannedPoint> points;
+  on_every_rank(world_,
+                [&] { points = make_plan(benchmarks, options, place_.machine, world_.size()); });
   shuffle(points, order_seed_);
+  agree_on_points(points);
   keep_what_is_left(std::move(points), options.repetitions);
+}
+
+// Ranks started with different options would else wait for one another at different points.
+void Session::agree_on_points(const std::vector<PlannedPoint>& points) {
+  std::string names;
+  for (const auto& point : points) names += point.name() + "\n";
+  const auto digest = static_cast<double>(std::stoull(sha256(names).substr(0, 12), nullptr, 16));
+  if (world_.max(digest) != world_.min(digest))
+    throw InvalidInput{
+        "the ranks have different points to measure: start all of them with the same options, on "
+        "devices of one kind"};
 }
 
 // Only rank 0 knows the file; the others are told, so that all of them skip the same points.
@@ -111,7 +133,7 @@ void Session::stamp(Observation& observation, int repetition) const {
   observation.run_id = run_id_;
   observation.repetition = repetition;
   observation.policy.order_seed = order_seed_;
-  observation.environment_id = environment_.id();
+  observation.environment_id = place_.environment.id();
   observation.commit = build::commit;
 }
 

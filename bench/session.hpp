@@ -42,9 +42,17 @@ class Session {
   [[nodiscard]] Progress& progress() { return progress_; }
 
  private:
+  // Where the run is measured.
+  struct Place {
+    Machine machine;
+    Card card;
+    Environment environment;
+  };
+  static Place find_place(const Options& options, ControlPlane& world);
   void agree_on_run(const Options& options);
   void open_file(const std::string& path);
   void plan(const Benchmarks& benchmarks, const Options& options);
+  void agree_on_points(const std::vector<PlannedPoint>& points);
   void keep_what_is_left(std::vector<PlannedPoint> points, int repetitions);
   void stamp(Observation& observation, int repetition) const;
   void record(const Observation& observation);
@@ -52,9 +60,7 @@ class Session {
   [[nodiscard]] std::string where() const;
 
   ControlPlane& world_;
-  Machine machine_;
-  Card card_;
-  Environment environment_;
+  Place place_;
   PointMeasurer measurer_;
   Progress progress_;
   std::unique_ptr<RunFile> file_;  // rank 0 with --out

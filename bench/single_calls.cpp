@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "bench/agreement.hpp"
+
 namespace moecal::bench {
 namespace {
 
@@ -17,7 +19,8 @@ SingleCalls time_single_calls(Trial& trial, Clock& own, ControlPlane& world, int
     world.barrier();
     std::array<double, 2> times{kTakesNoPart, kTakesNoPart};  // max, and max of the negative
     if (trial.takes_part()) {
-      times[0] = own.time([&] { trial.launch(0, own.stream()); }).count();
+      or_end_launch(world,
+                    [&] { times[0] = own.time([&] { trial.launch(0, own.stream()); }).count(); });
       times[1] = -times[0];
     }
     const double mine = times[0];

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 // bench_synthetic: a benchmark program that measures nothing but time passing, for the tests of
-// what a program does when it is resumed, interrupted, killed or short of disk.
+// what a program does when it is resumed, interrupted, killed or short of disk, or loses a rank.
 #include <chrono>
 
 #include "bench/program.hpp"
@@ -60,5 +60,6 @@ class Spin final : public Benchmark {
 
 int main(int argc, char** argv) {
   using namespace moecal::bench;
-  return run_program("bench_synthetic", {[] { return std::make_unique<Spin>(); }}, argc, argv);
+  return run_program("bench_synthetic", {[] { return std::make_unique<Spin>(); }}, argc, argv,
+                     moecal::make_control_plane);
 }

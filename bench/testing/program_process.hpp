@@ -1,0 +1,120 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "core/json_reader.hpp"
+#include "core/observation.hpp"
+
+namespace moecal::bench {
+
+inline constexpr std::size_t kPoints = 40;  // of bench_synthetic
+
+using Variables = std::vector<std::pair<std::string, std::string>>;
+
+/// bench_synthetic as a process, in a folder of its own for each test.
+class Program : public testing::Test {
+ protected:
+  Program() {
+    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
+    folder_ = std::filesystem::temp_directory_path() /
+              ("moecal_program_test_" + std::string{info->name()} + std::to_string(getpid()));
+    std::filesystem::create_directories(folder_);
+    out_ = folder_ / "run.jsonl";
+  }
+  ~Program() override { std::filesystem::remove_all(folder_); }
+
+  [[nodiscard]] std::string path(const std::string& name) const { return folder_ / name; }
+
+  // Starts the program with its output and messages in files of the folder.
+  [[nodiscard]] pid_t start(std::vector<std::string> arguments, rlim_t largest_file = 0) const {
+    return start_with({}, std::move(arguments), largest_file);
+  }
+  // The same with more environment variables.
+  [[nodiscard]] pid_t start_with(const Variables& environment, std::vector<std::string> arguments,
+                                 rlim_t largest_file = 0) const {
+    arguments.insert(arguments.begin(), MOECAL_BENCH_SYNTHETIC);
+    const pid_t child = fork();
+    if (child != 0) return child;
+    for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
+    redirect("stdout", STDOUT_FILENO);
+    redirect("stderr", STDERR_FILENO);
+    if (largest_file > 0) {  // what a full disk looks like to one process
+      std::signal(SIGXFSZ, SIG_IGN);
+      const rlimit limit{largest_file, largest_file};
+      setrlimit(RLIMIT_FSIZE, &limit);
+    }
+    std::vector<char*> raw;
+    for (auto& argument : arguments) raw.push_back(argument.data());
+    raw.push_back(nullptr);
+    execv(raw[0], raw.data());
+    _exit(127);
+  }
+
+  // Its exit status, or minus the signal that ended it.
+  [[nodiscard]] static int wait(pid_t child) {
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+  }
+
+  [[nodiscard]] int run(std::vector<std::string> arguments, rlim_t largest_file = 0) const {
+    return wait(start(std::move(arguments), largest_file));
+  }
+
+  [[nodiscard]] std::vector<std::string> recording(std::vector<std::string> more = {}) const {
+    more.insert(more.begin(),
+                {"--out", out_, "--run-id", "test", "--benchmark_min_time=0.001", "--quiet"});
+    return more;
+  }
+
+  [[nodiscard]] std::string said() const { return read_file(path("stderr")); }
+  [[nodiscard]] std::string printed() const { return read_file(path("stdout")); }
+  [[nodiscard]] std::vector<Observation> observations() const {
+    return read_observations(out_).observations;
+  }
+
+  // Until the program has begun to record.
+  void wait_for_points() const {
+    std::error_code missing;
+    for (int i = 0; i < 1000; ++i) {
+      const auto size = std::filesystem::file_size(out_, missing);
+      if (!missing && size > 2000) return;
+      std::this_thread::sleep_for(std::chrono::milliseconds{10});
+    }
+    FAIL() << "no point was recorded in ten seconds";
+  }
+
+  // How often each point was measured or skipped.
+  [[nodiscard]] std::map<std::string, int> finished() const {
+    std::map<std::string, int> counts;
+    for (const auto& observation : observations())
+      if (observation.outcome != Outcome::failed) ++counts[observation.key()];
+    return counts;
+  }
+
+  std::filesystem::path folder_;
+  std::string out_;
+
+ private:
+  void redirect(const std::string& name, int descriptor) const {
+    const int file = open(path(name).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
+    dup2(file, descriptor);
+    close(file);
+  }
+};
+
+}  // namespace moecal::bench
