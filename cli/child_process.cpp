@@ -7,7 +7,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -116,11 +118,19 @@ std::string output_of(const Command& command) {
 }
 
 std::string typed(const std::vector<std::string>& arguments) {
+  const auto is_plain = [](unsigned char c) {
+    return std::isalnum(c) != 0 || std::strchr("_-+=./:,@%", c) != nullptr;
+  };
   std::string text;
   for (const auto& argument : arguments) {
-    const bool plain = argument.find_first_of(" '\"$&|;<>()*?^\\") == std::string::npos;
     if (!text.empty()) text += ' ';
-    text += plain ? argument : "'" + argument + "'";
+    if (!argument.empty() && std::all_of(argument.begin(), argument.end(), is_plain)) {
+      text += argument;
+      continue;
+    }
+    text += '\'';
+    for (const char c : argument) text += c == '\'' ? std::string{"'\\''"} : std::string{c};
+    text += '\'';
   }
   return text;
 }

@@ -77,9 +77,25 @@ TEST_F(Measure, SumsUpWhatThePointsCameTo) {
   EXPECT_EQ(read_observations(out_).observations.size(), 40U);
 }
 
+// The printed line is typed as it stands: it measures the failed point again and nothing else.
 TEST_F(Measure, SaysHowToGoOnAfterAFailure) {
   EXPECT_EQ(run(recording() + " --seconds-per-point 0.001 --suite planner"), 1);
   EXPECT_EQ(normalised(), golden("measure_failed.txt"));
+  const auto text = printed();
+  std::smatch line;
+  ASSERT_TRUE(std::regex_search(text, line, std::regex{"to go on: moecal measure ([^\n]*)"}));
+  EXPECT_EQ(run(line[1]), 1);
+  const auto observations = read_observations(out_).observations;
+  ASSERT_EQ(observations.size(), 41U);
+  EXPECT_EQ(observations.back().outcome, Outcome::failed);
+}
+
+TEST_F(Measure, StartsOnlyProgramsThatHaveACaseInTheSuite) {
+  std::ofstream{folder_ / "suite.jsonl"} << R"({"operation": "spin", "point": {"index": 1, )"
+                                         << R"("wrong": 0}})";
+  const auto suite = " --suite " + (folder_ / "suite.jsonl").string();
+  EXPECT_EQ(run(recording() + " --seconds-per-point 0.001" + suite), 0) << said();
+  EXPECT_EQ(read_observations(out_).observations.size(), 1U);
 }
 
 TEST_F(Measure, PassesAnInterruptOnAndResumes) {
@@ -106,6 +122,8 @@ TEST_F(Measure, RefusesWhatItCannotUnderstand) {
                                          << R"({"operation": "spim", "point": {"index": 1}})";
   const std::vector<std::pair<std::string, std::string>> cases{
       {recording() + " --only gemm", "--only: no program here measures 'gemm'; there are: spin"},
+      {"--programs-dir " MOECAL_TESTING_PROGRAMS " --device cuda",
+       "--device cuda: these programs were built without CUDA"},
       {recording() + " --suite fast", "--suite fast: neither quick, planner or full nor a file"},
       {recording() + " --suite " + (folder_ / "suite.jsonl").string(),
        "suite.jsonl:2: no program here measures 'spim'"},

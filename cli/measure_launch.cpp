@@ -1,0 +1,119 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/measure_launch.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <sstream>
+#include <thread>
+
+#include "core/error.hpp"
+
+namespace moecal::cli {
+namespace {
+
+constexpr int kRanksOnCpu = 4;
+
+bool on_cuda(const BenchProgram& program, const MeasureOptions& options) {
+  return options.device == "cuda" || (options.device == "auto" && program.cuda_devices > 0);
+}
+
+bool is_collective(const BenchProgram& program) {
+  return program.has_backend("mpi") || program.has_backend("nccl");
+}
+
+std::string count_of(int count, const std::string& what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
+Launch plan_collective(const BenchProgram& program, const MeasureOptions& options) {
+  const bool cuda = on_cuda(program, options);
+  if (!program.has_backend(cuda ? "nccl" : "mpi"))
+    return {0, cuda ? "it was built without NCCL" : "it was built without MPI"};
+  if (cuda && options.ranks > program.cuda_devices)
+    throw InvalidInput{"--ranks " + std::to_string(options.ranks) + ": this machine has " +
+                       count_of(program.cuda_devices, "CUDA device") +
+                       ", and each rank needs one of its own"};
+  const int most = cuda ? program.cuda_devices : kRanksOnCpu;
+  const int ranks = options.ranks > 0 ? options.ranks : most;
+  if (ranks < 2) return {0, "it needs two CUDA devices or more; there is " + std::to_string(ranks)};
+  return {ranks, ""};
+}
+
+// As typed by a person, and the same to the last digit wherever it is passed on: it is part of what
+// a point is resumed by.
+std::string number_text(double number) {
+  std::ostringstream text;
+  text << number;
+  return text.str();
+}
+
+std::vector<std::string> arguments_for(const BenchProgram& program, const MeasureOptions& options) {
+  std::vector<std::string> arguments{program.path,   "--suite",   options.suite,
+                                     "--out",        options.out, "--run-id",
+                                     options.run_id, "--device",  options.device};
+  if (!options.verbose) arguments.push_back("--quiet");
+  if (!options.card.empty()) arguments.insert(arguments.end(), {"--card", options.card});
+  if (!options.only.empty()) arguments.push_back("--benchmark_filter=^" + options.only + "/");
+  if (options.seconds_per_point > 0)
+    arguments.push_back("--benchmark_min_time=" + number_text(options.seconds_per_point));
+  return arguments;
+}
+
+}  // namespace
+
+Launch plan_launch(const BenchProgram& program, const MeasureOptions& options) {
+  if (is_collective(program)) return plan_collective(program, options);
+  const bool cuda = on_cuda(program, options);
+  if (program.has_backend(cuda ? "cuda" : "cpu")) return {1, ""};
+  return {0, std::string{"none of its operations runs on "} + (cuda ? "a CUDA device" : "a CPU")};
+}
+
+void check_device(const std::vector<BenchProgram>& programs, const MeasureOptions& options) {
+  if (options.device != "cuda") return;
+  const bool built = std::any_of(programs.begin(), programs.end(), [](const auto& program) {
+    return program.has_backend("cuda") || program.has_backend("nccl");
+  });
+  if (!built)
+    throw InvalidInput{
+        "--device cuda: these programs were built without CUDA; build them with the CUDA toolkit, "
+        "or measure the CPU with --device cpu"};
+  const bool present = std::any_of(programs.begin(), programs.end(),
+                                   [](const auto& program) { return program.cuda_devices > 0; });
+  if (!present) throw InvalidInput{"--device cuda: this machine shows no CUDA device"};
+}
+
+Command command_for(const BenchProgram& program, const MeasureOptions& options, int ranks) {
+  Command command{arguments_for(program, options), {}};
+  if (ranks == 1) return command;
+  command.arguments.insert(command.arguments.begin(), {"mpirun", "-n", std::to_string(ranks)});
+  // What Open MPI calls slots need not be the threads that are seen here.
+  command.environment = {{"OMPI_MCA_rmaps_base_oversubscribe", "1"}};
+  if (geteuid() == 0)
+    command.environment.insert(
+        command.environment.end(),
+        {{"OMPI_ALLOW_RUN_AS_ROOT", "1"}, {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"}});
+  // More ranks than cores: waiting ranks have to yield, or every message waits for a time slice.
+  if (ranks > static_cast<int>(std::thread::hardware_concurrency()))
+    command.environment.insert(
+        command.environment.end(),
+        {{"OMPI_MCA_mpi_yield_when_idle", "1"}, {"OMPI_MCA_hwloc_base_binding_policy", "none"}});
+  return command;
+}
+
+std::string resume_command(const MeasureOptions& options) {
+  std::vector<std::string> words{"moecal", "measure",   "--suite",  options.suite,
+                                 "--out",  options.out, "--run-id", options.run_id};
+  if (options.device != "auto") words.insert(words.end(), {"--device", options.device});
+  if (options.ranks > 0) words.insert(words.end(), {"--ranks", std::to_string(options.ranks)});
+  if (!options.card.empty()) words.insert(words.end(), {"--card", options.card});
+  if (!options.only.empty()) words.insert(words.end(), {"--only", options.only});
+  if (options.seconds_per_point > 0)
+    words.insert(words.end(), {"--seconds-per-point", number_text(options.seconds_per_point)});
+  if (!options.programs_dir.empty())
+    words.insert(words.end(), {"--programs-dir", options.programs_dir});
+  return typed(words);
+}
+
+}  // namespace moecal::cli

@@ -1,0 +1,31 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <string>
+#include <vector>
+
+#include "cli/bench_programs.hpp"
+#include "cli/child_process.hpp"
+#include "cli/measure_options.hpp"
+
+/// How `moecal measure` starts the benchmark programs.
+namespace moecal::cli {
+
+/// How many ranks a program is started with on this machine, or why it is not started.
+struct Launch {
+  int ranks = 0;
+  std::string why_not;  // a sentence's end; empty if it is started
+};
+/// @throws InvalidInput if more ranks are asked for than there are CUDA devices.
+[[nodiscard]] Launch plan_launch(const BenchProgram& program, const MeasureOptions& options);
+
+/// @throws InvalidInput if no program can measure the device that is asked for.
+void check_device(const std::vector<BenchProgram>& programs, const MeasureOptions& options);
+
+/// The command that measures on `ranks` ranks.
+[[nodiscard]] Command command_for(const BenchProgram& program, const MeasureOptions& options,
+                                  int ranks);
+/// The words that resume the run.
+[[nodiscard]] std::string resume_command(const MeasureOptions& options);
+
+}  // namespace moecal::cli

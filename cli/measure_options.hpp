@@ -1,0 +1,22 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <string>
+
+namespace moecal::cli {
+
+/// What the command line of `moecal measure` says.
+struct MeasureOptions {
+  std::string suite = "quick";
+  std::string out = "observations.jsonl";
+  std::string device = "auto";
+  int ranks = 0;  // 0: the default
+  std::string run_id;
+  std::string card;
+  std::string only;
+  std::string programs_dir;
+  double seconds_per_point = 0;  // 0: the suite's
+  bool verbose = false;
+};
+
+}  // namespace moecal::cli

@@ -1,0 +1,72 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/measure_summary.hpp"
+
+#include <array>
+#include <filesystem>
+#include <iomanip>
+#include <iostream>
+#include <map>
+#include <numeric>
+
+#include "core/observation.hpp"
+
+namespace moecal::cli {
+namespace {
+
+struct Sum {
+  std::array<int, 3> outcomes{};          // measured, skipped, failed
+  std::map<std::string, int> reasons[3];  // of each outcome
+};
+
+// The last word on each point: a failed one may have been measured by a later try.
+std::map<std::string, Sum> sum_up(const std::string& path, const std::string& run_id) {
+  std::map<std::string, Observation> last;
+  std::error_code unknown;
+  if (!std::filesystem::exists(path, unknown)) return {};
+  for (auto& observation : read_observations(path).observations)
+    if (observation.run_id == run_id) last[observation.key()] = std::move(observation);
+  std::map<std::string, Sum> sums;
+  for (const auto& [key, observation] : last) {
+    auto& sum = sums[observation.operation + " (" + observation.implementation + ")"];
+    const auto outcome = static_cast<std::size_t>(observation.outcome);
+    ++sum.outcomes[outcome];
+    if (!observation.reason.empty()) ++sum.reasons[outcome][observation.reason];
+  }
+  return sums;
+}
+
+void print_reasons(const std::string& who, const char* what,
+                   const std::map<std::string, int>& reasons) {
+  for (const auto& [reason, count] : reasons)
+    std::cout << what << " " << who << " x" << count << ": " << reason << "\n";
+}
+
+void print_table(const std::map<std::string, Sum>& sums) {
+  std::cout << std::left << std::setw(36) << "operation (implementation)" << std::right
+            << std::setw(10) << "measured" << std::setw(10) << "skipped" << std::setw(10)
+            << "failed"
+            << "\n";
+  for (const auto& [name, sum] : sums) {
+    std::cout << std::left << std::setw(36) << name << std::right;
+    for (const int count : sum.outcomes) std::cout << std::setw(10) << count;
+    std::cout << "\n";
+  }
+}
+
+}  // namespace
+
+RunSummary print_run_summary(const std::string& path, const std::string& run_id) {
+  const auto sums = sum_up(path, run_id);
+  print_table(sums);
+  RunSummary summary;
+  for (const auto& [name, sum] : sums) {
+    summary.points += std::accumulate(sum.outcomes.begin(), sum.outcomes.end(), 0);
+    summary.failed += sum.outcomes[2];
+    print_reasons(name, "skipped", sum.reasons[1]);
+    print_reasons(name, "failed", sum.reasons[2]);
+  }
+  return summary;
+}
+
+}  // namespace moecal::cli
