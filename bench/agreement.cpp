@@ -44,6 +44,7 @@ std::string reason_of(ControlPlane& world, int rank, const std::string& own) {
 
 void on_every_rank(ControlPlane& world, const std::function<void()>& phase) {
   const Report own = run_and_report(phase);
+  world.wait_for_all();  // filling and checking large buffers takes as long as it takes
   const double worst = world.max(own.severity);
   if (worst == 0) return;
   const int lowest = static_cast<int>(

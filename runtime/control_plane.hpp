@@ -17,14 +17,19 @@ struct RankLost : Error {
 };
 
 /// What ranks need from one another besides the operation that is measured: agreement. Every call
-/// but rank(), size(), native() and abort() is collective over the plane's ranks and ends within
-/// the plane's time-out. @throws RankLost naming the rank that is missing or gone, and the call.
+/// but rank(), size(), native() and abort() is collective over the plane's ranks and, but for
+/// wait_for_all(), ends within the plane's time-out.
+/// @throws RankLost naming the rank that is missing or gone, and the call.
 class ControlPlane {
  public:
   virtual ~ControlPlane() = default;
   [[nodiscard]] virtual int rank() const = 0;
   [[nodiscard]] virtual int size() const = 0;
   virtual void barrier() = 0;
+  /// A barrier for after work whose length follows from the input, such as filling and checking
+  /// buffers: however long others take, as long as they live. Says on stderr, once per time-out,
+  /// that it still waits. In planes without a time-out: barrier().
+  virtual void wait_for_all() { barrier(); }
   /// Element-wise maximum over ranks, in place, the same on every rank.
   virtual void max(std::span<double> values) = 0;
   /// Root's bytes on every rank; every rank passes a buffer of the same size.
@@ -42,11 +47,6 @@ class ControlPlane {
   }
   [[nodiscard]] double min(double value) { return -max(-value); }
 };
-
-/// Joins the ranks of this launch: those of mpirun, else those of the environment's rank variables,
-/// else this process alone. May take its own arguments off the command line. Linked by programs
-/// whose ranks work together (library moecal_runtime_mpi).
-[[nodiscard]] std::unique_ptr<ControlPlane> make_control_plane(int& argc, char**& argv);
 
 /// One rank, alone.
 [[nodiscard]] std::unique_ptr<ControlPlane> make_single_rank_plane();

@@ -58,6 +58,32 @@ TEST(TcpPlane, NamesTheRankThatIsLate) {
   for (const std::string& problem : problems) EXPECT_EQ(problem, sentence);
 }
 
+TEST(TcpPlane, WaitsForAllLongerThanItsTimeout) {
+  for (const int slow : {0, 2}) {
+    const auto problems = on_tcp_ranks(4, 300ms, [slow](ControlPlane& plane) {
+      if (plane.rank() == slow) std::this_thread::sleep_for(1s);
+      plane.wait_for_all();
+      plane.barrier();
+    });
+    for (const std::string& problem : problems) EXPECT_EQ(problem, "");
+  }
+}
+
+TEST(TcpPlane, NamesTheRankThatWentAwayWhileItWaitsForAll) {
+  for (const int gone : {0, 1, 3}) {
+    const auto problems = on_tcp_ranks(4, 300ms, [gone](ControlPlane& plane) {
+      if (plane.rank() == gone) std::this_thread::sleep_for(1s);
+      if (plane.rank() == gone) return;
+      plane.wait_for_all();
+    });
+    for (int rank = 0; rank < 4; ++rank)
+      EXPECT_THAT(problems[rank], rank == gone
+                                      ? HasSubstr("")
+                                      : HasSubstr("rank " + std::to_string(gone) + " of 4 on " +
+                                                  host_name() + " closed its connection"));
+  }
+}
+
 TEST(TcpPlane, NamesTheRankThatWentAway) {
   for (const int gone : {0, 1, 3}) {
     const auto problems = on_tcp_ranks(4, 5s, [gone](ControlPlane& plane) {

@@ -10,22 +10,27 @@
 #include <vector>
 
 #include "runtime/check_mpi.hpp"
+#include "runtime/waiting.hpp"
 
 namespace moecal {
 namespace {
 
 using std::chrono::steady_clock;
 
-/// Tests a request until it is done or the time is up; gives its core away in between, because
-/// ranks may outnumber cores.
-bool finish(MPI_Request& request, std::chrono::milliseconds within) {
+/// Gives the core away, because ranks may outnumber cores.
+void yield() { std::this_thread::yield(); }
+/// The same in long waits, in which others work.
+void pause() { std::this_thread::sleep_for(std::chrono::milliseconds{1}); }
+
+/// Tests a request until it is done or the time is up.
+bool finish(MPI_Request& request, std::chrono::milliseconds within, void (*between)() = yield) {
   const auto deadline = steady_clock::now() + within;
   for (;;) {
     int done = 0;
     check_mpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Test");
     if (done != 0) return true;
     if (steady_clock::now() > deadline) return false;
-    std::this_thread::yield();
+    between();
   }
 }
 
@@ -59,6 +64,14 @@ class MpiPlane final : public ControlPlane {
     MPI_Request request;
     check_mpi(MPI_Ibarrier(communicator_, &request), called("barrier"));
     wait(request, "barrier");
+  }
+
+  /// A rank that ends is not noticed here: mpirun, which sees it, ends all others.
+  void wait_for_all() override {
+    MPI_Request request;
+    check_mpi(MPI_Ibarrier(communicator_, &request), called("wait_for_all"));
+    const auto start = steady_clock::now();
+    while (!finish(request, timeout_, pause)) report_waiting(rank_, size_, start);
   }
 
   using ControlPlane::max;

@@ -26,7 +26,9 @@ bool wait_for(int descriptor, short events, Deadline deadline) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
         deadline - std::chrono::steady_clock::now());
     pollfd entry{descriptor, events, 0};
-    const int ready = ::poll(&entry, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+    constexpr std::int64_t kHour = 3'600'000;  // milliseconds; poll takes an int
+    const auto time = static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, kHour));
+    const int ready = ::poll(&entry, 1, time);
     if (ready > 0) return true;
     if (ready == 0 && left.count() <= 0) return false;
     if (ready < 0 && errno != EINTR) return false;
@@ -51,10 +53,17 @@ Socket try_connect(const addrinfo& to) {
   return socket;
 }
 
-/// Control messages are small and latency matters: they are not held back to be merged.
-void set_no_delay(const Socket& socket) {
-  const int on = 1;
-  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+/// Control messages are small and latency matters: they are not held back to be merged. A host that
+/// goes away without a word is noticed after some minutes: some waits have no limit of their own.
+void set_options(const Socket& socket) {
+  const auto set = [&](int level, int option, int value) {
+    ::setsockopt(socket.get(), level, option, &value, sizeof value);
+  };
+  set(IPPROTO_TCP, TCP_NODELAY, 1);
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(IPPROTO_TCP, TCP_KEEPIDLE, 60);   // seconds of silence before the first question
+  set(IPPROTO_TCP, TCP_KEEPINTVL, 10);  // seconds between questions
+  set(IPPROTO_TCP, TCP_KEEPCNT, 6);     // questions without an answer
 }
 
 }  // namespace
@@ -69,6 +78,8 @@ Socket& Socket::operator=(Socket&& other) noexcept {
 Socket::~Socket() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
+
+bool Socket::readable(Deadline deadline) const { return wait_for(descriptor_, POLLIN, deadline); }
 
 Socket::Received Socket::receive(std::span<char> bytes, Deadline deadline) {
   while (!bytes.empty()) {
@@ -133,7 +144,7 @@ Socket listen_on(int port) {
 Socket accept_from(const Socket& listener, Deadline deadline) {
   if (!wait_for(listener.get(), POLLIN, deadline)) return {};
   Socket socket{::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC)};
-  set_no_delay(socket);
+  set_options(socket);
   return socket;
 }
 
@@ -147,7 +158,7 @@ Socket connect_to(const std::string& address, int port, Deadline deadline) {
         reason = std::strerror(errno);
         continue;
       }
-      set_no_delay(socket);
+      set_options(socket);
       return socket;
     }
     if (std::chrono::steady_clock::now() >= deadline)

@@ -20,6 +20,9 @@ class Socket {
   [[nodiscard]] int get() const { return descriptor_; }
   [[nodiscard]] bool open() const { return descriptor_ >= 0; }
 
+  /// False if the deadline passed before bytes came or the other side closed.
+  [[nodiscard]] bool readable(Deadline deadline) const;
+
   enum class Received { all, timeout, closed };
   /// Blocks until every byte came, the other side closed, or the deadline passed.
   [[nodiscard]] Received receive(std::span<char> bytes, Deadline deadline);

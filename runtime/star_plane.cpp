@@ -12,6 +12,7 @@
 
 #include "core/error.hpp"
 #include "runtime/hosts.hpp"
+#include "runtime/waiting.hpp"
 
 namespace moecal {
 namespace {
@@ -19,10 +20,11 @@ namespace {
 using Payload = std::vector<char>;
 using std::chrono::steady_clock;
 
-enum class Call : std::uint32_t { start, barrier, max, broadcast, split, failure };
+enum class Call : std::uint32_t { start, barrier, max, broadcast, split, wait_for_all, failure };
 
 const char* name_of(Call call) {
-  constexpr const char* kNames[] = {"start", "barrier", "max", "broadcast", "split", "failure"};
+  constexpr const char* kNames[] = {"start", "barrier",      "max",    "broadcast",
+                                    "split", "wait_for_all", "failure"};
   return call <= Call::failure ? kNames[static_cast<int>(call)] : "an unknown call";
 }
 
@@ -106,6 +108,7 @@ class StarPlane final : public ControlPlane {
   [[nodiscard]] int rank() const override { return links_.rank; }
   [[nodiscard]] int size() const override { return links_.size; }
   void barrier() override { exchange(Call::barrier, {}, none); }
+  void wait_for_all() override { exchange(Call::wait_for_all, {}, none); }
 
   using ControlPlane::max;
   void max(std::span<double> values) override {
@@ -169,8 +172,9 @@ class StarPlane final : public ControlPlane {
     std::vector<Payload> all(static_cast<std::size_t>(size()));
     all[0] = std::move(mine);
     std::vector<std::string> missing;
-    const Deadline until = deadline();
+    Deadline until = deadline();
     for (int peer = 1; peer < size(); ++peer) {
+      if (call == Call::wait_for_all) until = wait_patiently(links_.sockets[peer]);
       Frame frame = receive_frame(links_.sockets[peer], until);
       if (frame.received == Socket::Received::timeout) {
         missing.push_back(links_.names[peer]);
@@ -197,10 +201,11 @@ class StarPlane final : public ControlPlane {
 
   Payload ask_rank_0(Call call, const Payload& mine) {
     // Rank 0 times out first and says who is missing; waiting longer than it hears that sentence.
-    const Deadline until = deadline() + kGrace;
+    Deadline until = deadline() + kGrace;
     Socket& socket = links_.sockets[0];
     // A failed send does not end this: rank 0 may have sent its reason before it went away.
     static_cast<void>(send_frame(socket, call, mine, until));
+    if (call == Call::wait_for_all) until = wait_patiently(socket) + kGrace;
     Frame frame = receive_frame(socket, until);
     if (frame.received == Socket::Received::closed)
       throw RankLost{links_.names[0] + " closed its connection (it ended or was killed) at " +
@@ -211,6 +216,13 @@ class StarPlane final : public ControlPlane {
     if (frame.call == Call::failure)
       throw RankLost{std::string{frame.payload.begin(), frame.payload.end()}};
     return std::move(frame.payload);
+  }
+
+  /// However long it takes until the other side says something or goes away; the new deadline.
+  [[nodiscard]] Deadline wait_patiently(const Socket& socket) const {
+    const auto start = steady_clock::now();
+    while (socket.open() && !socket.readable(deadline())) report_waiting(rank(), size(), start);
+    return deadline();
   }
 
   [[noreturn]] void fail(const std::string& sentence) {

@@ -51,6 +51,7 @@ inline void expect_conformance(ControlPlane& plane) {
   plane.barrier();
   expect_max_and_min(plane);
   expect_broadcast(plane);
+  plane.wait_for_all();
   expect_split(plane, [](int rank, int) { return rank / 2; });  // contiguous pairs
   expect_split(plane, [](int rank, int size) { return rank % (size / 2 + size % 2); });  // strided
   expect_split(plane, [](int, int) { return 5; });  // all together

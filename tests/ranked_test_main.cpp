@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "runtime/mpi_plane.hpp"
+#include "runtime/tcp_plane.hpp"
 
 namespace moecal::testing {
 namespace {
@@ -36,7 +37,7 @@ ControlPlane& world() { return *world_owner(); }
 int main(int argc, char** argv) {
   using namespace moecal::testing;
   ::testing::InitGoogleTest(&argc, argv);
-  world_owner() = moecal::make_mpi_plane(std::chrono::seconds{60});
+  world_owner() = moecal::make_mpi_plane(moecal::timeout_from_environment());
   auto& listeners = ::testing::UnitTest::GetInstance()->listeners();
   if (world().rank() != 0) {
     delete listeners.Release(listeners.default_result_printer());
