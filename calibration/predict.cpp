@@ -6,7 +6,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
-#include <limits>
+#include <set>
 
 #include "calibration/conformal.hpp"
 #include "calibration/selection.hpp"
@@ -32,6 +32,12 @@ struct Draft {
   double half_width = 0;
   std::vector<std::string> flags;
 };
+
+std::string join(const std::set<std::string>& words) {
+  std::string text;
+  for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
 
 std::string number(double value) {
   std::array<char, 32> text{};
@@ -120,6 +126,17 @@ Prediction prediction_of(Draft draft, const Model& model) {
           model.id,      model.provenance,       std::move(draft.flags)};
 }
 
+/// Which implementation answered, where there was a choice.
+std::string implementation_flag(const Selection& selection, const Answer& answer) {
+  std::set<std::string> all;
+  std::string taken;
+  for (const auto* model : selection.models) {
+    all.insert(model->conditions.implementation);
+    if (model->id == answer.prediction->model_id) taken = model->conditions.implementation;
+  }
+  return all.size() < 2 ? "" : "implementation " + taken + ", the fastest here of: " + join(all);
+}
+
 /// The fastest of equally good models.
 Answer answer_exactly(const Coefficients& coefficients, const Query& query) {
   auto selection = select_models(coefficients, query);
@@ -130,6 +147,8 @@ Answer answer_exactly(const Coefficients& coefficients, const Query& query) {
     if (!answer.prediction || prediction.seconds < answer.prediction->seconds)
       answer.prediction = std::move(prediction);
   }
+  const auto taken_flag = implementation_flag(selection, answer);
+  if (!taken_flag.empty()) selection.flags.push_back(taken_flag);
   if (answer.prediction)
     answer.prediction->flags.insert(answer.prediction->flags.begin(), selection.flags.begin(),
                                     selection.flags.end());
@@ -162,7 +181,7 @@ Answer answer_between_groups(const Coefficients& coefficients, const Query& quer
   if (!a.prediction || !b.prediction) return {};
   const double share = std::log(static_cast<double>(query.group) / low.group) /
                        std::log(static_cast<double>(high.group) / low.group);
-  Answer answer{between(*a.prediction, *b.prediction, share), ""};
+  Answer answer{between(*a.prediction, *b.prediction, share), "", false};
   answer.prediction->flags.push_back("interpolated between groups of " + std::to_string(low.group) +
                                      " and " + std::to_string(high.group));
   return answer;
@@ -185,6 +204,12 @@ Prediction predict_with(const Model& model, const Point& point) {
 
 Answer predict(const Coefficients& coefficients, const Query& query) {
   check(query);
+  if (const auto machines = matching_machines(coefficients, query); machines.size() > 1)
+    return {{},
+            "models of " + query.operation + " are of " + std::to_string(machines.size()) + " " +
+                (is_collective(query.operation) ? "systems" : "cards") +
+                "; choose one: " + join(machines),
+            true};
   auto answer = answer_exactly(coefficients, query);
   if (answer.prediction || !is_collective(query.operation)) return answer;
   auto interpolated = answer_between_groups(coefficients, query);

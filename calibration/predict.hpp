@@ -12,9 +12,11 @@ namespace moecal::calibration {
 /// One call of an operation whose time is asked for.
 struct Query {
   std::string
-      operation{};      // as in observations: all_reduce, expert_gemm, permute, memory_copy, ...
-  std::string dtype{};  // as in Dtypes::a; empty: any
-  Point point{};        // as in observations; a collective's is {"bytes": S}
+      operation{};       // as in observations: all_reduce, expert_gemm, permute, memory_copy, ...
+  std::string dtype{};   // as in Dtypes::a; empty: any
+  Point point{};         // as in observations; a collective's is {"bytes": S}
+  std::string card{};    // whose call it is; empty: the only card that has models of it
+  std::string system{};  // of a collective; empty: the only system that has models of it
   int group = 1;
   std::string tier = "intra";
   std::string placement{};       // empty: any
@@ -37,11 +39,14 @@ struct Prediction {
 /// The model that answers a query, or a sentence that says what is missing.
 struct Answer {
   std::optional<Prediction> prediction;
-  std::string missing;  // e.g. "no model of all_to_all over 32 ranks, tier inter"
+  std::string missing;            // e.g. "no model of all_to_all over 32 ranks, tier inter"
+  bool several_machines = false;  // the query must choose one of those that `missing` lists
 };
 
-/// Pure: same coefficients and query, same bytes. Where several models match, the newest library
-/// release wins, then the fastest implementation.
+/// Pure: same coefficients and query, same bytes. Machines are never mixed: where models of several
+/// match there is no prediction. Where several implementations match, each at its newest release
+/// (releases of two libraries do not compare), the fastest at this point answers, and a flag says
+/// so.
 [[nodiscard]] Answer predict(const Coefficients& coefficients, const Query& query);
 
 /// One model's word on a point of its own operation and dtype, with the same rules outside its

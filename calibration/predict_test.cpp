@@ -96,6 +96,43 @@ TEST(Predict, TakesTheNewestRelease) {
   EXPECT_EQ(compare_releases("2.29.2", "2.29.2"), 0);
 }
 
+TEST(Predict, NeverMixesMachines) {
+  auto a8 = line_model("a8", over(8), 2e-5), b2 = line_model("b2", over(2), 1e-6),
+       b8 = line_model("b8", over(8), 1e-6);
+  for (auto* model : {&b2, &b8}) {
+    model->card = "y";
+    model->system = "y-8";
+  }
+  const Coefficients c{"", "", {a8, b2, b8}};
+  const auto either = predict(c, ask(8, 1024));
+  EXPECT_FALSE(either.prediction);
+  EXPECT_TRUE(either.several_machines);
+  EXPECT_EQ(either.missing, "models of all_reduce are of 2 systems; choose one: x-8, y-8");
+  auto query = ask(8, 1024);
+  query.card = "x";
+  EXPECT_EQ(predict(c, query).prediction->model_id, "a8");
+  query.card.clear();
+  query.system = "y-8";
+  EXPECT_EQ(predict(c, query).prediction->model_id, "b8");
+  EXPECT_EQ(predict(c, ask(2, 1024)).prediction->model_id, "b2");  // only one has it
+  EXPECT_TRUE(predict(c, ask(4, 1024)).several_machines);          // no group between two machines
+  query = ask(8, 1024);
+  query.card = "z";
+  EXPECT_THAT(predict(c, query).missing,
+              testing::EndsWith("; there are models of the cards: x, y"));
+}
+
+TEST(Predict, ComparesReleasesWithinOneLibraryOnly) {
+  auto nccl = line_model("nccl", over(4, "f16", "2.29.2"), 1e-5);
+  auto outdated = line_model("outdated", over(4, "f16", "2.9"), 1e-7);
+  auto mpi = line_model("mpi", over(4, "f16", "4.1.4"), 5e-5);
+  mpi.conditions.implementation = "open_mpi";
+  const Coefficients c{"", "", {mpi, outdated, nccl}};
+  const auto p = predict(c, ask(4, 1024)).prediction.value();
+  EXPECT_EQ(p.model_id, "nccl");  // 4.1.4 is no newer NCCL, and 2.9 is an older one
+  EXPECT_THAT(p.flags, ElementsAre("implementation nccl, the fastest here of: nccl, open_mpi"));
+}
+
 TEST(Predict, PrefersATableAndTheFastestImplementation) {
   auto table = line_model("table", over(4), 0);
   table.form = "log_log_table";

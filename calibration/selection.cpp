@@ -44,6 +44,16 @@ bool accepts(const std::string& asked, const std::string& have) {
   return asked.empty() || asked == have;
 }
 
+/// A kernel belongs to its card; a collective to the whole system.
+bool is_of_machine(const Model& model, const Query& query) {
+  return accepts(query.card, model.card) &&
+         (!is_collective(model.operation) || accepts(query.system, model.system));
+}
+
+std::string machine_of(const Model& model) {
+  return is_collective(model.operation) && !model.system.empty() ? model.system : model.card;
+}
+
 bool accepts_routing(const Query& query, const RoutingConditions& have) {
   return accepts(query.routing, have.distribution) &&
          (!query.exponent || *query.exponent == have.exponent) &&
@@ -54,10 +64,10 @@ bool matches_but_group(const Model& model, const Query& query) {
   const auto& c = model.conditions;
   const bool scale = query.scale_mode.empty() ||
                      query.scale_mode == (c.scale_mode.empty() ? "none" : c.scale_mode);
-  return model.operation == query.operation && c.tier == query.tier &&
-         accepts(query.placement, c.placement) && accepts(query.implementation, c.implementation) &&
-         accepts(query.cache, c.cache) && accepts_routing(query, c.routing) && scale &&
-         dtype_distance(model, query) < kNoMatch;
+  return model.operation == query.operation && is_of_machine(model, query) &&
+         c.tier == query.tier && accepts(query.placement, c.placement) &&
+         accepts(query.implementation, c.implementation) && accepts(query.cache, c.cache) &&
+         accepts_routing(query, c.routing) && scale && dtype_distance(model, query) < kNoMatch;
 }
 
 int scale_rank(const std::string& mode) { return mode.empty() ? 0 : mode == "tensor" ? 1 : 2; }
@@ -85,15 +95,16 @@ auto rank(const Model& model, const Query& query) {
                     c.routing.exponent};
 }
 
-std::vector<const Model*> newest(const std::vector<const Model*>& models) {
-  const auto* best =
-      *std::max_element(models.begin(), models.end(), [](const Model* a, const Model* b) {
-        return compare_releases(a->conditions.release, b->conditions.release) < 0;
-      });
+/// Releases of one library compare; those of another say nothing beside them.
+std::vector<const Model*> newest_of_each(const std::vector<const Model*>& models) {
   std::vector<const Model*> kept;
-  for (const auto* model : models)
-    if (compare_releases(model->conditions.release, best->conditions.release) == 0)
-      kept.push_back(model);
+  for (const auto* model : models) {
+    const bool outdated = std::any_of(models.begin(), models.end(), [&](const Model* other) {
+      return other->conditions.implementation == model->conditions.implementation &&
+             compare_releases(other->conditions.release, model->conditions.release) > 0;
+    });
+    if (!outdated) kept.push_back(model);
+  }
   return kept;
 }
 
@@ -120,6 +131,8 @@ std::string number(double value) {
 std::string describe(const Query& query) {
   std::string text = "no model of " + query.operation;
   if (!query.dtype.empty()) text += " in " + query.dtype;
+  if (!query.card.empty()) text += " on " + query.card;
+  if (!query.system.empty()) text += " of " + query.system;
   if (!query.scale_mode.empty()) text += ", scales " + query.scale_mode;
   if (query.group != 1) text += " over " + std::to_string(query.group) + " ranks";
   text += ", tier " + query.tier;
@@ -140,8 +153,10 @@ std::string join(const std::set<std::string>& words) {
 
 /// What the coefficients do have of the operation, so that the gap is plain.
 std::string known(const Coefficients& coefficients, const Query& query) {
-  std::set<std::string> operations, conditions;
+  std::set<std::string> operations, conditions, cards;
   for (const auto& model : coefficients.models) {
+    cards.insert(model.card);
+    if (!query.card.empty() && model.card != query.card) continue;
     operations.insert(model.operation);
     if (model.operation != query.operation) continue;
     const auto& c = model.conditions;
@@ -149,6 +164,7 @@ std::string known(const Coefficients& coefficients, const Query& query) {
     if (c.group != 1) text += " over " + std::to_string(c.group);
     conditions.insert(text + " " + c.tier);
   }
+  if (operations.empty()) return "; there are models of the cards: " + join(cards);
   if (conditions.empty()) return "; there are models of: " + join(operations);
   return "; of " + query.operation + " there is: " + join(conditions);
 }
@@ -205,7 +221,17 @@ Selection select_models(const Coefficients& coefficients, const Query& query) {
     best.push_back(&model);
   }
   if (best.empty()) return {{}, {}, describe(query) + known(coefficients, query)};
-  return {without_shadowed(newest(best)), stand_in_flags(*best.front(), query), ""};
+  return {without_shadowed(newest_of_each(best)), stand_in_flags(*best.front(), query), ""};
+}
+
+std::set<std::string> matching_machines(const Coefficients& coefficients, const Query& query) {
+  std::set<std::string> of_group, of_any;
+  for (const auto& model : coefficients.models) {
+    if (!matches_but_group(model, query)) continue;
+    of_any.insert(machine_of(model));
+    if (model.conditions.group == query.group) of_group.insert(machine_of(model));
+  }
+  return of_group.empty() ? of_any : of_group;
 }
 
 std::vector<int> measured_groups(const Coefficients& coefficients, const Query& query) {

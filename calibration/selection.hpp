@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <set>
 #include <vector>
 
 #include "calibration/predict.hpp"
@@ -9,9 +10,10 @@ namespace moecal::calibration {
 
 /// The models that answer a query best, with what had to be given up for it.
 struct Selection {
-  std::vector<const Model*> models;  // equally good but for their implementation; newest release
-  std::vector<std::string> flags;    // e.g. "dtype f16 stands in for bf16"
-  std::string missing;               // where models is empty: what there is no model of
+  std::vector<const Model*>
+      models;                      // equally good but for their implementation, each at its newest
+  std::vector<std::string> flags;  // e.g. "dtype f16 stands in for bf16"
+  std::string missing;             // where models is empty: what there is no model of
 };
 
 /// The query's group size must be matched exactly.
@@ -20,6 +22,11 @@ struct Selection {
 /// Group sizes of models that match the query in everything else, ascending.
 [[nodiscard]] std::vector<int> measured_groups(const Coefficients& coefficients,
                                                const Query& query);
+
+/// Machines with models that match the query: cards, or for a collective systems. Of the query's
+/// group if there are any of it, else of any group.
+[[nodiscard]] std::set<std::string> matching_machines(const Coefficients& coefficients,
+                                                      const Query& query);
 
 /// Negative, 0, positive: a is an older, equal, newer release than b. Numbers compare as numbers:
 /// 2.9 is older than 2.29, and 1.3.0rc20 than 1.3.0.

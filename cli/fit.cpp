@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "calibration/flat_csv.hpp"
+#include "cli/card_id.hpp"
 #include "cli/verbs.hpp"
 #include "core/build.hpp"
 #include "core/error.hpp"
@@ -36,17 +37,6 @@ void write_file(const std::string& path, const std::string& text) {
 
 std::string csv_beside(const std::string& json) {
   return std::filesystem::path{json}.replace_extension(".csv").string();
-}
-
-/// The card's id in records. A name without a spec sheet is taken as it stands: the observations
-/// know whether it is theirs.
-std::string card_id(const std::string& name) {
-  if (name.empty()) return name;
-  try {
-    return find_card(name).id;
-  } catch (const InvalidInput&) {
-    return name;
-  }
 }
 
 std::string series_of(const calibration::Model& model) {

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "cli/card_id.hpp"
 #include "cli/verbs.hpp"
 #include "core/error.hpp"
 
@@ -66,7 +67,10 @@ void run_predict(PredictArguments arguments) {
   const auto coefficients = calibration::read_coefficients(arguments.coefficients);
   check_operation(coefficients, arguments.query.operation);
   for (const auto& text : arguments.point) arguments.query.point.insert(parse_number(text));
+  arguments.query.card = card_id(arguments.query.card);
   const auto answer = calibration::predict(coefficients, arguments.query);
+  if (answer.several_machines)
+    throw InvalidInput{answer.missing + " (--card, or of a collective --system)"};
   if (!answer.prediction) throw Error{answer.missing};
   if (arguments.json)
     print_json(*answer.prediction);
@@ -75,12 +79,15 @@ void run_predict(PredictArguments arguments) {
 }
 
 void add_conditions(CLI::App& verb, calibration::Query& query) {
+  verb.add_option("--card", query.card,
+                  "whose call it is, e.g. b200-sxm; needed where the coefficients are of several");
+  verb.add_option("--system", query.system, "whose collective it is, e.g. b200-sxm-8; likewise");
   verb.add_option("--dtype", query.dtype, "element type, e.g. bf16; default: any");
   verb.add_option("--group", query.group, "ranks of a collective")->capture_default_str();
   verb.add_option("--tier", query.tier, "slowest link a group crosses: intra or inter")
       ->capture_default_str();
   verb.add_option("--placement", query.placement, "contiguous or strided; default: any");
-  verb.add_option("--implementation", query.implementation, "e.g. nccl; default: any");
+  verb.add_option("--implementation", query.implementation, "e.g. nccl; default: the fastest");
   verb.add_option("--scale-mode", query.scale_mode, "of FP8, e.g. tensor; default: any");
   verb.add_option("--cache", query.cache, "cold or warm; default: cold where there is one");
   verb.add_option("--routing", query.routing,

@@ -107,6 +107,11 @@ def check_errors(session):
     session.error("have no operation 'allreduce'; they have: all_reduce", "predict", "c.json", "--operation",
                   "allreduce", "--point", "bytes=1024")
     session.error("no model of all_reduce over 16 ranks, tier intra", "predict", "c.json", *ask, "--group", "16", status=1)
+    session.error("no model of all_reduce on h200-sxm", "predict", "c.json", *ask, "--card", "NVIDIA H200", status=1)
+    two = json.loads(text)
+    two["models"] += [{**m, "id": m["id"] + "-other", "card": "other", "system": "other"} for m in two["models"]]
+    session.error("choose one: cpu-test, other (--card", "predict", write("two.json", json.dumps(two)), *ask, "--group", "2")
+    session.run("predict", "two.json", *ask, "--group", "2", "--card", "cpu-test")
     session.error("'bytes:3' is not", "predict", "c.json", "--operation", "all_reduce", "--point", "bytes:3")
     session.error("unknown dtype 'half'", "predict", "c.json", *ask, "--group", "2", "--dtype", "half")
 
