@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/plan.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -15,12 +16,37 @@ namespace {
 constexpr std::pair<const char*, Suite> kSuites[]{
     {"quick", Suite::quick}, {"planner", Suite::planner}, {"full", Suite::full}};
 
+// What a line of a suite file leaves out or gets wrong is found before anything is measured.
+void check_case(const Benchmark& benchmark, const SuiteCase& given, int world) {
+  const auto examples = benchmark.sweep(Suite::quick, std::max(2, world));
+  if (!examples.empty()) {
+    for (const auto& [name, value] : examples.front().point)
+      if (given.c.point.count(name) == 0)
+        throw InvalidInput{given.where.str() + ": " + benchmark.operation() +
+                           " needs the number 'point." + name + "'"};
+    for (const auto& [name, value] : given.c.point)
+      if (examples.front().point.count(name) == 0)
+        throw InvalidInput{given.where.str() + ": " + benchmark.operation() +
+                           " has no number 'point." + name + "'"};
+  }
+  try {
+    (void)benchmark.work(given.c);
+  } catch (const std::exception& error) {
+    throw InvalidInput{given.where.str() + ": " + error.what()};
+  }
+}
+
 std::vector<Case> cases_of(const Benchmark& benchmark, const std::string& suite,
                            const SuiteCases& from_file, int world) {
   for (const auto& [name, value] : kSuites)
     if (suite == name) return benchmark.sweep(value, world);
-  const auto found = from_file.find(benchmark.operation());
-  return found == from_file.end() ? std::vector<Case>{} : found->second;
+  std::vector<Case> cases;
+  if (const auto found = from_file.find(benchmark.operation()); found != from_file.end())
+    for (const auto& given : found->second) {
+      check_case(benchmark, given, world);
+      cases.push_back(given.c);
+    }
+  return cases;
 }
 
 bool is_named_suite(const std::string& suite) {
@@ -36,8 +62,8 @@ bool is_wanted(const Implementation& implementation, const Options& options,
   return is_cuda(implementation) == (machine.device >= 0);
 }
 
-// Ranks share no cache that their buffers would have to be pushed out of, and a collective's cost
-// is quoted warm everywhere.
+// A collective is measured warm only: its buffers are what the step before it has just written, and
+// its cost is quoted so everywhere.
 std::vector<CachePolicy> policies(const Benchmark& benchmark, const Implementation& implementation,
                                   const Case& c, const Machine& machine) {
   if (is_collective(implementation)) return {CachePolicy::warm};
@@ -65,6 +91,31 @@ std::uint64_t next_random(std::uint64_t& state) {
   return z ^ (z >> 31);
 }
 
+// Why a plan is empty, and what to do about it.
+[[noreturn]] void refuse_empty_plan(const Benchmarks& benchmarks, const Options& options,
+                                    const Machine& machine, int world) {
+  const std::string device = machine.device >= 0 ? "a CUDA device" : "a CPU";
+  bool wanted = false;
+  bool together = false;
+  for (const auto& benchmark : benchmarks)
+    for (const auto& implementation : benchmark->implementations()) {
+      if (!is_wanted(implementation, options, machine)) continue;
+      wanted = true;
+      together = together || is_collective(implementation);
+    }
+  if (!wanted)
+    throw InvalidInput{"nothing here runs on " + device + " in this build (--list says what does" +
+                       "; --device chooses)"};
+  if (!is_named_suite(options.suite))
+    throw InvalidInput{"the suite '" + options.suite + "' holds no case of what is measured here"};
+  if (together && world == 1)
+    throw InvalidInput{
+        "a collective needs at least 2 ranks, and this is one alone: start it with "
+        "mpirun -n 2 and the same command"};
+  throw InvalidInput{"the suite '" + options.suite + "' has no point here for " +
+                     std::to_string(world) + " ranks"};
+}
+
 }  // namespace
 
 std::vector<PlannedPoint> make_plan(const Benchmarks& benchmarks, const Options& options,
@@ -79,6 +130,7 @@ std::vector<PlannedPoint> make_plan(const Benchmarks& benchmarks, const Options&
         for (const auto cache : policies(*benchmark, implementation, c, machine))
           plan.push_back({benchmark.get(), implementation, c, cache});
     }
+  if (plan.empty()) refuse_empty_plan(benchmarks, options, machine, world);
   return plan;
 }
 

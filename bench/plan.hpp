@@ -13,7 +13,8 @@ namespace moecal::bench {
 using Benchmarks = std::vector<std::unique_ptr<Benchmark>>;
 
 /// Every point that the options ask for on this machine, in the catalog's order.
-/// @throws InvalidInput for a suite file that is wrong or an implementation no operation has.
+/// @throws InvalidInput for a suite file that is wrong, an implementation no operation has, and,
+/// with the reason, if there is no point at all.
 [[nodiscard]] std::vector<PlannedPoint> make_plan(const Benchmarks& benchmarks,
                                                   const Options& options, const Machine& machine,
                                                   int world);

@@ -174,6 +174,16 @@ TEST_F(Program, SaysWhatIsWrongWithItsCommandLine) {
   }
 }
 
+TEST_F(Program, PromisesToResumeOnlyWhatIsRecorded) {
+  const pid_t child = start({"--benchmark_min_time=0.2", "--quiet"});
+  const auto is_silent = [&] { return !std::filesystem::exists(path("stderr")) || said().empty(); };
+  for (int i = 0; i < 1000 && is_silent(); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  kill(child, SIGINT);
+  EXPECT_EQ(wait(child), 130);
+  EXPECT_THAT(said(), testing::EndsWith("interrupted. nothing was recorded (no --out)\n"));
+}
+
 TEST_F(Program, MeasuresTheCasesOfASuiteFile) {
   std::ofstream{path("suite.jsonl")}
       << R"({"operation": "spin", "point": {"index": 1000, "wrong": 0}})"
@@ -189,6 +199,12 @@ TEST_F(Program, NamesFileLineAndFieldOfABadSuite) {
   const std::vector<std::pair<std::string, std::string>> cases{
       {R"({"operation": "spin", "point": {"index": "x"}})", ":1: field 'point' has the wrong type"},
       {R"({"operation": "spin"})", ":1: field 'point' is missing"},
+      {R"({"operation": "spin", "point": {"index": 1}})",
+       "suite.jsonl:1: spin needs the number 'point.wrong'"},
+      {R"({"operation": "spin", "point": {"index": 1, "wrong": 0, "k": 1}})",
+       "suite.jsonl:1: spin has no number 'point.k'"},
+      {R"({"operation": "other", "point": {"bytes": 1}})",
+       "holds no case of what is measured here"},
       {R"({"operation": "spin", "point": {}, "dtype": {}})", ":1: field 'dtype' is not known here"},
       {R"({"operation": "spin", "point": {"index": -1}})", ":1: field 'point.index' is negative"},
       {R"({"operation": "spin")", ":1"},

@@ -61,5 +61,29 @@ TEST_F(RankedProgram, RefusesAnOrderThatEachRankWouldChooseItself) {
   EXPECT_THAT(said(), HasSubstr("--order-seed chooses it"));
 }
 
+// The rank that fails ends the launch before the point is recorded. A run that met it again and
+// again would never end.
+TEST_F(RankedProgram, GivesUpAPointThatEndedTheLaunchTwice) {
+  const std::vector<std::string> full{"--suite", "full"};
+  for (int launch = 1; launch <= 2; ++launch) {
+    const auto [first, second] = run_both(full, full);
+    EXPECT_NE(first, 0);
+    EXPECT_NE(second, 0);
+    EXPECT_THAT(said(), HasSubstr("rank 1 failed while all ranks measure: a launch that fails"));
+  }
+  EXPECT_EQ(run_both(full, full), (std::pair{1, 1})) << said();
+  EXPECT_THAT(said(), HasSubstr("1 points were left out: the launch ended twice"));
+  EXPECT_EQ(finished().size(), kPoints - 1);
+  int ended = 0;
+  for (const auto& o : observations())
+    if (o.outcome == Outcome::failed) {
+      EXPECT_EQ(o.point.at("index"), 8);
+      EXPECT_EQ(o.reason, "the launch ended while this point was measured");
+      ++ended;
+    }
+  EXPECT_EQ(ended, 2);
+  EXPECT_FALSE(std::filesystem::exists(out_ + ".measuring"));
+}
+
 }  // namespace
 }  // namespace moecal::bench

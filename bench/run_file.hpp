@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -17,22 +18,36 @@ class RunFile {
   /// @throws Error if it cannot be written, InvalidInput if it holds something else.
   RunFile(const std::string& path, std::string run_id);
 
-  /// Whether this run measured or skipped the point (Observation::key()); failed points are tried
-  /// again.
-  [[nodiscard]] bool done(const std::string& key) const { return done_.count(key) > 0; }
+  /// Whether this run measured or skipped the point (Observation::key()), or gave it up; other
+  /// failed points are tried again.
+  [[nodiscard]] bool done(const std::string& key) const {
+    return done_.count(key) > 0 || given_up(key);
+  }
+  /// Whether the launch ended twice inside this point: a third try would only end it again.
+  [[nodiscard]] bool given_up(const std::string& key) const;
   /// Points of this run that are measured or skipped.
   [[nodiscard]] std::size_t count() const { return done_.size(); }
   [[nodiscard]] const std::string& path() const { return path_; }
   /// Names where the run is measured, once per file. @throws Error
   void write_environment(const Environment& environment);
-  /// @throws Error (a full disk); the lines before it stay whole.
+  /// Notes, beside the file, the point that is measured next. A process that dies inside it leaves
+  /// the note, and the next one records the point as failed. @throws Error
+  void begin(Observation observation);
+  /// The point that was begun is not measured after all.
+  void forget() const;
+  /// Ends what was begun. @throws Error (a full disk); the lines before it stay whole.
   void append(const Observation& observation);
 
  private:
+  void record_left_note();
+  [[nodiscard]] std::string note() const { return path_ + ".measuring"; }
+  void count(const Observation& observation);
+
   std::string path_;
   std::string run_id_;
   LineAppender appender_;
   std::set<std::string> done_;
+  std::map<std::string, int> ended_;  // by key: how many launches ended inside the point
   std::set<std::string> environments_;
 };
 

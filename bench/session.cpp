@@ -19,6 +19,10 @@
 namespace moecal::bench {
 namespace {
 
+// Of a repetition that is not to be measured (Session::Entry::done).
+constexpr char kDone = 1;
+constexpr char kGivenUp = 2;
+
 std::string utc_now(const char* format) {
   const std::time_t now = std::time(nullptr);
   std::tm parts{};
@@ -116,10 +120,12 @@ void Session::keep_what_is_left(std::vector<PlannedPoint> points, int repetition
     std::vector<char> done(static_cast<std::size_t>(repetitions), 0);
     for (int r = 0; r < repetitions; ++r) {
       stamp(identity, r);
-      done[static_cast<std::size_t>(r)] = file_ && file_->done(identity.key());
+      if (file_ && file_->done(identity.key()))
+        done[static_cast<std::size_t>(r)] = file_->given_up(identity.key()) ? kGivenUp : kDone;
     }
     if (!planned.insert(identity.key()).second) continue;  // a sweep may name a point twice
     world_.broadcast(done, 0);
+    tally_.given_up += static_cast<int>(std::count(done.begin(), done.end(), kGivenUp));
     if (std::count(done.begin(), done.end(), 0) > 0)
       entries_.push_back({std::move(point), std::move(done)});
   }
@@ -142,10 +148,12 @@ Observation Session::measure_next(Entry& entry) {
   while (entry.next < last && entry.done[static_cast<std::size_t>(entry.next)] != 0) ++entry.next;
   Observation observation;
   const auto started_at = utc_now("%Y-%m-%dT%H:%M:%SZ");
+  if (!begin(entry, started_at)) return observation;
   try {
     observation = measurer_.measure(entry.point);
   } catch (const Interrupted&) {
     stop(130, "interrupted");
+    if (file_) file_->forget();
     return observation;
   }
   observation.started_at = started_at;
@@ -154,17 +162,36 @@ Observation Session::measure_next(Entry& entry) {
   return observation;
 }
 
+// A rank that fails among others takes the launch with it, the record of its point included: the
+// point is noted first.
+bool Session::begin(const Entry& entry, const std::string& started_at) {
+  if (world_.size() == 1) return true;
+  return write([&] {
+    if (!file_) return;
+    Observation planned = measurer_.describe(entry.point);
+    planned.started_at = started_at;
+    stamp(planned, entry.next);
+    file_->begin(planned);
+  });
+}
+
 void Session::record(const Observation& observation) {
   int* const counts[]{&tally_.measured, &tally_.skipped, &tally_.failed};
   ++*counts[static_cast<std::size_t>(observation.outcome)];
+  (void)write([&] {
+    if (file_) file_->append(observation);
+  });
+}
+
+bool Session::write(const std::function<void()>& to_file) {
   try {
-    on_every_rank(world_, [&] {
-      if (file_) file_->append(observation);
-    });
+    on_every_rank(world_, to_file);
+    return true;
   } catch (const RankLost&) {
     throw;
   } catch (const Error& error) {
     stop(1, error.what());
+    return false;
   }
 }
 
@@ -180,11 +207,14 @@ std::string Session::where() const {
 }
 
 int Session::finish() {
-  if (!stopped() && tally_.failed > 0) exit_status_ = 1;
+  if (!stopped() && tally_.failed + tally_.given_up > 0) exit_status_ = 1;
   if (world_.rank() != 0) return exit_status_;
+  if (tally_.given_up > 0)
+    std::cerr << "moecal: " << tally_.given_up << " points were left out: the launch ended twice "
+              << "while each of them was measured\n";
   if (stopped())
     std::cerr << "moecal: stopped: " << stop_reason_ << ". " << where()
-              << "; the same command with --run-id " << run_id_ << " resumes\n";
+              << (file_ ? "; the same command with --run-id " + run_id_ + " resumes\n" : "\n");
   else
     std::cerr << "moecal: " << tally_.measured << " measured, " << tally_.skipped << " skipped, "
               << tally_.failed << " failed; " << where() << "\n";

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@ class Session {
  public:
   struct Tally {
     int measured = 0, skipped = 0, failed = 0;
+    int given_up = 0;  // by earlier launches of this run that ended inside them
   };
   /// A planned point and how often it is measured.
   struct Entry {
@@ -55,7 +57,10 @@ class Session {
   void agree_on_points(const std::vector<PlannedPoint>& points);
   void keep_what_is_left(std::vector<PlannedPoint> points, int repetitions);
   void stamp(Observation& observation, int repetition) const;
+  [[nodiscard]] bool begin(const Entry& entry, const std::string& started_at);
   void record(const Observation& observation);
+  // False, and the run is stopped, if the disk does not take it.
+  bool write(const std::function<void()>& to_file);
   void stop(int exit_status, std::string reason);
   [[nodiscard]] std::string where() const;
 

@@ -72,7 +72,7 @@ SuiteCases read_suite(const std::string& path) {
     const FileLine where{path, number};
     const auto json = parse_json(line, where);
     const JsonReader reader{json, where};
-    cases[reader.require<std::string>("operation")].push_back(read_case(reader));
+    cases[reader.require<std::string>("operation")].push_back({read_case(reader), where});
   }
   if (cases.empty()) throw InvalidInput{"the suite '" + path + "' holds no case"};
   return cases;

@@ -9,8 +9,13 @@
 
 namespace moecal::bench {
 
+/// A case and the line it stands on.
+struct SuiteCase {
+  Case c;
+  FileLine where;
+};
 /// Cases of a suite file, by operation.
-using SuiteCases = std::map<std::string, std::vector<Case>>;
+using SuiteCases = std::map<std::string, std::vector<SuiteCase>>;
 
 /// Reads JSON Lines such as
 ///   {"operation": "expert_gemm", "point": {"m": 8, "n": 64, "k": 64}, "dtypes": {"a": "f32", ...}}

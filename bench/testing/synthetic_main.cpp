@@ -12,23 +12,36 @@ namespace {
 
 constexpr std::int64_t kPoints = 40;
 constexpr std::int64_t kSkipped = 7;  // the point that cannot be done here
-constexpr std::int64_t kFailing = 8;  // the point that comes out wrong, in the suite planner only
+constexpr std::int64_t kFailing = 8;  // in the suite planner it comes out wrong, in full it fails
+
+// What goes wrong with a point.
+enum class Wrong : std::int64_t { nothing, result, launch_on_rank_1 };
 
 class SpinTrial final : public Trial {
  public:
-  explicit SpinTrial(bool wrong) : wrong_{wrong} {}
+  SpinTrial(Wrong wrong, int rank) : wrong_{wrong}, rank_{rank} {}
   void launch(int, Stream) override {
+    if (wrong_ == Wrong::launch_on_rank_1 && rank_ == 1) throw Error{"a launch that fails"};
     const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds{100};
     while (std::chrono::steady_clock::now() < end) continue;
   }
   [[nodiscard]] Bytes footprint() const override { return Bytes{1e6}; }
   void prepare(int) override {}
-  [[nodiscard]] VerificationResult verify() override { return {wrong_ ? 1.0 : 0.0, 0.5, "full"}; }
+  [[nodiscard]] VerificationResult verify() override {
+    return {wrong_ == Wrong::result ? 1.0 : 0.0, 0.5, "full"};
+  }
   [[nodiscard]] LibraryInfo library() const override { return {"none", "", "spin", 0}; }
 
  private:
-  bool wrong_;
+  Wrong wrong_;
+  int rank_;
 };
+
+std::int64_t wrong_in(Suite suite, std::int64_t index) {
+  if (index != kFailing || suite == Suite::quick) return 0;
+  return static_cast<std::int64_t>(suite == Suite::planner ? Wrong::result
+                                                           : Wrong::launch_on_rank_1);
+}
 
 class Spin final : public Benchmark {
  public:
@@ -36,8 +49,7 @@ class Spin final : public Benchmark {
   [[nodiscard]] std::vector<Case> sweep(Suite suite, int) const override {
     std::vector<Case> cases(kPoints);
     for (std::int64_t i = 0; i < kPoints; ++i)
-      cases[static_cast<std::size_t>(i)].point = {
-          {"index", i}, {"wrong", suite == Suite::planner && i == kFailing}};
+      cases[static_cast<std::size_t>(i)].point = {{"index", i}, {"wrong", wrong_in(suite, i)}};
     return cases;
   }
   [[nodiscard]] Work work(const Case&) const override {
@@ -49,9 +61,9 @@ class Spin final : public Benchmark {
     return {{"spin", "cpu"}};
   }
   [[nodiscard]] std::unique_ptr<Trial> make_trial(const Implementation&, const Case& c,
-                                                  Context&) const override {
+                                                  Context& context) const override {
     if (c.point.at("index") == kSkipped) throw Unsupported{"this point is always skipped"};
-    return std::make_unique<SpinTrial>(c.point.at("wrong") != 0);
+    return std::make_unique<SpinTrial>(Wrong{c.point.at("wrong")}, context.world.rank());
   }
 };
 
