@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "core/json_reader.hpp"
 #include "core/observation.hpp"
 
 /// `moecal import` as a user runs it: what it prints, writes and returns.
@@ -106,6 +107,15 @@ TEST_F(ImportVerb, AppendsAndEndsWithStatusTwoWhereNothingIsUsable) {
   EXPECT_EQ(nothing.status, 2);
   EXPECT_THAT(nothing.text, HasSubstr("nothing could be used, nothing was written"));
   EXPECT_FALSE(std::filesystem::exists(path("n.jsonl")));
+}
+
+TEST_F(ImportVerb, LeavesAnOutputFileOfAnotherKindAlone) {
+  write("log.txt", kLog);
+  write("notes.txt", "one line of mine");
+  const auto outcome = run("log.txt --out notes.txt");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.text, HasSubstr("'notes.txt' holds something else than moecal's"));
+  EXPECT_EQ(read_file(path("notes.txt")), "one line of mine");
 }
 
 TEST_F(ImportVerb, ErrorsAreSentencesWithStatusTwo) {

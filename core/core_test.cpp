@@ -96,15 +96,49 @@ TEST(ObservationReader, ForgivesOnlyTheLastHalfLine) {
               testing::HasSubstr("a.jsonl:1: not valid JSON"));
 }
 
-TEST(LineAppender, CutsTheHalfLineOfADeadWriter) {
+/// A file that held `before`, after `line` was appended to it.
+std::string appended_to(const std::string& before, const std::string& line) {
   const auto path =
       std::filesystem::temp_directory_path() / ("moecal_appender_" + std::to_string(::getpid()));
-  std::ofstream{path} << "whole\nhalf";
-  LineAppender{path}.append("next\n");
+  std::ofstream{path} << before;
   std::stringstream text;
+  try {
+    LineAppender{path}.append(line);
+  } catch (const InvalidInput& error) {
+    text << error.what() << "\n";
+  }
   text << std::ifstream{path}.rdbuf();
-  EXPECT_EQ(text.str(), "whole\nnext\n");
   std::filesystem::remove(path);
+  return text.str();
+}
+
+TEST(LineAppender, CutsTheHalfLineOfADeadWriter) {
+  const auto observation = to_json_line(sample_observation({}));
+  EXPECT_EQ(appended_to(observation.substr(0, 30), "next\n"), "next\n");
+  const auto record = to_json_line(Environment{});
+  const auto half = record.substr(0, 20);
+  EXPECT_EQ(appended_to(record + half, "next\n"), record + "next\n");
+  EXPECT_EQ(appended_to(half, "next\n"), "next\n");
+  EXPECT_EQ(appended_to("", "next\n"), "next\n");
+}
+
+TEST(LineAppender, EndsAWholeRecordThatLacksItsNewline) {
+  const auto record = to_json_line(Environment{});
+  const auto bare = record.substr(0, record.size() - 1);
+  EXPECT_EQ(appended_to(bare, "next\n"), record + "next\n");
+  EXPECT_EQ(appended_to(record + bare, "next\n"), record + record + "next\n");
+}
+
+TEST(LineAppender, LeavesAFileThatIsNotOursAsItIs) {
+  const auto record = to_json_line(Environment{});
+  for (const std::string& text :
+       {std::string{"one line without an end"}, std::string{"one line\n"},
+        std::string{"two\nlines"}, std::string{"{\"a\": 1}\n{\"b\""}, record + "a remark",
+        std::string{"{\"a\": 1}"}, std::string(100'000, 'x'), std::string{"\n"}}) {
+    const auto after = appended_to(text, "next\n");
+    EXPECT_THAT(after, testing::HasSubstr("holds something else than moecal's observations"));
+    EXPECT_THAT(after, testing::EndsWith("\n" + text));
+  }
 }
 
 TEST(LineAppender, SaysWhatAFullDiskMeans) {

@@ -111,11 +111,11 @@ struct ObservationFile {
 [[nodiscard]] ObservationFile read_observations(std::istream& stream, const std::string& name);
 
 /// Appends lines to a JSON Lines file: each line is one write() followed by fsync, so a killed
-/// process leaves whole lines. A half line left by an earlier death is cut off when the file is
-/// opened.
+/// process leaves whole lines. A half line that an earlier death left after records is cut off when
+/// the file is opened; a file that holds anything else is refused and left as it is.
 class LineAppender {
  public:
-  /// @throws Error naming the path and the reason.
+  /// @throws InvalidInput for a file that is not ours, Error if it cannot be opened or read.
   explicit LineAppender(const std::string& path);
   ~LineAppender();
   LineAppender(const LineAppender&) = delete;
