@@ -56,6 +56,8 @@ class Importer {
     imported_.rows_read += static_cast<int>(table.rows.size());
     if (table.cpu_time)
       return refuse_all(table, "the times are of the CPU (option -C), not of the collective");
+    if (const auto problem = why_mixed(table, options_); !problem.empty())
+      return refuse_all(table, problem);
     const auto answer = find_operation(table, file_.name, options_);
     if (answer.operation.empty()) return refuse_all(table, unknown_operation(answer));
     auto launch = find_launch(table, answer.operation, options_);

@@ -254,6 +254,69 @@ TEST(NcclTests, DeviceListsCutShortCountToTheirHighestRank) {
   EXPECT_EQ(imported.observations[0].ranks.nodes, 2);
 }
 
+/// Device lines of one GPU per process: each sees only its own, as device 0.
+std::string lone_devices(int ranks, int per_host, bool hosts = true) {
+  std::string text = "# Using devices\n";
+  for (int r = 0; r < ranks; ++r)
+    text += "#  Rank " + std::to_string(r) + " Group  0 Pid " + std::to_string(100 + r) +
+            (hosts ? " on node" + std::to_string(r / per_host) : "") +
+            " device  0 [0000:1b:00] NVIDIA B200\n";
+  return text;
+}
+
+TEST(NcclTests, ProcessesThatSeeOneGpuEachAreCountedByTheirHosts) {
+  const auto one = import_text(kHead + lone_devices(8, 8) + kRow);
+  ASSERT_EQ(one.observations.size(), 2u) << testing::PrintToString(reasons(one));
+  EXPECT_EQ(one.observations[0].ranks.nodes, 1);
+  EXPECT_EQ(one.observations[0].ranks.tier, "intra");
+  EXPECT_EQ(one.environments[0].system, "b200-sxm-8");
+  const auto two = import_text(kHead + lone_devices(8, 4) + kRow);
+  EXPECT_EQ(two.observations.at(0).ranks.nodes, 2);
+  EXPECT_EQ(two.observations.at(0).ranks.tier, "inter");
+  const auto unsaid = import_text(kHead + lone_devices(8, 8, false) + kRow);
+  EXPECT_EQ(unsaid.observations.at(0).ranks.nodes, 1);
+  EXPECT_THAT(unsaid.notes[0], HasSubstr("on 1 node (assumed)"));
+}
+
+TEST(NcclTests, HostsCountEvenWhereTheyAreFuller) {
+  // 16 ranks in two halves of 4 devices, each device twice: two hosts, not four.
+  std::string text = kHead;
+  for (int r = 0; r < 16; ++r)
+    text += "#  Rank " + std::to_string(r) + " Group  0 Pid " + std::to_string(r) + " on node" +
+            std::to_string(r / 8) + " device  " + std::to_string(r % 4) +
+            " [0000:1b:00] NVIDIA B200\n";
+  const auto imported = import_text(text + "1048576 262144 float sum -1 100.0 10.49 19.66 0\n");
+  ASSERT_EQ(imported.observations.size(), 1u) << testing::PrintToString(reasons(imported));
+  EXPECT_EQ(imported.observations[0].ranks.nodes, 2);
+}
+
+TEST(NcclTests, SeparateRunsThatWroteAtOnceAreRefused) {
+  const std::string mixed = kHead + kHead +
+                            "#  Rank  0 Group  0 Pid 11 on nodeA device  0 [0x1a] NVIDIA B200\n"
+                            "#  Rank  0 Group  0 Pid 12 on nodeB device  0 [0x1a] NVIDIA B200\n"
+                            "#  Rank  1 Group  0 Pid 11 on nodeA device  1 [0x1b] NVIDIA B200\n"
+                            "#  Rank  1 Group  0 Pid 12 on nodeB device  1 [0x1b] NVIDIA B200\n"
+                            "1048576 262144 float sum -1 100.0 10.49 10.49 0\n"
+                            "1048576 262144 float sum -1 100.0 10.49 10.49 0\n";
+  const auto imported = import_text(mixed, {.operation = "all_reduce"});
+  EXPECT_THAT(
+      reasons(imported),
+      testing::Each(HasSubstr("rank 0 is listed more than once: separate runs wrote here")));
+  EXPECT_EQ(imported.refused.size(), 2u);
+  const auto told = import_text(mixed, {.operation = "all_reduce", .ranks = 2});
+  EXPECT_EQ(told.observations.size(), 2u);
+}
+
+TEST(NcclTests, DevicesOfARunWithoutRowsAreNotTheNextRuns) {
+  std::string died = kHead;
+  for (int r = 0; r < 16; ++r)
+    died += "#  Rank " + std::to_string(r) + " Group  0 Pid 5 on nodeA device  " +
+            std::to_string(r) + " [0x1a] NVIDIA B200\n";
+  const auto imported = import_text(died + "unhandled system error\n" + kHead + devices(8) + kRow);
+  ASSERT_EQ(imported.observations.size(), 2u) << testing::PrintToString(reasons(imported));
+  EXPECT_EQ(imported.observations[0].ranks.group, 8);
+}
+
 TEST(NcclTests, GroupsOfASplitLaunchAreCounted) {
   std::string text = kHead;
   for (int r = 0; r < 8; ++r)

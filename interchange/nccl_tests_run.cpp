@@ -42,17 +42,28 @@ std::string placement_of(std::vector<NcclDevice> group) {
   return "contiguous";
 }
 
+/// Ranks of the fullest host; 0 if the list does not tell. Where each process sees only its own GPU
+/// they all say "device 0"; where the list is cut short, or has no hosts, device numbers say more.
+int devices_per_host(const std::vector<NcclDevice>& devices) {
+  std::map<std::string, std::set<int>> ranks;
+  int most = 0;
+  for (const auto& device : devices) {
+    auto& here = ranks[device.host];
+    if (!device.host.empty()) here.insert(device.rank);
+    most = std::max({most, static_cast<int>(here.size()), device.device + 1});
+  }
+  const bool silent = most == 1 && devices.size() > 1 && devices.front().host.empty();
+  return silent ? 0 : most;
+}
+
 /// From "# Rank" lines. Lists people cut short ("Rank 0, Rank 7, Rank 8, Rank 15") count to their
 /// highest rank.
 Launch launch_of_devices(const NcclTable& table) {
   const Groups groups{table.devices};
   const auto& first = groups.by_id.begin()->second;
   std::set<std::string> hosts;
-  int highest = 0, per_node = 0;
-  for (const auto& device : table.devices) {
-    highest = std::max(highest, device.rank);
-    per_node = std::max(per_node, device.device + 1);
-  }
+  int highest = 0;
+  for (const auto& device : table.devices) highest = std::max(highest, device.rank);
   for (const auto& device : first) hosts.insert(device.host);
   Launch launch;
   launch.known_from = "device lines";
@@ -64,7 +75,8 @@ Launch launch_of_devices(const NcclTable& table) {
       launch.ranks.concurrent_groups > 1 || static_cast<int>(first.size()) == highest + 1;
   launch.ranks.placement = listed ? placement_of(first) : "contiguous";
   launch.ranks.nodes = static_cast<int>(hosts.size());
-  launch.devices_per_node = per_node;
+  launch.devices_per_node = devices_per_host(table.devices);
+  launch.nodes_known = listed && hosts.count("") == 0;
   return launch;
 }
 
@@ -75,6 +87,7 @@ std::optional<Launch> launch_of_command(const NcclTable& table) {
   launch.ranks.group =
       *table.launched_processes * table.threads.value_or(1) * table.gpus_per_thread.value_or(1);
   launch.ranks.nodes = table.launched_nodes.value_or(1);
+  launch.nodes_known = table.launched_nodes.has_value();
   return launch;
 }
 
@@ -144,15 +157,28 @@ std::optional<Launch> find_launch(const NcclTable& table, const std::string& ope
   return launch;
 }
 
+std::string why_mixed(const NcclTable& table, const ImportOptions& options) {
+  if (options.ranks) return "";
+  std::map<int, std::pair<std::string, int>> processes;
+  for (const auto& device : table.devices) {
+    const std::pair process{device.host, device.pid};
+    if (processes.emplace(device.rank, process).first->second != process)
+      return "rank " + std::to_string(device.rank) +
+             " is listed more than once: separate runs wrote here at the same time. If each had as "
+             "many ranks, say how many with --ranks";
+  }
+  return "";
+}
+
 void complete(Launch& launch, const Card& card, const ImportOptions& options) {
   auto& ranks = launch.ranks;
   const int per_node = launch.devices_per_node > 0 ? launch.devices_per_node
                        : card.devices_per_node     ? card.devices_per_node->value
                                                    : ranks.group;
   const int needed = (ranks.group + per_node - 1) / per_node;
-  const bool said = launch.known_from == "device lines" || launch.ranks.nodes > 1 || options.nodes;
-  launch.nodes_assumed = !said;
-  ranks.nodes = options.nodes.value_or(said ? std::max(needed, ranks.nodes) : needed);
+  launch.nodes_assumed = !launch.nodes_known && !options.nodes;
+  ranks.nodes =
+      options.nodes.value_or(launch.nodes_known ? ranks.nodes : std::max(needed, ranks.nodes));
   ranks.world = std::max(ranks.world, ranks.group);
   ranks.tier = ranks.nodes > 1 ? "inter" : "intra";
   if (launch.devices_per_node == 0)

@@ -28,6 +28,7 @@ struct Launch {
   Ranks ranks;
   int devices_per_node = 0;  // 0: not said
   std::string known_from;
+  bool nodes_known = false;    // ranks.nodes is what the file says
   bool nodes_assumed = false;  // as few as the ranks fit on
 };
 
@@ -36,6 +37,10 @@ struct Launch {
 [[nodiscard]] std::optional<Launch> find_launch(const NcclTable& table,
                                                 const std::string& operation,
                                                 const ImportOptions& options);
+
+/// A sentence if the device lines are of several runs at once, which their ranks' number and rows
+/// then do not describe; empty if they are not, or the user gives the ranks.
+[[nodiscard]] std::string why_mixed(const NcclTable& table, const ImportOptions& options);
 
 /// Fills in nodes, world and tier where only the number of ranks is known.
 void complete(Launch& launch, const Card& card, const ImportOptions& options);

@@ -142,6 +142,7 @@ class TextReader {
       finish_table();
     }
     auto& table = spoken_of();
+    if (starts_run) table.devices.clear();  // of a run that ended before its first row
     take_operation(line, table);
     take_device(line, table);
     take_library(line, table);
@@ -174,14 +175,14 @@ class TextReader {
 
   static void take_device(const std::string& line, NcclTable& table) {
     static const std::regex kDevice{
-        R"(#?\s*Rank\s+(\d+)\s+(?:Group\s+(\d+)\s+)?Pid\s+\d+\s+(?:on\s+(\S+)\s+)?device\s+(\d+)\s+\[[^\]]*\]\s*(.*?)\s*$)"};
+        R"(#?\s*Rank\s+(\d+)\s+(?:Group\s+(\d+)\s+)?Pid\s+(\d+)\s+(?:on\s+(\S+)\s+)?device\s+(\d+)\s+\[[^\]]*\]\s*(.*?)\s*$)"};
     static const std::regex kBareDevice{
-        R"(#?\s*Rank\s+(\d+)\s+(?:Group\s+(\d+)\s+)?Pid\s+\d+\s+(?:on\s+(\S+)\s+)?device\s+(\d+)\s+(.*?)\s*$)"};
+        R"(#?\s*Rank\s+(\d+)\s+(?:Group\s+(\d+)\s+)?Pid\s+(\d+)\s+(?:on\s+(\S+)\s+)?device\s+(\d+)\s+(.*?)\s*$)"};
     if (!contains(line, "Rank") || !contains(line, "device")) return;
     std::smatch m;
     if (!std::regex_search(line, m, kDevice) && !std::regex_search(line, m, kBareDevice)) return;
-    table.devices.push_back(
-        {std::stoi(m[1]), m[2].matched ? std::stoi(m[2]) : 0, m[3], std::stoi(m[4]), m[5]});
+    table.devices.push_back({std::stoi(m[1]), m[2].matched ? std::stoi(m[2]) : 0, std::stoi(m[3]),
+                             m[4], std::stoi(m[5]), m[6]});
   }
 
   static void take_library(const std::string& line, NcclTable& table) {

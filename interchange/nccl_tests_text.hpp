@@ -32,7 +32,7 @@ struct NcclRow {
 
 /// "#  Rank  0 Group  0 Pid 1 on HOST device  3 [0000:8f:00] NVIDIA B200"
 struct NcclDevice {
-  int rank = 0, group = 0;
+  int rank = 0, group = 0, pid = 0;
   std::string host;  // empty where the line has none
   int device = 0;
   std::string name;
