@@ -131,8 +131,8 @@ std::string conclusion_rows(const ConclusionResult& result) {
            << number(one.winner.value) << " " << interval(one.winner.interval) << " against "
            << number(one.loser.value) << " " << interval(one.loser.interval) << " " << unit << ")";
     else
-      rows << "unmeasured; at nominal rates " << number(one.winner.floor) << " against "
-           << number(one.loser.floor) << " " << unit;
+      rows << "unmeasured; at nominal rates " << number(one.winner.nominal) << " against "
+           << number(one.loser.nominal) << " " << unit;
     rows << "\n";
   }
   return rows.str();
@@ -177,11 +177,17 @@ std::string value_text(const ReadingResult& reading, const std::string& unit) {
   return number(reading.value) + range + " " + unit + ", " + reading.provenance;
 }
 
+// "floor 31 ms"; of a ratio, which has none, what nominal rates would give.
+std::string nominal_text(const ReadingResult& reading, const std::string& unit) {
+  if (!reading.nominal) return "";
+  return (reading.floor ? "floor " : "at nominal rates ") + number(reading.nominal) + " " + unit;
+}
+
 std::string reading_row(const ReadingResult& reading, const std::string& unit) {
   std::string text =
       "    " + reading.name + "\n      " + reading.formula + "\n      " + value_text(reading, unit);
   if (reading.verdict && reading.value) text += ": " + words(*reading.verdict);
-  if (reading.floor) text += "; floor " + number(reading.floor) + " " + unit;
+  if (const auto bound = nominal_text(reading, unit); !bound.empty()) text += "; " + bound;
   for (const auto& missing : reading.missing) text += "\n      missing: " + missing;
   for (const auto& flag : reading.flags) text += "\n      flag: " + flag;
   return text + "\n";
@@ -263,7 +269,10 @@ std::string claim_text(const ClaimResult& result, const Document& document) {
     text += item("instead", number_text(instead->value) + " " +
                                 (instead->interval ? interval(instead->interval) + " " : "") +
                                 unit_of(claim));
-  if (result.main.floor) text += item("floor", number(result.main.floor) + " " + unit_of(claim));
+  if (result.main.floor)
+    text += item("floor", number(result.main.floor) + " " + unit_of(claim));
+  else if (result.main.nominal)
+    text += item("at nominal", number(result.main.nominal) + " " + unit_of(claim));
   text += item("formula", claim.formula);
   for (const auto& parameter : claim.parameters)
     text += item("  with", parameter.name + " = " + number_text(parameter.value) + " (" +

@@ -7,14 +7,6 @@
 namespace moecal::planning {
 namespace {
 
-// Of a value's unit per second; absent where the value is not a time.
-std::optional<double> per_second(const std::string& unit) {
-  if (unit == "s") return 1;
-  if (unit == "ms") return 1e3;
-  if (unit == "us") return 1e6;
-  return std::nullopt;
-}
-
 // How often a formula counts this call: 3*L*gemm(...) calls it 3 L times.
 double times_called(const RecordedCall& recorded, const std::string& unit) {
   const auto scale = per_second(unit);
@@ -38,7 +30,7 @@ OperationShare& share_of(std::vector<OperationShare>& shares, const std::string&
 
 std::vector<OperationShare> breakdown(const ReadingResult& reading, const std::string& unit) {
   std::vector<OperationShare> shares;
-  const double total = reading.value ? *reading.value : reading.floor.value_or(0);
+  const double total = reading.value ? *reading.value : reading.nominal.value_or(0);
   for (const auto& recorded : reading.calls) {
     if (!recorded.cost.answered()) return {};
     const double times = times_called(recorded, unit), seconds = recorded.cost.seconds();

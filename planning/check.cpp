@@ -3,6 +3,7 @@
 #include "planning/check.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "planning/explain.hpp"
@@ -17,6 +18,7 @@ struct Context {
   const Document& document;
   Names names;
   std::string where;  // file and id, for errors
+  std::string unit;   // of the formulas' values
   const ChosenCard* card = nullptr;
 
   [[nodiscard]] Expression expression(const std::string& formula) const {
@@ -79,6 +81,15 @@ void predict(ReadingResult& result, const Expression& expression, const ChosenCa
   result.calls = std::move(evaluation.calls);
 }
 
+// Nominal rates bound a value from below where it is a time that no cost shortens: of a ratio or a
+// difference they say nothing.
+bool is_bound(const Evaluation& nominal, const std::string& unit) {
+  const double slack = 1e-9 * std::abs(nominal.value);
+  return per_second(unit).has_value() &&
+         std::all_of(nominal.calls.begin(), nominal.calls.end(),
+                     [slack](const RecordedCall& call) { return call.contribution >= -slack; });
+}
+
 // A formula of costs: its floor, and its value where measurements (or none) are asked for.
 ReadingResult evaluate_reading(const Context& context, const Reading& reading, bool measured) {
   ReadingResult result;
@@ -87,7 +98,8 @@ ReadingResult evaluate_reading(const Context& context, const Reading& reading, b
   const auto expression = context.expression(reading.formula);
   auto nominal = evaluate(expression, FloorSource{context.nominal(measured)});
   const bool has_costs = !nominal.calls.empty();
-  if (has_costs && nominal.answered()) result.floor = nominal.value;
+  if (has_costs && nominal.answered()) result.nominal = nominal.value;
+  if (result.nominal && is_bound(nominal, context.unit)) result.floor = result.nominal;
   if (has_costs && measured && context.card) {
     predict(result, expression, *context.card);
   } else if (has_costs && measured) {
@@ -198,7 +210,7 @@ Verdict overall(const ClaimResult& result) {
 ClaimResult check_claim(const ClaimSet& set, const Document& document, const Claim& claim,
                         const ChosenCard* card) {
   const Context context{document, names_of(set, document, claim),
-                        document.path + ": claim " + claim.id, card};
+                        document.path + ": claim " + claim.id, claim.unit, card};
   const bool measured = claim.checkability == "measured" || claim.checkability == "unfalsifiable";
   ClaimResult result;
   result.claim = &claim;
@@ -225,6 +237,7 @@ ConclusionResult check_conclusion(const ClaimSet& set, const Document& document,
   const Context context{document,
                         {set.functions, document.constants},
                         document.path + ": conclusion " + conclusion.id,
+                        conclusion.unit,
                         card};
   ConclusionResult result;
   result.conclusion = &conclusion;

@@ -23,13 +23,14 @@ struct ReadingResult {
   std::string name, formula;
   std::optional<double> value;  // absent while a measurement is missing
   std::optional<Interval> interval;
-  std::optional<double> floor;  // at nominal rates; absent where the formula has no costs
+  std::optional<double> nominal;  // at nominal rates; absent where the formula has no costs
+  std::optional<double> floor;    // the nominal value, where faster hardware could only lower it
   std::string provenance =
       "none";  // arithmetic | nominal | measured | imported | transferred | none
   std::optional<Verdict> verdict;    // of the value against this reading alone
   std::vector<std::string> missing;  // measurements
   std::vector<std::string> flags;
-  std::vector<RecordedCall> calls;  // of the value, or of the floor where there is no value
+  std::vector<RecordedCall> calls;  // of the value, or at nominal rates where there is no value
 };
 
 struct FindingResult {

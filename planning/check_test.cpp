@@ -115,6 +115,27 @@ TEST(Check, AFloorThatIsKeptProvesNothing) {
   EXPECT_THAT(result.why, HasSubstr("not measured: all_reduce(1000000000, 2, nvlink)"));
 }
 
+TEST(Check, OnlyATimeThatNoCostShortensHasAFloor) {
+  OneClaim one;
+  one.claim.checkability = "measured";
+  const std::string first = "all_reduce(1e9, 2, nvlink)", second = "all_reduce(2e9, 2, nvlink)";
+  const auto reading = [&](const std::string& formula, const std::string& unit) {
+    one.claim.formula = formula;
+    one.claim.unit = unit;
+    return one.check().main;
+  };
+  EXPECT_EQ(reading("3*" + first + "+max(" + first + "," + second + ")", "s").floor, 5.0);
+  EXPECT_NEAR(*reading(first + "/3600", "h").floor, 1.0 / 3600, 1e-12);
+  for (const auto& [formula, unit] :
+       std::vector<std::pair<std::string, std::string>>{{second + "-" + first, "s"},
+                                                        {second + "/" + first, "x"},
+                                                        {"1/" + first, "it/s"},
+                                                        {first, "%"}}) {
+    EXPECT_FALSE(reading(formula, unit).floor) << formula;
+    EXPECT_TRUE(reading(formula, unit).nominal) << formula;
+  }
+}
+
 TEST(Check, AFittedInputShowsNothing) {
   OneClaim one;
   one.claim.formula = "2";

@@ -50,6 +50,14 @@ Evaluation evaluate(const Expression& expression, const CostSource& source) {
   return result;
 }
 
+std::optional<double> per_second(const std::string& unit) {
+  if (unit == "us") return 1e6;
+  if (unit == "ms") return 1e3;
+  if (unit == "s") return 1;
+  if (unit == "h") return 1.0 / 3600;
+  return std::nullopt;
+}
+
 Names names_of(const ClaimSet& set, const Document& document, const Claim& claim) {
   Names names{set.functions, document.constants};
   for (const auto& parameter : claim.parameters) names.constants[parameter.name] = parameter.value;

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,9 @@ struct Evaluation {
 /// A value that is not finite is missing where costs made it so.
 /// @throws InvalidInput naming the formula if it has no finite value whatever anything costs.
 [[nodiscard]] Evaluation evaluate(const Expression& expression, const CostSource& source);
+
+/// Of a value's unit per second: 1e3 of "ms"; absent where the unit is not one of time.
+[[nodiscard]] std::optional<double> per_second(const std::string& unit);
 
 /// The names a claim's formulas may use: its document's constants and its own parameters.
 [[nodiscard]] Names names_of(const ClaimSet& set, const Document& document, const Claim& claim);
