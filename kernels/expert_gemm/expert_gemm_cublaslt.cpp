@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <string>
 #include <vector>
 
 #include "core/error.hpp"
@@ -23,7 +24,7 @@ constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;
 constexpr int kCandidates = 16;
 // A candidate is timed three times over about a millisecond: an event resolves half a microsecond.
 constexpr Seconds kTimedFor{1e-3};
-constexpr int kMostLaunches = 100;
+constexpr int kMostLaunches = 1024;
 constexpr int kTimings = 3;
 
 DeviceBuffer on_device(const HostMatrix& matrix) {
@@ -87,32 +88,38 @@ class CublasLtGemm final : public ExpertGemm {
   void choose_algorithm() {
     const auto found = matmul_.candidates(sets_[0].addresses(), kWorkspaceBytes, kCandidates);
     Seconds best{std::numeric_limits<double>::infinity()};
+    std::string refusal;
     for (std::size_t index = 0; index < found.size(); ++index) {
-      const Seconds time = time_of(found[index]);
+      const Seconds time = time_of(found[index], refusal);
       if (time >= best) continue;
       best = time;
       chosen_ = found[index];
       rank_ = index + 1;
     }
     candidates_ = found.size();
-    if (rank_ == 0) throw Error{"none of cuBLASLt's candidate algorithms ran"};
+    if (rank_ == 0)
+      throw Error{"none of cuBLASLt's candidate algorithms ran; the last: " + refusal};
   }
 
-  // Per launch; infinite if cuBLASLt refuses the launch.
-  Seconds time_of(const Candidate& candidate) const {
+  // Per launch; infinite if cuBLASLt refuses it, and why. A kernel's first launch also loads it, so
+  // it tells nothing of how many launches a timing needs.
+  Seconds time_of(const Candidate& candidate, std::string& refusal) const {
     try {
-      const Seconds first = time_of(candidate, 1);
-      const double wanted = kTimedFor / std::max(first, Seconds{1e-9});
-      const int launches = static_cast<int>(std::clamp(wanted, 1.0, double{kMostLaunches}));
-      Seconds best = time_of(candidate, launches);
+      (void)time_of(candidate, 1);
+      int launches = 1;
+      Seconds total = time_of(candidate, launches);
+      while (total < kTimedFor && launches < kMostLaunches)
+        total = time_of(candidate, launches *= 2);
       for (int timing = 1; timing < kTimings; ++timing)
-        best = std::min(best, time_of(candidate, launches));
-      return best;
-    } catch (const Error&) {
+        total = std::min(total, time_of(candidate, launches));
+      return total / launches;
+    } catch (const Error& error) {
+      refusal = error.what();
       return Seconds{std::numeric_limits<double>::infinity()};
     }
   }
 
+  // Of that many launches, one after the other.
   Seconds time_of(const Candidate& candidate, int launches) const {
     const CudaStream stream;
     CudaEvent start;
@@ -121,7 +128,7 @@ class CublasLtGemm final : public ExpertGemm {
     for (int i = 0; i < launches; ++i) launch(sets_[0], candidate, stream.get());
     stop.record(stream.get());
     stop.synchronize();
-    return elapsed(start, stop) / launches;
+    return elapsed(start, stop);
   }
 
   ExpertGemmProblem problem_;

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/recording_cublaslt/recording_cublaslt.hpp"
 
+#include <utility>
+
 #include "core/element.hpp"
 #include "tests/fakes/fake_cuda_runtime.hpp"
 
@@ -221,9 +223,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, 
                       .workspace_bytes = workspace_bytes,
                       .stream = stream};
   fake_cublaslt().matmuls.push_back(call);
-  const auto& behaviour = fake_cublaslt().candidates.at(static_cast<std::size_t>(candidate));
+  auto& behaviour = fake_cublaslt().candidates.at(static_cast<std::size_t>(candidate));
   if (!behaviour.launches) return CUBLAS_STATUS_EXECUTION_FAILED;
-  fake_cuda().clock_ms += behaviour.milliseconds;
+  fake_cuda().clock_ms += behaviour.milliseconds + std::exchange(behaviour.first_milliseconds, 0);
   return compute(call);
 }
 

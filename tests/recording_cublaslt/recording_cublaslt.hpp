@@ -75,10 +75,12 @@ struct RecordedMatmul {
   cudaStream_t stream = nullptr;
 };
 
-/// What the heuristic offers: how long its kernel takes, and whether it launches.
+/// What the heuristic offers: how long its kernel takes, whether it launches, and how much longer
+/// its first launch takes.
 struct FakeCandidate {
   double milliseconds = 1;
   bool launches = true;
+  double first_milliseconds = 0;
 };
 
 struct FakeCublasLt {

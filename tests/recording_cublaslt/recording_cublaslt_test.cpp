@@ -242,7 +242,17 @@ TEST_F(Candidates, TheFastestIsUsedAndRecorded) {
 TEST_F(Candidates, ShortOnesAreTimedInBatches) {
   fake_cublaslt().candidates = {{0.01, true}};
   (void)make();
-  EXPECT_GE(fake_cublaslt().matmuls.size(), 3 * 99u) << "an event resolves half a microsecond";
+  EXPECT_GE(fake_cublaslt().matmuls.size(), 3 * 100u) << "an event resolves half a microsecond";
+}
+
+TEST_F(Candidates, LoadingAKernelCountsForNothing) {
+  fake_cublaslt().candidates = {{0.02, true, 40}, {0.01, true, 50}, {0.03, true, 0}};
+  const auto gemm = make();
+  EXPECT_THAT(gemm->library().algorithm, HasSubstr("id=101"));
+  std::map<int, int> launches;
+  for (const auto& call : fake_cublaslt().matmuls) ++launches[call.candidate];
+  EXPECT_GE(launches[0], 3 * 50) << "a timing lasts a millisecond, whatever the first launch took";
+  EXPECT_GE(launches[1], 3 * 100);
 }
 
 TEST_F(Candidates, OneThatDoesNotLaunchIsPassedOver) {
@@ -250,7 +260,9 @@ TEST_F(Candidates, OneThatDoesNotLaunchIsPassedOver) {
   const auto gemm = make();
   EXPECT_THAT(gemm->library().algorithm, HasSubstr("id=101"));
   fake_cublaslt().candidates = {{1, false}, {1, false}};
-  EXPECT_THAT(error_of([&] { (void)make(); }), HasSubstr("none of cuBLASLt's candidate"));
+  EXPECT_THAT(error_of([&] { (void)make(); }),
+              HasSubstr("none of cuBLASLt's candidate algorithms ran; the last: launching a "
+                        "cuBLASLt product failed"));
 }
 
 TEST_F(Candidates, NoneIsAReasonToSkip) {
