@@ -52,6 +52,10 @@ class Trial {
   /// Makes `sets` buffer sets, with different routing draws where the operation routes. Called
   /// once, before launch.
   virtual void prepare(int sets) = 0;
+  /// Asked on the host while launches of several ranks run on the device, `waited` after the last
+  /// of them, and once more when they ended. Not timed.
+  /// @throws Error naming this rank and the operation, if they failed or do not end.
+  virtual void check_progress(Seconds /*waited*/) {}
   /// Compares what the last launch of set 0 wrote with the oracle. Collective over ranks where
   /// launch is.
   [[nodiscard]] virtual VerificationResult verify() = 0;

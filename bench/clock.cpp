@@ -29,6 +29,7 @@ class SlowestRankClock final : public Clock {
     or_end_launch(world_, [&] { own = own_->time(batch); });
     return Seconds{world_.max(own.count())};
   }
+  void watch(std::function<void(Seconds)> check) override { own_->watch(std::move(check)); }
   [[nodiscard]] std::string name() const override { return own_->name(); }
   [[nodiscard]] Stream stream() const override { return own_->stream(); }
 

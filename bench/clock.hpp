@@ -18,6 +18,9 @@ class Clock {
   /// Runs `batch` and returns the time from before its first launch to the end of the work of its
   /// last. What `batch` throws passes through.
   [[nodiscard]] virtual Seconds time(const std::function<void()>& batch) = 0;
+  /// Asks `check` while a batch is waited for, with the time since its last launch, and once more
+  /// at its end. What it throws passes through time(). Clocks that do not wait ask nothing.
+  virtual void watch(std::function<void(Seconds waited)> /*check*/) {}
   /// What SampleInfo::timer says.
   [[nodiscard]] virtual std::string name() const = 0;
   /// Where a batch has to enqueue its work; nullptr on the CPU.

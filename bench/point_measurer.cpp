@@ -95,15 +95,18 @@ std::unique_ptr<Trial> PointMeasurer::make_trial(const PlannedPoint& point, int&
   return trial;
 }
 
-std::unique_ptr<Clock> PointMeasurer::make_clock(const PlannedPoint& point) {
+std::unique_ptr<Clock> PointMeasurer::make_clock(const PlannedPoint& point, Trial& trial) {
   std::unique_ptr<Clock> clock;
   on_every_rank(world_, [&] { clock = setup_.make_clock(point.implementation); });
+  // A dead peer must not leave this rank waiting for the device for ever.
+  if (is_collective(point.implementation))
+    clock->watch([&trial](Seconds waited) { trial.check_progress(waited); });
   return clock;
 }
 
 void PointMeasurer::sample(const PlannedPoint& point, Trial& trial, int sets,
                            Observation& observation) {
-  auto clock = make_clock(point);
+  auto clock = make_clock(point, trial);
   if (world_.size() > 1) clock = make_slowest_rank_clock(std::move(clock), world_);
   SetRotation rotation{sets};
   const auto sampling = Sampler{*clock, world_, options_for(point)}.run(trial, rotation);
@@ -122,7 +125,7 @@ void PointMeasurer::time_single_calls(const PlannedPoint& point, Trial& trial,
   const double fitting = setup_.sampler.stop.budget.count() / observation.seconds();
   const int count =
       static_cast<int>(std::clamp<double>(fitting, kFewestSingleCalls, kMostSingleCalls));
-  const auto own = make_clock(point);
+  const auto own = make_clock(point, trial);
   auto calls = bench::time_single_calls(trial, *own, world_, count);
   observation.skew_s = std::move(calls.skew_s);
   observation.transfer_s = std::move(calls.transfer_s);

@@ -34,7 +34,7 @@ class PointMeasurer {
  private:
   void sample_and_verify(const PlannedPoint& point, Observation& observation);
   [[nodiscard]] std::unique_ptr<Trial> make_trial(const PlannedPoint& point, int& sets);
-  [[nodiscard]] std::unique_ptr<Clock> make_clock(const PlannedPoint& point);
+  [[nodiscard]] std::unique_ptr<Clock> make_clock(const PlannedPoint& point, Trial& trial);
   void sample(const PlannedPoint& point, Trial& trial, int sets, Observation& observation);
   void time_single_calls(const PlannedPoint& point, Trial& trial, Observation& observation);
   void verify(Trial& trial, Observation& observation);

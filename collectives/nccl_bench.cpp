@@ -19,7 +19,10 @@ class NcclTrial final : public bench::Trial {
   void launch(int set, Stream stream) override {
     const auto& buffers = sets_[static_cast<std::size_t>(set)];
     task_.run(task_.shape, {buffers.send.data(), buffers.receive.data()}, communicator_, stream);
+  }
+  void check_progress(Seconds waited) override {
     check_async_error(communicator_, what_);
+    check_waited(communicator_, what_, waited);
   }
   [[nodiscard]] Bytes footprint() const override {
     return Bytes{where_.takes_part ? 2.0 * static_cast<double>(task_.shape.bytes) : 0.0};
@@ -53,7 +56,7 @@ class NcclTrial final : public bench::Trial {
   NcclTask task_;
   NcclCommunicator communicator_;
   Membership where_;
-  std::string what_;  // made once: launches are timed
+  std::string what_;
   std::vector<Buffers> sets_;
 };
 

@@ -8,6 +8,7 @@
 
 #include "collectives/nccl_call.hpp"
 #include "core/error.hpp"
+#include "runtime/tcp_plane.hpp"
 
 namespace moecal::collectives {
 namespace {
@@ -94,6 +95,15 @@ void check_async_error(NcclCommunicator communicator, const std::string& operati
   // In progress is how a non-blocking communicator says that nothing has failed so far.
   if (status != ncclInProgress)
     check_call(status, {.function = operation.c_str(), .communicator = communicator});
+}
+
+void check_waited(NcclCommunicator communicator, const std::string& operation, Seconds waited) {
+  const auto timeout = timeout_from_environment();
+  if (waited <= timeout) return;
+  throw Error{operation + " on rank " + std::to_string(communicator.rank) + " of a group of " +
+              std::to_string(communicator.size) + " did not end within " +
+              std::to_string(timeout.count() / 1000) +
+              " s ($MOECAL_TIMEOUT_S): another rank of the group may be gone or stuck"};
 }
 
 std::string nccl_library_version() {

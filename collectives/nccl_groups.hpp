@@ -6,6 +6,7 @@
 
 #include "collectives/collective.hpp"
 #include "collectives/groups.hpp"
+#include "core/units.hpp"
 #include "runtime/control_plane.hpp"
 
 namespace moecal::collectives {
@@ -35,6 +36,10 @@ class NcclGroups {
 /// NCCL reports what went wrong on the wire later, and only when asked.
 /// @throws Error naming the rank, the operation and what NCCL said.
 void check_async_error(NcclCommunicator communicator, const std::string& operation);
+
+/// @throws Error naming the rank and the operation, if it has taken over $MOECAL_TIMEOUT_S: a peer
+/// that is gone may never be reported.
+void check_waited(NcclCommunicator communicator, const std::string& operation, Seconds waited);
 
 /// Of the NCCL library that runs, not of its header: "2.28.9".
 [[nodiscard]] std::string nccl_library_version();

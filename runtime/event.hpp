@@ -27,6 +27,17 @@ class CudaEvent {
   /// Waits until the event has happened.
   void synchronize() const { check(cudaEventSynchronize(event_), "waiting for a CUDA event"); }
 
+  /// @throws Error if the work before it failed.
+  [[nodiscard]] bool happened() const {
+    const cudaError_t status = cudaEventQuery(event_);
+    if (status == cudaErrorNotReady) {
+      (void)cudaGetLastError();  // an answer, but CUDA also keeps it as the last error
+      return false;
+    }
+    check(status, "asking for a CUDA event");
+    return true;
+  }
+
   /// Time between two events that have both happened.
   friend Seconds elapsed(const CudaEvent& start, const CudaEvent& stop) {
     float milliseconds = 0;

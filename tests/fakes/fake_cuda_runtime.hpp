@@ -17,6 +17,7 @@ struct FakeCudaDevice {
   int devices = 1;
   int compute_major = 9;
   int compute_minor = 0;
+  bool stuck = false;                               // events never happen
   double clock_ms = 0;                              // what events read
   std::map<const std::byte*, std::size_t> buffers;  // live allocations: start and bytes
   std::size_t memory = std::size_t{1} << 30;        // a larger allocation fails

@@ -200,6 +200,17 @@ void FakeNccl::record(int rank, const RecordedNcclCall& call) {
   calls_[rank].push_back(call);
 }
 
+int FakeNccl::questions(int rank) const {
+  const std::lock_guard lock{mutex_};
+  const auto found = questions_.find(rank);
+  return found == questions_.end() ? 0 : found->second;
+}
+
+void FakeNccl::count_question(int rank) {
+  const std::lock_guard lock{mutex_};
+  ++questions_[rank];
+}
+
 int FakeNccl::live_communicators() const {
   const std::lock_guard lock{mutex_};
   return static_cast<int>(live_.size());
@@ -287,6 +298,7 @@ ncclResult_t ncclCommAbort(ncclComm_t communicator) {
 }
 
 ncclResult_t ncclCommGetAsyncError(ncclComm_t handle, ncclResult_t* state) {
+  fake_nccl().count_question(this_rank);
   Communicator& communicator = *ours(handle);
   const bool in_progress = communicator.polls_left > 0;
   if (in_progress) --communicator.polls_left;

@@ -52,11 +52,14 @@ class FakeNccl {
   [[nodiscard]] std::vector<RecordedNcclCall> calls(int rank) const;
   /// Those of one function.
   [[nodiscard]] std::vector<RecordedNcclCall> calls(int rank, const std::string& function) const;
+  /// How often a rank called ncclCommGetAsyncError, which is not recorded among its calls.
+  [[nodiscard]] int questions(int rank) const;
   /// Communicators made and neither destroyed nor aborted.
   [[nodiscard]] int live_communicators() const;
   /// Attempts to end what is no communicator, or was ended before.
   [[nodiscard]] int ended_twice() const { return ended_twice_; }
 
+  void count_question(int rank);
   void record(int rank, const RecordedNcclCall& call);
   void add_communicator(const void* communicator);
   [[nodiscard]] bool remove_communicator(const void* communicator);
@@ -64,6 +67,7 @@ class FakeNccl {
  private:
   mutable std::mutex mutex_;
   std::map<int, std::vector<RecordedNcclCall>> calls_;
+  std::map<int, int> questions_;
   std::set<const void*> live_;
   std::atomic<int> ended_twice_ = 0;
 };

@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "bench/benchmark.hpp"
+#include "bench/clock.hpp"
 #include "collectives/all_reduce/all_reduce.hpp"
 #include "collectives/all_to_all/all_to_all.hpp"
 #include "collectives/nccl_dtype.hpp"
@@ -361,21 +362,53 @@ TEST_F(RecordingNccl, AFailedSendClosesTheGroup) {
   EXPECT_EQ(ends[0].group_depth, 1);
 }
 
-TEST_F(RecordingNccl, AnErrorThatCameLaterNamesTheOperationAndTheRank) {
-  fake_nccl().faults = {{"ncclAllReduce", 3, ncclRemoteError, true}};
-  const auto problems = on_ranks([](ControlPlane& world) {
+/// Each rank times one batch of all-reduces as the sampler does.
+std::vector<std::string> problems_of_a_batch(int launches) {
+  return on_ranks([=](ControlPlane& world) {
     const auto benchmark = bench::make_all_reduce();
     bench::Context context{world, 0};
     const auto trial = benchmark->make_trial({"nccl", "nccl"}, case_of(kShape, kAll), context);
     trial->prepare(1);
-    trial->launch(0, nullptr);
+    const auto clock = bench::make_cuda_event_clock();
+    clock->watch([&](Seconds waited) { trial->check_progress(waited); });
+    static_cast<void>(clock->time([&] {
+      for (int i = 0; i < launches; ++i) {
+        trial->launch(0, clock->stream());
+        EXPECT_EQ(fake_nccl().questions(world.rank()), 0) << "launches are timed";
+      }
+    }));
+    EXPECT_GT(fake_nccl().questions(world.rank()), 0);
   });
+}
+
+TEST_F(RecordingNccl, ABatchAsksForErrorsWhenItsLaunchesAreDone) {
+  EXPECT_THAT(problems_of_a_batch(3), Each(""));
+}
+
+TEST_F(RecordingNccl, AnErrorThatCameLaterNamesTheOperationAndTheRank) {
+  fake_nccl().faults = {{"ncclAllReduce", 3, ncclRemoteError, true}};
+  const auto problems = problems_of_a_batch(1);
   EXPECT_THAT(problems[3], HasSubstr("all_reduce of 128 bytes on rank 3 of a group of 4 "
                                      "failed: NCCL said remote process exited"));
   for (const int other : {0, 1, 2}) EXPECT_EQ(problems[other], "");
   EXPECT_EQ(fake_nccl().calls(3, "ncclCommAbort").size(), 1U) << "the group's";
   EXPECT_EQ(fake_nccl().calls(3, "ncclCommDestroy").size(), 1U) << "the world's";
   EXPECT_EQ(fake_nccl().calls(0, "ncclCommDestroy").size(), 2U);
+}
+
+TEST_F(RecordingNccl, AnErrorEndsTheWaitForADeviceThatIsStuck) {
+  fake_nccl().faults = {{"ncclAllReduce", 3, ncclRemoteError, true}};
+  fake_cuda().stuck = true;
+  ASSERT_EQ(setenv("MOECAL_TIMEOUT_S", "1", 1), 0);
+  const auto problems = problems_of_a_batch(1);
+  unsetenv("MOECAL_TIMEOUT_S");
+  fake_cuda().stuck = false;
+  EXPECT_THAT(problems[3], HasSubstr("NCCL said remote process exited"));
+  for (const int other : {0, 1, 2})
+    EXPECT_EQ(problems[other],
+              "all_reduce of 128 bytes on rank " + std::to_string(other) +
+                  " of a group of 4 did not end within 1 s ($MOECAL_TIMEOUT_S): another rank of "
+                  "the group may be gone or stuck");
 }
 
 TEST_F(RecordingNccl, WhatStaysInProgressIsGivenUp) {
