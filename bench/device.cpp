@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/device.hpp"
 
+#include <cmath>
 #include <cstdlib>
 
 #include "bench/planned_point.hpp"
@@ -20,6 +21,15 @@ int local_rank(const ControlPlane& world) {
   return world.rank();
 }
 
+// Nothing of a device that NVML may not show here, as in some containers.
+NvmlReading read(const Nvml& nvml, const std::string& pci_bus_id) {
+  try {
+    return nvml.read(pci_bus_id);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 Machine describe(const CudaDevices& found, int index) {
   const auto& device = found.devices[static_cast<std::size_t>(index)];
   Machine machine;
@@ -31,7 +41,11 @@ Machine describe(const CudaDevices& found, int index) {
   machine.pci_bus_id = device.pci_bus_id;
   machine.libraries = {{"cuda_driver_api", found.driver_version},
                        {"cuda_runtime", found.runtime_version}};
-  if (const auto nvml = Nvml::load()) machine.driver = nvml->driver_version();
+  if (const auto nvml = Nvml::load()) {
+    machine.driver = nvml->driver_version();
+    if (const auto watts = read(*nvml, device.pci_bus_id).power_limit_w)
+      machine.settings["power_limit_w"] = std::to_string(std::lround(*watts));
+  }
   return machine;
 }
 
@@ -52,6 +66,14 @@ Machine choose_machine(const std::string& choice, const ControlPlane& world) {
                        "; start at most one rank per device"};
   use_cuda_device(rank);
   return describe(found, rank);
+}
+
+std::function<bool()> make_throttle_watch(const Machine& machine, const std::string& library) {
+  const auto nvml = machine.device >= 0 ? Nvml::load(library) : std::nullopt;
+  if (!nvml || !read(*nvml, machine.pci_bus_id).throttle_reasons) return {};
+  return [nvml, device = machine.pci_bus_id] {
+    return is_throttled(read(*nvml, device).throttle_reasons.value_or(0));
+  };
 }
 
 std::unique_ptr<Clock> make_clock(const Implementation& implementation) {

@@ -173,6 +173,7 @@ Environment make_environment(const Machine& machine, const Card& card) {
   environment.libraries = machine.libraries;
   environment.libraries["glibc"] = gnu_get_libc_version();
   environment.settings = settings();
+  environment.settings.insert(machine.settings.begin(), machine.settings.end());
   return environment;
 }
 

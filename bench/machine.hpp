@@ -17,6 +17,7 @@ struct Machine {
   std::string driver;                            // version; empty on a CPU
   std::string pci_bus_id;                        // of a CUDA device
   std::map<std::string, std::string> libraries;  // what drives it: name -> version
+  std::map<std::string, std::string> settings;   // of the device: its power limit
   int device = -1;                               // CUDA device of this rank; -1: the CPU
   int devices = 0;                               // CUDA devices of this host
   Bytes memory{};  // of the device, or of the host under its control group's limit

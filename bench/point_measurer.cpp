@@ -112,6 +112,7 @@ void PointMeasurer::sample(const PlannedPoint& point, Trial& trial, int sets,
   const auto sampling = Sampler{*clock, world_, options_for(point)}.run(trial, rotation);
   observation.samples_s = sampling.samples_s;
   observation.flags.outlier = outliers(sampling.samples_s);
+  observation.flags.throttled = sampling.throttled;
   observation.sample = {"raw", sampling.batch, sampling.timer};
   observation.policy.warmup = sampling.warmup;
   on_every_rank(world_, [&] { check_rotation(point, trial, rotation); });

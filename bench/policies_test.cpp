@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "bench/cache_policy.hpp"
+#include "bench/device.hpp"
 #include "bench/machine.hpp"
 #include "bench/set_rotation.hpp"
 #include "bench/stop_rule.hpp"
@@ -120,6 +121,20 @@ TEST(Machine, TwoEnvironmentsOfOneMachineAreEqual) {
   machine.device_name = "unknown CPU";
   EXPECT_EQ(card_of(machine, "").id, "cpu-unknown");
   EXPECT_EQ(card_of(machine, "My prototype").id, "my-prototype");
+}
+
+// The fake NVML's one device is at its power cap.
+TEST(ThrottleWatch, AsksNvmlWhereItKnowsTheDevice) {
+  Machine machine;
+  machine.device = 0;
+  machine.pci_bus_id = "0000:1b:00.0";
+  const auto watch = make_throttle_watch(machine, MOECAL_FAKE_NVML);
+  ASSERT_TRUE(watch);
+  EXPECT_TRUE(watch());
+  EXPECT_FALSE(make_throttle_watch(machine, "libmoecal-no-such-library.so"));
+  machine.pci_bus_id = "0000:ff:00.0";
+  EXPECT_FALSE(make_throttle_watch(machine, MOECAL_FAKE_NVML));
+  EXPECT_FALSE(make_throttle_watch(read_cpu(), MOECAL_FAKE_NVML));
 }
 
 TEST(Machine, RefusesADeviceItDoesNotKnowUnlessItIsNamed) {

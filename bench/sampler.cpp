@@ -25,6 +25,7 @@ Sampling Sampler::run(Trial& trial, SetRotation& rotation) {
     const Seconds elapsed = time_batch(trial, rotation, result.batch);
     spent += elapsed;
     result.samples_s.push_back(elapsed.count() / static_cast<double>(result.batch));
+    ask_throttled(result.throttled);
   }
   return result;
 }
@@ -35,6 +36,12 @@ Seconds Sampler::time_batch(Trial& trial, SetRotation& rotation, std::int64_t la
     if (!trial.takes_part()) return;
     for (std::int64_t i = 0; i < launches; ++i) trial.launch(rotation.next(), clock_.stream());
   });
+}
+
+void Sampler::ask_throttled(std::vector<bool>& flags) {
+  const double own = !options_.throttled ? -1.0 : options_.throttled() ? 1.0 : 0.0;
+  const double worst = world_.max(own);
+  if (worst >= 0) flags.push_back(worst > 0);
 }
 
 // The first call pays for lazy initialisation, so it is never a sample; it only tells what is

@@ -25,11 +25,15 @@ struct SamplerOptions {
   std::int64_t largest_batch = 1'000'000;
   Seconds longest_call{2.0};  // a point slower than this is skipped
   std::function<bool()> interrupted = [] { return false; };
+  // Whether power or heat holds this rank's device back right now; asked after each sample. Empty:
+  // nobody can tell.
+  std::function<bool()> throttled;
 };
 
 /// What sampling one point gave.
 struct Sampling {
   std::vector<double> samples_s;  // seconds per launch, one per batch
+  std::vector<bool> throttled;    // per sample: some rank was; empty: nobody can tell
   std::int64_t batch = 1;         // launches per sample
   int warmup = 0;                 // launches before the first sample
   std::string timer;
@@ -52,6 +56,7 @@ class Sampler {
   void call_once(Trial& trial, SetRotation& rotation);
   [[nodiscard]] std::int64_t choose_batch(Trial& trial, SetRotation& rotation);
   void warm_up(Trial& trial, SetRotation& rotation, std::int64_t batch);
+  void ask_throttled(std::vector<bool>& flags);
   [[nodiscard]] bool agreed_to_stop(const std::vector<double>& samples_s, Seconds spent);
 
   Clock& clock_;

@@ -36,6 +36,20 @@ TEST(Sampler, ReturnsTheTimeOfADeviceWithoutNoiseExactly) {
   EXPECT_EQ(sampling.timer, "fake");
 }
 
+// A trace of a device that is held back while it takes the third and fourth sample.
+TEST(Sampler, FlagsTheSamplesThatWereTakenWhileTheDeviceWasHeldBack) {
+  SamplerOptions options;
+  int asked = 0;
+  options.throttled = [&] {
+    ++asked;
+    return asked == 3 || asked == 4;
+  };
+  const auto sampling = FakeMeasurement{{}}.run(options);
+  ASSERT_EQ(sampling.throttled.size(), sampling.samples_s.size());
+  for (std::size_t i = 0; i < sampling.throttled.size(); ++i)
+    EXPECT_EQ(sampling.throttled[i], i == 2 || i == 3);
+}
+
 TEST(Sampler, BatchesLaunchesThatAreShorterThanASampleMayBe) {
   const auto sampling = FakeMeasurement{{.median_s = 1e-6}}.run();
   EXPECT_GE(static_cast<double>(sampling.batch) * 1e-6, 100e-6);

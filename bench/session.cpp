@@ -51,6 +51,7 @@ PointMeasurer::Setup make_setup(const Machine& machine, const Card& card, const 
   setup.machine = machine;
   setup.sampler.stop.budget = options.min_time.value_or(default_budget(options.suite));
   setup.sampler.interrupted = interrupted;
+  setup.sampler.throttled = make_throttle_watch(machine);
   setup.make_clock = [](const Implementation& implementation) {
     return make_clock(implementation);
   };
