@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/suite_file.hpp"
 
-#include <algorithm>
 #include <fstream>
 
 #include "core/json_reader.hpp"
@@ -10,21 +9,14 @@
 namespace moecal::bench {
 namespace {
 
-// A misspelt field would silently mean its default.
-void allow_only(const JsonReader& reader, const std::vector<std::string>& fields) {
-  for (const auto& [field, value] : reader.json().items())
-    if (std::find(fields.begin(), fields.end(), field) == fields.end())
-      reader.fail(field, "is not known here");
-}
-
 Dtypes read_dtypes(const JsonReader& reader) {
-  allow_only(reader, {"a", "b", "c", "accumulate", "scale_mode", "layout"});
+  reader.allow_only({"a", "b", "c", "accumulate", "scale_mode", "layout"});
   const auto text = [&](const char* field) { return reader.optional<std::string>(field, ""); };
   return {text("a"), text("b"), text("c"), text("accumulate"), text("scale_mode"), text("layout")};
 }
 
 Ranks read_ranks(const JsonReader& reader) {
-  allow_only(reader, {"world", "group", "placement", "concurrent_groups", "nodes", "tier"});
+  reader.allow_only({"world", "group", "placement", "concurrent_groups", "nodes", "tier"});
   Ranks ranks;
   ranks.world = reader.optional("world", ranks.world);
   ranks.group = reader.optional("group", ranks.group);
@@ -36,7 +28,7 @@ Ranks read_ranks(const JsonReader& reader) {
 }
 
 RoutingSpec read_routing(const JsonReader& reader) {
-  allow_only(reader, {"distribution", "seed", "exponent", "capacity_factor"});
+  reader.allow_only({"distribution", "seed", "exponent", "capacity_factor"});
   RoutingSpec routing;
   routing.distribution = reader.optional("distribution", routing.distribution);
   routing.seed = reader.optional("seed", routing.seed);
@@ -46,7 +38,7 @@ RoutingSpec read_routing(const JsonReader& reader) {
 }
 
 Case read_case(const JsonReader& reader) {
-  allow_only(reader, {"operation", "point", "dtypes", "ranks", "routing"});
+  reader.allow_only({"operation", "point", "dtypes", "ranks", "routing"});
   Case c;
   c.point = reader.require<Point>("point");
   for (const auto& [name, value] : c.point)

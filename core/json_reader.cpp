@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/json_reader.hpp"
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
@@ -31,6 +32,12 @@ std::vector<JsonReader> JsonReader::objects(const std::string& field) const {
         {(*found)[i], where_,
          (prefix_.empty() ? "" : prefix_ + ".") + field + "[" + std::to_string(i) + "]"});
   return readers;
+}
+
+void JsonReader::allow_only(std::initializer_list<std::string_view> fields) const {
+  for (const auto& [field, value] : object_->items())
+    if (std::find(fields.begin(), fields.end(), field) == fields.end())
+      fail(field, "is not known here");
 }
 
 void JsonReader::fail(const std::string& field, const std::string& problem) const {

@@ -1,8 +1,10 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/error.hpp"
@@ -37,6 +39,8 @@ class JsonReader {
   [[nodiscard]] JsonReader object(const std::string& field) const;
   /// Each element of an array of objects. @throws InvalidInput
   [[nodiscard]] std::vector<JsonReader> objects(const std::string& field) const;
+  /// @throws InvalidInput if the object has another field: misspelt, it would silently be ignored.
+  void allow_only(std::initializer_list<std::string_view> fields) const;
   [[nodiscard]] const nlohmann::json& json() const { return *object_; }
   [[nodiscard]] const FileLine& where() const { return where_; }
   /// @throws InvalidInput "file:line: field 'a.b' <problem>"

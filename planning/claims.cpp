@@ -48,6 +48,7 @@ std::vector<Parameter> read_parameters(const JsonReader& claim) {
   const auto all = claim.object("parameters");
   for (const auto& [name, unused] : all.json().items()) {
     const auto one = all.object(name);
+    one.allow_only({"value", "source", "placeholder"});
     parameters.push_back({name, one.require<double>("value"), one.require<std::string>("source"),
                           one.optional("placeholder", false)});
   }
@@ -56,9 +57,11 @@ std::vector<Parameter> read_parameters(const JsonReader& claim) {
 
 std::vector<Reading> read_readings(const JsonReader& claim, const std::string& field) {
   std::vector<Reading> readings;
-  if (claim.has(field))
-    for (const auto& one : claim.objects(field))
-      readings.push_back({one.require<std::string>("name"), one.require<std::string>("formula")});
+  if (!claim.has(field)) return readings;
+  for (const auto& one : claim.objects(field)) {
+    one.allow_only({"name", "formula"});
+    readings.push_back({one.require<std::string>("name"), one.require<std::string>("formula")});
+  }
   return readings;
 }
 
@@ -76,6 +79,8 @@ std::vector<Finding> read_findings(const JsonReader& reader, const Claim& claim)
   std::vector<Finding> findings;
   if (!reader.has("findings")) return findings;
   for (const auto& one : reader.objects("findings")) {
+    one.allow_only({"check", "basis", "formula", "unit", "note", "claimed", "hardware",
+                    "comparator", "tolerance", "range"});
     require_one_of(one, "check", kChecks);
     require_one_of(one, "basis", kBases);
     Finding finding;
@@ -85,6 +90,7 @@ std::vector<Finding> read_findings(const JsonReader& reader, const Claim& claim)
     finding.unit = one.optional("unit", claim.unit);
     finding.note = one.optional<std::string>("note", "");
     finding.claimed = read_claimed(one);
+    if (one.has("hardware")) require_one_of(one, "hardware", {"document", "nominal"});
     finding.nominal_hardware = one.optional<std::string>("hardware", "document") == "nominal";
     finding.comparison = read_comparison(one, claim.comparison);
     findings.push_back(std::move(finding));
@@ -94,6 +100,9 @@ std::vector<Finding> read_findings(const JsonReader& reader, const Claim& claim)
 
 Claim read_claim(const JsonReader& reader, const std::string& document) {
   static const Strings kCheckable{"arithmetic", "bound", "measured", "unfalsifiable"};
+  reader.allow_only({"id", "lines", "quantity", "kind", "value", "unit", "comparator", "tolerance",
+                     "range", "checkability", "operationalised", "formula", "parameters",
+                     "assumptions", "readings", "contrasts", "findings", "needs"});
   require_one_of(reader, "checkability", kCheckable);
   Claim claim;
   claim.id = reader.require<std::string>("id");
@@ -120,6 +129,7 @@ Claim read_claim(const JsonReader& reader, const std::string& document) {
 }
 
 Conclusion read_conclusion(const JsonReader& reader, const std::string& document) {
+  reader.allow_only({"id", "lines", "statement", "winner", "loser", "unit", "readings"});
   Conclusion conclusion;
   conclusion.id = document + "." + reader.require<std::string>("id");
   conclusion.document = document;
@@ -128,10 +138,12 @@ Conclusion read_conclusion(const JsonReader& reader, const std::string& document
   conclusion.lines = reader.require<std::vector<int>>("lines");
   conclusion.cases.push_back({"as formulated", reader.require<std::string>("winner"),
                               reader.require<std::string>("loser")});
-  for (const auto& one : reader.objects("readings"))
+  for (const auto& one : reader.objects("readings")) {
+    one.allow_only({"name", "winner", "loser"});
     conclusion.cases.push_back({one.require<std::string>("name"),
                                 one.require<std::string>("winner"),
                                 one.require<std::string>("loser")});
+  }
   return conclusion;
 }
 
@@ -141,6 +153,9 @@ std::optional<double> read_rate(const JsonReader& reader, const std::string& fie
 }
 
 Hardware read_hardware(const JsonReader& reader, const std::string& slug) {
+  reader.allow_only({"source", "stated_by_document", "peak_flops", "links_bytes_per_second",
+                     "memory_bytes_per_second", "host_link_bytes_per_second",
+                     "host_memory_bytes_per_second_per_rank"});
   Hardware hardware;
   hardware.source = "the hardware of " + slug;
   hardware.peak_flops = reader.require<std::map<std::string, double>>("peak_flops");
@@ -155,9 +170,11 @@ Document read_document(const std::string& path) {
   const auto json = parse_json(read_file(path), {path, 0});
   const JsonReader reader{json, {path, 0}};
   require_schema(reader, kClaimsSchema);
+  reader.allow_only({"schema", "document", "constants", "hardware", "claims", "conclusions"});
   Document document;
   document.path = path;
   const auto header = reader.object("document");
+  header.allow_only({"slug", "title", "file", "lines", "sha256"});
   document.slug = header.require<std::string>("slug");
   document.title = header.require<std::string>("title");
   document.sha256 = header.require<std::string>("sha256");
@@ -176,9 +193,12 @@ std::vector<DerivedFunction> read_functions(const std::string& path) {
   const JsonReader reader{json, {path, 0}};
   require_schema(reader, kFunctionsSchema);
   std::vector<DerivedFunction> functions;
-  for (const auto& one : reader.objects("functions"))
+  reader.allow_only({"schema", "functions"});
+  for (const auto& one : reader.objects("functions")) {
+    one.allow_only({"name", "parameters", "formula"});
     functions.push_back({one.require<std::string>("name"), one.require<Strings>("parameters"),
                          one.require<std::string>("formula")});
+  }
   return functions;
 }
 

@@ -89,8 +89,8 @@ struct ClaimSet {
 };
 
 /// Reads every claims file of a folder, in the order of their names, and functions.json.
-/// @throws InvalidInput naming file, claim and field; also on another schema version and on a claim
-/// id that occurs twice.
+/// @throws InvalidInput naming file, claim and field; also on a field that is not known, another
+/// schema version and a claim id that occurs twice.
 [[nodiscard]] ClaimSet read_claims(const std::string& folder);
 
 }  // namespace moecal::planning

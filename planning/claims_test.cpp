@@ -75,6 +75,26 @@ TEST(Claims, ErrorsNameFileAndField) {
   EXPECT_THAT(error_of(document(claim() + "," + claim())), testing::HasSubstr("occurs twice"));
 }
 
+TEST(Claims, AFieldThatIsMisspeltIsNotPassedOver) {
+  const auto expect_unknown = [](const std::string& text, const std::string& field) {
+    EXPECT_THAT(error_of(text), testing::HasSubstr("field '" + field + "' is not known here"));
+  };
+  EXPECT_EQ(error_of(document(claim())), "no error");
+  expect_unknown(document(claim(R"(, "assumption": [])")), "claims[0].assumption");
+  expect_unknown(
+      document(claim(R"(, "parameters": {"a": {"value": 1, "source": "", "unit": ""}})")),
+      "claims[0].parameters.a.unit");
+  expect_unknown(document(claim(R"(, "readings": [{"name": "n", "formula": "1", "note": ""}])")),
+                 "claims[0].readings[0].note");
+  expect_unknown(
+      document(claim(R"(, "findings": [{"check": "floor", "basis": "stated", "tolerence": 1}])")),
+      "claims[0].findings[0].tolerence");
+  expect_unknown(document(claim()).insert(1, R"("conclusion": [],)"), "conclusion");
+  EXPECT_THAT(error_of(document(claim(R"(, "findings": [{"check": "floor", "basis": "stated",
+      "formula": "1", "hardware": "nominl"}])"))),
+              testing::HasSubstr("'claims[0].findings[0].hardware' is 'nominl'; known: document"));
+}
+
 TEST(Claims, MissingFolder) { EXPECT_THROW((void)read_claims("/no/such/folder"), InvalidInput); }
 
 TEST(Claims, TheFiveDocumentsEvaluateAtTheirFloors) {
