@@ -221,6 +221,39 @@ TEST(NcclTests, RanksOfTheLaunchCommandCount) {
   EXPECT_EQ(imported.observations[0].ranks.tier, "inter");
 }
 
+TEST(NcclTests, EachLauncherHasItsOwnWordForRanksPerNode) {
+  // Over 32 ranks all_reduce's busbw is 1.9375x algbw.
+  const std::string rows = " -b 1M -e 1M\n1048576 262144 float sum -1 100.0 10.49 20.32 0\n";
+  for (const std::string launch :
+       {"mpirun -np 32 -N 16 -x NCCL_DEBUG=WARN", "mpirun -n 32 -npernode 16",
+        "mpirun --np 32 \\\n  --map-by ppr:16:node \\\n ", "mpiexec -n 32 -ppn 16",
+        "srun -N 2 --ntasks-per-node=16 --"}) {
+    const auto imported = import_text(launch + " ./all_reduce_perf" + rows, {.card = "b200-sxm"});
+    ASSERT_EQ(imported.observations.size(), 1u)
+        << launch << testing::PrintToString(reasons(imported));
+    EXPECT_EQ(imported.observations[0].ranks.group, 32) << launch;
+    EXPECT_EQ(imported.observations[0].ranks.nodes, 2) << launch;
+  }
+}
+
+TEST(NcclTests, RunsThatAScriptListsUnderHeadingsAreKeptApart) {
+  const auto imported = import_text(
+      "===== reduce_perf =====\n" + devices(2) +
+          "1048576 262144 float sum 0 100.0 10.49 10.49 0\n"
+          "===== broadcast_perf =====\n" +
+          devices(2) +
+          "1048576 262144 float none 0 100.0 10.49 10.49 0\n"
+          "# Avg bus bandwidth    : 3.1\n# Collective test concluded: broadcast_perf\n" +
+          devices(2) +
+          "1048576 131072 float none -1 100.0 10.49 5.24 0\n"
+          "# Collective test concluded: alltoall_perf\n\n===== scatter_perf =====\n",
+      {.card = "b200-sxm"});
+  EXPECT_THAT(reasons(imported), ElementsAre(HasSubstr("'reduce' is no operation of moecal's")));
+  ASSERT_EQ(imported.observations.size(), 2u);
+  EXPECT_EQ(imported.observations[0].operation, "broadcast");
+  EXPECT_EQ(imported.observations[1].operation, "all_to_all");
+}
+
 TEST(NcclTests, AnOperationThatTheRatesDoNotTellIsAskedFor) {
   const auto text = kHead + devices(8) + "1048576 32768 float none -1 100.0 10.49 9.18 0\n";
   EXPECT_THAT(reasons(import_text(text)),

@@ -135,12 +135,15 @@ class TextReader {
 
   /// A line that is no row: it may say what the rows that follow are.
   void take_context(const std::string& line) {
-    const bool starts_run =
-        contains(line, "nThread ") || contains(line, "Collective test starting");
+    if (take_end(line)) return;
+    const auto heading = section_heading(line);
+    const bool starts_run = contains(line, "nThread ") ||
+                            contains(line, "Collective test starting") || !heading.empty();
     if (starts_run && &spoken_of() == &next_) {
       finish_row();
       finish_table();
     }
+    if (!heading.empty()) table_.header_operation = heading;
     auto& table = spoken_of();
     if (starts_run) table.devices.clear();  // of a run that ended before its first row
     take_operation(line, table);
@@ -148,6 +151,27 @@ class TextReader {
     take_library(line, table);
     take_settings(line, table);
     take_launcher(line, table);
+  }
+
+  /// "# Collective test concluded: all_reduce_perf": what follows is of another run.
+  bool take_end(const std::string& line) {
+    static const std::regex kEnd{R"(Collective test concluded:\s*(\w+?)(_perf)?\s*$)"};
+    std::smatch match;
+    if (!contains(line, "Collective test concluded") || !std::regex_search(line, match, kEnd))
+      return false;
+    finish_row();
+    if (table_.header_operation.empty()) table_.header_operation = match[1];
+    finish_table();
+    return true;
+  }
+
+  /// The program a line names that holds nothing else, as scripts print between runs:
+  /// "===== broadcast_perf =====".
+  static std::string section_heading(const std::string& line) {
+    static const std::regex kHeading{R"(^[\s#=*:-]*([A-Za-z_]+)_perf[\s#=*:-]*$)"};
+    std::smatch match;
+    if (!contains(line, "_perf") || !std::regex_match(line, match, kHeading)) return "";
+    return match[1];
   }
 
   static bool contains(const std::string& line, const char* word) {
@@ -217,11 +241,27 @@ class TextReader {
     if (!contains(line, "mpirun") && !contains(line, "mpiexec") && !contains(line, "srun")) return;
     if (!std::regex_search(line, match, kLauncher)) return;
     const std::string options = " " + match[2].str().substr(0, match[2].str().find("_perf"));
-    table.launched_nodes = option_value(options, R"( (?:--nodes[= ]|-N ?)(\d+))");
     table.launched_processes = option_value(options, R"( (?:-np|--np|-n|--ntasks)[= ]?(\d+))");
+    if (match[1] == "srun")
+      take_srun(options, table);
+    else
+      take_mpirun(options, table);
+  }
+
+  static void take_srun(const std::string& options, NcclTable& table) {
+    table.launched_nodes = option_value(options, R"( (?:--nodes[= ]|-N ?)(\d+))");
     const auto per_node = option_value(options, R"( --ntasks-per-node[= ](\d+))");
     if (!table.launched_processes && per_node && table.launched_nodes)
       table.launched_processes = *per_node * *table.launched_nodes;
+  }
+
+  /// What srun calls nodes with -N, Open MPI calls processes per node.
+  static void take_mpirun(const std::string& options, NcclTable& table) {
+    auto per_node = option_value(options, R"( --?(?:N|npernode|ppn|perhost)[= ](\d+))");
+    if (!per_node) per_node = option_value(options, R"( --?map-by[= ]ppr:(\d+):node)");
+    if (!per_node && contains(options, " -pernode ")) per_node = 1;
+    if (table.launched_processes && per_node && *per_node > 0)
+      table.launched_nodes = (*table.launched_processes + *per_node - 1) / *per_node;
   }
 
   std::vector<NcclTable> tables_;
@@ -235,10 +275,16 @@ class TextReader {
 std::vector<NcclTable> read_nccl_tests_text(const std::string& text) {
   TextReader reader;
   std::istringstream stream{text};
-  std::string line;
+  std::string line, continued;  // by a backslash, as commands are
   for (int number = 1; std::getline(stream, line); ++number) {
     if (!line.empty() && line.back() == '\r') line.pop_back();
-    reader.take_line(line, number);
+    continued += line;
+    if (!continued.empty() && continued.back() == '\\') {
+      continued.back() = ' ';
+      continue;
+    }
+    reader.take_line(continued, number);
+    continued.clear();
   }
   return reader.finish();
 }
