@@ -94,6 +94,13 @@ void add_tensor_parallel(Sweep& sweep) {
                         {{3 * h / tp, h}, {h, h / tp}, {4 * h / tp, h}, {h, 4 * h / tp}}, {"bf16"});
 }
 
+// The router's product: one output column per expert.
+void add_routers(Sweep& sweep) {
+  sweep.add_forward({256, 512, 4096}, {{8, 4096}}, {"bf16"});
+  sweep.add_forward({2048, 8192, 16384, 65536, 163840}, {{16, 512}}, {"f16"});
+  sweep.add_forward({2048, 4096, 32768, 131072}, {{64, 1024}, {64, 2048}}, {"fp8_e4m3", "f16"});
+}
+
 void add_peak(Sweep& sweep) {
   for (const auto& shape : std::vector<ExpertGemmShape>{
            {8192, 8192, 8192}, {16384, 8192, 4096}, {16384, 512, 512}, {16384, 1024, 512}})
@@ -107,6 +114,7 @@ Sweep planner() {
   add_moe10b(sweep);
   add_moe30b(sweep);
   add_tensor_parallel(sweep);
+  add_routers(sweep);
   add_peak(sweep);
   return sweep;
 }

@@ -1,0 +1,224 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "bench/benchmark.hpp"
+#include "core/data_dir.hpp"
+#include "core/dtype.hpp"
+#include "core/json_reader.hpp"
+
+// Every measurement that the documents' claims need, of an operation that exists, is a point of the
+// suite `planner`: claims/primitives.json against the sweeps.
+namespace moecal::bench {
+
+std::unique_ptr<Benchmark> make_all_reduce();
+std::unique_ptr<Benchmark> make_all_to_all();
+std::unique_ptr<Benchmark> make_expert_gemm();
+std::unique_ptr<Benchmark> make_memory_copy();
+std::unique_ptr<Benchmark> make_permute();
+std::unique_ptr<Benchmark> make_topk_gate();
+
+namespace {
+
+using Json = nlohmann::json;
+using Numbers = std::vector<std::int64_t>;
+
+/// A point that is needed; an empty type stands for any.
+struct Needed {
+  Point point;
+  std::string dtype{};
+  double capacity = 0;
+  int group = 1;
+};
+
+std::string described(const Needed& needed) {
+  return Json(needed.point).dump() + " " + needed.dtype + " capacity " +
+         std::to_string(needed.capacity) + " group " + std::to_string(needed.group);
+}
+
+/// A message is rounded down to whole elements of every rank.
+bool same_point(const Needed& needed, const Case& c) {
+  if (!c.ranks.group || needed.group == 1) return c.point == needed.point;
+  const auto wanted = needed.point.at("bytes"), found = c.point.at("bytes");
+  return found <= wanted && wanted - found < needed.group * size_of(parse_dtype(c.dtypes.a));
+}
+
+bool covers(const Case& c, const Needed& needed) {
+  return c.ranks.group == needed.group && c.routing.capacity_factor == needed.capacity &&
+         (needed.dtype.empty() || c.dtypes.a == needed.dtype) && same_point(needed, c);
+}
+
+std::vector<std::string> missing_of(const Benchmark& benchmark, const std::vector<Needed>& all) {
+  std::map<int, std::vector<Case>> sweeps;
+  std::vector<std::string> missing;
+  for (const auto& needed : all) {
+    auto& cases = sweeps[needed.group];
+    if (cases.empty()) cases = benchmark.sweep(Suite::planner, needed.group);
+    if (std::none_of(cases.begin(), cases.end(), [&](const Case& c) { return covers(c, needed); }))
+      missing.push_back(benchmark.operation() + " " + described(needed));
+  }
+  return missing;
+}
+
+std::string our_dtype(const std::string& written) {
+  if (written == "fp16") return "f16";
+  return written == "fp8" ? "fp8_e4m3" : written;
+}
+
+std::vector<std::string> dtypes_of(const Json& primitive) {
+  std::vector<std::string> result;
+  for (const auto& written : primitive["dtypes"]) result.push_back(our_dtype(written));
+  return result;
+}
+
+/// A number, or a list of them.
+Numbers numbers(const Json& value) {
+  return value.is_array() ? value.get<Numbers>() : Numbers{value.get<std::int64_t>()};
+}
+
+/// "3h/tp" or "h" with h and tp; a number as it is.
+std::int64_t size_of_layer(const std::string& term, std::int64_t h, std::int64_t tp) {
+  const auto factor = term[0] == 'h' ? 1 : std::stoll(term);
+  return factor * h / (term.ends_with("/tp") ? tp : 1);
+}
+
+using Weights = std::vector<std::pair<std::int64_t, std::int64_t>>;
+
+Weights weights_of(const Json& shapes) {
+  Weights result;
+  for (const auto& pair : shapes["(n,k)"]) {
+    if (pair.is_array()) {
+      result.emplace_back(pair[0], pair[1]);
+      continue;
+    }
+    const auto text = pair.get<std::string>();
+    const auto comma = text.find(',');
+    for (const auto h : numbers(shapes["h"]))
+      for (const auto tp : numbers(shapes["tp"]))
+        result.emplace_back(size_of_layer(text.substr(0, comma), h, tp),
+                            size_of_layer(text.substr(comma + 1), h, tp));
+  }
+  return result;
+}
+
+std::vector<Needed> gemms_of(const Json& primitive) {
+  std::vector<Point> points;
+  const auto& shapes = primitive["shapes"];
+  if (shapes.contains("(m,n,k)"))
+    for (const auto& shape : shapes["(m,n,k)"])
+      points.push_back({{"m", shape[0]}, {"n", shape[1]}, {"k", shape[2]}});
+  if (shapes.contains("(n,k)"))
+    for (const auto& [n, k] : weights_of(shapes))
+      for (const auto m : numbers(shapes["m"])) points.push_back({{"m", m}, {"n", n}, {"k", k}});
+  std::vector<Needed> needed;
+  for (const auto& point : points)
+    for (const auto& dtype : dtypes_of(primitive)) needed.push_back({point, dtype});
+  return needed;
+}
+
+/// The selection, of logits of any type: their type is the router's business.
+std::vector<Needed> gates_of(const Json& primitive) {
+  const auto& shapes = primitive["shapes"];
+  std::vector<Needed> needed;
+  for (const auto tokens : numbers(shapes["tokens"]))
+    for (const auto k : numbers(shapes["k"]))
+      needed.push_back({{{"tokens", tokens}, {"experts", shapes["experts"]}, {"top_k", k}}});
+  return needed;
+}
+
+/// The product that makes the logits.
+std::vector<Needed> routers_of(const Json& primitive) {
+  const auto& shapes = primitive["shapes"];
+  std::vector<Needed> needed;
+  for (const auto tokens : numbers(shapes["tokens"]))
+    for (const auto hidden : numbers(shapes["hidden"]))
+      for (const auto& dtype : dtypes_of(primitive))
+        needed.push_back({{{"m", tokens}, {"n", shapes["experts"]}, {"k", hidden}}, dtype});
+  return needed;
+}
+
+std::vector<Needed> permutes_of(const Json& primitive) {
+  const auto& shapes = primitive["shapes"];
+  std::vector<double> capacities;
+  for (const auto& factor : shapes.value("capacity", Json{nullptr}))
+    capacities.push_back(factor.is_null() ? 0 : factor.get<double>());
+  std::vector<Needed> needed;
+  for (const auto tokens : numbers(shapes["tokens"]))
+    for (const auto k : numbers(shapes["k"]))
+      for (const double capacity : capacities)
+        for (const auto& dtype : dtypes_of(primitive))
+          needed.push_back({{{"tokens", tokens},
+                             {"hidden", shapes["hidden"]},
+                             {"experts", shapes["experts"]},
+                             {"top_k", k}},
+                            dtype,
+                            capacity});
+  return needed;
+}
+
+/// Sizes, of any payload: a build without NCCL sweeps one type.
+std::vector<Needed> messages_of(const Json& primitive) {
+  std::vector<Needed> needed;
+  for (const auto bytes : numbers(primitive["bytes"]))
+    needed.push_back({{{"bytes", bytes}}, "", 0, primitive.value("group", 1)});
+  return needed;
+}
+
+struct Coverage {
+  std::unique_ptr<Benchmark> (*make)();
+  std::vector<Needed> (*needed_of)(const Json&);
+};
+
+const std::multimap<std::string, Coverage>& coverage() {
+  static const std::multimap<std::string, Coverage> kCoverage{
+      {"expert_gemm", {make_expert_gemm, gemms_of}},
+      {"topk_gate", {make_topk_gate, gates_of}},
+      {"topk_gate", {make_expert_gemm, routers_of}},
+      {"permute", {make_permute, permutes_of}},
+      {"memory_copy", {make_memory_copy, messages_of}},
+      {"all_reduce", {make_all_reduce, messages_of}},
+      {"all_to_all", {make_all_to_all, messages_of}}};
+  return kCoverage;
+}
+
+Json primitives() {
+  const auto path = data_path("claims/primitives.json");
+  return parse_json(read_file(path), {path, 0})["primitives"];
+}
+
+TEST(Primitives, ThatAnOperationCanMeasureAreInThePlannerSuite) {
+  std::set<std::string> measured;
+  for (const auto& primitive : primitives()) {
+    const auto [first, last] = coverage().equal_range(primitive["operation"]);
+    for (auto one = first; one != last; ++one) {
+      const auto needed = one->second.needed_of(primitive);
+      EXPECT_FALSE(needed.empty()) << primitive["id"];
+      EXPECT_THAT(missing_of(*one->second.make(), needed), testing::IsEmpty()) << primitive["id"];
+      measured.insert(one->first);
+    }
+  }
+  for (const auto& [operation, unused] : coverage())
+    EXPECT_TRUE(measured.contains(operation)) << operation << " is in no primitive";
+}
+
+/// An operation that gets a folder has to get its place above.
+TEST(Primitives, OfOtherOperationsHaveNoFolder) {
+  for (const auto& primitive : primitives()) {
+    const auto operation = primitive["operation"].get<std::string>();
+    if (coverage().contains(operation)) continue;
+    for (const auto* kind : {"kernels/", "collectives/"})
+      EXPECT_FALSE(std::filesystem::exists(MOECAL_SOURCE_DIR "/" + (kind + operation)))
+          << primitive["id"];
+  }
+}
+
+}  // namespace
+}  // namespace moecal::bench
