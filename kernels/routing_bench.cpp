@@ -146,7 +146,7 @@ std::vector<std::byte> uniform_elements(Dtype dtype, std::int64_t count, std::ui
   std::mt19937_64 engine{seed};
   std::vector<std::byte> bytes(static_cast<std::size_t>(count * size_of(dtype)));
   if (size_of(dtype) == 1) {
-    // Without its two highest exponent bits set, no pattern of either FP8 format is a NaN.
+    // With its highest exponent bit cleared, no pattern of either FP8 format is a NaN or infinite.
     for (auto& byte : bytes) byte = static_cast<std::byte>(engine() & 0xbfU);
     return bytes;
   }
