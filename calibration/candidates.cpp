@@ -8,6 +8,7 @@
 
 #include "calibration/latency_bandwidth.hpp"
 #include "calibration/log_log_table.hpp"
+#include "calibration/nested_choice.hpp"
 #include "calibration/piecewise.hpp"
 #include "calibration/saturating_roofline.hpp"
 #include "calibration/segmented_latency_bandwidth.hpp"
@@ -18,8 +19,6 @@ namespace {
 
 constexpr int kPairFolds = 5;
 constexpr int kSizeFolds = 5;
-constexpr double kSpikeCap = 0.5;     // one spike must not choose a form
-constexpr double kWorthAForm = 0.98;  // a richer form must be at least this much better
 
 /// Forms of a series from the plainest to the richest.
 std::vector<FitFunction> transfer_forms(const Series& series) {
@@ -71,13 +70,6 @@ std::vector<int> folds_of(const Series& series) {
                                        : folds_by_size(series.points, kSizeFolds);
 }
 
-double score(const std::vector<HeldOut>& held_out) {
-  if (held_out.empty()) return std::numeric_limits<double>::infinity();
-  double sum = 0;
-  for (const auto& point : held_out) sum += std::min(std::abs(point.log_ratio), kSpikeCap);
-  return sum / static_cast<double>(held_out.size());
-}
-
 /// Interpolation errors grow about as the square root of the gap's logarithm: p90 of 11, 14 and 19
 /// % at sizes 4, 8 and 16 times apart on public NCCL tables. This takes an error made across the
 /// gap that a left-out row leaves to the wider of the two gaps beside the row.
@@ -91,22 +83,19 @@ double gap_factor(const Model& table, double size) {
 }  // namespace
 
 Candidate fit_compact(const Series& series, const ReferenceRates& nominal) {
-  const auto folds = folds_of(series);
   const auto forms = forms_of(series, nominal);
-  const FitFunction* chosen = &forms.front();
-  auto held_out = cross_validate(series.points, folds, forms.front());
-  for (std::size_t i = 1; i < forms.size(); ++i) {
-    auto richer = cross_validate(series.points, folds, forms[i]);
-    if (score(richer) >= kWorthAForm * score(held_out)) continue;
-    chosen = &forms[i];
-    held_out = std::move(richer);
-  }
-  return {(*chosen)(series.points), std::move(held_out), {}};
+  auto choice = choose_nested(series.points, folds_of(series), forms);
+  return {forms[choice.form](series.points), std::move(choice.held_out), {}};
+}
+
+bool is_worth_a_table(const Series& series) {
+  return series.one_size && series.points.size() >= kTablePoints;
 }
 
 Candidate fit_table(const Series& series) {
-  if (!series.one_size)
-    throw InvalidInput{"a point table needs points that differ in one number only"};
+  if (!is_worth_a_table(series))
+    throw InvalidInput{"a point table needs at least " + std::to_string(kTablePoints) +
+                       " points that differ in one number only"};
   Candidate candidate{
       fit_log_log_table(series.points),
       cross_validate(series.points, folds_one_out(series.points), fit_log_log_table),

@@ -16,11 +16,16 @@ struct Candidate {
   std::vector<HeldOut> calibration;
 };
 
-/// The compact form of a series: of its family's forms the one with the least held-out error.
+/// The compact form of a series: of its family's forms the one with the least held-out error. The
+/// errors that are kept never had a say in the form that made them (calibration/nested_choice.hpp).
 /// @throws InvalidInput if the series has too few points for any.
 [[nodiscard]] Candidate fit_compact(const Series& series, const ReferenceRates& nominal);
 
-/// The series' points as a table. @throws InvalidInput if they differ in more than one number.
+/// Of fewer points a table is hardly more than its ends.
+inline constexpr std::size_t kTablePoints = 4;
+[[nodiscard]] bool is_worth_a_table(const Series& series);
+
+/// The series' points as a table. @throws InvalidInput if it is not worth one.
 [[nodiscard]] Candidate fit_table(const Series& series);
 
 /// How far the rates of the last three sizes lie apart: max/min - 1; unknown_spread with fewer.

@@ -20,20 +20,6 @@ std::uint64_t mix(std::uint64_t value) {
   return value ^ (value >> 31);
 }
 
-std::vector<HeldOut> predict_fold(std::span<const FitPoint> points, std::span<const int> fold_of,
-                                  int fold, const FitFunction& fit) {
-  std::vector<FitPoint> training;
-  for (std::size_t i = 0; i < points.size(); ++i)
-    if (fold_of[i] != fold) training.push_back(points[i]);
-  std::vector<HeldOut> result;
-  const Model model = fit(training);
-  for (std::size_t i = 0; i < points.size(); ++i)
-    if (fold_of[i] == fold)
-      result.push_back(
-          {points[i].inputs.size, std::log(evaluate(model, points[i].inputs) / points[i].seconds)});
-  return result;
-}
-
 }  // namespace
 
 std::vector<int> folds_by_size(std::span<const FitPoint> points, int folds) {
@@ -70,17 +56,34 @@ std::vector<int> folds_by_pair(std::span<const FitPoint> points, int folds) {
   return result;
 }
 
+std::map<int, std::vector<HeldOut>> predict_without(std::span<const FitPoint> points,
+                                                    std::span<const int> fold_of,
+                                                    const std::set<int>& unseen,
+                                                    const FitFunction& fit) {
+  std::vector<FitPoint> training;
+  for (std::size_t i = 0; i < points.size(); ++i)
+    if (!unseen.contains(fold_of[i])) training.push_back(points[i]);
+  std::map<int, std::vector<HeldOut>> result;
+  try {
+    const Model model = fit(training);
+    for (std::size_t i = 0; i < points.size(); ++i)
+      if (unseen.contains(fold_of[i]))
+        result[fold_of[i]].push_back(
+            {points[i].inputs.size,
+             std::log(evaluate(model, points[i].inputs) / points[i].seconds)});
+  } catch (const InvalidInput&) {
+    // Too few points are left without these folds: they say nothing about the form.
+  }
+  return result;
+}
+
 std::vector<HeldOut> cross_validate(std::span<const FitPoint> points, std::span<const int> fold_of,
                                     const FitFunction& fit) {
   std::vector<HeldOut> all;
   for (const int fold : std::set<int>{fold_of.begin(), fold_of.end()}) {
     if (fold == kAlwaysTrained) continue;
-    try {
-      const auto part = predict_fold(points, fold_of, fold, fit);
-      all.insert(all.end(), part.begin(), part.end());
-    } catch (const InvalidInput&) {
-      // Too few points are left without this fold: it says nothing about the form.
-    }
+    const auto part = predict_without(points, fold_of, {fold}, fit)[fold];
+    all.insert(all.end(), part.begin(), part.end());
   }
   return all;
 }

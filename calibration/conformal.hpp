@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <functional>
+#include <map>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -30,6 +32,12 @@ inline constexpr int kAlwaysTrained = -1;
 /// Whole shape pairs (n, k) together, in at most `folds` folds; by point where there are fewer than
 /// 3 pairs.
 [[nodiscard]] std::vector<int> folds_by_pair(std::span<const FitPoint> points, int folds);
+
+/// Fits without some folds and predicts them, by fold. Empty where that fit is impossible.
+[[nodiscard]] std::map<int, std::vector<HeldOut>> predict_without(std::span<const FitPoint> points,
+                                                                  std::span<const int> fold_of,
+                                                                  const std::set<int>& unseen,
+                                                                  const FitFunction& fit);
 
 /// Fits without each fold in turn and predicts it. A fold whose fit is impossible is left out.
 [[nodiscard]] std::vector<HeldOut> cross_validate(std::span<const FitPoint> points,

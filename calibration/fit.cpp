@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "calibration/candidates.hpp"
 #include "core/error.hpp"
@@ -90,7 +91,7 @@ void fit_series(const Series& series, const FitOptions& options, std::vector<Fit
     }
   };
   attempt([&] { return fit_compact(series, nominal_rates(series, options.cards)); });
-  if (series.one_size && !options.compact) attempt([&] { return fit_table(series); });
+  if (is_worth_a_table(series) && !options.compact) attempt([&] { return fit_table(series); });
 }
 
 /// Series whose errors are alike: one form, one family, one machine.
@@ -120,11 +121,19 @@ void add_intervals(std::vector<Fitted>& fitted) {
   }
 }
 
+void count_once(const std::vector<Fitted>& fitted, FitReport& report) {
+  std::set<const Series*> all;
+  for (const auto& one : fitted) all.insert(one.series);
+  report.series = static_cast<int>(all.size());
+  for (const auto* series : all) report.points += static_cast<int>(series->points.size());
+}
+
 }  // namespace
 
 FitResult fit(std::span<const ObservationFile> files, const FitOptions& options) {
   const auto grouped = group_observations(files, options.card);
-  FitResult result{{options.source, options.commit, {}}, {grouped.counts, {}}};
+  FitResult result{{options.source, options.commit, {}},
+                   {.counts = grouped.counts, .left_out = {}}};
   std::vector<Fitted> fitted;
   for (const auto& series : grouped.series) fit_series(series, options, fitted, result.report);
   if (fitted.empty())
@@ -132,6 +141,7 @@ FitResult fit(std::span<const ObservationFile> files, const FitOptions& options)
                        result.report.left_out.front().series + ": " +
                        result.report.left_out.front().reason};
   add_intervals(fitted);
+  count_once(fitted, result.report);
   for (auto& one : fitted) result.coefficients.models.push_back(std::move(one.candidate.model));
   auto& models = result.coefficients.models;
   std::sort(models.begin(), models.end(),

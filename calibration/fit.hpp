@@ -25,6 +25,7 @@ struct LeftOut {
 struct FitReport {
   ObservationCounts counts;
   std::vector<LeftOut> left_out;
+  int series = 0, points = 0;  // that have a model; each once, however many forms it has
 };
 
 struct FitResult {
@@ -33,7 +34,8 @@ struct FitResult {
 };
 
 /// Observations in, coefficients out: a pure function, the same bytes for the same input. Forms are
-/// chosen by held-out error; interval half-widths come from held-out points only.
+/// chosen by held-out error, inside each training fold too; interval half-widths come from held-out
+/// points only.
 /// @throws InvalidInput if there is nothing to fit.
 [[nodiscard]] FitResult fit(std::span<const ObservationFile> files, const FitOptions& options);
 

@@ -125,6 +125,8 @@ TEST(Fit, CountsWhatItDoesNotUseAndSaysWhatIsTooLittle) {
   const auto result = fit_all(observations);
   EXPECT_EQ(result.report.counts.skipped, 1);
   EXPECT_EQ(result.report.counts.failed, 1);
+  EXPECT_EQ(result.report.series, 1);
+  EXPECT_EQ(result.report.points, 6);  // once, though a table and a compact form hold them
   ASSERT_EQ(result.report.left_out.size(), 1u);
   EXPECT_THAT(result.report.left_out[0].reason, testing::HasSubstr("at least 3 points"));
 }
@@ -156,6 +158,11 @@ TEST(FlatCsv, HasARowForEachPointInItsOwnNumbers) {
   EXPECT_THAT(csv, testing::HasSubstr("\nmemory_copy,cpu-test,f32,1,4096,,,,,,,,,1.8"));
   EXPECT_THAT(csv, testing::HasSubstr("\nmemory_copy,cpu-test,f32,1,4194304,,,,,,,,,0.0008"));
   EXPECT_THAT(csv, testing::Not(testing::HasSubstr("8388608")));
+}
+
+TEST(Fit, MakesNoTableOfThreePoints) {
+  EXPECT_EQ(fit_all(curve("all_reduce", 4, 3, two_segments, {})).coefficients.models.size(), 1u);
+  EXPECT_EQ(fit_all(curve("all_reduce", 4, 4, two_segments, {})).coefficients.models.size(), 2u);
 }
 
 TEST(Fit, CompactLeavesTablesOut) {

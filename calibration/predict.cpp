@@ -9,6 +9,7 @@
 #include <set>
 
 #include "calibration/conformal.hpp"
+#include "calibration/join.hpp"
 #include "calibration/selection.hpp"
 #include "core/dtype.hpp"
 #include "core/error.hpp"
@@ -32,12 +33,6 @@ struct Draft {
   double half_width = 0;
   std::vector<std::string> flags;
 };
-
-std::string join(const std::set<std::string>& words) {
-  std::string text;
-  for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
-}
 
 std::string number(double value) {
   std::array<char, 32> text{};

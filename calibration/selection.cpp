@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "calibration/features.hpp"
+#include "calibration/join.hpp"
 #include "core/dtype.hpp"
 
 namespace moecal::calibration {
@@ -142,12 +143,6 @@ std::string describe(const Query& query) {
   if (!query.routing.empty()) text += ", routing " + query.routing;
   if (query.exponent) text += ", exponent " + number(*query.exponent);
   if (query.capacity_factor) text += ", capacity factor " + number(*query.capacity_factor);
-  return text;
-}
-
-std::string join(const std::set<std::string>& words) {
-  std::string text;
-  for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
   return text;
 }
 

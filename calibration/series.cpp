@@ -8,6 +8,7 @@
 #include <limits>
 #include <set>
 
+#include "calibration/join.hpp"
 #include "core/hash.hpp"
 #include "core/statistics.hpp"
 
@@ -102,12 +103,6 @@ Series finish(Gathering gathering) {
 std::string text_of(double value) {
   std::array<char, 32> text{};
   return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
-}
-
-std::string join(const std::set<std::string>& words) {
-  std::string text;
-  for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text.empty() ? "none" : text;
 }
 
 /// Sorts the observations of the files into gatherings and counts.

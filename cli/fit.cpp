@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -43,6 +44,16 @@ std::string series_of(const calibration::Model& model) {
   return model.id.substr(0, model.id.rfind('/'));
 }
 
+/// Of log time: as a percentage, or past a doubling as the factor it is.
+std::string half_width_text(double half_width) {
+  std::array<char, 32> text{};
+  if (half_width > std::log(2.0))
+    std::snprintf(text.data(), text.size(), "x%.3g", std::exp(half_width));
+  else
+    std::snprintf(text.data(), text.size(), "%.1f", 100 * std::expm1(half_width));
+  return text.data();
+}
+
 void print_row(const calibration::Model& model, int width) {
   const auto& q = model.quality;
   double narrowest = 1e9, widest = 0;
@@ -57,7 +68,7 @@ void print_row(const calibration::Model& model, int width) {
   else
     std::printf(" %7s %7s", "-", "-");
   if (widest > 0)
-    std::printf("  %5.1f..%.1f", 100 * std::expm1(narrowest), 100 * std::expm1(widest));
+    std::printf("  %5s..%s", half_width_text(narrowest).c_str(), half_width_text(widest).c_str());
   else
     std::printf("  not calibrated");
   std::printf("\n");
@@ -70,11 +81,12 @@ void print_summary(const calibration::FitResult& result) {
   std::printf("%-*s %-27s %6s %7s %7s  %s\n", width, "series", "form", "points", "median", "p90",
               "interval");
   std::printf("%-*s %-27s %6s %7s %7s  %s\n", width, "", "", "", "held out, %", "",
-              "+- %, by size");
+              "+- % (or x), by size");
   for (const auto& model : result.coefficients.models) print_row(model, width);
   const auto& counts = result.report.counts;
-  std::printf("\n%zu models from %d measured points", result.coefficients.models.size(),
-              counts.measured);
+  std::printf("\n%zu models of %d series: %d points, measured %d times",
+              result.coefficients.models.size(), result.report.series, result.report.points,
+              counts.measured - counts.other_cards - counts.unusable);
   std::printf("; %d skipped and %d failed points are not used", counts.skipped, counts.failed);
   if (counts.other_cards > 0) std::printf("; %d of other cards", counts.other_cards);
   if (counts.unusable > 0) std::printf("; %d without a size", counts.unusable);
