@@ -70,8 +70,10 @@ class Benchmark {
  public:
   virtual ~Benchmark() = default;
   [[nodiscard]] virtual std::string operation() const = 0;
-  /// The cases of a suite for a launch of `world` ranks (1 for kernels).
-  [[nodiscard]] virtual std::vector<Case> sweep(Suite suite, int world) const = 0;
+  /// The cases of a suite on a backend (cpu, cuda, mpi, nccl) for a launch of `world` ranks (1 for
+  /// kernels): what is worth measuring on a GPU may be hours on a CPU.
+  [[nodiscard]] virtual std::vector<Case> sweep(Suite suite, const std::string& backend,
+                                                int world) const = 0;
   [[nodiscard]] virtual Work work(const Case& c) const = 0;
   /// Those of this build, best known first.
   [[nodiscard]] virtual std::vector<Implementation> implementations() const = 0;

@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "core/error.hpp"
+#include "runtime/hosts.hpp"
 
 namespace moecal::bench {
 namespace {
@@ -65,11 +66,6 @@ int usable_threads() {
   CPU_ZERO(&set);
   if (sched_getaffinity(0, sizeof(set), &set) == 0) return CPU_COUNT(&set);
   return static_cast<int>(std::thread::hardware_concurrency());
-}
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
 // Settings that change what is measured. Open MPI also passes its own plumbing to the ranks in

@@ -8,6 +8,7 @@
 
 #include "bench/suite_file.hpp"
 #include "core/error.hpp"
+#include "core/hash.hpp"
 #include "runtime/device_info.hpp"
 
 namespace moecal::bench {
@@ -18,7 +19,8 @@ constexpr std::pair<const char*, Suite> kSuites[]{
 
 // What a line of a suite file leaves out or gets wrong is found before anything is measured.
 void check_case(const Benchmark& benchmark, const SuiteCase& given, int world) {
-  const auto examples = benchmark.sweep(Suite::quick, std::max(2, world));
+  const auto examples = benchmark.sweep(Suite::quick, benchmark.implementations().front().backend,
+                                        std::max(2, world));
   if (!examples.empty()) {
     for (const auto& [name, value] : examples.front().point)
       if (given.c.point.count(name) == 0)
@@ -36,14 +38,21 @@ void check_case(const Benchmark& benchmark, const SuiteCase& given, int world) {
   }
 }
 
-std::vector<Case> cases_of(const Benchmark& benchmark, const std::string& suite,
-                           const SuiteCases& from_file, int world) {
+struct WantedCases {
+  const std::string& suite;  // a name, or the path that `from_file` was read from
+  const SuiteCases& from_file;
+  int world = 1;
+};
+
+std::vector<Case> cases_of(const Benchmark& benchmark, const std::string& backend,
+                           const WantedCases& wanted) {
   for (const auto& [name, value] : kSuites)
-    if (suite == name) return benchmark.sweep(value, world);
+    if (wanted.suite == name) return benchmark.sweep(value, backend, wanted.world);
   std::vector<Case> cases;
-  if (const auto found = from_file.find(benchmark.operation()); found != from_file.end())
+  if (const auto found = wanted.from_file.find(benchmark.operation());
+      found != wanted.from_file.end())
     for (const auto& given : found->second) {
-      check_case(benchmark, given, world);
+      check_case(benchmark, given, wanted.world);
       cases.push_back(given.c);
     }
   return cases;
@@ -82,15 +91,6 @@ void check_implementation(const Benchmarks& benchmarks, const std::string& wante
                      "'; there are:" + known};
 }
 
-// The finaliser of SplitMix64: unlike std::shuffle and the standard's distributions, the order is
-// the same with every standard library.
-std::uint64_t next_random(std::uint64_t& state) {
-  std::uint64_t z = (state += 0x9e3779b97f4a7c15ULL);
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-  return z ^ (z >> 31);
-}
-
 // Why a plan is empty, and what to do about it.
 [[noreturn]] void refuse_empty_plan(const Benchmarks& benchmarks, const Options& options,
                                     const Machine& machine, int world) {
@@ -122,11 +122,12 @@ std::vector<PlannedPoint> make_plan(const Benchmarks& benchmarks, const Options&
                                     const Machine& machine, int world) {
   check_implementation(benchmarks, options.implementation);
   const auto from_file = is_named_suite(options.suite) ? SuiteCases{} : read_suite(options.suite);
+  const WantedCases wanted{options.suite, from_file, world};
   std::vector<PlannedPoint> plan;
   for (const auto& benchmark : benchmarks)
     for (const auto& implementation : benchmark->implementations()) {
       if (!is_wanted(implementation, options, machine)) continue;
-      for (const auto& c : cases_of(*benchmark, options.suite, from_file, world))
+      for (const auto& c : cases_of(*benchmark, implementation.backend, wanted))
         for (const auto cache : policies(*benchmark, implementation, c, machine))
           plan.push_back({benchmark.get(), implementation, c, cache});
     }
@@ -134,9 +135,11 @@ std::vector<PlannedPoint> make_plan(const Benchmarks& benchmarks, const Options&
   return plan;
 }
 
+// Unlike std::shuffle and the standard's distributions, the order is the same with every standard
+// library.
 void shuffle(std::vector<PlannedPoint>& plan, std::uint64_t seed) {
   for (std::size_t left = plan.size(); left > 1; --left)
-    std::swap(plan[left - 1], plan[next_random(seed) % left]);
+    std::swap(plan[left - 1], plan[mix(mix(seed) + left) % left]);
 }
 
 std::string list_as_json(const std::string& program, const Benchmarks& benchmarks) {
@@ -144,11 +147,12 @@ std::string list_as_json(const std::string& program, const Benchmarks& benchmark
   for (const auto& benchmark : benchmarks) {
     nlohmann::ordered_json operation{{"operation", benchmark->operation()}};
     operation["implementations"] = nlohmann::ordered_json::array();
-    for (const auto& implementation : benchmark->implementations())
-      operation["implementations"].push_back(nlohmann::ordered_json{
-          {"name", implementation.name}, {"backend", implementation.backend}});
-    for (const auto& [name, suite] : kSuites)
-      operation["cases"][name] = benchmark->sweep(suite, 1).size();
+    for (const auto& [name, backend] : benchmark->implementations()) {
+      nlohmann::ordered_json implementation{{"name", name}, {"backend", backend}};
+      for (const auto& [suite, value] : kSuites)
+        implementation["cases"][suite] = benchmark->sweep(value, backend, 1).size();
+      operation["implementations"].push_back(implementation);
+    }
     operations.push_back(operation);
   }
   return nlohmann::ordered_json{{"program", program},

@@ -8,19 +8,9 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "core/hash.hpp"
 
 namespace moecal::calibration {
-namespace {
-
-/// Spreads neighbours over folds without an order anyone chose (splitmix64).
-std::uint64_t mix(std::uint64_t value) {
-  value += 0x9e3779b97f4a7c15ULL;
-  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  value = (value ^ (value >> 27)) * 0x94d049bb133111ebULL;
-  return value ^ (value >> 31);
-}
-
-}  // namespace
 
 std::vector<int> folds_by_size(std::span<const FitPoint> points, int folds) {
   std::set<double> sizes;

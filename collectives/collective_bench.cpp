@@ -82,11 +82,12 @@ class CollectiveBenchmark final : public bench::Benchmark {
 
   [[nodiscard]] std::string operation() const override { return operation_.name; }
 
-  [[nodiscard]] std::vector<Case> sweep(Suite suite, int world) const override {
+  [[nodiscard]] std::vector<Case> sweep(Suite suite, const std::string& backend,
+                                        int world) const override {
     const std::vector<int> nodes = nodes_by_blocks(world);
     std::vector<Case> cases;
     for (const GroupSpec& spec : group_specs(world))
-      for (const Dtype dtype : swept_dtypes(suite))
+      for (const Dtype dtype : swept_dtypes(backend))
         for (const std::int64_t bytes : sizes(suite, spec, operation_.planner_bytes)) {
           const std::int64_t whole = spec.group * size_of(dtype);
           if (bytes < whole) continue;
@@ -123,10 +124,9 @@ class CollectiveBenchmark final : public bench::Benchmark {
   }
 
  private:
-  /// quick measures one payload per library; the others all of them.
-  [[nodiscard]] std::vector<Dtype> swept_dtypes(Suite suite) const {
-    if (!build::has_nccl || (suite == Suite::quick && operation_.nccl.empty()))
-      return {operation_.dtypes.front()};
+  /// The payload's type decides which algorithm NCCL takes; to MPI it is so many bytes.
+  [[nodiscard]] std::vector<Dtype> swept_dtypes(const std::string& backend) const {
+    if (backend != "nccl") return {operation_.dtypes.front()};
     return operation_.dtypes;
   }
 

@@ -109,7 +109,7 @@ template <class Operation>
 class RoutedBenchmark final : public Benchmark {
  public:
   [[nodiscard]] std::string operation() const override { return Operation::name; }
-  [[nodiscard]] std::vector<Case> sweep(Suite suite, int) const override {
+  [[nodiscard]] std::vector<Case> sweep(Suite suite, const std::string&, int) const override {
     std::vector<Case> cases;
     for (const auto& point : Operation::points(suite)) cases.push_back(routed_case(point));
     return cases;

@@ -31,7 +31,7 @@ std::vector<std::unique_ptr<Benchmark>> routed_benchmarks() {
 
 std::vector<Point> points_of(const Benchmark& benchmark, Suite suite) {
   std::vector<Point> points;
-  for (const auto& c : benchmark.sweep(suite, 1)) points.push_back(c.point);
+  for (const auto& c : benchmark.sweep(suite, "cpu", 1)) points.push_back(c.point);
   return points;
 }
 
@@ -61,7 +61,7 @@ TEST(RoutingBench, NamesEachPointOnce) {
   for (const auto& benchmark : routed_benchmarks())
     for (const Suite suite : {Suite::quick, Suite::planner, Suite::full}) {
       std::vector<std::string> keys;
-      for (const auto& c : benchmark->sweep(suite, 1)) {
+      for (const auto& c : benchmark->sweep(suite, "cpu", 1)) {
         Observation o;
         o.point = c.point;
         o.dtypes = c.dtypes;

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "core/hash.hpp"
 #include "core/statistics.hpp"
 
 namespace moecal::planning {
@@ -19,20 +20,6 @@ struct Shares {
 };
 constexpr Shares kShares;
 constexpr double kNormal95 = 1.6448536269514722;
-
-std::uint64_t mix(std::uint64_t x) {  // splitmix64
-  x += 0x9e3779b97f4a7c15;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-  return x ^ (x >> 31);
-}
-
-// FNV-1a: std::hash may differ between libraries, and with it every interval's last digits.
-std::uint64_t name_hash(const std::string& name) {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return hash;
-}
 
 double uniform(std::uint64_t bits) { return (static_cast<double>(bits >> 11) + 0.5) * 0x1p-53; }
 
@@ -47,10 +34,10 @@ void add_part(const CostPart& part, const std::string& call, std::vector<double>
   const double sigma =
       part.lo > 0 && part.hi > part.lo ? std::log(part.hi / part.lo) / (2 * kNormal95) : 0;
   const std::array<std::pair<std::uint64_t, double>, 4> factors{
-      {{name_hash("system"), std::sqrt(kShares.system)},
-       {name_hash("operation " + part.operation), std::sqrt(kShares.operation)},
-       {name_hash("model " + part.model_id), std::sqrt(kShares.model)},
-       {name_hash("call " + call + " " + part.operation), std::sqrt(kShares.call)}}};
+      {{hash_of("system"), std::sqrt(kShares.system)},
+       {hash_of("operation " + part.operation), std::sqrt(kShares.operation)},
+       {hash_of("model " + part.model_id), std::sqrt(kShares.model)},
+       {hash_of("call " + call + " " + part.operation), std::sqrt(kShares.call)}}};
   for (std::size_t draw = 0; draw < seconds.size(); ++draw) {
     double error = 0;
     if (sigma > 0)

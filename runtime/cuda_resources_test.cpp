@@ -11,31 +11,22 @@
 #include "runtime/cuda_stream.hpp"
 #include "runtime/device_info.hpp"
 #include "runtime/event.hpp"
+#include "tests/thrown_message.hpp"
 
 // Needs the toolkit to compile; what needs a device says so and is skipped without one.
 namespace moecal {
 namespace {
 
-template <class Function>
-std::string error_of(Function function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
 TEST(Check, ThrowsASentenceAndPassesSuccess) {
   EXPECT_NO_THROW(check(cudaSuccess, "nothing"));
-  EXPECT_THAT(error_of([] { check(cudaErrorInvalidValue, "doing it"); }),
+  EXPECT_THAT(thrown_message([] { check(cudaErrorInvalidValue, "doing it"); }),
               testing::StartsWith("doing it failed: CUDA said cudaErrorInvalidValue ("));
 }
 
 TEST(DeviceBuffer, NamesTheBytesItCouldNotHave) {
   // More than any device has: fails with and without one.
   constexpr std::size_t kTooMuch = std::size_t{1} << 50;
-  EXPECT_THAT(error_of([] { DeviceBuffer{kTooMuch}; }),
+  EXPECT_THAT(thrown_message([] { DeviceBuffer{kTooMuch}; }),
               testing::StartsWith("allocating 1125899906842624 bytes of device memory failed"));
 }
 

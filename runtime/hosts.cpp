@@ -4,19 +4,16 @@
 
 #include <unistd.h>
 
-#include <cstdint>
 #include <cstdlib>
 #include <map>
+
+#include "core/hash.hpp"
 
 namespace moecal {
 namespace {
 
-/// FNV-1a, cut to the 53 bits that a double carries exactly.
-double digest(const std::string& text) {
-  std::uint64_t hash = 0xcbf29ce484222325ULL;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-  return static_cast<double>(hash >> 11);
-}
+/// Cut to the 53 bits that a double carries exactly.
+double digest(const std::string& text) { return static_cast<double>(hash_of(text) >> 11); }
 
 }  // namespace
 

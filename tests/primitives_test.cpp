@@ -56,12 +56,14 @@ bool covers(const Case& c, const Needed& needed) {
          (needed.dtype.empty() || c.dtypes.a == needed.dtype) && same_point(needed, c);
 }
 
+std::string gpu_backend(const Needed& needed) { return needed.group > 1 ? "nccl" : "cuda"; }
+
 std::vector<std::string> missing_of(const Benchmark& benchmark, const std::vector<Needed>& all) {
   std::map<int, std::vector<Case>> sweeps;
   std::vector<std::string> missing;
   for (const auto& needed : all) {
     auto& cases = sweeps[needed.group];
-    if (cases.empty()) cases = benchmark.sweep(Suite::planner, needed.group);
+    if (cases.empty()) cases = benchmark.sweep(Suite::planner, gpu_backend(needed), needed.group);
     if (std::none_of(cases.begin(), cases.end(), [&](const Case& c) { return covers(c, needed); }))
       missing.push_back(benchmark.operation() + " " + described(needed));
   }

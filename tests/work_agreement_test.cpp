@@ -24,7 +24,8 @@ class WorkAgreement : public testing::TestWithParam<std::unique_ptr<Benchmark> (
 
 TEST_P(WorkAgreement, OfKernelAndFitInEveryCase) {
   const auto benchmark = GetParam()();
-  const auto cases = benchmark->sweep(Suite::planner, 1);
+  const auto backend = benchmark->implementations().front().backend;
+  const auto cases = benchmark->sweep(Suite::planner, backend, 1);
   ASSERT_FALSE(cases.empty());
   for (const auto& c : cases) {
     const Work stated = benchmark->work(c);

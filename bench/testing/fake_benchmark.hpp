@@ -15,7 +15,9 @@ class FakeBenchmark final : public Benchmark {
   explicit FakeBenchmark(MakeTrial make) : make_{std::move(make)} {}
 
   [[nodiscard]] std::string operation() const override { return "fake"; }
-  [[nodiscard]] std::vector<Case> sweep(Suite, int) const override { return {Case{}}; }
+  [[nodiscard]] std::vector<Case> sweep(Suite, const std::string&, int) const override {
+    return {Case{}};
+  }
   [[nodiscard]] Work work(const Case&) const override { return work_; }
   [[nodiscard]] std::vector<Implementation> implementations() const override {
     return {{"fake", "cpu"}};

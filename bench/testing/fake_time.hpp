@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "bench/clock.hpp"
+#include "core/hash.hpp"
 
 /// A device whose times are known exactly: what a measurement of it returns can be held against the
 /// truth, on any machine and without waiting.
@@ -29,26 +30,18 @@ class FakeClock final : public Clock {
   FakeTime& time_;
 };
 
-/// Random numbers that are the same with every standard library (SplitMix64, Box-Muller).
+/// Random numbers that are the same with every standard library (Box-Muller).
 class FakeNoise {
  public:
   // The seed is mixed first: neighbouring seeds would else give one stream, shifted by one number.
   explicit FakeNoise(std::uint64_t seed) : state_{mix(seed)} {}
   /// In (0, 1).
-  double uniform() {
-    state_ += 0x9e3779b97f4a7c15ULL;
-    return (static_cast<double>(mix(state_) >> 11) + 0.5) / 9007199254740992.0;
-  }
+  double uniform() { return (static_cast<double>(mix(state_++) >> 11) + 0.5) / 9007199254740992.0; }
   double normal() {
     return std::sqrt(-2 * std::log(uniform())) * std::cos(6.283185307179586 * uniform());
   }
 
  private:
-  static std::uint64_t mix(std::uint64_t z) {
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return z ^ (z >> 31);
-  }
   std::uint64_t state_;
 };
 

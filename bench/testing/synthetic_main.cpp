@@ -46,7 +46,7 @@ std::int64_t wrong_in(Suite suite, std::int64_t index) {
 class Spin final : public Benchmark {
  public:
   [[nodiscard]] std::string operation() const override { return "spin"; }
-  [[nodiscard]] std::vector<Case> sweep(Suite suite, int) const override {
+  [[nodiscard]] std::vector<Case> sweep(Suite suite, const std::string&, int) const override {
     std::vector<Case> cases(kPoints);
     for (std::int64_t i = 0; i < kPoints; ++i)
       cases[static_cast<std::size_t>(i)].point = {{"index", i}, {"wrong", wrong_in(suite, i)}};

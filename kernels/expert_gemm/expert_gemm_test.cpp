@@ -13,6 +13,7 @@
 #include "core/error.hpp"
 #include "kernels/expert_gemm/expert_gemm_sweep.hpp"
 #include "kernels/expert_gemm/product_check.hpp"
+#include "tests/thrown_message.hpp"
 
 namespace moecal::kernels {
 namespace {
@@ -34,16 +35,6 @@ HostMatrix product_of(const ExpertGemmProblem& problem, const ExpertGemmOperands
   std::vector<double> c(static_cast<std::size_t>(problem.shape.m * problem.shape.n));
   expert_gemm_cpu(operands, c);
   return matrix_of(problem.c, {problem.shape.m, problem.shape.n}, c);
-}
-
-template <class Function>
-std::string error_of(Function function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 TEST(Oracle, MatchesATwoByThreeComputedByHand) {
@@ -74,11 +65,11 @@ TEST(Work, CountsFlopsAndEachOperandOnce) {
 
 TEST(Problem, NamesWhatIsWrong) {
   const auto dtypes = expert_gemm_dtypes("f32");
-  EXPECT_THAT(error_of([&] {
+  EXPECT_THAT(thrown_message([&] {
                 (void)expert_gemm_problem({{"m", 1}, {"n", 1}}, dtypes);
               }),
               testing::HasSubstr("the point has no 'k'"));
-  EXPECT_THAT(error_of([&] {
+  EXPECT_THAT(thrown_message([&] {
                 (void)expert_gemm_problem({{"m", 0}, {"n", 1}, {"k", 1}}, dtypes);
               }),
               testing::HasSubstr("m is 0; it must be at least 1"));
@@ -116,15 +107,15 @@ TEST(OnednnLibrary, SaysWhatRan) {
 }
 
 TEST(OnednnSupport, HasReasons) {
-  EXPECT_THAT(error_of([] {
+  EXPECT_THAT(thrown_message([] {
                 check_expert_gemm_onednn(problem_of("fp8_e4m3", {16, 16, 16}));
               }),
               testing::HasSubstr("without scales"));
   auto fp8 = problem_of("fp8_e4m3", {16, 16, 16});
   fp8.scale_mode = "none";
-  EXPECT_THAT(error_of([&] { check_expert_gemm_onednn(fp8); }),
+  EXPECT_THAT(thrown_message([&] { check_expert_gemm_onednn(fp8); }),
               testing::HasSubstr("no matmul for fp8_e4m3 on CPUs"));
-  EXPECT_THAT(error_of([] {
+  EXPECT_THAT(thrown_message([] {
                 check_expert_gemm_onednn(problem_of("f32", {1 << 20, 1 << 16, 1 << 16}));
               }),
               testing::HasSubstr("one call would take about"));

@@ -12,6 +12,7 @@
 #include "kernels/expert_gemm/product_check.hpp"
 #include "runtime/buffer.hpp"
 #include "tests/fakes/fake_cuda_runtime.hpp"
+#include "tests/thrown_message.hpp"
 
 namespace moecal::bench {
 std::unique_ptr<Benchmark> make_expert_gemm();
@@ -215,16 +216,6 @@ class Candidates : public testing::Test {
   const ExpertGemmOperands operands_ = operands_of(problem_);
 };
 
-template <class Function>
-std::string error_of(Function function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
 TEST_F(Candidates, TheFastestIsUsedAndRecorded) {
   fake_cublaslt().candidates = {{5, true}, {4, true}, {3, true}, {9, true}};
   const auto gemm = make();
@@ -260,7 +251,7 @@ TEST_F(Candidates, OneThatDoesNotLaunchIsPassedOver) {
   const auto gemm = make();
   EXPECT_THAT(gemm->library().algorithm, HasSubstr("id=101"));
   fake_cublaslt().candidates = {{1, false}, {1, false}};
-  EXPECT_THAT(error_of([&] { (void)make(); }),
+  EXPECT_THAT(thrown_message([&] { (void)make(); }),
               HasSubstr("none of cuBLASLt's candidate algorithms ran; the last: launching a "
                         "cuBLASLt product failed"));
 }
@@ -268,13 +259,13 @@ TEST_F(Candidates, OneThatDoesNotLaunchIsPassedOver) {
 TEST_F(Candidates, NoneIsAReasonToSkip) {
   fake_cublaslt().candidates = {};
   EXPECT_THROW((void)make(), Unsupported);
-  EXPECT_THAT(error_of([&] { (void)make(); }), HasSubstr("no algorithm for m 8, n 16, k 8"));
+  EXPECT_THAT(thrown_message([&] { (void)make(); }), HasSubstr("no algorithm for m 8, n 16, k 8"));
 }
 
 TEST_F(Candidates, TooLittleMemoryIsAReasonToSkip) {
   const auto memory = fake_cuda().memory;
   fake_cuda().memory = 1 << 20;
-  EXPECT_THAT(error_of([&] { (void)make(); }), HasSubstr("33554432 bytes of device memory"));
+  EXPECT_THAT(thrown_message([&] { (void)make(); }), HasSubstr("33554432 bytes of device memory"));
   EXPECT_THROW((void)make(), Unsupported);
   fake_cuda().memory = memory;
 }
@@ -332,7 +323,7 @@ TEST(Fake, ShowsAWrongLeadingDimensionAndSwappedOperands) {
             tolerance);
   auto plan = plan_cublaslt(problem);
   plan.weights.leading_dimension = 17;
-  EXPECT_THAT(error_of([&] { (void)error_with(plan, right); }),
+  EXPECT_THAT(thrown_message([&] { (void)error_with(plan, right); }),
               HasSubstr("launching a cuBLASLt product failed"));
 }
 
