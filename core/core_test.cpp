@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "core/hash.hpp"
+#include "core/json_reader.hpp"
 #include "core/narrow_float.hpp"
 #include "core/observation.hpp"
 #include "core/routing.hpp"
@@ -110,6 +111,29 @@ std::string appended_to(const std::string& before, const std::string& line) {
   text << std::ifstream{path}.rdbuf();
   std::filesystem::remove(path);
   return text.str();
+}
+
+TEST(ForeignJson, ForgivesNumbersThatJsonLacksAndKnowsItsLines) {
+  const auto json = parse_foreign_json(
+      "{\"a\": nan,\n \"b\": [-inf, Infinity],\n \"c\": {\"says\": \"a \\\"nan\\\" in\\n it\"},\n "
+      "\"d\": [{}, {\n}]}",
+      {"a.json", 0});
+  EXPECT_EQ(json.at("a"), "nan");
+  EXPECT_EQ(json.at("b").at(0), "-inf");
+  EXPECT_EQ(json.at("b").at(1), "Infinity");
+  EXPECT_EQ(json.at("c").at("says"), "a \"nan\" in\n it");
+  EXPECT_EQ(json.at(kLineMember), 1);
+  EXPECT_EQ(json.at("c").at(kLineMember), 3);
+  EXPECT_EQ(json.at("d").at(1).at(kLineMember), 4);
+}
+
+TEST(ForeignJson, SaysAtWhichLineItIsNone) {
+  try {
+    (void)parse_foreign_json("{\"a\": 1,\n\"b\": oops\n}", {"a.json", 0});
+    FAIL();
+  } catch (const InvalidInput& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("a.json:2: not valid JSON"));
+  }
 }
 
 TEST(LineAppender, CutsTheHalfLineOfADeadWriter) {

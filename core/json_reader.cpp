@@ -4,9 +4,70 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <sstream>
+#include <string_view>
 
 namespace moecal {
+namespace {
+
+/// The word at this place if it is one that JSON lacks, with its sign.
+std::string_view bare_number(std::string_view text) {
+  for (const std::string_view word : {"Infinity", "infinity", "inf", "Inf", "NaN", "nan"}) {
+    const std::size_t sign = text.starts_with('-') || text.starts_with('+') ? 1 : 0;
+    if (text.substr(sign).starts_with(word)) return text.substr(0, sign + word.size());
+  }
+  return {};
+}
+
+/// The text with its bare nan and inf in quotes; nothing inside a string is touched.
+std::string with_quoted_numbers(const std::string& text) {
+  std::string result;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '"') in_string = !in_string;
+    if (in_string && text[i] == '\\' && i + 1 < text.size()) result += text[i++];
+    const auto word =
+        in_string ? std::string_view{} : bare_number(std::string_view{text}.substr(i));
+    if (word.empty()) {
+      result += text[i];
+      continue;
+    }
+    result += '"' + std::string{word} + '"';
+    i += word.size() - 1;
+  }
+  return result;
+}
+
+/// Walks over a text and counts its lines into a number that outlives the copies a parser makes.
+class LineCounter {
+ public:
+  using iterator_category = std::input_iterator_tag;
+  using value_type = char;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const char*;
+  using reference = const char&;
+  LineCounter(const char* at, int* line) : at_{at}, line_{line} {}
+  reference operator*() const { return *at_; }
+  LineCounter& operator++() {
+    if (*at_ == '\n') ++*line_;
+    ++at_;
+    return *this;
+  }
+  LineCounter operator++(int) {
+    auto before = *this;
+    ++*this;
+    return before;
+  }
+  bool operator==(const LineCounter& other) const { return at_ == other.at_; }
+  bool operator!=(const LineCounter& other) const { return at_ != other.at_; }
+
+ private:
+  const char* at_;
+  int* line_;
+};
+
+}  // namespace
 
 JsonReader::JsonReader(const nlohmann::json& object, FileLine where, std::string prefix)
     : object_{&object}, where_{std::move(where)}, prefix_{std::move(prefix)} {
@@ -50,6 +111,27 @@ nlohmann::json parse_json(const std::string& text, const FileLine& where) {
     return nlohmann::json::parse(text);
   } catch (const nlohmann::json::exception& error) {
     throw InvalidInput{where.str() + ": not valid JSON: " + error.what()};
+  }
+}
+
+nlohmann::json parse_foreign_json(const std::string& text, const FileLine& where) {
+  using Json = nlohmann::json;
+  const auto json = with_quoted_numbers(text);
+  int line = 1;
+  std::vector<int> begun;  // at which lines the objects around this place begin
+  const auto note_lines = [&](int, Json::parse_event_t event, Json& parsed) {
+    if (event == Json::parse_event_t::object_start) begun.push_back(line);
+    if (event == Json::parse_event_t::object_end) {
+      parsed[kLineMember] = begun.back();
+      begun.pop_back();
+    }
+    return true;
+  };
+  try {
+    return Json::parse(LineCounter{json.data(), &line},
+                       LineCounter{json.data() + json.size(), &line}, note_lines);
+  } catch (const Json::exception& error) {
+    throw InvalidInput{FileLine{where.file, line}.str() + ": not valid JSON: " + error.what()};
   }
 }
 

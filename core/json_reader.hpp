@@ -67,6 +67,12 @@ class JsonReader {
 
 /// Parses text as one JSON object. @throws InvalidInput naming file, line and what the parser saw.
 [[nodiscard]] nlohmann::json parse_json(const std::string& text, const FileLine& where);
+/// The member under which parse_foreign_json notes where an object begins.
+inline constexpr char kLineMember[] = "@line";
+/// Parses the JSON of another tool, which may be less than JSON: bare nan, inf, NaN and Infinity
+/// become strings, and each object says with its member kLineMember at which line of the text it
+/// begins. @throws InvalidInput naming file, line and what the parser saw.
+[[nodiscard]] nlohmann::json parse_foreign_json(const std::string& text, const FileLine& where);
 /// Reads a whole file. @throws InvalidInput if it cannot be read.
 [[nodiscard]] std::string read_file(const std::string& path);
 

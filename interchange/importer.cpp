@@ -34,6 +34,18 @@ void refuse_binary(const ForeignFile& file) {
   if (file.text.empty()) throw InvalidInput{"'" + file.path + "' is empty"};
 }
 
+Imported import(ForeignFile file, const ImportOptions& options) {
+  refuse_binary(file);
+  file.sha256 = sha256(file.text);
+  const auto& format = chosen_format(file, options.format);
+  auto imported = format.read(file, options);
+  imported.format = format.name;
+  if (imported.rows_read == 0)
+    throw InvalidInput{"'" + file.path + "' holds no row of format " + format.name + "; known:\n" +
+                       list_of_formats()};
+  return imported;
+}
+
 }  // namespace
 
 const std::vector<Format>& formats() {
@@ -50,16 +62,13 @@ std::string list_of_formats() {
 }
 
 Imported import_file(const std::string& path, const ImportOptions& options) {
-  ForeignFile file{std::filesystem::path{path}.filename().string(), path, read_file(path), ""};
-  refuse_binary(file);
-  file.sha256 = sha256(file.text);
-  const auto& format = chosen_format(file, options.format);
-  auto imported = format.read(file, options);
-  imported.format = format.name;
-  if (imported.rows_read == 0)
-    throw InvalidInput{"'" + path + "' holds no row of format " + format.name + "; known:\n" +
-                       list_of_formats()};
-  return imported;
+  return import({std::filesystem::path{path}.filename().string(), path, read_file(path), ""},
+                options);
+}
+
+Imported import_text(const std::string& name, const std::string& text,
+                     const ImportOptions& options) {
+  return import({name, name, text, ""}, options);
 }
 
 }  // namespace moecal::interchange

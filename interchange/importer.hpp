@@ -65,6 +65,10 @@ struct Format {
 /// unknown card, or holds no row.
 [[nodiscard]] Imported import_file(const std::string& path, const ImportOptions& options);
 
+/// The same of a text in memory; `name` stands for the file in records and messages.
+[[nodiscard]] Imported import_text(const std::string& name, const std::string& text,
+                                   const ImportOptions& options);
+
 /// The formats' lines of a listing: "  name  description".
 [[nodiscard]] std::string list_of_formats();
 

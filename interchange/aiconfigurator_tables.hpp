@@ -1,0 +1,36 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <string>
+#include <vector>
+
+#include "interchange/csv_table.hpp"
+#include "interchange/import_collector.hpp"
+
+/// The tables of aiconfigurator, one file each (aiconfigurator_<table>.cpp).
+namespace moecal::interchange {
+
+/// One kind of table, known by its columns; their order has changed between releases.
+struct AiconfiguratorTable {
+  std::vector<std::string> columns;
+  /// Takes one row; what it throws as InvalidInput refuses the row.
+  void (*take)(const CsvRow& row, const Card& card, Collector& collector);
+};
+
+[[nodiscard]] AiconfiguratorTable aiconfigurator_collectives();
+[[nodiscard]] AiconfiguratorTable aiconfigurator_gemms();
+
+/// Column `version`, or unknown.
+[[nodiscard]] std::string release_of(const CsvRow& row);
+
+/// An observation of this row that took so long. @throws InvalidInput if the time is not above 0:
+/// `column` is where it stands.
+[[nodiscard]] Observation timed_row(const CsvRow& row, const Collector& collector, double seconds,
+                                    const std::string& column);
+
+/// Hands over an observation with the environment its row says: ranks are placed on as few nodes as
+/// they fit on, if `ranks.nodes` is not set already. @throws InvalidInput if it cannot be.
+void take_table_row(const CsvRow& row, const Card& card, Collector& collector,
+                    Observation observation);
+
+}  // namespace moecal::interchange

@@ -1,0 +1,62 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <map>
+#include <set>
+#include <string>
+
+#include "interchange/importer.hpp"
+
+namespace moecal::interchange {
+
+/// Collects what one foreign file gives: every reader hands it rows, and it counts them, resolves
+/// cards, keeps environments apart, numbers repetitions and refuses what cannot be.
+class Collector {
+ public:
+  /// @param tool the program that wrote the file: what goes into the record's source
+  Collector(const ForeignFile& file, const ImportOptions& options, std::string tool);
+
+  /// Counts a row of this line and takes it; the row is refused for what `take` throws as
+  /// InvalidInput.
+  template <class Take>
+  void row(int line, Take take) {
+    ++imported_.rows_read;
+    try {
+      take();
+    } catch (const InvalidInput& error) {
+      refuse(line, error.what());
+    }
+  }
+  /// A row counted by row(), or by none, that is not believed.
+  void refuse(int line, const std::string& reason);
+  /// A row that is sound, but for which moecal has no word: "dtype nvfp4".
+  void leave_out(const std::string& what);
+  /// Something inferred, for the user to see; said once.
+  void note(const std::string& sentence);
+
+  /// The card the user names or the device is. An unknown card is wrong with the whole file: call
+  /// this outside of row(). @throws InvalidInput naming file and line.
+  const Card& card_of(const std::string& device_name, int line);
+
+  /// What every observation of the file has: run, source, and nothing verified.
+  [[nodiscard]] Observation start(int line) const;
+  /// The environment of a card and of devices per node (0: not known); --system wins.
+  [[nodiscard]] Environment environment(const Card& card, int devices_per_node) const;
+  /// Takes a finished observation. @throws InvalidInput if the card cannot have done that.
+  void take(Observation observation, const Environment& environment, const Card& card);
+
+  [[nodiscard]] const ForeignFile& file() const { return file_; }
+  [[nodiscard]] const ImportOptions& options() const { return options_; }
+  [[nodiscard]] Imported finish() { return std::move(imported_); }
+
+ private:
+  const ForeignFile& file_;
+  const ImportOptions& options_;
+  std::string tool_;
+  Imported imported_;
+  std::map<std::string, Card> cards_;  // by device name
+  std::set<std::string> environments_;
+  std::map<std::string, int> repetitions_;
+};
+
+}  // namespace moecal::interchange
