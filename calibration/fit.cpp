@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "calibration/candidates.hpp"
+#include "calibration/pooled_curves.hpp"
 #include "core/error.hpp"
 #include "core/hash.hpp"
 #include "core/statistics.hpp"
@@ -69,11 +71,18 @@ void describe(Model& model, const Series& series, const FitOptions& options) {
   model.card = series.card;
   model.system = series.system;
   model.conditions = series.conditions;
-  model.validity = series.validity;
+  if (model.validity.empty()) model.validity = series.validity;
   model.observation_ids = observation_ids(series, options.compact);
   model.provenance = series.imported ? "imported" : "measured";
   if (series.family == Family::transfer)
     model.parameters.push_back({"last_rate_spread", last_rate_spread(series), "1", 0});
+}
+
+Fitted finish(const Series& series, Candidate candidate, const FitOptions& options) {
+  Fitted one{&series, std::move(candidate)};
+  one.candidate.model.quality = quality_of(series, one.candidate);
+  describe(one.candidate.model, series, options);
+  return one;
 }
 
 /// A table and a compact form of a series each calibrate their own interval: a file without tables
@@ -82,16 +91,43 @@ void fit_series(const Series& series, const FitOptions& options, std::vector<Fit
                 FitReport& report) {
   const auto attempt = [&](auto&& make) {
     try {
-      Fitted one{&series, make()};
-      one.candidate.model.quality = quality_of(series, one.candidate);
-      describe(one.candidate.model, series, options);
-      fitted.push_back(std::move(one));
+      fitted.push_back(finish(series, make(), options));
     } catch (const InvalidInput& error) {
       report.left_out.push_back({series.id(), error.what()});
     }
   };
   attempt([&] { return fit_compact(series, nominal_rates(series, options.cards)); });
   if (is_worth_a_table(series) && !options.compact) attempt([&] { return fit_table(series); });
+}
+
+double median_error(std::span<const HeldOut> errors) {
+  std::vector<double> sizes;
+  for (const auto& error : errors) sizes.push_back(std::abs(error.log_ratio));
+  return sizes.empty() ? std::numeric_limits<double>::infinity() : median(sizes);
+}
+
+/// Puts pooled curves in the place of the tables of sparse curves, where left-out points say that
+/// they predict better.
+void pool_sparse_curves(std::span<const Series* const> curves, const FitOptions& options,
+                        std::vector<Fitted>& fitted, FitReport& report) {
+  const std::set<const Series*> pool{curves.begin(), curves.end()};
+  const auto is_table = [&](const Fitted& one) {
+    return pool.contains(one.series) && !one.candidate.model.table.empty();
+  };
+  std::vector<HeldOut> of_tables, of_pool;
+  for (const auto& one : fitted)
+    if (is_table(one))
+      of_tables.insert(of_tables.end(), one.candidate.held_out.begin(),
+                       one.candidate.held_out.end());
+  auto pooled = fit_pooled_curves(curves);
+  for (const auto& one : pooled)
+    of_pool.insert(of_pool.end(), one.candidate.held_out.begin(), one.candidate.held_out.end());
+  if (median_error(of_pool) >= median_error(of_tables)) return;
+  std::erase_if(fitted, is_table);
+  for (auto& [series, candidate] : pooled) {
+    std::erase_if(report.left_out, [&](const LeftOut& one) { return one.series == series->id(); });
+    fitted.push_back(finish(*series, std::move(candidate), options));
+  }
 }
 
 /// Series whose errors are alike: one form, one family, one machine.
@@ -136,6 +172,9 @@ FitResult fit(std::span<const ObservationFile> files, const FitOptions& options)
                    {.counts = grouped.counts, .left_out = {}}};
   std::vector<Fitted> fitted;
   for (const auto& series : grouped.series) fit_series(series, options, fitted, result.report);
+  if (!options.compact)
+    for (const auto& pool : pools_of(grouped.series))
+      if (are_sparse(pool)) pool_sparse_curves(pool, options, fitted, result.report);
   if (fitted.empty())
     throw InvalidInput{"no series of observations has enough points for a fit; the first: " +
                        result.report.left_out.front().series + ": " +

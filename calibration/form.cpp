@@ -14,9 +14,9 @@
 namespace moecal::calibration {
 
 std::span<const Form> all_forms() {
-  static const std::vector<Form> kForms{latency_bandwidth_form(), log_log_table_form(),
-                                        roofline_form(), saturating_roofline_form(),
-                                        segmented_latency_bandwidth_form()};
+  static const std::vector<Form> kForms{
+      latency_bandwidth_form(), log_log_table_form(),       pooled_curve_form(),
+      roofline_form(),          saturating_roofline_form(), segmented_latency_bandwidth_form()};
   return kForms;
 }
 

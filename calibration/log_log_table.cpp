@@ -59,6 +59,8 @@ double seconds(const Model& model, const Inputs& inputs) {
 
 Form log_log_table_form() { return {"log_log_table", {{"last_rate_spread", "1", false}}, seconds}; }
 
+Form pooled_curve_form() { return {"pooled_curve", {{"last_rate_spread", "1", false}}, seconds}; }
+
 Model fit_log_log_table(std::span<const FitPoint> points) {
   if (points.empty()) throw InvalidInput{"a point table needs at least one point"};
   std::map<double, std::vector<double>> by_size;

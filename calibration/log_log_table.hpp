@@ -14,6 +14,10 @@ namespace moecal::calibration {
 ///   last_rate_spread  1       how far the rates of the last three points lie apart (optional)
 [[nodiscard]] Form log_log_table_form();
 
+/// The same, but the rows are what all curves of a system together say of this one
+/// (calibration/pooled_curves.hpp): its own points were too few.
+[[nodiscard]] Form pooled_curve_form();
+
 /// Rows of equal size are medianed. @throws InvalidInput without rows.
 [[nodiscard]] Model fit_log_log_table(std::span<const FitPoint> points);
 

@@ -114,7 +114,7 @@ std::vector<const Model*> without_shadowed(const std::vector<const Model*>& mode
   std::vector<const Model*> kept;
   for (const auto* model : models) {
     const bool shadowed = std::any_of(models.begin(), models.end(), [&](const Model* other) {
-      return model->form != "log_log_table" && other->form == "log_log_table" &&
+      return model->table.empty() && !other->table.empty() &&
              other->conditions == model->conditions && other->card == model->card &&
              other->system == model->system;
     });
