@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
   moecal::cli::add_fit(app);
   moecal::cli::add_predict(app);
   moecal::cli::add_check(app);
+  moecal::cli::add_evaluate(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {

@@ -14,6 +14,7 @@ void add_measure(CLI::App& app);
 void add_fit(CLI::App& app);
 void add_predict(CLI::App& app);
 void add_check(CLI::App& app);
+void add_evaluate(CLI::App& app);
 void add_import(CLI::App& app);
 
 }  // namespace moecal::cli

@@ -5,6 +5,7 @@ find_package(benchmark REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(Ceres REQUIRED)
 find_package(tomlplusplus REQUIRED)
+find_package(ZLIB REQUIRED)
 find_library(MOECAL_MUPARSER muparser REQUIRED)
 # Debian's dnnl CMake package asks for OpenCL headers that the CPU engine does not need.
 find_library(MOECAL_DNNL dnnl REQUIRED)

@@ -6,6 +6,7 @@
 
 #include "core/hash.hpp"
 #include "core/json_reader.hpp"
+#include "interchange/gzip.hpp"
 #include "interchange/import_aiconfigurator.hpp"
 #include "interchange/import_nccl_tests.hpp"
 
@@ -26,8 +27,6 @@ const Format& chosen_format(const ForeignFile& file, const std::string& wanted) 
 /// Foreign files are text; the usual reasons why one is not are named.
 void refuse_binary(const ForeignFile& file) {
   const auto starts = [&file](std::string_view magic) { return file.text.starts_with(magic); };
-  if (starts("\x1f\x8b"))
-    throw InvalidInput{"'" + file.path + "' is gzip-compressed: unpack it first (zcat FILE > x)"};
   if (starts("PAR1"))
     throw InvalidInput{"'" + file.path +
                        "' is a parquet file: convert it with scripts/parquet_to_csv.py"};
@@ -35,8 +34,9 @@ void refuse_binary(const ForeignFile& file) {
 }
 
 Imported import(ForeignFile file, const ImportOptions& options) {
+  file.sha256 = sha256(file.text);  // of the file as it lies there, packed or not
+  if (is_gzip(file.text)) file.text = gunzip(file.text, file.path);
   refuse_binary(file);
-  file.sha256 = sha256(file.text);
   const auto& format = chosen_format(file, options.format);
   auto imported = format.read(file, options);
   imported.format = format.name;

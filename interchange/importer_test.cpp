@@ -22,7 +22,7 @@ TEST(Importer, SaysWhatItReadsWhenAFileIsInNoKnownFormat) {
   EXPECT_THAT(what_is_wrong("hello\n", {.format = "aiconfigurator"}), HasSubstr("columns"));
   EXPECT_THAT(what_is_wrong("hello\n", {.format = "x"}), HasSubstr("unknown format 'x'"));
   EXPECT_THAT(what_is_wrong(""), HasSubstr("is empty"));
-  EXPECT_THAT(what_is_wrong("\x1f\x8b..."), HasSubstr("gzip"));
+  EXPECT_THAT(what_is_wrong("\x1f\x8b..."), HasSubstr("is gzip-compressed and is damaged"));
   EXPECT_THAT(what_is_wrong("PAR1..."), HasSubstr("scripts/parquet_to_csv.py"));
   EXPECT_THROW((void)import_file("/nowhere/at/all", {}), InvalidInput);
 }

@@ -8,6 +8,7 @@ moecal_build_packages=(
   libbenchmark-dev:header:benchmark/benchmark.h nlohmann-json3-dev:header:nlohmann/json.hpp
   libcli11-dev:header:CLI/CLI.hpp libtomlplusplus-dev:header:toml++/toml.h
   libmuparser-dev:header:muParser.h libceres-dev:header:ceres/version.h libdnnl-dev:header:dnnl.h
+  zlib1g-dev:header:zlib.h
   openmpi-bin:command:mpirun libopenmpi-dev:command:mpicc ccache:command:ccache
 )
 moecal_test_packages=(

@@ -1,0 +1,98 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "evaluation/collective_tasks.hpp"
+
+#include "calibration/fit.hpp"
+#include "calibration/predict.hpp"
+#include "core/parallel.hpp"
+#include "evaluation/baselines_collective.hpp"
+
+namespace moecal::evaluation {
+namespace {
+
+constexpr char kPoints[] = "collective.points";
+constexpr char kCoefficients[] = "collective.coefficients";
+
+using calibration::Coefficients;
+
+/// Coefficients as `moecal predict` would be asked. @throws Error where they have no answer.
+Predictor predictor_of(const Coefficients& coefficients) {
+  return [&coefficients](const Observation& call) {
+    calibration::Query query{
+        .operation = call.operation, .dtype = call.dtypes.a, .point = call.point};
+    query.group = call.ranks.group;
+    query.tier = call.ranks.tier;
+    const auto answer = calibration::predict(coefficients, query);
+    if (!answer.prediction) throw Error{"a held-out row has no prediction: " + answer.missing};
+    return Estimate{answer.prediction->seconds, answer.prediction->lo, answer.prediction->hi};
+  };
+}
+
+Coefficients without_tables(Coefficients coefficients) {
+  std::erase_if(coefficients.models, [](const auto& model) { return !model.table.empty(); });
+  return coefficients;
+}
+
+/// With the points kept, and with compact coefficients only: one fit serves both.
+struct SizeScores {
+  ScoreBoard points, coefficients;
+};
+
+SizeScores score_sizes(const Fold& fold) {
+  SizeScores scores;
+  const auto fitted = fit_seen(fold);
+  const auto compact = without_tables(fitted);
+  score_unseen(fold, "log_log_table", predictor_of(fitted), scores.points);
+  score_unseen(fold, "segmented_latency_bandwidth", predictor_of(compact), scores.coefficients);
+  for (const auto& baseline : baselines_of_sizes(fold.seen))
+    for (auto* board : {&scores.points, &scores.coefficients})
+      score_unseen(fold, baseline.name, baseline.predictor, *board);
+  return scores;
+}
+
+void add_not_scored(const std::vector<PublicTable>& tables, TaskResult& result) {
+  for (const auto& table : tables)
+    for (const auto& [what, rows] : table.not_scored) result.not_scored[what] += rows;
+}
+
+std::vector<TaskResult> run_sizes(const TaskInput& input, const std::set<std::string>& wanted) {
+  const auto& split = split_of(input, kPoints);
+  const auto tables = read_public_tables(input.data, split);
+  const auto folds = folds_of_sizes(tables, split.phases);
+  TaskResult points{kPoints, {}, {}}, coefficients{kCoefficients, {}, {}};
+  for (const auto& scores :
+       parallel_map(folds.size(), [&](std::size_t i) { return score_sizes(folds[i]); })) {
+    points.scores.merge(scores.points);
+    coefficients.scores.merge(scores.coefficients);
+  }
+  std::vector<TaskResult> results;
+  for (auto* result : {&points, &coefficients}) {
+    if (!wanted.contains(result->task)) continue;
+    add_not_scored(tables, *result);
+    results.push_back(std::move(*result));
+  }
+  return results;
+}
+
+}  // namespace
+
+std::vector<Fold> folds_of_sizes(const std::vector<PublicTable>& tables, int phases) {
+  std::vector<Fold> folds;
+  for (const auto& table : tables) {
+    const auto phase_of = phases_of_sizes(table.rows.observations, phases);
+    for (int phase = 0; phase < phases; ++phase) {
+      std::vector<bool> held_out;
+      for (const int own : phase_of) held_out.push_back(own == phase);
+      folds.push_back(make_fold(table.card, table.rows, held_out));
+    }
+  }
+  return folds;
+}
+
+Coefficients fit_seen(const Fold& fold) {
+  return calibration::fit(std::vector{fold.seen}, {}).coefficients;
+}
+
+TaskGroup collective_tasks() { return {{kPoints, kCoefficients}, run_sizes}; }
+
+}  // namespace moecal::evaluation

@@ -1,0 +1,16 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include "calibration/coefficients.hpp"
+#include "evaluation/public_tables.hpp"
+#include "evaluation/task.hpp"
+
+namespace moecal::evaluation {
+
+/// Each card's rows with each phase's sizes held out.
+[[nodiscard]] std::vector<Fold> folds_of_sizes(const std::vector<PublicTable>& tables, int phases);
+
+/// What `moecal fit` makes of a fold's seen rows, point tables included.
+[[nodiscard]] calibration::Coefficients fit_seen(const Fold& fold);
+
+}  // namespace moecal::evaluation

@@ -1,0 +1,67 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+/// Small tables of invented machines in the formats of the public ones: what the tests of the
+/// evaluation read.
+namespace moecal::evaluation::test {
+
+/// A folder that is gone when its user is.
+class Folder {
+ public:
+  Folder()
+      : path_{std::filesystem::temp_directory_path() /
+              ("moecal_evaluation_" + std::to_string(::getpid()))} {
+    std::filesystem::create_directories(path_);
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  [[nodiscard]] std::string path() const { return path_.string(); }
+
+  void write(const std::string& name, const std::string& text) const {
+    std::filesystem::create_directories((path_ / name).parent_path());
+    std::ofstream{path_ / name} << text;
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// Times of a machine with a latency that grows with the ranks and one bandwidth, and a ripple.
+inline double collective_ms(double speed, int ranks, double bytes) {
+  const double ripple = 1 + 0.03 * std::sin(3 * std::log2(bytes) + ranks);
+  return ripple * (5e-3 + 1e-3 * (ranks - 1) + bytes / (speed * 1e6));
+}
+
+inline std::string nccl_table(const std::string& device, double speed) {
+  std::string text =
+      "invented\nframework,version,device,op_name,kernel_source,nccl_dtype,num_gpus,"
+      "message_size,latency\n";
+  for (const char* operation : {"all_reduce", "alltoall"})
+    for (const char* dtype : {"half", "int8"})
+      for (const int ranks : {2, 4, 8})
+        for (int i = 0; i < 9; ++i) {
+          const long long bytes = 512LL << (2 * i);
+          text += "TRTLLM,2.29.2," + device + "," + operation + ",NCCL," + dtype + "," +
+                  std::to_string(ranks) + "," + std::to_string(*dtype == 'h' ? bytes / 2 : bytes) +
+                  "," + std::to_string(collective_ms(speed, ranks, static_cast<double>(bytes))) +
+                  "\n";
+        }
+  return text + "TRTLLM,2.29.2," + device + ",all_reduce,NCCL,float,2,256,0.01\n";
+}
+
+/// All tables the collective tasks name.
+inline void write_nccl_tables(const Folder& folder) {
+  folder.write("nccl/b200_sxm_2.29.2.csv", nccl_table("NVIDIA B200", 600));
+  folder.write("nccl/h200_sxm_2.29.2.csv", nccl_table("NVIDIA H200", 350));
+  folder.write("nccl/h100_sxm_2.29.2.csv", nccl_table("NVIDIA H100 80GB HBM3", 340));
+  folder.write("nccl/a100_sxm_2.27.3.csv", nccl_table("NVIDIA A100-SXM4-80GB", 200));
+}
+
+}  // namespace moecal::evaluation::test
