@@ -114,6 +114,7 @@ void add_import(CLI::App& app) {
       ->check(CLI::PositiveNumber);
   verb->add_option("--nodes", options.nodes, "Nodes the group spans, where the file does not say")
       ->check(CLI::PositiveNumber);
+  verb->footer("Formats:\n" + interchange::list_of_formats());
   verb->callback([arguments] { run_import(*arguments); });
 }
 

@@ -51,6 +51,17 @@ std::int64_t CsvRow::count(const std::string& column) const {
   return static_cast<std::int64_t>(value);
 }
 
+bool CsvTable::take_head(const std::vector<std::string>& fields,
+                         const std::vector<std::string>& needed) {
+  const bool is_head = std::all_of(needed.begin(), needed.end(), [&fields](const auto& column) {
+    return std::find(fields.begin(), fields.end(), column) != fields.end();
+  });
+  if (!is_head) return false;
+  width_ = fields.size();
+  for (std::size_t i = 0; i < fields.size(); ++i) columns_.emplace(fields[i], i);
+  return true;
+}
+
 std::optional<CsvTable> CsvTable::find(const std::string& text,
                                        const std::vector<std::string>& needed) {
   std::istringstream stream{text};
@@ -59,20 +70,30 @@ std::optional<CsvTable> CsvTable::find(const std::string& text,
   for (int number = 1; std::getline(stream, line); ++number) {
     if (line.empty() || line == "\r") continue;
     auto fields = split(line);
-    if (!table.columns_.empty()) {
+    if (!table.columns_.empty())
       table.rows_.push_back({number, std::move(fields)});
-      continue;
-    }
-    const bool is_head = std::all_of(needed.begin(), needed.end(), [&fields](const auto& column) {
-      return std::find(fields.begin(), fields.end(), column) != fields.end();
-    });
-    if (is_head)
-      for (std::size_t i = 0; i < fields.size(); ++i) table.columns_.emplace(fields[i], i);
-    else if (number >= kLinesBeforeHead)
+    else if (!table.take_head(fields, needed) && number >= kLinesBeforeHead)
       return std::nullopt;
   }
   if (table.columns_.empty()) return std::nullopt;
   return table;
+}
+
+std::vector<CsvTable> CsvTable::find_all(const std::string& text,
+                                         const std::vector<std::string>& needed) {
+  std::istringstream stream{text};
+  std::string line;
+  std::vector<CsvTable> tables;
+  for (int number = 1; std::getline(stream, line); ++number) {
+    if (line.empty() || line == "\r") continue;
+    auto fields = split(line);
+    CsvTable next;
+    if (next.take_head(fields, needed))
+      tables.push_back(std::move(next));
+    else if (!tables.empty())
+      tables.back().rows_.push_back({number, std::move(fields)});
+  }
+  return tables;
 }
 
 }  // namespace moecal::interchange

@@ -38,17 +38,21 @@ class CsvTable {
   /// @return nothing if no line among the first ten has them all
   static std::optional<CsvTable> find(const std::string& text,
                                       const std::vector<std::string>& needed);
+  /// Every table of a text in which heads may stand anywhere: a line that has all needed columns
+  /// begins a table, which goes on to the next one.
+  static std::vector<CsvTable> find_all(const std::string& text,
+                                        const std::vector<std::string>& needed);
 
   [[nodiscard]] bool has(const std::string& column) const { return columns_.contains(column); }
   /// Calls `take` for each row; a row of another width is given to `refuse` with the reason.
   template <class Take, class Refuse>
   void for_each(Take take, Refuse refuse) const {
     for (const auto& [line, fields] : rows_) {
-      if (fields.size() == columns_.size())
+      if (fields.size() == width_)
         take(CsvRow{columns_, fields, line});
       else
         refuse(line, "has " + std::to_string(fields.size()) + " fields where the head has " +
-                         std::to_string(columns_.size()));
+                         std::to_string(width_));
     }
   }
 
@@ -57,7 +61,11 @@ class CsvTable {
     int line;
     std::vector<std::string> fields;
   };
-  std::map<std::string, std::size_t> columns_;
+  /// True, and the table's columns are set, if the fields have all that is needed of a head.
+  bool take_head(const std::vector<std::string>& fields, const std::vector<std::string>& needed);
+
+  std::map<std::string, std::size_t> columns_;  // of columns with one name, the first
+  std::size_t width_ = 0;
   std::vector<NumberedFields> rows_;
 };
 

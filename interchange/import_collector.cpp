@@ -7,6 +7,18 @@
 #include "interchange/plausibility.hpp"
 
 namespace moecal::interchange {
+namespace {
+
+constexpr double kLongestSample = 1e6;  // seconds: the reader of observations takes no longer one
+
+void refuse_no_time(const Observation& o) {
+  for (const double seconds : o.samples_s)
+    if (!(seconds > 0 && seconds < kLongestSample))
+      throw InvalidInput{"the time is " + std::to_string(seconds) +
+                         " s: not a positive number of seconds"};
+}
+
+}  // namespace
 
 Collector::Collector(const ForeignFile& file, const ImportOptions& options, std::string tool)
     : file_{file}, options_{options}, tool_{std::move(tool)} {}
@@ -15,7 +27,14 @@ void Collector::refuse(int line, const std::string& reason) {
   imported_.refused.push_back({line, reason});
 }
 
-void Collector::leave_out(const std::string& what) { ++imported_.not_imported[what]; }
+void Collector::leave_out(const std::string& what) {
+  ++imported_.not_imported[what];
+  ++left_out_;
+}
+
+std::size_t Collector::dealt_with() const {
+  return imported_.observations.size() + imported_.refused.size() + left_out_;
+}
 
 void Collector::note(const std::string& sentence) {
   const auto& notes = imported_.notes;
@@ -50,6 +69,7 @@ Environment Collector::environment(const Card& card, int devices_per_node) const
 }
 
 void Collector::take(Observation observation, const Environment& environment, const Card& card) {
+  refuse_no_time(observation);
   if (observation.outcome == Outcome::measured)
     if (const auto problem = why_impossible(card, observation); !problem.empty())
       throw InvalidInput{problem};

@@ -17,12 +17,15 @@ class Collector {
   Collector(const ForeignFile& file, const ImportOptions& options, std::string tool);
 
   /// Counts a row of this line and takes it; the row is refused for what `take` throws as
-  /// InvalidInput.
+  /// InvalidInput, and if `take` neither takes, refuses nor leaves out anything: no row is lost in
+  /// silence.
   template <class Take>
   void row(int line, Take take) {
     ++imported_.rows_read;
+    const auto before = dealt_with();
     try {
       take();
+      if (dealt_with() == before) refuse(line, "nothing in the row was understood");
     } catch (const InvalidInput& error) {
       refuse(line, error.what());
     }
@@ -42,7 +45,8 @@ class Collector {
   [[nodiscard]] Observation start(int line) const;
   /// The environment of a card and of devices per node (0: not known); --system wins.
   [[nodiscard]] Environment environment(const Card& card, int devices_per_node) const;
-  /// Takes a finished observation. @throws InvalidInput if the card cannot have done that.
+  /// Takes a finished observation. @throws InvalidInput if a sample is no time, or one in which the
+  /// card cannot have done that.
   void take(Observation observation, const Environment& environment, const Card& card);
 
   [[nodiscard]] const ForeignFile& file() const { return file_; }
@@ -50,6 +54,9 @@ class Collector {
   [[nodiscard]] Imported finish() { return std::move(imported_); }
 
  private:
+  /// Observations, refusals and rows left out so far.
+  [[nodiscard]] std::size_t dealt_with() const;
+
   const ForeignFile& file_;
   const ImportOptions& options_;
   std::string tool_;
@@ -57,6 +64,7 @@ class Collector {
   std::map<std::string, Card> cards_;  // by device name
   std::set<std::string> environments_;
   std::map<std::string, int> repetitions_;
+  std::size_t left_out_ = 0;
 };
 
 }  // namespace moecal::interchange

@@ -8,7 +8,10 @@
 #include "core/json_reader.hpp"
 #include "interchange/gzip.hpp"
 #include "interchange/import_aiconfigurator.hpp"
+#include "interchange/import_cutlass.hpp"
+#include "interchange/import_deepgemm.hpp"
 #include "interchange/import_nccl_tests.hpp"
+#include "interchange/import_torch_gemm.hpp"
 
 namespace moecal::interchange {
 namespace {
@@ -49,7 +52,13 @@ Imported import(ForeignFile file, const ImportOptions& options) {
 }  // namespace
 
 const std::vector<Format>& formats() {
-  static const std::vector<Format> kFormats{nccl_tests_format(), aiconfigurator_format()};
+  static const std::vector<Format> kFormats{
+      nccl_tests_format(),      //
+      aiconfigurator_format(),  //
+      cutlass_format(),         //
+      deepgemm_format(),        //
+      torch_gemm_format(),      //
+  };
   return kFormats;
 }
 

@@ -11,6 +11,16 @@ constexpr double kSlack = 1.02;
 // Cards whose last-level cache is not known are taken to have one no larger than this.
 constexpr Bytes kLargestCache{256.0 * 1024 * 1024};
 
+/// The rate no product of this dtype can pass. Where the sheet has no peak for the dtype, its
+/// highest peak bounds it too: no type is faster than the narrowest one.
+std::optional<FlopsPerSecond> highest_rate(const Card& card, const std::string& dtype) {
+  auto highest = card.dense_peak(dtype);
+  if (highest) return highest;
+  for (const auto& [name, peak] : card.peak)
+    if (!highest || peak.value > *highest) highest = peak.value;
+  return highest;
+}
+
 std::string rounded(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.4g", value);
@@ -28,7 +38,7 @@ Bytes touched(const Observation& o) {
 
 std::string why_impossible(const Card& card, const Observation& o) {
   const Seconds time{o.seconds()};
-  const auto peak = card.dense_peak(o.dtypes.a);
+  const auto peak = highest_rate(card, o.dtypes.a);
   if (peak && o.work.flops.value() > 0) {
     const auto rate = o.work.flops / time;
     if (rate > kSlack * *peak)
@@ -64,6 +74,25 @@ Card importing_card(const std::string& chosen, bool unlisted, const std::string&
                        : ", or take the name as it is with --unlisted (no rate is checked then)";
     throw InvalidInput{where.str() + ": " + error.what() + advice};
   }
+}
+
+std::string card_named_in(const std::string& prose) {
+  const auto words = "-" + slug(prose) + "-";
+  std::string found, longest;
+  bool several = false;
+  for (const auto& card : known_cards()) {
+    auto spellings = card.aliases;
+    spellings.insert(spellings.end(), {card.id, card.name});
+    for (const auto& spelling : spellings) {
+      const auto word = slug(spelling);
+      if (words.find("-" + word + "-") == std::string::npos || word.size() < longest.size())
+        continue;
+      several = word.size() == longest.size() && card.id != found;
+      longest = word;
+      found = card.id;
+    }
+  }
+  return several ? "" : found;
 }
 
 std::string system_of(const Card& card, int per_node) {

@@ -9,14 +9,19 @@
 namespace moecal::interchange {
 
 /// Why this card cannot have done the observation's work in that time, or an empty text. Limits are
-/// 1.02x the nominal dense peak, and 1.02x the nominal memory bandwidth for what no cache can hold.
-/// A link's nominal rate is no limit: in-switch reduction passes it.
+/// 1.02x the nominal dense peak (of a dtype without one: of the card's fastest), and 1.02x the
+/// nominal memory bandwidth for what no cache can hold. A link's nominal rate is no limit:
+/// in-switch reduction passes it.
 [[nodiscard]] std::string why_impossible(const Card& card, const Observation& observation);
 
 /// The card the user names or the file does. @throws InvalidInput if neither is known: `where` is
 /// the place the device name stands.
 [[nodiscard]] Card importing_card(const std::string& chosen, bool unlisted,
                                   const std::string& device_name, const FileLine& where);
+
+/// The id of the one card that a text speaks of ("..., one Ascend910B2 (cloud)"), by its longest
+/// spelling in it; empty if it speaks of none or of several.
+[[nodiscard]] std::string card_named_in(const std::string& prose);
 
 /// The system id of `per_node` devices used of each node: a card's own number of devices, where
 /// that is known and no smaller.
