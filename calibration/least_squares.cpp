@@ -2,19 +2,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "calibration/least_squares.hpp"
 
-#include <ceres/ceres.h>
-
 #include <Eigen/Dense>
+#include <algorithm>
 #include <cmath>
-#include <memory>
 
 #include "core/error.hpp"
 
 namespace moecal::calibration {
 namespace {
 
+using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
 /// Forms are parametrised in logarithms or other numbers of order one, so one step fits all.
 constexpr double kStep = 1e-5;
+/// A step that lowers the cost by less than this share of it is the last.
+constexpr double kSettled = 1e-10;
+constexpr double kFirstDamping = 1e-4, kMostDamping = 1e12;
 
 void differentiate(const LeastSquares& problem, std::size_t row, std::vector<double>& at,
                    std::span<double> slopes) {
@@ -30,58 +33,164 @@ void differentiate(const LeastSquares& problem, std::size_t row, std::vector<dou
   }
 }
 
-class RowCost : public ceres::CostFunction {
- public:
-  RowCost(const LeastSquares& problem, std::size_t row) : problem_{problem}, row_{row} {
-    set_num_residuals(1);
-    mutable_parameter_block_sizes()->push_back(static_cast<int>(problem.start.size()));
+/// Residuals, and slopes where there is room for them, of every row.
+void evaluate_rows(const LeastSquares& problem, std::span<const double> parameters,
+                   std::span<double> residuals, std::span<double> slopes) {
+  if (problem.evaluate_all) return problem.evaluate_all(parameters, residuals, slopes);
+  std::vector<double> at(parameters.begin(), parameters.end());
+  for (std::size_t row = 0; row < problem.rows; ++row) {
+    residuals[row] = problem.residual(at, row);
+    if (!slopes.empty())
+      differentiate(problem, row, at, slopes.subspan(row * at.size(), at.size()));
   }
-  bool Evaluate(const double* const* blocks, double* residuals, double** jacobians) const override {
-    std::vector<double> at(blocks[0], blocks[0] + problem_.start.size());
-    residuals[0] = problem_.residual(at, row_);
-    if (jacobians != nullptr && jacobians[0] != nullptr)
-      differentiate(problem_, row_, at, {jacobians[0], at.size()});
-    return std::isfinite(residuals[0]);
-  }
-
- private:
-  const LeastSquares& problem_;
-  std::size_t row_;
-};
-
-ceres::Solver::Options solver_options(const LeastSquares& problem) {
-  ceres::Solver::Options options;
-  options.max_num_iterations = problem.max_iterations;
-  options.linear_solver_type = ceres::DENSE_QR;
-  options.num_threads = 1;
-  options.logging_type = ceres::SILENT;
-  options.function_tolerance = 1e-8;
-  return options;
 }
 
+/// How much a row counts in the gradient: the derivative of rho by the squared residual.
 double cauchy_weight(double residual, double scale) {
   return scale > 0 ? 1 / (1 + residual * residual / (scale * scale)) : 1;
 }
+
+double half_rho(double residual, double scale) {
+  if (scale == 0) return 0.5 * residual * residual;
+  const double scaled = residual / scale;
+  return 0.5 * scale * scale * std::log1p(scaled * scaled);
+}
+
+/// A problem at one place: its cost, and where it goes down.
+class Linearised {
+ public:
+  explicit Linearised(const LeastSquares& problem)
+      : problem_{problem},
+        residuals_(problem.rows),
+        slopes_{RowMajor::Zero(static_cast<Eigen::Index>(problem.rows),
+                               static_cast<Eigen::Index>(problem.start.size()))} {}
+
+  /// Half the sum of rho; not finite where the problem has no value.
+  double cost_at(std::span<const double> parameters) {
+    evaluate_rows(problem_, parameters, residuals_, {});
+    return cost();
+  }
+
+  void linearise_at(std::span<const double> parameters) {
+    evaluate_rows(problem_, parameters, residuals_,
+                  {slopes_.data(), static_cast<std::size_t>(slopes_.size())});
+    gradient.setZero(slopes_.cols());
+    weighted_ = slopes_;
+    for (std::size_t row = 0; row < residuals_.size(); ++row) {
+      const auto r = static_cast<Eigen::Index>(row);
+      const double weight = cauchy_weight(residuals_[row], problem_.loss_scale);
+      gradient += weight * residuals_[row] * slopes_.row(r).transpose();
+      weighted_.row(r) *= weight;
+    }
+    curvature.noalias() = slopes_.transpose() * weighted_;
+  }
+
+  /// Weighted squares and weights: what a variance is made of.
+  [[nodiscard]] std::pair<double, double> weighted_squares() const {
+    double squares = 0, weights = 0;
+    for (const double residual : residuals_) {
+      const double weight = cauchy_weight(residual, problem_.loss_scale);
+      squares += weight * residual * residual;
+      weights += weight;
+    }
+    return {squares, weights};
+  }
+
+  Eigen::VectorXd gradient;
+  Eigen::MatrixXd curvature;
+
+ private:
+  [[nodiscard]] double cost() const {
+    double sum = 0;
+    for (const double residual : residuals_) sum += half_rho(residual, problem_.loss_scale);
+    return sum;
+  }
+
+  const LeastSquares& problem_;
+  std::vector<double> residuals_;
+  RowMajor slopes_, weighted_;
+};
+
+/// A step is solved for the parameters that are not held at a bound by their slope.
+class Descent {
+ public:
+  explicit Descent(const LeastSquares& problem)
+      : problem_{problem}, at_{problem.start}, local_{problem} {
+    for (std::size_t i = 0; i < at_.size(); ++i)
+      at_[i] = std::clamp(at_[i], problem.lower[i], problem.upper[i]);
+    cost_ = local_.cost_at(at_);
+    if (!std::isfinite(cost_))
+      throw Error{"a fit over " + std::to_string(problem.rows) +
+                  " rows did not start: its form has no value at the start"};
+  }
+
+  LeastSquaresSolution run() {
+    int iteration = 0;
+    while (iteration < problem_.max_iterations && advance()) ++iteration;
+    return {at_, {}, cost_, iteration};
+  }
+
+ private:
+  /// One accepted step; false when there is none worth taking.
+  bool advance() {
+    local_.linearise_at(at_);
+    const auto free = free_parameters();
+    if (free.empty()) return false;
+    for (; damping_ < kMostDamping; damping_ *= 4) {
+      const auto next = stepped(free);
+      const double cost = local_.cost_at(next);
+      if (!(cost < cost_)) continue;
+      const bool settled = cost_ - cost < kSettled * cost_;
+      at_ = next;
+      cost_ = cost;
+      damping_ = std::max(damping_ / 8, 1e-12);
+      return !settled;
+    }
+    return false;
+  }
+
+  [[nodiscard]] std::vector<Eigen::Index> free_parameters() const {
+    std::vector<Eigen::Index> free;
+    for (std::size_t i = 0; i < at_.size(); ++i) {
+      const double slope = local_.gradient[static_cast<Eigen::Index>(i)];
+      const bool held =
+          (at_[i] <= problem_.lower[i] && slope > 0) || (at_[i] >= problem_.upper[i] && slope < 0);
+      if (!held) free.push_back(static_cast<Eigen::Index>(i));
+    }
+    return free;
+  }
+
+  [[nodiscard]] std::vector<double> stepped(const std::vector<Eigen::Index>& free) const {
+    Eigen::MatrixXd normal = local_.curvature(free, free);
+    // A parameter that no row feels at this place must not make the system singular.
+    const double least = 1e-9 * std::max(normal.diagonal().maxCoeff(), 1e-300);
+    normal.diagonal() += damping_ * normal.diagonal().cwiseMax(least);
+    const Eigen::VectorXd step = normal.ldlt().solve(-local_.gradient(free));
+    auto next = at_;
+    for (std::size_t i = 0; i < free.size(); ++i) {
+      const auto which = static_cast<std::size_t>(free[i]);
+      next[which] = std::clamp(at_[which] + step[static_cast<Eigen::Index>(i)],
+                               problem_.lower[which], problem_.upper[which]);
+    }
+    return next;
+  }
+
+  const LeastSquares& problem_;
+  std::vector<double> at_;
+  Linearised local_;
+  double cost_ = 0, damping_ = kFirstDamping;
+};
 
 }  // namespace
 
 std::vector<double> standard_errors(const LeastSquares& problem,
                                     std::span<const double> parameters) {
+  Linearised local{problem};
+  local.linearise_at(parameters);
   const auto count = static_cast<Eigen::Index>(parameters.size());
-  Eigen::MatrixXd information = Eigen::MatrixXd::Zero(count, count);
-  std::vector<double> at(parameters.begin(), parameters.end());
-  double squares = 0, weights = 0;
-  for (std::size_t row = 0; row < problem.rows; ++row) {
-    const double residual = problem.residual(at, row);
-    const double weight = cauchy_weight(residual, problem.loss_scale);
-    Eigen::VectorXd slope(count);
-    differentiate(problem, row, at, {slope.data(), parameters.size()});
-    information += weight * slope * slope.transpose();
-    squares += weight * residual * residual;
-    weights += weight;
-  }
+  const auto [squares, weights] = local.weighted_squares();
   const double freedom = std::max(1.0, weights - static_cast<double>(count));
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen{information};
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen{local.curvature};
   const double floor = 1e-10 * std::max(eigen.eigenvalues().maxCoeff(), 1e-300);
   std::vector<double> errors(parameters.size(), 0);
   for (Eigen::Index i = 0; i < count; ++i) {
@@ -95,27 +204,7 @@ std::vector<double> standard_errors(const LeastSquares& problem,
 }
 
 LeastSquaresSolution solve(const LeastSquares& problem) {
-  LeastSquaresSolution solution;
-  solution.parameters = problem.start;
-  ceres::CauchyLoss cauchy{problem.loss_scale > 0 ? problem.loss_scale : 1};
-  ceres::Problem::Options options;
-  options.loss_function_ownership = ceres::DO_NOT_TAKE_OWNERSHIP;
-  ceres::Problem least_squares{options};
-  for (std::size_t row = 0; row < problem.rows; ++row)
-    least_squares.AddResidualBlock(new RowCost{problem, row},
-                                   problem.loss_scale > 0 ? &cauchy : nullptr,
-                                   solution.parameters.data());
-  for (std::size_t i = 0; i < problem.start.size(); ++i) {
-    const int index = static_cast<int>(i);
-    least_squares.SetParameterLowerBound(solution.parameters.data(), index, problem.lower[i]);
-    least_squares.SetParameterUpperBound(solution.parameters.data(), index, problem.upper[i]);
-  }
-  ceres::Solver::Summary summary;
-  ceres::Solve(solver_options(problem), &least_squares, &summary);
-  if (!summary.IsSolutionUsable())
-    throw Error{"a fit over " + std::to_string(problem.rows) +
-                " rows did not start: " + summary.message};
-  solution.cost = summary.final_cost;
+  auto solution = Descent{problem}.run();
   solution.standard_errors = standard_errors(problem, solution.parameters);
   for (std::size_t i = 0; i < problem.start.size(); ++i)
     if (solution.parameters[i] <= problem.lower[i] || solution.parameters[i] >= problem.upper[i])

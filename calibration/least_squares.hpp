@@ -12,10 +12,16 @@ namespace moecal::calibration {
 struct LeastSquares {
   std::size_t rows = 0;
   /// Residual of a row, usually log(predicted / measured). Must be smooth almost everywhere.
-  std::function<double(std::span<const double> parameters, std::size_t row)> residual;
+  std::function<double(std::span<const double> parameters, std::size_t row)> residual{};
   /// Its derivatives by the parameters; where empty, central differences stand in.
   std::function<void(std::span<const double> parameters, std::size_t row, std::span<double> slopes)>
-      gradient;
+      gradient{};
+  /// All rows in one call, in the place of the two above: what depends on the parameters only is
+  /// computed once. `residuals` has `rows` numbers; `slopes` is empty if they are not wanted, else
+  /// a row's derivatives follow one another: slopes[row * parameters.size() + i].
+  std::function<void(std::span<const double> parameters, std::span<double> residuals,
+                     std::span<double> slopes)>
+      evaluate_all{};
   std::vector<double> start, lower, upper;  // of each parameter
   double loss_scale = 0.05;  // residuals far above this count little; 0: plain least squares
   int max_iterations = 60;
@@ -25,10 +31,12 @@ struct LeastSquaresSolution {
   std::vector<double> parameters;
   std::vector<double> standard_errors;  // 0 where a parameter lies on its bound or is unidentified
   double cost = 0;                      // half the sum of rho
+  int iterations = 0;
 };
 
-/// Single-threaded and seedless: the same problem gives the same bytes.
-/// @throws Error if the start is not usable.
+/// Levenberg-Marquardt between bounds. Single-threaded and seedless: the same problem gives the
+/// same bytes.
+/// @throws Error if the residuals are not finite at the start.
 [[nodiscard]] LeastSquaresSolution solve(const LeastSquares& problem);
 
 /// Standard errors at given parameters, for fits that were found in another way.

@@ -82,10 +82,20 @@ Model fit_roofline(std::span<const FitPoint> points, const ReferenceRates& rates
   LeastSquares problem;
   problem.rows = rows.size();
   problem.loss_scale = kLossScale;
-  problem.residual = [&](std::span<const double> p, std::size_t row) {
-    return std::log(roofline_seconds({std::exp(p[0]), std::exp(p[1]), std::exp(p[2])}, rates,
-                                     rows[row].inputs) /
-                    rows[row].seconds);
+  problem.evaluate_all = [&](std::span<const double> logs, std::span<double> residuals,
+                             std::span<double> slopes) {
+    const std::array<double, 3> p{std::exp(logs[0]), std::exp(logs[1]), std::exp(logs[2])};
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+      const auto& inputs = rows[row].inputs;
+      const double predicted = roofline_seconds(p, rates, inputs);
+      residuals[row] = std::log(predicted / rows[row].seconds);
+      if (slopes.empty()) continue;
+      const double launch = p[0] / predicted;
+      const bool memory = inputs.bytes / rates.memory * p[2] > inputs.flops / rates.flops * p[1];
+      slopes[3 * row] = launch;
+      slopes[3 * row + 1] = memory ? 0 : 1 - launch;
+      slopes[3 * row + 2] = memory ? 1 - launch : 0;
+    }
   };
   problem.start = {std::log(0.5 * least_seconds(rows)), 0.3, 0.3};
   problem.lower = {std::log(1e-9), -3, -3};

@@ -35,9 +35,12 @@ constexpr std::array<Shape, 8> kShapes{{{"t0", "s", 1e-9, 1.0, 1e-6, 3},
 
 using Values = std::array<double, kShapes.size()>;  // in the order of kShapes, not as logarithms
 
-/// The two sides of the roof and their join.
+/// The two sides of the roof and their join:
+///   ||larger, smaller||_q = larger (1 + (smaller / larger)^q)^(1/q)
 struct Roof {
-  double arithmetic, memory, joined;
+  double arithmetic_share;  // of the larger and smaller side's q-th powers, the arithmetic's
+  double corner;            // derivative of log(joined) by log q
+  double joined;
 };
 
 Roof roof_of(const Values& p, const ReferenceRates& rates, const Inputs& inputs) {
@@ -45,15 +48,19 @@ Roof roof_of(const Values& p, const ReferenceRates& rates, const Inputs& inputs)
                             (1 + p[3] / inputs.n) * (1 + p[4] / inputs.k);
   const double memory = (inputs.bytes + p[5]) / rates.memory * p[6];
   const double larger = std::max(arithmetic, memory), smaller = std::min(arithmetic, memory);
-  return {arithmetic, memory, larger * std::pow(1 + std::pow(smaller / larger, p[7]), 1 / p[7])};
+  const double log_ratio = std::log(smaller / larger);
+  const double power = std::exp(p[7] * log_ratio);
+  const double log_join = std::log1p(power) / p[7];
+  const double smaller_share = power / (1 + power);
+  return {arithmetic >= memory ? 1 - smaller_share : smaller_share,
+          smaller_share * log_ratio - log_join, larger * std::exp(log_join)};
 }
 
 /// Derivatives of log(t0 + roof) by the logarithms of the parameters.
-void slopes_of(const Values& p, const Roof& roof, const Inputs& inputs, std::span<double> slopes) {
+void slopes_of(const Values& p, const Roof& roof, const Inputs& inputs, double* slopes) {
   const double roof_share = roof.joined / (p[0] + roof.joined);
-  const double by_arithmetic = std::pow(roof.arithmetic / roof.joined, p[7]);
-  const double by_memory = 1 - by_arithmetic;
-  const double arithmetic = roof_share * by_arithmetic, memory = roof_share * by_memory;
+  const double arithmetic = roof_share * roof.arithmetic_share;
+  const double memory = roof_share - arithmetic;
   slopes[0] = 1 - roof_share;
   slopes[1] = arithmetic;
   slopes[2] = arithmetic * p[2] / (inputs.m + p[2]);
@@ -61,8 +68,7 @@ void slopes_of(const Values& p, const Roof& roof, const Inputs& inputs, std::spa
   slopes[4] = arithmetic * p[4] / (inputs.k + p[4]);
   slopes[5] = memory * p[5] / (inputs.bytes + p[5]);
   slopes[6] = memory;
-  slopes[7] = roof_share * (by_arithmetic * std::log(roof.arithmetic) +
-                            by_memory * std::log(roof.memory) - std::log(roof.joined));
+  slopes[7] = roof_share * roof.corner;
 }
 
 double seconds(const Model& model, const Inputs& inputs) {
@@ -80,28 +86,31 @@ Values values_of(std::span<const double> logs) {
   return values;
 }
 
+/// Residuals and slopes of the rows, and after them of the priors.
+void evaluate_rows(std::span<const FitPoint> rows, const ReferenceRates& rates,
+                   std::span<const double> logs, std::span<double> residuals,
+                   std::span<double> slopes) {
+  const auto values = values_of(logs);
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    const auto roof = roof_of(values, rates, rows[row].inputs);
+    residuals[row] = std::log((values[0] + roof.joined) / rows[row].seconds);
+    if (!slopes.empty()) slopes_of(values, roof, rows[row].inputs, &slopes[row * logs.size()]);
+  }
+  for (std::size_t i = 0; i < logs.size(); ++i)
+    residuals[rows.size() + i] = prior_pull(i) * (logs[i] - std::log(kShapes[i].prior));
+  if (slopes.empty()) return;
+  const auto of_priors = slopes.subspan(rows.size() * logs.size());
+  std::fill(of_priors.begin(), of_priors.end(), 0);
+  for (std::size_t i = 0; i < logs.size(); ++i) of_priors[i * logs.size() + i] = prior_pull(i);
+}
+
 LeastSquares problem_of(std::span<const FitPoint> rows, const ReferenceRates& rates) {
   LeastSquares problem;
   problem.rows = rows.size() + kShapes.size();
   problem.loss_scale = kLossScale;
-  problem.residual = [rows, &rates](std::span<const double> logs, std::size_t row) {
-    if (row >= rows.size()) {
-      const std::size_t which = row - rows.size();
-      return prior_pull(which) * (logs[which] - std::log(kShapes[which].prior));
-    }
-    const auto values = values_of(logs);
-    return std::log((values[0] + roof_of(values, rates, rows[row].inputs).joined) /
-                    rows[row].seconds);
-  };
-  problem.gradient = [rows, &rates](std::span<const double> logs, std::size_t row,
-                                    std::span<double> slopes) {
-    std::fill(slopes.begin(), slopes.end(), 0);
-    if (row >= rows.size()) {
-      slopes[row - rows.size()] = prior_pull(row - rows.size());
-      return;
-    }
-    const auto values = values_of(logs);
-    slopes_of(values, roof_of(values, rates, rows[row].inputs), rows[row].inputs, slopes);
+  problem.evaluate_all = [rows, &rates](std::span<const double> logs, std::span<double> residuals,
+                                        std::span<double> slopes) {
+    evaluate_rows(rows, rates, logs, residuals, slopes);
   };
   for (const auto& shape : kShapes) {
     problem.lower.push_back(std::log(shape.low));

@@ -7,7 +7,7 @@ moecal_build_packages=(
   g++:command:g++ cmake:command:cmake ninja-build:command:ninja git:command:git
   libbenchmark-dev:header:benchmark/benchmark.h nlohmann-json3-dev:header:nlohmann/json.hpp
   libcli11-dev:header:CLI/CLI.hpp libtomlplusplus-dev:header:toml++/toml.h
-  libmuparser-dev:header:muParser.h libceres-dev:header:ceres/version.h libdnnl-dev:header:dnnl.h
+  libmuparser-dev:header:muParser.h libeigen3-dev:header:eigen3/Eigen/Core libdnnl-dev:header:dnnl.h
   zlib1g-dev:header:zlib.h
   openmpi-bin:command:mpirun libopenmpi-dev:command:mpicc ccache:command:ccache
 )

@@ -1,0 +1,115 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/knot_screen.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace moecal::calibration {
+namespace {
+
+using Vector = std::array<double, kMostLinear>;
+using Which = std::array<std::size_t, kMostLinear>;
+
+/// Cholesky solution of the rows and columns `which[0..count)`; false where the matrix is not
+/// positive definite.
+bool solve_part(const SmallSystem& system, const Which& which, std::size_t count, Vector& out) {
+  std::array<Vector, kMostLinear> lower{};
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t j = 0; j <= i; ++j) {
+      double rest = system.matrix[which[i]][which[j]];
+      for (std::size_t k = 0; k < j; ++k) rest -= lower[i][k] * lower[j][k];
+      if (i == j && !(rest > 0)) return false;
+      lower[i][j] = i == j ? std::sqrt(rest) : rest / lower[j][j];
+    }
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    out[i] = system.right[which[i]];
+    for (std::size_t k = 0; k < i; ++k) out[i] -= lower[i][k] * out[k];
+    out[i] /= lower[i][i];
+  }
+  for (std::size_t i = count; i-- > 0;) {
+    for (std::size_t k = i + 1; k < count; ++k) out[i] -= lower[k][i] * out[k];
+    out[i] /= lower[i][i];
+  }
+  return true;
+}
+
+/// Unit diagonal, and a ridge that is felt only where a parameter has no say of its own.
+Vector normalise(SmallSystem& system) {
+  Vector scale{};
+  for (std::size_t i = 0; i < system.size; ++i)
+    scale[i] = 1 / std::sqrt(std::max(system.matrix[i][i], 1e-300));
+  for (std::size_t i = 0; i < system.size; ++i) {
+    for (std::size_t j = 0; j < system.size; ++j) system.matrix[i][j] *= scale[i] * scale[j];
+    system.matrix[i][i] = 1 + 1e-12;
+    system.right[i] *= scale[i];
+  }
+  return scale;
+}
+
+}  // namespace
+
+std::array<double, kMostLinear> solve_non_negative(const SmallSystem& given) {
+  auto system = given;
+  const auto scale = normalise(system);
+  Which free{0, 1, 2, 3};
+  Vector part{}, solution{};
+  for (std::size_t count = system.size; count > 0; --count) {
+    const bool solved = solve_part(system, free, count, part);
+    const auto worst = std::min_element(part.begin(), part.begin() + count);
+    if (solved && *worst >= 0) {
+      for (std::size_t i = 0; i < count; ++i) solution[free[i]] = part[i] * scale[free[i]];
+      return solution;
+    }
+    const auto gone = solved ? worst - part.begin() : static_cast<std::ptrdiff_t>(count) - 1;
+    std::copy(free.begin() + gone + 1, free.begin() + count, free.begin() + gone);
+  }
+  return solution;
+}
+
+KnotScreen::KnotScreen(std::span<const FitPoint> points)
+    : unit_{points.back().inputs.size}, sums_(points.size() + 1) {
+  for (const auto& point : points) sizes_.push_back(point.inputs.size);
+  for (std::size_t i = points.size(); i-- > 0;) {
+    const double t = points[i].seconds, s = sizes_[i] / unit_, w = 1 / (t * t);
+    const auto& next = sums_[i + 1];
+    sums_[i] = {next.w + w, next.ws + w * s, next.wss + w * s * s, next.wt + w * t,
+                next.wst + w * s * t};
+  }
+}
+
+const KnotScreen::Sums& KnotScreen::from(double size) const {
+  const auto first = std::lower_bound(sizes_.begin(), sizes_.end(), size);
+  return sums_[static_cast<std::size_t>(first - sizes_.begin())];
+}
+
+double KnotScreen::cost(std::span<const double> knots) const {
+  SmallSystem system;
+  system.size = knots.size() + 2;
+  system.matrix[0][0] = sums_[0].w;
+  system.right[0] = sums_[0].wt;
+  // The part of a size in segment j: none up to `a`, then size - a, then all of it past `b`.
+  std::array<double, kMostLinear> length{};
+  for (std::size_t j = 0; j <= knots.size(); ++j) {
+    const double a = j == 0 ? 0 : knots[j - 1] / unit_;
+    const bool last = j == knots.size();
+    const auto& in = j == 0 ? sums_[0] : from(knots[j - 1]);
+    const auto& past = last ? sums_.back() : from(knots[j]);
+    length[j + 1] = last ? 0 : knots[j] / unit_ - a;
+    const double whole = length[j + 1], w = in.w - past.w, ws = in.ws - past.ws;
+    auto& row = system.matrix[j + 1];
+    row[0] = ws - a * w + whole * past.w;
+    row[j + 1] = in.wss - past.wss - a * (2 * ws - a * w) + whole * whole * past.w;
+    for (std::size_t i = 1; i <= j; ++i) row[i] = length[i] * row[0];
+    for (std::size_t i = 0; i <= j; ++i) system.matrix[i][j + 1] = row[i];
+    system.right[j + 1] = in.wst - past.wst - a * (in.wt - past.wt) + whole * past.wt;
+  }
+  const auto solution = solve_non_negative(system);
+  double explained = 0;
+  for (std::size_t i = 0; i < system.size; ++i) explained += solution[i] * system.right[i];
+  // Sum of w t^2 is the number of points.
+  return static_cast<double>(sizes_.size()) - explained;
+}
+
+}  // namespace moecal::calibration
