@@ -70,7 +70,7 @@ Environment Collector::environment(const Card& card, int devices_per_node) const
 
 void Collector::take(Observation observation, const Environment& environment, const Card& card) {
   refuse_no_time(observation);
-  if (observation.outcome == Outcome::measured)
+  if (!observation.samples_s.empty())
     if (const auto problem = why_impossible(card, observation); !problem.empty())
       throw InvalidInput{problem};
   observation.environment_id = environment.id();

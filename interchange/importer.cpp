@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "interchange/importer.hpp"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "core/hash.hpp"
@@ -11,6 +12,7 @@
 #include "interchange/import_cutlass.hpp"
 #include "interchange/import_deepgemm.hpp"
 #include "interchange/import_nccl_tests.hpp"
+#include "interchange/import_nccl_tests_json.hpp"
 #include "interchange/import_torch_gemm.hpp"
 
 namespace moecal::interchange {
@@ -53,11 +55,12 @@ Imported import(ForeignFile file, const ImportOptions& options) {
 
 const std::vector<Format>& formats() {
   static const std::vector<Format> kFormats{
-      nccl_tests_format(),      //
-      aiconfigurator_format(),  //
-      cutlass_format(),         //
-      deepgemm_format(),        //
-      torch_gemm_format(),      //
+      nccl_tests_json_format(),  //
+      nccl_tests_format(),       //
+      aiconfigurator_format(),   //
+      cutlass_format(),          //
+      deepgemm_format(),         //
+      torch_gemm_format(),       //
   };
   return kFormats;
 }
@@ -65,8 +68,9 @@ const std::vector<Format>& formats() {
 std::string list_of_formats() {
   std::string list;
   for (const auto& format : formats())
-    list +=
-        "  " + format.name + std::string(16 - format.name.size(), ' ') + format.description + "\n";
+    list += "  " + format.name +
+            std::string(16 - std::min<std::size_t>(15, format.name.size()), ' ') +
+            format.description + "\n";
   return list;
 }
 

@@ -17,7 +17,8 @@ struct Layout {
 };
 
 // Of two that agree equally well the earlier wins: a root of 0 could pass for a time of 0.
-constexpr std::array<Layout, 10> kLayouts{{{1, 9, 5, 1},
+constexpr std::array<Layout, 11> kLayouts{{{1, 17, 9, 1},  // with -I: least, most, p99, cv% each
+                                           {1, 9, 5, 1},
                                            {1, 8, 5, 1},  // the last #wrong was cut off
                                            {0, 8, 4, 1},
                                            {1, 7, 4, 0},
@@ -44,20 +45,7 @@ std::optional<NcclTiming> timing_at(const std::vector<std::string>& fields, std:
   const auto busbw = printed_number(fields[at + 2]);
   if (!time || !algbw || !busbw) return std::nullopt;
   const bool present = has_wrong && at + 3 < fields.size();
-  return NcclTiming{*time, *algbw, *busbw, present ? fields[at + 3] : "", ""};
-}
-
-/// True if the printed rate is size over time, as far as the digits printed can say.
-bool rate_agrees(std::int64_t bytes, const NcclTiming& timing) {
-  const auto gigabytes_per_second = [bytes](double us) {
-    return static_cast<double>(bytes) / us / 1e3;
-  };
-  const double slack = 1e-9 + 1e-6 * timing.algbw.value;
-  if (!(timing.microseconds.hi() > 0)) return false;
-  const double least = gigabytes_per_second(timing.microseconds.hi());
-  const double most =
-      timing.microseconds.lo() > 0 ? gigabytes_per_second(timing.microseconds.lo()) : 1e300;
-  return timing.algbw.hi() + slack >= least && timing.algbw.lo() - slack <= most;
+  return NcclTiming{*time, *algbw, *busbw, present ? fields[at + 3] : "", "", {}};
 }
 
 /// Columns after the last #wrong (a later release's) are passed over; none between are.
@@ -85,11 +73,24 @@ std::vector<NcclTiming> timings_of(const Layout& layout, const std::vector<std::
   if (const auto second = timing_at(fields, layout.second, layout.wrong == 1))
     timings.push_back(*second);
   else if (fields[layout.second] != "N/A")  // N/A: the operation has no in-place form
-    timings.push_back({{}, {}, {}, "", "time, algbw or busbw is '" + fields[layout.second] + "'"});
+    timings.push_back(
+        {{}, {}, {}, "", "time, algbw or busbw is '" + fields[layout.second] + "'", {}});
   return timings;
 }
 
 }  // namespace
+
+bool rate_agrees(std::int64_t bytes, const NcclTiming& timing) {
+  const auto gigabytes_per_second = [bytes](double us) {
+    return static_cast<double>(bytes) / us / 1e3;
+  };
+  const double slack = 1e-9 + 1e-6 * timing.algbw.value;
+  if (!(timing.microseconds.hi() > 0)) return false;
+  const double least = gigabytes_per_second(timing.microseconds.hi());
+  const double most =
+      timing.microseconds.lo() > 0 ? gigabytes_per_second(timing.microseconds.lo()) : 1e300;
+  return timing.algbw.hi() + slack >= least && timing.algbw.lo() - slack <= most;
+}
 
 void interpret_nccl_fields(const std::vector<std::string>& fields, NcclRow& row) {
   row.timings.clear();

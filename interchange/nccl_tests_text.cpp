@@ -13,6 +13,7 @@ namespace {
 
 // No line of nccl-tests comes near this; std::regex recurses on long ones.
 constexpr std::size_t kLongestLine = 2000;
+constexpr std::size_t kMostFields = 17;  // after the type, with -I
 
 /// Replaces what a launcher puts before each piece of output: "0:" (srun --label),
 /// "[1,0]<stdout>:" (mpirun --tag-output), "[0]" (mpich), also in the middle of a line.
@@ -128,7 +129,8 @@ class TextReader {
   /// A line that holds nothing but the next numbers of the row begun above.
   bool continue_row(const std::vector<std::string>& words) {
     const auto fields = leading_fields(words, 0);
-    if (!row_ || fields.size() < 3 || row_->fields.size() + fields.size() > 9) return false;
+    if (!row_ || fields.size() < 3 || row_->fields.size() + fields.size() > kMostFields)
+      return false;
     row_->fields.insert(row_->fields.end(), fields.begin(), fields.end());
     return true;
   }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -19,14 +20,18 @@ struct NcclTiming {
   PrintedNumber busbw;  // GB/s, decimal
   std::string wrong;    // as printed: a count, "N/A", an error like 4e-07 (old), or empty
   std::string problem;  // why this measurement is none; empty if it is one
+  std::vector<double> samples_us;  // each iteration by itself, where that was recorded
+  int skipped = 0;                 // iterations before those that do not count
 };
 
 struct NcclRow {
   int line = 0;
+  std::string place;  // "results[3]: ", where the line does not say which row this is
   std::int64_t bytes = 0;
   std::string type;
   std::string redop;                // empty where the column is missing or blank
   std::vector<NcclTiming> timings;  // out-of-place, then in-place
+  std::optional<int> iterations;    // where the row says how many it took
   std::string problem;              // why the row cannot be used; empty if it can
 };
 
@@ -49,12 +54,16 @@ struct NcclTable {
   std::string library_version;
   std::optional<int> threads, gpus_per_thread, warmup, iterations, graph_launches;
   std::optional<int> launched_processes, launched_nodes;  // of an mpirun or srun line
+  std::map<std::string, std::string> settings;            // NCCL_* variables
   bool cpu_time = false;                                  // option -C: not the collective's time
 };
 
 /// The runs in the text that have rows. Launcher prefixes, interleaved output, rows split over
 /// lines and unknown text between are taken in stride.
 [[nodiscard]] std::vector<NcclTable> read_nccl_tests_text(const std::string& text);
+
+/// True if the printed rate is size over time, as far as the digits printed can say.
+[[nodiscard]] bool rate_agrees(std::int64_t bytes, const NcclTiming& timing);
 
 /// The fields after the type, read as the layout in which the rates agree best with the size: with
 /// or without a root, one measurement or two, with or without a #wrong column. For tests.
