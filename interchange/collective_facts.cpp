@@ -6,6 +6,8 @@
 #include <array>
 #include <cctype>
 #include <map>
+#include <regex>
+#include <set>
 
 #include "core/error.hpp"
 
@@ -70,6 +72,17 @@ std::string collective_word(std::string_view foreign) {
   const auto found = std::find_if(kCollectives.begin(), kCollectives.end(),
                                   [&](const auto& facts) { return facts.letters == letters; });
   return found == kCollectives.end() ? "" : std::string{found->word};
+}
+
+std::string collective_named_in(const std::string& file_name) {
+  static const std::regex kName{
+      "(all[-_]?reduce|all[-_]?gather|reduce[-_]?scatter|all[-_]?to[-_]?all|broadcast|send[-_]?"
+      "recv)",
+      std::regex::icase};
+  std::set<std::string> found;
+  for (std::sregex_iterator at{file_name.begin(), file_name.end(), kName}, end; at != end; ++at)
+    found.insert(collective_word((*at)[1].str()));
+  return found.size() == 1 ? *found.begin() : "";
 }
 
 std::optional<std::string> dtype_word(std::string_view nccl_type) {

@@ -17,6 +17,10 @@ namespace moecal::interchange {
 /// "alltoall", "all-to-all", "AllToAll" -> all_to_all. Empty if it is no collective of moecal's.
 [[nodiscard]] std::string collective_word(std::string_view foreign);
 
+/// The one collective a file name holds: all_reduce of "b200-allreduce.txt". Empty if it holds none
+/// or several.
+[[nodiscard]] std::string collective_named_in(const std::string& file_name);
+
 /// "float" -> f32, "half" -> f16. Nothing if moecal has no word for the type.
 [[nodiscard]] std::optional<std::string> dtype_word(std::string_view nccl_type);
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <map>
-#include <regex>
 #include <set>
 
 #include "interchange/collective_facts.hpp"
@@ -82,10 +81,10 @@ Launch launch_of_devices(const NcclTable& table) {
 
 std::optional<Launch> launch_of_command(const NcclTable& table) {
   if (!table.launched_processes) return std::nullopt;
-  Launch launch;
-  launch.known_from = "the launch command";
-  launch.ranks.group =
-      *table.launched_processes * table.threads.value_or(1) * table.gpus_per_thread.value_or(1);
+  const auto ranks = static_cast<double>(*table.launched_processes) * table.threads.value_or(1) *
+                     table.gpus_per_thread.value_or(1);
+  if (ranks > kMostRanks) return std::nullopt;
+  auto launch = launch_of(static_cast<int>(ranks), "the launch command");
   launch.ranks.nodes = table.launched_nodes.value_or(1);
   launch.nodes_known = table.launched_nodes.has_value();
   return launch;
@@ -104,26 +103,6 @@ std::optional<Launch> launch_of_rates(const NcclTable& table, const std::string&
   }
   if (launch.ranks.group == 0) return std::nullopt;
   return launch;
-}
-
-std::optional<Launch> launch_of_options(const ImportOptions& options) {
-  if (!options.ranks) return std::nullopt;
-  Launch launch;
-  launch.known_from = "--ranks";
-  launch.ranks.group = *options.ranks;
-  return launch;
-}
-
-/// The one collective a file name holds: all_reduce of "b200-allreduce.txt".
-std::string named_in(const std::string& file_name) {
-  static const std::regex kName{
-      "(all[-_]?reduce|all[-_]?gather|reduce[-_]?scatter|all[-_]?to[-_]?all|broadcast|send[-_]?"
-      "recv)",
-      std::regex::icase};
-  std::set<std::string> found;
-  for (std::sregex_iterator at{file_name.begin(), file_name.end(), kName}, end; at != end; ++at)
-    found.insert(collective_word((*at)[1].str()));
-  return found.size() == 1 ? *found.begin() : "";
 }
 
 /// Only all_reduce moves more than its size, and only the two reductions print one.
@@ -170,21 +149,6 @@ std::string why_mixed(const NcclTable& table, const ImportOptions& options) {
   return "";
 }
 
-void complete(Launch& launch, const Card& card, const ImportOptions& options) {
-  auto& ranks = launch.ranks;
-  const int per_node = launch.devices_per_node > 0 ? launch.devices_per_node
-                       : card.devices_per_node     ? card.devices_per_node->value
-                                                   : ranks.group;
-  const int needed = (ranks.group + per_node - 1) / per_node;
-  launch.nodes_assumed = !launch.nodes_known && !options.nodes;
-  ranks.nodes =
-      options.nodes.value_or(launch.nodes_known ? ranks.nodes : std::max(needed, ranks.nodes));
-  ranks.world = std::max(ranks.world, ranks.group);
-  ranks.tier = ranks.nodes > 1 ? "inter" : "intra";
-  if (launch.devices_per_node == 0)
-    launch.devices_per_node = (ranks.group + ranks.nodes - 1) / ranks.nodes;
-}
-
 OperationAnswer find_operation(const NcclTable& table, const std::string& file_name,
                                const ImportOptions& options) {
   const auto answer = [](const std::string& foreign, const char* from) {
@@ -194,7 +158,8 @@ OperationAnswer find_operation(const NcclTable& table, const std::string& file_n
   if (!table.header_operation.empty()) return answer(table.header_operation, "the header");
   if (!table.command_operation.empty()) return answer(table.command_operation, "the command line");
   if (table.named.size() == 1) return answer(*table.named.begin(), "the text");
-  if (const auto word = named_in(file_name); !word.empty()) return answer(word, "the file name");
+  if (const auto word = collective_named_in(file_name); !word.empty())
+    return answer(word, "the file name");
   const auto launch = find_launch(table, "", options);
   return {operation_of_columns(table, launch ? launch->ranks.group : 0), "", "busbw / algbw"};
 }

@@ -4,9 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "core/card.hpp"
-#include "core/point.hpp"
 #include "interchange/importer.hpp"
+#include "interchange/launch.hpp"
 #include "interchange/nccl_tests_text.hpp"
 
 /// Which collective a run of nccl-tests timed, and over which ranks: its rows do not say.
@@ -23,15 +22,6 @@ struct FactorRange {
 /// busbw over size/time: the time is printed with more digits than algbw is.
 [[nodiscard]] FactorRange factor_range(std::int64_t bytes, const NcclTiming& timing);
 
-/// Which ranks took part, and how that is known.
-struct Launch {
-  Ranks ranks;
-  int devices_per_node = 0;  // 0: not said
-  std::string known_from;
-  bool nodes_known = false;    // ranks.nodes is what the file says
-  bool nodes_assumed = false;  // as few as the ranks fit on
-};
-
 /// The ranks of a run's group, from the user, the device lines, the launch command or the one
 /// number that explains every row's busbw; nothing if none of them tells.
 [[nodiscard]] std::optional<Launch> find_launch(const NcclTable& table,
@@ -41,9 +31,6 @@ struct Launch {
 /// A sentence if the device lines are of several runs at once, which their ranks' number and rows
 /// then do not describe; empty if they are not, or the user gives the ranks.
 [[nodiscard]] std::string why_mixed(const NcclTable& table, const ImportOptions& options);
-
-/// Fills in nodes, world and tier where only the number of ranks is known.
-void complete(Launch& launch, const Card& card, const ImportOptions& options);
 
 /// The operation of a run, or what is missing to know it.
 struct OperationAnswer {

@@ -4,31 +4,15 @@
 
 #include <cctype>
 #include <regex>
-#include <sstream>
 
 #include "interchange/collective_facts.hpp"
+#include "interchange/launch.hpp"
+#include "interchange/text_search.hpp"
 
 namespace moecal::interchange {
 namespace {
 
-// No line of nccl-tests comes near this; std::regex recurses on long ones.
-constexpr std::size_t kLongestLine = 2000;
 constexpr std::size_t kMostFields = 17;  // after the type, with -I
-
-/// Replaces what a launcher puts before each piece of output: "0:" (srun --label),
-/// "[1,0]<stdout>:" (mpirun --tag-output), "[0]" (mpich), also in the middle of a line.
-std::string without_prefixes(const std::string& line) {
-  static const std::regex kTag{R"(\[\d+(,\d+)?\](<std(out|err)>:)?)"};
-  static const std::regex kLabel{R"(^\s*\d+:(?=\s))"};
-  return std::regex_replace(std::regex_replace(line, kTag, " "), kLabel, " ");
-}
-
-std::vector<std::string> words_of(const std::string& text) {
-  std::istringstream stream{text};
-  std::vector<std::string> words;
-  for (std::string word; stream >> word;) words.push_back(word);
-  return words;
-}
 
 /// The fields a piece of a row starts with: numbers and their stand-ins, up to the first other
 /// word, which may be glued to the last of them ("0node7:12:34 [0] NCCL INFO").
@@ -83,17 +67,11 @@ std::optional<RowStart> row_start(const std::vector<std::string>& words, int lin
   return std::nullopt;
 }
 
-std::optional<int> option_value(const std::string& text, const std::string& pattern) {
-  std::smatch match;
-  if (!std::regex_search(text, match, std::regex{pattern})) return std::nullopt;
-  return std::stoi(match[1]);
-}
-
 /// Reads the text line by line; holds the run being read and the row not yet complete.
 class TextReader {
  public:
   void take_line(const std::string& raw, int number) {
-    const auto line = without_prefixes(raw.substr(0, kLongestLine));
+    const auto line = without_prefixes(raw);
     const auto words = words_of(line);
     if (auto start = row_start(words, number)) {
       finish_row();
@@ -201,9 +179,9 @@ class TextReader {
 
   static void take_device(const std::string& line, NcclTable& table) {
     static const std::regex kDevice{
-        R"(#?\s*Rank\s+(\d+)\s+(?:Group\s+(\d+)\s+)?Pid\s+(\d+)\s+(?:on\s+(\S+)\s+)?device\s+(\d+)\s+\[[^\]]*\]\s*(.*?)\s*$)"};
+        R"(#?\s*Rank\s+(\d{1,8})\s+(?:Group\s+(\d{1,8})\s+)?Pid\s+(\d{1,8})\s+(?:on\s+(\S+)\s+)?device\s+(\d{1,8})\s+\[[^\]]*\]\s*(.*?)\s*$)"};
     static const std::regex kBareDevice{
-        R"(#?\s*Rank\s+(\d+)\s+(?:Group\s+(\d+)\s+)?Pid\s+(\d+)\s+(?:on\s+(\S+)\s+)?device\s+(\d+)\s+(.*?)\s*$)"};
+        R"(#?\s*Rank\s+(\d{1,8})\s+(?:Group\s+(\d{1,8})\s+)?Pid\s+(\d{1,8})\s+(?:on\s+(\S+)\s+)?device\s+(\d{1,8})\s+(.*?)\s*$)"};
     if (!contains(line, "Rank") || !contains(line, "device")) return;
     std::smatch m;
     if (!std::regex_search(line, m, kDevice) && !std::regex_search(line, m, kBareDevice)) return;
@@ -213,7 +191,7 @@ class TextReader {
 
   static void take_library(const std::string& line, NcclTable& table) {
     static const std::regex kVersion{R"(\b([NR]CCL)(?: version)?[ :=]+v?(\d+\.\d+(?:\.\d+)?))"};
-    static const std::regex kCode{R"(nccl-library=(\d+)(\d\d)(\d\d)\b)"};
+    static const std::regex kCode{R"(nccl-library=(\d{1,4})(\d\d)(\d\d)\b)"};
     std::smatch match;
     if (contains(line, "rccl-tests")) table.library_name = "rccl";
     if (contains(line, "CCL") && std::regex_search(line, match, kVersion)) {
@@ -236,34 +214,10 @@ class TextReader {
     table.graph_launches = option_value(line, R"(graph: (\d+))");
   }
 
-  /// An mpirun or srun line: its own options end where the benchmark's name begins.
   static void take_launcher(const std::string& line, NcclTable& table) {
-    static const std::regex kLauncher{R"(\b(mpirun|mpiexec|srun)[^ ]* (.*))"};
-    std::smatch match;
-    if (!contains(line, "mpirun") && !contains(line, "mpiexec") && !contains(line, "srun")) return;
-    if (!std::regex_search(line, match, kLauncher)) return;
-    const std::string options = " " + match[2].str().substr(0, match[2].str().find("_perf"));
-    table.launched_processes = option_value(options, R"( (?:-np|--np|-n|--ntasks)[= ]?(\d+))");
-    if (match[1] == "srun")
-      take_srun(options, table);
-    else
-      take_mpirun(options, table);
-  }
-
-  static void take_srun(const std::string& options, NcclTable& table) {
-    table.launched_nodes = option_value(options, R"( (?:--nodes[= ]|-N ?)(\d+))");
-    const auto per_node = option_value(options, R"( --ntasks-per-node[= ](\d+))");
-    if (!table.launched_processes && per_node && table.launched_nodes)
-      table.launched_processes = *per_node * *table.launched_nodes;
-  }
-
-  /// What srun calls nodes with -N, Open MPI calls processes per node.
-  static void take_mpirun(const std::string& options, NcclTable& table) {
-    auto per_node = option_value(options, R"( --?(?:N|npernode|ppn|perhost)[= ](\d+))");
-    if (!per_node) per_node = option_value(options, R"( --?map-by[= ]ppr:(\d+):node)");
-    if (!per_node && contains(options, " -pernode ")) per_node = 1;
-    if (table.launched_processes && per_node && *per_node > 0)
-      table.launched_nodes = (*table.launched_processes + *per_node - 1) / *per_node;
+    const auto launch = read_launch_line(line);
+    if (launch.processes) table.launched_processes = launch.processes;
+    if (launch.nodes) table.launched_nodes = launch.nodes;
   }
 
   std::vector<NcclTable> tables_;
@@ -276,18 +230,7 @@ class TextReader {
 
 std::vector<NcclTable> read_nccl_tests_text(const std::string& text) {
   TextReader reader;
-  std::istringstream stream{text};
-  std::string line, continued;  // by a backslash, as commands are
-  for (int number = 1; std::getline(stream, line); ++number) {
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    continued += line;
-    if (!continued.empty() && continued.back() == '\\') {
-      continued.back() = ' ';
-      continue;
-    }
-    reader.take_line(continued, number);
-    continued.clear();
-  }
+  for (const auto& line : lines_of(text)) reader.take_line(line.text, line.number);
   return reader.finish();
 }
 

@@ -1,0 +1,74 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "interchange/launch.hpp"
+
+#include <algorithm>
+#include <regex>
+
+#include "interchange/text_search.hpp"
+
+namespace moecal::interchange {
+namespace {
+
+/// What srun calls nodes with -N, Open MPI calls processes per node.
+LaunchLine read_mpirun(const std::string& options, std::optional<int> processes) {
+  auto per_node = option_value(options, R"( --?(?:N|npernode|ppn|perhost)[= ](\d+))");
+  if (!per_node) per_node = option_value(options, R"( --?map-by[= ]ppr:(\d+):node)");
+  if (!per_node && options.find(" -pernode ") != std::string::npos) per_node = 1;
+  LaunchLine launch{processes, {}};
+  if (processes && per_node && *per_node > 0)
+    launch.nodes = (*processes + *per_node - 1) / *per_node;
+  return launch;
+}
+
+LaunchLine read_srun(const std::string& options, std::optional<int> processes) {
+  LaunchLine launch{processes, option_value(options, R"( (?:--nodes[= ]|-N ?)(\d+))")};
+  const auto per_node = option_value(options, R"( --ntasks-per-node[= ](\d+))");
+  if (!processes && per_node && launch.nodes) launch.processes = *per_node * *launch.nodes;
+  return launch;
+}
+
+}  // namespace
+
+std::optional<Launch> launch_of_options(const ImportOptions& options) {
+  if (!options.ranks) return std::nullopt;
+  Launch launch;
+  launch.known_from = "--ranks";
+  launch.ranks.group = *options.ranks;
+  return launch;
+}
+
+Launch launch_of(int ranks, const std::string& known_from) {
+  Launch launch;
+  launch.known_from = known_from;
+  launch.ranks.group = ranks;
+  return launch;
+}
+
+LaunchLine read_launch_line(const std::string& line) {
+  static const std::regex kLauncher{R"(\b(mpirun|mpiexec|srun)[^ ]* (.*))"};
+  std::smatch match;
+  const auto holds = [&line](const char* word) { return line.find(word) != std::string::npos; };
+  if (!holds("mpirun") && !holds("mpiexec") && !holds("srun")) return {};
+  if (!std::regex_search(line, match, kLauncher)) return {};
+  const std::string options = " " + match[2].str().substr(0, match[2].str().find("_perf"));
+  const auto processes = option_value(options, R"( (?:-np|--np|-n|--ntasks)[= ]?(\d+))");
+  return match[1] == "srun" ? read_srun(options, processes) : read_mpirun(options, processes);
+}
+
+void complete(Launch& launch, const Card& card, const ImportOptions& options) {
+  auto& ranks = launch.ranks;
+  const int per_node = launch.devices_per_node > 0 ? launch.devices_per_node
+                       : card.devices_per_node     ? card.devices_per_node->value
+                                                   : ranks.group;
+  const int needed = (ranks.group + per_node - 1) / per_node;
+  launch.nodes_assumed = !launch.nodes_known && !options.nodes;
+  ranks.nodes =
+      options.nodes.value_or(launch.nodes_known ? ranks.nodes : std::max(needed, ranks.nodes));
+  ranks.world = std::max(ranks.world, ranks.group);
+  ranks.tier = ranks.nodes > 1 ? "inter" : "intra";
+  if (launch.devices_per_node == 0)
+    launch.devices_per_node = (ranks.group + ranks.nodes - 1) / ranks.nodes;
+}
+
+}  // namespace moecal::interchange
