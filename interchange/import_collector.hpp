@@ -30,6 +30,8 @@ class Collector {
       refuse(line, error.what());
     }
   }
+  /// Counts a row of which the caller itself says what becomes.
+  void count_row() { ++imported_.rows_read; }
   /// A row counted by row(), or by none, that is not believed.
   void refuse(int line, const std::string& reason);
   /// A row that is sound, but for which moecal has no word: "dtype nvfp4".

@@ -18,7 +18,7 @@ std::string fixture(const std::string& name) {
 }
 
 TEST(NcclTestsJson, IterationsTimedAloneAreTheSamples) {
-  const auto imported = import_fixture("nccl_tests_v4.json");
+  const auto imported = import_fixture("nccl-tests-json/v4.json");
   EXPECT_EQ(imported.format, "nccl-tests-json");
   EXPECT_EQ(imported.rows_read, 3);
   ASSERT_EQ(imported.observations.size(), 6u) << testing::PrintToString(reasons(imported));
@@ -35,7 +35,7 @@ TEST(NcclTestsJson, IterationsTimedAloneAreTheSamples) {
 }
 
 TEST(NcclTestsJson, DevicesThatTheFileLeavesOutAreCounted) {
-  const auto imported = import_fixture("nccl_tests_v4.json");
+  const auto imported = import_fixture("nccl-tests-json/v4.json");
   const auto& ranks = imported.observations.at(0).ranks;
   EXPECT_EQ(ranks.group, 8);  // two processes of four GPUs, of which one each is listed
   EXPECT_EQ(ranks.nodes, 2);
@@ -46,13 +46,13 @@ TEST(NcclTestsJson, DevicesThatTheFileLeavesOutAreCounted) {
 }
 
 TEST(NcclTestsJson, WrongResultsAreFailedObservations) {
-  const auto imported = import_fixture("nccl_tests_v4.json");
+  const auto imported = import_fixture("nccl-tests-json/v4.json");
   EXPECT_EQ(imported.observations.at(4).outcome, Outcome::failed);
   EXPECT_THAT(imported.observations.at(4).reason, HasSubstr("2 of the results were wrong"));
 }
 
 TEST(NcclTestsJson, NumbersThatAreNoneAreRefusedWithRowAndField) {
-  const auto imported = import_fixture("nccl_tests_v3_no_end.json");
+  const auto imported = import_fixture("nccl-tests-json/v3_no_end.json");
   EXPECT_EQ(imported.rows_read, 4);
   EXPECT_THAT(reasons(imported),
               ElementsAre("65: results[1]: time is 'nan'", "86: results[2]: alg_bw is 'inf'",
@@ -64,7 +64,7 @@ TEST(NcclTestsJson, NumbersThatAreNoneAreRefusedWithRowAndField) {
 }
 
 TEST(NcclTestsJson, ARunThatWasKilledKeepsItsWholeRows) {
-  const auto text = fixture("nccl_tests_v4.json");
+  const auto text = fixture("nccl-tests-json/v4.json");
   const auto in_the_second_row = text.find("2097152", text.find("results")) + 20;
   const auto imported = import_log(text.substr(0, in_the_second_row));
   EXPECT_EQ(imported.rows_read, 2);
@@ -75,7 +75,7 @@ TEST(NcclTestsJson, ARunThatWasKilledKeepsItsWholeRows) {
 
 /// Wherever the file is cut, rows are taken or refused, or the whole file is: nothing else happens.
 TEST(NcclTestsJson, NoCutIsTakenForMoreThanItHolds) {
-  const auto text = fixture("nccl_tests_v4.json");
+  const auto text = fixture("nccl-tests-json/v4.json");
   for (std::size_t length = 1; length < text.size(); length += 7) {
     try {
       const auto imported = import_log(text.substr(0, length));
@@ -88,7 +88,7 @@ TEST(NcclTestsJson, NoCutIsTakenForMoreThanItHolds) {
 }
 
 std::string changed(const std::string& from, const std::string& to) {
-  auto text = fixture("nccl_tests_v4.json");
+  auto text = fixture("nccl-tests-json/v4.json");
   const auto at = text.find(from);
   EXPECT_NE(at, std::string::npos) << from;
   return text.replace(at, from.size(), to);

@@ -230,7 +230,7 @@ class TextReader {
 
 std::vector<NcclTable> read_nccl_tests_text(const std::string& text) {
   TextReader reader;
-  for (const auto& line : lines_of(text)) reader.take_line(line.text, line.number);
+  for (const auto& line : numbered_lines(text)) reader.take_line(line.text, line.number);
   return reader.finish();
 }
 

@@ -6,21 +6,17 @@
 #include <regex>
 #include <sstream>
 
+#include "interchange/text_lines.hpp"
+
 namespace moecal::interchange {
 namespace {
 
 // No line of a table comes near this; std::regex recurses on long ones.
 constexpr std::size_t kLongestLine = 2000;
 
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
-}
-
 }  // namespace
 
-std::vector<TextLine> lines_of(const std::string& text) {
+std::vector<TextLine> numbered_lines(const std::string& text) {
   std::vector<TextLine> lines;
   std::istringstream stream{text};
   std::string line, continued;

@@ -17,7 +17,7 @@ struct TextLine {
 
 /// The lines, without their ends and without what is past any sensible length. A line ended with a
 /// backslash is one with the next, as commands are.
-[[nodiscard]] std::vector<TextLine> lines_of(const std::string& text);
+[[nodiscard]] std::vector<TextLine> numbered_lines(const std::string& text);
 
 /// Replaces what a launcher puts before each piece of output: "0:" (srun --label),
 /// "[1,0]<stdout>:" (mpirun --tag-output), "[0]" (mpich), also in the middle of a line.
