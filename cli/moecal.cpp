@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
   moecal::cli::add_predict(app);
   moecal::cli::add_check(app);
   moecal::cli::add_evaluate(app);
+  moecal::cli::add_suggest(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {

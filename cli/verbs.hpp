@@ -16,5 +16,6 @@ void add_predict(CLI::App& app);
 void add_check(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_import(CLI::App& app);
+void add_suggest(CLI::App& app);
 
 }  // namespace moecal::cli

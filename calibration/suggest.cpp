@@ -1,0 +1,317 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/suggest.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "calibration/gaussian_process.hpp"
+#include "calibration/similarity.hpp"
+#include "core/error.hpp"
+
+namespace moecal::calibration {
+namespace {
+
+constexpr double kNormal95 = 1.6448536269514722;
+/// Known points that take part: those most like the wishes. The rest says little beyond them, and
+/// time grows with the cube.
+constexpr std::size_t kMostKnown = 500;
+/// Times that grow this much more than sizes do show a switch, not noise.
+constexpr double kStep = 1.2;
+
+/// A measured neighbourhood that hides a switch.
+struct Gap {
+  double from = 0, to = 0;  // sizes, both measured
+  double variance = 0;      // of log time between them
+};
+
+struct Curve {
+  const Series* series = nullptr;
+  std::vector<Gap> gaps;
+};
+
+std::vector<Gap> gaps_of(const Series& series) {
+  std::vector<Gap> gaps;
+  if (series.family != Family::transfer) return gaps;
+  for (std::size_t i = 0; i + 1 < series.points.size(); ++i) {
+    const auto &a = series.points[i], &b = series.points[i + 1];
+    const double step = (b.seconds / a.seconds) / (b.inputs.size / a.inputs.size);
+    if (step > kStep && b.inputs.size > 1.5 * a.inputs.size)
+      gaps.push_back({a.inputs.size, b.inputs.size, std::pow(std::log(step) / 2, 2)});
+  }
+  return gaps;
+}
+
+/// What a wish or a candidate comes to on the chosen machine.
+struct Call {
+  Place place;
+  Point point;
+  Dtypes dtypes;
+  Ranks ranks;
+  RoutingSpec routing;
+  bool routed = false;
+  const Curve* curve = nullptr;  // measured under the same conditions
+  const Gap* gap = nullptr;      // of that curve, around the point
+};
+
+bool answers(const Series& series, const Query& query) {
+  const auto& c = series.conditions;
+  return series.operation == query.operation && c.group == query.group && c.tier == query.tier &&
+         (query.dtype.empty() || c.dtype == query.dtype) &&
+         (query.placement.empty() || c.placement == query.placement) &&
+         (query.implementation.empty() || c.implementation == query.implementation) &&
+         (query.scale_mode.empty() || c.scale_mode == query.scale_mode) &&
+         (query.cache.empty() || c.cache == query.cache);
+}
+
+/// The types that go with an operand's, where nothing measured says so.
+Dtypes dtypes_for(const std::string& operation, const std::string& dtype) {
+  const std::string a = dtype.empty() ? "bf16" : dtype;
+  if (is_collective(operation)) return {a, "", a, "", "", ""};
+  if (operation == "topk_gate") return {"f32", "", "f32", "", "", ""};
+  if (operation == "memory_copy") return {"uint8", "", "uint8", "", "", ""};
+  if (operation != "expert_gemm" && operation != "grouped_gemm") return {a, "", a, "", "", ""};
+  if (a == "int8") return {a, a, "int32", "int32", "none", "TN"};
+  if (a.starts_with("fp8")) return {a, a, "bf16", "f32", "tensor", "TN"};
+  return {a, a, a, "f32", "none", "TN"};
+}
+
+const Gap* gap_around(const Curve* curve, double size) {
+  if (curve == nullptr) return nullptr;
+  for (const auto& gap : curve->gaps)
+    if (size > gap.from && size < gap.to) return &gap;
+  return nullptr;
+}
+
+class Machine {
+ public:
+  explicit Machine(const GroupedObservations& grouped) {
+    for (const auto& series : grouped.series) curves_.push_back({&series, gaps_of(series)});
+  }
+
+  [[nodiscard]] Call call(const Query& query) const {
+    Call call;
+    call.point = query.point;
+    call.ranks = {query.group,
+                  query.group,
+                  query.placement.empty() ? "contiguous" : query.placement,
+                  1,
+                  query.tier == "inter" ? 2 : 1,
+                  query.tier};
+    call.curve = curve_of(query);
+    call.place.operation = query.operation;
+    if (call.curve != nullptr) {
+      call.dtypes = call.curve->series->dtypes;
+      call.place.conditions = call.curve->series->conditions;
+    } else {
+      call.dtypes = dtypes_for(query.operation, query.dtype);
+      call.place.conditions.dtype = call.dtypes.a;
+      call.place.conditions.group = query.group;
+      call.place.conditions.tier = query.tier;
+    }
+    const auto& routing = call.place.conditions.routing;
+    call.routed = !routing.distribution.empty();
+    if (call.routed)
+      call.routing = {routing.distribution, 1, routing.exponent, routing.capacity_factor};
+    place(call);
+    return call;
+  }
+
+  /// The same call at another size.
+  [[nodiscard]] static Call at(Call call, std::int64_t bytes) {
+    call.point = {{"bytes", bytes}};
+    place(call);
+    return call;
+  }
+
+  [[nodiscard]] std::vector<Place> known() const {
+    std::vector<Place> places;
+    for (const auto& curve : curves_)
+      for (const auto& point : curve.series->points)
+        places.push_back({curve.series->operation, curve.series->conditions, curve.series->family,
+                          point.inputs});
+    return places;
+  }
+
+ private:
+  static void place(Call& call) {
+    call.place.family = family_of(call.place.operation, call.point);
+    call.place.inputs = inputs_of(call.place.operation, call.point, call.dtypes);
+    call.gap = gap_around(call.curve, call.place.inputs.size);
+  }
+
+  [[nodiscard]] const Curve* curve_of(const Query& query) const {
+    const Curve* found = nullptr;
+    for (const auto& curve : curves_)
+      if (answers(*curve.series, query) &&
+          (found == nullptr || curve.series->points.size() > found->series->points.size()))
+        found = &curve;
+    return found;
+  }
+
+  std::vector<Curve> curves_;
+};
+
+/// Rows of permute hardly depend on it, but a suite has to name one.
+constexpr std::int64_t kExperts = 8;
+
+Query complete(Query query) {
+  if (query.operation == "permute" || query.operation == "unpermute")
+    query.point.try_emplace("experts", kExperts);
+  return query;
+}
+
+std::string key_of(const Call& call) {
+  std::string key = call.place.operation + "/" + call.dtypes.a + "/" + call.dtypes.scale_mode +
+                    "/" + std::to_string(call.ranks.group) + call.ranks.tier + call.ranks.placement;
+  for (const auto& [name, value] : call.point) key += "/" + name + std::to_string(value);
+  return key;
+}
+
+bool is_measured(const Call& call) {
+  if (call.curve == nullptr) return false;
+  const auto& points = call.curve->series->points;
+  return std::any_of(points.begin(), points.end(), [&](const FitPoint& point) {
+    const auto &a = point.inputs, &b = call.place.inputs;
+    return a.size == b.size && a.bytes == b.bytes && a.n == b.n && a.k == b.k;
+  });
+}
+
+/// Calls by key, each once, with what it counts for.
+struct Weighed {
+  Call call;
+  double weight = 0;
+};
+using Calls = std::map<std::string, Weighed>;
+
+Calls wished_calls(const Machine& machine, std::span<const Wish> wishes) {
+  Calls calls;
+  for (const auto& wish : wishes) {
+    if (wish.query.point.empty()) continue;  // a shape nobody has named
+    auto call = machine.call(complete(wish.query));
+    const auto key = key_of(call);
+    calls.try_emplace(key, Weighed{std::move(call), 0}).first->second.weight += wish.weight;
+  }
+  return calls;
+}
+
+/// The wishes themselves and, of curves over one size, powers of two between them: one point there
+/// may serve several.
+Calls candidates_for(const Calls& wishes) {
+  std::map<std::string, std::pair<std::int64_t, std::int64_t>> ranges;
+  Calls candidates = wishes;
+  for (const auto& [key, wish] : wishes) {
+    if (wish.call.place.family != Family::transfer) continue;
+    const auto bytes = wish.call.point.at("bytes");
+    const auto curve = key_of(Machine::at(wish.call, 0));
+    auto& [least, most] = ranges.try_emplace(curve, bytes, bytes).first->second;
+    least = std::min(least, bytes);
+    most = std::max(most, bytes);
+    for (std::int64_t size = 256; size < most; size *= 2) {
+      if (size <= least) continue;
+      auto call = Machine::at(wish.call, size);
+      auto name = key_of(call);
+      candidates.try_emplace(std::move(name), Weighed{std::move(call), 0});
+    }
+  }
+  std::erase_if(candidates, [](const auto& entry) { return is_measured(entry.second.call); });
+  return candidates;
+}
+
+/// Those that say most about any wish.
+std::vector<Place> most_telling(std::vector<Place> known, const Calls& wishes) {
+  if (known.size() <= kMostKnown) return known;
+  std::vector<std::pair<double, std::size_t>> order;
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    double most = 0;
+    for (const auto& [key, wish] : wishes)
+      most = std::max(most, covariance(known[i], wish.call.place));
+    order.emplace_back(-most, i);
+  }
+  std::sort(order.begin(), order.end());
+  std::vector<Place> kept;
+  for (std::size_t i = 0; i < kMostKnown; ++i) kept.push_back(known[order[i].second]);
+  return kept;
+}
+
+/// Everything a design problem numbers, in its order.
+struct Numbered {
+  std::vector<Place> places;
+  std::vector<const Gap*> gaps;
+  void add(const Place& place, const Gap* gap) {
+    places.push_back(place);
+    gaps.push_back(gap);
+  }
+  [[nodiscard]] double covariance(std::size_t i, std::size_t j) const {
+    double sum = calibration::covariance(places[i], places[j]);
+    if (gaps[i] != nullptr && gaps[i] == gaps[j])
+      sum += gaps[i]->variance *
+             std::exp(-std::abs(std::log2(places[i].inputs.size / places[j].inputs.size)) / 2);
+    return sum;
+  }
+};
+
+std::string why(const Call& call) {
+  if (call.curve == nullptr) return "nothing like it is measured";
+  if (call.gap != nullptr)
+    return "the library switches between " +
+           std::to_string(static_cast<std::int64_t>(call.gap->from)) + " and " +
+           std::to_string(static_cast<std::int64_t>(call.gap->to)) + " bytes";
+  const auto& validity = call.curve->series->validity;
+  for (const auto& [name, value] : call.point)
+    if (const auto range = validity.find(name); range != validity.end())
+      if (static_cast<double>(value) < range->second.first ||
+          static_cast<double>(value) > range->second.second)
+        return name + " lies outside what is measured";
+  return "between measured points";
+}
+
+GroupedObservations group(std::span<const ObservationFile> files, const std::string& card) {
+  if (files.empty()) return {};
+  auto grouped = group_observations(files, card);
+  for (const auto& series : grouped.series)
+    if (series.card != grouped.series.front().card)
+      throw InvalidInput{"the observations are of several cards (" + grouped.series.front().card +
+                         ", " + series.card + "): choose one"};
+  return grouped;
+}
+
+Suggestion suggestion_of(const Call& call, double deviation) {
+  return {call.place.operation, call.dtypes,           call.point, call.ranks, call.routing,
+          call.routed,          kNormal95 * deviation, why(call)};
+}
+
+}  // namespace
+
+Suggestions suggest(std::span<const ObservationFile> files, const SuggestRequest& request) {
+  const auto grouped = group(files, request.card);
+  const Machine machine{grouped};
+  const auto wishes = wished_calls(machine, request.wishes);
+  const auto candidates = candidates_for(wishes);
+  Numbered numbered;
+  DesignProblem problem;
+  for (const auto& place : most_telling(machine.known(), wishes)) numbered.add(place, nullptr);
+  problem.known = numbered.places.size();
+  for (const auto& [key, one] : candidates) numbered.add(one.call.place, one.call.gap);
+  problem.candidates = candidates.size();
+  for (const auto& [key, one] : wishes) {
+    numbered.add(one.call.place, one.call.gap);
+    problem.weights.push_back(one.weight);
+  }
+  problem.targets = wishes.size();
+  problem.covariance = [&](std::size_t i, std::size_t j) { return numbered.covariance(i, j); };
+  problem.noise_variance = kMeasurementVariance;
+  const auto designed = design(problem, request.count);
+  Suggestions result{kNormal95 * designed.standard_deviation,
+                     {},
+                     static_cast<int>(wishes.size()),
+                     static_cast<int>(problem.known)};
+  std::vector<const Call*> calls;
+  for (const auto& [key, one] : candidates) calls.push_back(&one.call);
+  for (const auto& choice : designed.choices)
+    result.points.push_back(suggestion_of(*calls[choice.candidate], choice.standard_deviation));
+  return result;
+}
+
+}  // namespace moecal::calibration

@@ -1,0 +1,56 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <span>
+#include <string>
+#include <vector>
+
+#include "calibration/predict.hpp"
+#include "core/observation.hpp"
+
+namespace moecal::calibration {
+
+/// A prediction that somebody wants to be narrow.
+struct Wish {
+  Query query;
+  double weight = 1;
+};
+
+struct SuggestRequest {
+  std::vector<Wish> wishes;
+  std::string card{};      // whose measurements; empty: the only card of the observations
+  std::size_t count = 20;  // points at most
+};
+
+/// A point worth measuring, and how wide the wished predictions are once it and all before it are
+/// measured.
+struct Suggestion {
+  std::string operation;
+  Dtypes dtypes;
+  Point point;
+  Ranks ranks;          // world is the group: who has more ranks measures the same point there
+  RoutingSpec routing;  // where the operation is routed
+  bool routed = false;
+  double half_width = 0;  // weighted mean over the wishes, of log time, 90 %
+  std::string why;        // e.g. "never measured", "a switch lies between 65536 and 131072 bytes"
+};
+
+struct Suggestions {
+  double half_width = 0;  // before any
+  std::vector<Suggestion> points;
+  int wishes = 0;        // distinct ones
+  int known_points = 0;  // measured points that were taken into account
+};
+
+/// Ranks unmeasured points by how much they narrow the wishes, each after those before it. Widths
+/// are those of a Gaussian process (calibration/similarity.hpp): they say which point to take
+/// first, while the interval of a prediction is calibrated by `fit` once it is measured.
+///
+/// Between two measured sizes whose times differ by more than their sizes lies a switch of the
+/// library: what lies there is as uncertain as the step is high, until a size in between is
+/// measured.
+/// @throws InvalidInput if the observations are of several cards and none is chosen.
+[[nodiscard]] Suggestions suggest(std::span<const ObservationFile> files,
+                                  const SuggestRequest& request);
+
+}  // namespace moecal::calibration

@@ -1,0 +1,108 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/suggest.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "calibration/synthetic.hpp"
+#include "core/error.hpp"
+
+namespace moecal::calibration {
+namespace {
+
+using testing::HasSubstr;
+
+Wish all_reduce_of(std::int64_t bytes, int group = 8) {
+  Query query{.operation = "all_reduce", .dtype = "f32", .point = {{"bytes", bytes}}};
+  query.group = group;
+  return {query};
+}
+
+/// 512 B to 16 MiB, doubling; `kept` says which are measured.
+std::vector<ObservationFile> measured(const std::function<bool(std::int64_t)>& kept,
+                                      double step = 1) {
+  std::vector<Observation> seen;
+  for (auto& o :
+       synthetic::curve("all_reduce", 8, 16,
+                        [&](double b) { return (1e-5 + b / 1e10) * (b > 65536 ? step : 1); }, {}))
+    if (kept(o.point.at("bytes"))) seen.push_back(std::move(o));
+  return {synthetic::file(std::move(seen))};
+}
+
+std::vector<std::int64_t> bytes_of(const Suggestions& suggestions) {
+  std::vector<std::int64_t> result;
+  for (const auto& point : suggestions.points) result.push_back(point.point.at("bytes"));
+  return result;
+}
+
+TEST(Suggest, FillsTheHoleThatAWishLiesIn) {
+  const auto files = measured([](std::int64_t b) { return b <= 4096 || b >= (4 << 20); });
+  const auto result = suggest(files, {.wishes = {all_reduce_of(1 << 17)}, .count = 3});
+  ASSERT_FALSE(result.points.empty());
+  EXPECT_EQ(result.points[0].point.at("bytes"), 1 << 17);
+  EXPECT_EQ(result.points[0].why, "between measured points");
+  EXPECT_LT(result.points[0].half_width, result.half_width);
+}
+
+TEST(Suggest, TakesAPointThatServesSeveralWishes) {
+  SuggestRequest request;
+  for (std::int64_t bytes = 1024; bytes <= (16 << 20); bytes *= 2)
+    request.wishes.push_back(all_reduce_of(bytes));
+  request.count = 4;
+  const auto bytes = bytes_of(suggest({}, request));
+  ASSERT_EQ(bytes.size(), 4u);
+  EXPECT_GT(bytes[0], 8 << 10);  // the middle first
+  EXPECT_LT(bytes[0], 4 << 20);
+}
+
+TEST(Suggest, NeverRepeatsWhatIsMeasured) {
+  const auto files = measured([](std::int64_t) { return true; });
+  SuggestRequest request{.wishes = {all_reduce_of(1 << 16), all_reduce_of(1 << 20)}, .count = 10};
+  for (const auto bytes : bytes_of(suggest(files, request)))
+    EXPECT_TRUE((bytes & (bytes - 1)) != 0) << bytes << " was measured";
+}
+
+TEST(Suggest, AsksForAPointWhereTheLibrarySwitches) {
+  const auto sparse = [](std::int64_t b) {
+    return b != (1 << 15) && b != (1 << 18) && b != (1 << 17);
+  };
+  SuggestRequest request;
+  for (int i = 10; i < 24; ++i) request.wishes.push_back(all_reduce_of(std::int64_t{1} << i));
+  request.count = 1;
+  const auto plain = suggest(measured(sparse), request);
+  const auto stepped = suggest(measured(sparse, 5.0), request);
+  ASSERT_EQ(stepped.points.size(), 1u);
+  EXPECT_THAT(stepped.points[0].why, HasSubstr("switches between 65536 and 524288 bytes"));
+  EXPECT_GT(stepped.half_width, plain.half_width);
+}
+
+TEST(Suggest, NamesWhatNothingLikeItIsMeasuredOf) {
+  Query gemm{.operation = "expert_gemm",
+             .dtype = "fp8_e4m3",
+             .point = {{"m", 256}, {"n", 1024}, {"k", 512}}};
+  const auto result = suggest({}, {.wishes = {{gemm}}});
+  ASSERT_EQ(result.points.size(), 1u);
+  const auto& point = result.points[0];
+  EXPECT_EQ(point.why, "nothing like it is measured");
+  EXPECT_EQ(point.dtypes, (Dtypes{"fp8_e4m3", "fp8_e4m3", "bf16", "f32", "tensor", "TN"}));
+}
+
+TEST(Suggest, FollowsTheWeights) {
+  SuggestRequest request{.wishes = {all_reduce_of(1 << 10), all_reduce_of(1 << 24)}, .count = 1};
+  request.wishes[1].weight = 50;
+  EXPECT_EQ(bytes_of(suggest({}, request)), std::vector<std::int64_t>{1 << 24});
+}
+
+TEST(Suggest, WantsOneMachine) {
+  auto files = measured([](std::int64_t) { return true; });
+  auto other = synthetic::observation("all_reduce", {{"bytes", 1024}}, 1e-5);
+  Environment environment = synthetic::environment();
+  environment.card = "cpu-other";
+  other.environment_id = environment.id();
+  files.push_back({{environment}, {other}});
+  EXPECT_THROW((void)suggest(files, {.wishes = {all_reduce_of(1024)}}), InvalidInput);
+}
+
+}  // namespace
+}  // namespace moecal::calibration

@@ -1,0 +1,222 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/suggest.hpp"
+
+#include <fnmatch.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/card_id.hpp"
+#include "cli/verbs.hpp"
+#include "core/data_dir.hpp"
+#include "core/error.hpp"
+#include "planning/wishes.hpp"
+
+namespace moecal::cli {
+namespace {
+
+struct Options {
+  std::vector<std::string> observations, ranges;
+  std::string card, document, claim, out;
+  calibration::Query query;
+  std::vector<int> groups{1};
+  std::size_t count = 20;
+};
+
+struct Range {
+  std::string name;
+  std::int64_t least = 0, most = 0;
+};
+
+/// "bytes=1024:16777216", or "k=4096" for one value.
+Range parse_range(const std::string& text) {
+  Range range;
+  const auto equals = text.find('=');
+  const char *begin = text.data() + equals + 1, *end = text.data() + text.size();
+  const auto fail = [&] {
+    throw InvalidInput{"--range takes name=least:most, e.g. bytes=1024:16777216; '" + text +
+                       "' is not"};
+  };
+  if (equals == std::string::npos || equals == 0) fail();
+  range.name = text.substr(0, equals);
+  auto parsed = std::from_chars(begin, end, range.least);
+  if (parsed.ec != std::errc{}) fail();
+  range.most = range.least;
+  if (parsed.ptr != end && *parsed.ptr == ':')
+    parsed = std::from_chars(parsed.ptr + 1, end, range.most);
+  if (parsed.ec != std::errc{} || parsed.ptr != end || range.least < 1 || range.most < range.least)
+    fail();
+  return range;
+}
+
+/// Every combination of the ranges' values, each range in doublings from its least, its most
+/// included.
+std::vector<Point> points_of(const std::vector<std::string>& texts) {
+  std::vector<Point> points{{}};
+  for (const auto& text : texts) {
+    const auto range = parse_range(text);
+    std::vector<Point> longer;
+    for (const auto& point : points)
+      for (std::int64_t value = range.least;; value = std::min(2 * value, range.most)) {
+        longer.push_back(point);
+        longer.back()[range.name] = value;
+        if (value == range.most) break;
+      }
+    points = std::move(longer);
+  }
+  return points;
+}
+
+std::vector<calibration::Wish> wishes_of_ranges(const Options& options) {
+  if (options.ranges.empty())
+    throw InvalidInput{"--operation wants the sizes you care about: --range bytes=1024:1073741824"};
+  std::vector<calibration::Wish> wishes;
+  for (const int group : options.groups)
+    for (const auto& point : points_of(options.ranges)) {
+      auto query = options.query;
+      query.group = group;
+      query.point = point;
+      wishes.push_back({query});
+    }
+  return wishes;
+}
+
+/// As in a shell: dp2-* is every claim of that strategy.
+bool matches(const std::string& pattern, const planning::Claim& claim) {
+  return pattern.empty() || ::fnmatch(pattern.c_str(), claim.id.c_str(), 0) == 0 ||
+         ::fnmatch(pattern.c_str(), (claim.document + "." + claim.id).c_str(), 0) == 0;
+}
+
+std::vector<calibration::Wish> wishes_of_documents(const Options& options) {
+  const auto set = planning::read_claims(data_path("claims"));
+  std::vector<calibration::Wish> wishes;
+  std::size_t claims_taken = 0;
+  for (const auto& document : set.documents) {
+    if (!options.document.empty() && document.slug != options.document) continue;
+    std::vector<const planning::Claim*> claims;
+    for (const auto& claim : document.claims)
+      if (matches(options.claim, claim)) claims.push_back(&claim);
+    claims_taken += claims.size();
+    const auto more = planning::wishes_of(set, document, claims);
+    wishes.insert(wishes.end(), more.begin(), more.end());
+  }
+  if (claims_taken == 0)
+    throw InvalidInput{"no document '" + options.document + "' with a claim '" + options.claim +
+                       "'; `moecal check` lists them"};
+  if (wishes.empty()) throw InvalidInput{"these claims need no measurement"};
+  return wishes;
+}
+
+std::vector<calibration::Wish> wishes_of(const Options& options) {
+  if (options.query.operation.empty() == (options.document.empty() && options.claim.empty()))
+    throw InvalidInput{
+        "say what you care about: either --document and --claim, or --operation and --range"};
+  return options.query.operation.empty() ? wishes_of_documents(options) : wishes_of_ranges(options);
+}
+
+/// A line of a suite file (bench/suite_file.hpp); what is empty or default is left out.
+std::string suite_line(const calibration::Suggestion& s) {
+  nlohmann::ordered_json line{{"operation", s.operation}, {"point", s.point}};
+  const auto add = [&](const char* name, const std::string& value) {
+    if (!value.empty()) line["dtypes"][name] = value;
+  };
+  add("a", s.dtypes.a);
+  add("b", s.dtypes.b);
+  add("c", s.dtypes.c);
+  add("accumulate", s.dtypes.accumulate);
+  add("scale_mode", s.dtypes.scale_mode);
+  add("layout", s.dtypes.layout);
+  if (s.ranks.group > 1)
+    line["ranks"] = {{"world", s.ranks.world},
+                     {"group", s.ranks.group},
+                     {"placement", s.ranks.placement},
+                     {"nodes", s.ranks.nodes},
+                     {"tier", s.ranks.tier}};
+  if (s.routed)
+    line["routing"] = {{"distribution", s.routing.distribution},
+                       {"exponent", s.routing.exponent},
+                       {"capacity_factor", s.routing.capacity_factor}};
+  return line.dump();
+}
+
+void write_suite(const std::string& path, const calibration::Suggestions& suggestions) {
+  std::ofstream file{path};
+  for (const auto& point : suggestions.points) file << suite_line(point) << "\n";
+  if (!file.flush())
+    throw Error{"cannot write '" + path + "': is the folder there, writable, and not full?"};
+}
+
+std::string point_text(const calibration::Suggestion& s) {
+  std::string text = s.operation;
+  for (const auto& [name, value] : s.point) text += " " + name + "=" + std::to_string(value);
+  if (!s.dtypes.a.empty()) text += " " + s.dtypes.a;
+  if (s.ranks.group > 1) text += " group " + std::to_string(s.ranks.group) + " " + s.ranks.tier;
+  return text;
+}
+
+void print(const calibration::Suggestions& suggestions) {
+  std::printf("%d predictions wished for, %d measured points at hand\n", suggestions.wishes,
+              suggestions.known_points);
+  std::printf("%4s  %-64s %12s  %s\n", "", "measure", "expected +-", "because");
+  std::printf("%4s  %-64s %11.1f%%\n", "", "(nothing)", 100 * std::expm1(suggestions.half_width));
+  int rank = 0;
+  for (const auto& point : suggestions.points)
+    std::printf("%4d  %-64s %11.1f%%  %s\n", ++rank, point_text(point).c_str(),
+                100 * std::expm1(point.half_width), point.why.c_str());
+  if (suggestions.points.empty())
+    std::printf("no single point narrows them: what is measured already says what it can\n");
+}
+
+void run(Options options) {
+  std::vector<ObservationFile> files;
+  for (const auto& path : options.observations) files.push_back(read_observations(path));
+  const auto suggestions = calibration::suggest(
+      files, {.wishes = wishes_of(options), .card = card_id(options.card), .count = options.count});
+  print(suggestions);
+  if (options.out.empty()) return;
+  write_suite(options.out, suggestions);
+  std::printf("wrote %s: measure it with 'moecal measure --suite %s'\n", options.out.c_str(),
+              options.out.c_str());
+}
+
+}  // namespace
+
+void add_suggest(CLI::App& app) {
+  auto* verb = app.add_subcommand("suggest", "what to measure next");
+  verb->description(
+      "Ranks points that are not measured by how much they would narrow the predictions you care\n"
+      "about: those of a document's claims, of one strategy's, or of a range of sizes. The width "
+      "is\n"
+      "the mean half-width of those predictions once a point and all before it are measured, as a\n"
+      "model of how alike calls are expects it; 'moecal fit' calibrates it afterwards.\n\n"
+      "Examples:\n"
+      "  moecal suggest run.jsonl --document b200-8gpu --out next.jsonl\n"
+      "  moecal suggest run.jsonl --claim 'dp2-ep4.*' --count 10\n"
+      "  moecal suggest run.jsonl --operation all_reduce --group 2 4 8 --range "
+      "bytes=1024:1073741824");
+  auto options = std::make_shared<Options>();
+  verb->add_option("observations", options->observations,
+                   "what is measured so far: JSON Lines files; none: start from nothing");
+  verb->add_option("--card", options->card, "whose measurements; default: the observations' only");
+  verb->add_option("--document", options->document, "every measurement that its claims need");
+  verb->add_option("--claim", options->claim, "only claims of this id, or pattern such as 'dp2-*'");
+  verb->add_option("--operation", options->query.operation, "e.g. all_reduce, expert_gemm");
+  verb->add_option("--range", options->ranges,
+                   "sizes of --operation: name=least:most, in doublings; several make a grid");
+  verb->add_option("--dtype", options->query.dtype, "element type; default: as measured");
+  verb->add_option("--group", options->groups, "ranks of a collective")->capture_default_str();
+  verb->add_option("--tier", options->query.tier, "slowest link a group crosses: intra or inter")
+      ->capture_default_str();
+  verb->add_option("--count", options->count, "points at most")->capture_default_str();
+  verb->add_option("--out", options->out, "suite file to write, for --suite of 'moecal measure'");
+  verb->callback([options] { run(*options); });
+}
+
+}  // namespace moecal::cli
