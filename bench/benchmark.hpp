@@ -28,8 +28,9 @@ struct Case {
 
 /// One way to run an operation; the names go into the record.
 struct Implementation {
-  std::string name;     // e.g. onednn_packed, cublaslt, own, ompi, nccl
-  std::string backend;  // cpu | cuda | mpi | nccl: decides device and clock
+  std::string name;           // e.g. onednn_packed, cublaslt, own, ompi, nccl
+  std::string backend;        // cpu | cuda | mpi | nccl: decides device and clock
+  Suite from = Suite::quick;  // the smallest suite that measures it without being told to
 };
 
 /// What a trial may use of the run it belongs to.

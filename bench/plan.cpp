@@ -58,6 +58,13 @@ std::vector<Case> cases_of(const Benchmark& benchmark, const std::string& backen
   return cases;
 }
 
+/// A file of cases is as the planner's suite: what only `full` measures has to be named.
+Suite suite_of(const Options& options) {
+  for (const auto& [name, value] : kSuites)
+    if (options.suite == name) return value;
+  return Suite::planner;
+}
+
 bool is_named_suite(const std::string& suite) {
   for (const auto& [name, value] : kSuites)
     if (suite == name) return true;
@@ -66,7 +73,8 @@ bool is_named_suite(const std::string& suite) {
 
 bool is_wanted(const Implementation& implementation, const Options& options,
                const Machine& machine) {
-  if (!options.implementation.empty() && implementation.name != options.implementation)
+  if (options.implementation.empty() ? implementation.from > suite_of(options)
+                                     : implementation.name != options.implementation)
     return false;
   return is_cuda(implementation) == (machine.device >= 0);
 }
@@ -147,10 +155,11 @@ std::string list_as_json(const std::string& program, const Benchmarks& benchmark
   for (const auto& benchmark : benchmarks) {
     nlohmann::ordered_json operation{{"operation", benchmark->operation()}};
     operation["implementations"] = nlohmann::ordered_json::array();
-    for (const auto& [name, backend] : benchmark->implementations()) {
+    for (const auto& [name, backend, from] : benchmark->implementations()) {
       nlohmann::ordered_json implementation{{"name", name}, {"backend", backend}};
       for (const auto& [suite, value] : kSuites)
-        implementation["cases"][suite] = benchmark->sweep(value, backend, 1).size();
+        implementation["cases"][suite] =
+            value < from ? 0 : benchmark->sweep(value, backend, 1).size();
       operation["implementations"].push_back(implementation);
     }
     operations.push_back(operation);

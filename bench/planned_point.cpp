@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/planned_point.hpp"
 
+#include "core/collective.hpp"
+
 namespace moecal::bench {
 namespace {
 
@@ -35,7 +37,8 @@ bool is_collective(const Implementation& implementation) {
 }
 
 bool is_rooted(const Benchmark& benchmark) {
-  return benchmark.operation() == "broadcast" || benchmark.operation() == "send_recv";
+  const CollectiveFacts* facts = find_collective(benchmark.operation());
+  return facts != nullptr && facts->rooted;
 }
 
 bool is_cuda(const Implementation& implementation) {

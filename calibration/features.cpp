@@ -2,10 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "calibration/features.hpp"
 
-#include <algorithm>
-#include <array>
 #include <map>
 
+#include "core/collective.hpp"
 #include "core/dtype.hpp"
 #include "core/error.hpp"
 
@@ -98,12 +97,7 @@ const std::map<std::string, WorkOf>& known_work() {
 
 }  // namespace
 
-bool is_collective(const std::string& operation) {
-  static constexpr std::array<std::string_view, 8> kCollectives{
-      "all_reduce", "all_to_all", "all_gather",   "reduce_scatter",
-      "broadcast",  "send_recv",  "all_to_all_v", "reduce"};
-  return std::find(kCollectives.begin(), kCollectives.end(), operation) != kCollectives.end();
-}
+bool is_collective(const std::string& operation) { return find_collective(operation) != nullptr; }
 
 Family family_of(const std::string& operation, const Point& point) {
   if (point.contains("m") && point.contains("n") && point.contains("k")) return Family::gemm;

@@ -29,10 +29,18 @@ struct CollectiveShape {
   [[nodiscard]] std::int64_t elements() const { return bytes / size_of(dtype); }
 };
 
-/// One rank's buffers: device memory for NCCL, host memory otherwise; they do not overlap.
+/// Bytes that one rank sends from and receives into.
+struct CollectiveBuffers {
+  std::int64_t send = 0;
+  std::int64_t receive = 0;
+};
+
+/// One rank's buffers: device memory for NCCL, host memory otherwise. They do not overlap, unless
+/// `in_place`: then the smaller one is this rank's block of the larger one.
 struct CollectiveTensors {
   const std::byte* send = nullptr;
   std::byte* receive = nullptr;
+  bool in_place = false;
 };
 
 }  // namespace moecal::collectives

@@ -33,48 +33,75 @@ std::set<std::int64_t> sizes(Suite suite, const GroupSpec& spec,
   return found;
 }
 
+/// What a trial by MPI is of; `group` is the plane of this rank's group.
+struct MpiTask {
+  const CollectiveOperation& operation;
+  const CollectiveOperation::MpiImplementation& implementation;
+  CollectiveShape shape;
+  bool takes_part = true;
+};
+
 class MpiTrial final : public bench::Trial {
  public:
-  MpiTrial(const CollectiveOperation& operation, const Case& c, ControlPlane& group)
-      : operation_{operation}, shape_{to_shape(c)}, group_{group}, takes_part_{false} {}
-
-  void set_takes_part(bool takes_part) { takes_part_ = takes_part; }
+  MpiTrial(const MpiTask& task, ControlPlane& group)
+      : task_{task},
+        group_{group},
+        sizes_{task.operation.buffers(task.shape)},
+        layout_{layout_of(sizes_, group.rank(), task.implementation.in_place)} {}
 
   void launch(int set, Stream) override {
     auto& buffers = sets_[static_cast<std::size_t>(set)];
-    operation_.mpi.run(shape_, {buffers.send.data(), buffers.receive.data()}, group_);
+    task_.implementation.run(task_.shape, buffers.tensors(layout_), group_);
   }
   [[nodiscard]] Bytes footprint() const override {
-    return Bytes{takes_part_ ? 2.0 * static_cast<double>(shape_.bytes) : 0.0};
+    return Bytes{takes_part() ? static_cast<double>(layout_.first + layout_.second) : 0.0};
   }
   void prepare(int sets) override {
-    if (!takes_part_) return;
-    Buffers buffers{std::vector<std::byte>(static_cast<std::size_t>(shape_.bytes)),
-                    std::vector<std::byte>(static_cast<std::size_t>(shape_.bytes))};
-    operation_.fill(shape_, group_.rank(), buffers.send);
+    if (!takes_part()) return;
+    Buffers buffers{std::vector<std::byte>(static_cast<std::size_t>(layout_.first)),
+                    std::vector<std::byte>(static_cast<std::size_t>(layout_.second))};
+    fill(buffers);
     sets_.assign(static_cast<std::size_t>(sets), buffers);
   }
+  /// In place, what was sent is gone, and sums have been added to sums: one more call tells.
   [[nodiscard]] VerificationResult verify() override {
-    const double error =
-        takes_part_ ? operation_.error(shape_, group_.rank(), sets_[0].receive) : 0.0;
-    return {error, 0.0, "pattern"};
+    if (!takes_part()) return {0.0, 0.0, "pattern"};
+    if (layout_.in_place) {
+      fill(sets_[0]);
+      launch(0, nullptr);
+    }
+    const std::span<const std::byte> received{sets_[0].tensors(layout_).receive,
+                                              static_cast<std::size_t>(sizes_.receive)};
+    return {task_.operation.error(task_.shape, group_.rank(), received), 0.0, "pattern"};
   }
   [[nodiscard]] LibraryInfo library() const override {
     return {"MPI", mpi_library_version(), "unknown", 0};
   }
-  [[nodiscard]] bool takes_part() const override { return takes_part_; }
+  [[nodiscard]] bool takes_part() const override { return task_.takes_part; }
 
  private:
-  struct Buffers {
-    std::vector<std::byte> send;
-    std::vector<std::byte> receive;
-  };
-  const CollectiveOperation& operation_;
-  CollectiveShape shape_;
+  using Buffers = RankBuffers<std::vector<std::byte>>;
+
+  void fill(Buffers& buffers) const {
+    std::ranges::fill(buffers.first, std::byte{});
+    const std::span<std::byte> memory{buffers.first};
+    task_.operation.fill(task_.shape, group_.rank(), memory.subspan(layout_.send_at, sizes_.send));
+  }
+
+  MpiTask task_;
   ControlPlane& group_;
-  bool takes_part_;
+  CollectiveBuffers sizes_;
+  RankLayout layout_;
   std::vector<Buffers> sets_;
 };
+
+/// The implementation of that name. @throws Unsupported if there is none.
+template <class Implementations>
+const auto& find_implementation(const Implementations& all, const std::string& name) {
+  for (const auto& implementation : all)
+    if (implementation.name == name) return implementation;
+  throw Unsupported{"this build has no implementation " + name};
+}
 
 class CollectiveBenchmark final : public bench::Benchmark {
  public:
@@ -87,9 +114,9 @@ class CollectiveBenchmark final : public bench::Benchmark {
     const std::vector<int> nodes = nodes_by_blocks(world);
     std::vector<Case> cases;
     for (const GroupSpec& spec : group_specs(world))
-      for (const Dtype dtype : swept_dtypes(backend))
+      for (const Dtype dtype : swept_dtypes(suite, backend))
         for (const std::int64_t bytes : sizes(suite, spec, operation_.planner_bytes)) {
-          const std::int64_t whole = spec.group * size_of(dtype);
+          const std::int64_t whole = (operation_.in_blocks ? spec.group : 1) * size_of(dtype);
           if (bytes < whole) continue;
           Case c;
           c.point = {{"bytes", bytes - bytes % whole}};
@@ -105,8 +132,9 @@ class CollectiveBenchmark final : public bench::Benchmark {
   [[nodiscard]] std::vector<Implementation> implementations() const override {
     std::vector<Implementation> found;
     for (const auto& implementation : operation_.nccl)
-      found.push_back({implementation.name, "nccl"});
-    if (operation_.mpi.run != nullptr) found.push_back({"ompi", "mpi"});
+      found.push_back({implementation.name, "nccl", implementation.from});
+    for (const auto& implementation : operation_.mpi)
+      found.push_back({implementation.name, "mpi", implementation.from});
     return found;
   }
 
@@ -117,17 +145,20 @@ class CollectiveBenchmark final : public bench::Benchmark {
     if (spec.world != context.world.size())
       throw InvalidInput{"the point is of a launch of " + std::to_string(spec.world) +
                          " ranks; this one has " + std::to_string(context.world.size())};
-    operation_.check(to_shape(c));
+    static_cast<void>(operation_.buffers(to_shape(c)));
     check_nodes(c.ranks, spec, context.world);
-    if (implementation.backend == "mpi") return make_mpi_trial(c, spec, context);
-    return make_nccl(implementation, c, spec, context);
+    return implementation.backend == "mpi" ? make_mpi(implementation.name, c, context)
+                                           : make_nccl(implementation.name, c, context);
   }
 
  private:
   /// The payload's type decides which algorithm NCCL takes; to MPI it is so many bytes.
-  [[nodiscard]] std::vector<Dtype> swept_dtypes(const std::string& backend) const {
+  [[nodiscard]] std::vector<Dtype> swept_dtypes(Suite suite, const std::string& backend) const {
     if (backend != "nccl") return {operation_.dtypes.front()};
-    return operation_.dtypes;
+    std::vector<Dtype> swept = operation_.dtypes;
+    if (suite == Suite::full)
+      swept.insert(swept.end(), operation_.full_dtypes.begin(), operation_.full_dtypes.end());
+    return swept;
   }
 
   /// The recorded nodes come from the launcher's variables; the hosts must agree with them.
@@ -140,28 +171,28 @@ class CollectiveBenchmark final : public bench::Benchmark {
                         ": place ranks in blocks, one node after the other"};
   }
 
-  [[nodiscard]] std::unique_ptr<bench::Trial> make_mpi_trial(const Case& c, const GroupSpec& spec,
-                                                             Context& context) const {
+  [[nodiscard]] std::unique_ptr<bench::Trial> make_mpi(const std::string& name, const Case& c,
+                                                       Context& context) const {
     if (context.world.native() == nullptr)
       throw Unsupported{"MPI collectives need a launch by MPI: start the program with mpirun"};
-    operation_.mpi.check(to_shape(c));
-    auto trial = std::make_unique<MpiTrial>(operation_, c, shared_->planes.of(spec, context.world));
-    trial->set_takes_part(membership(spec, context.world.rank()).takes_part);
-    return trial;
+    const auto& implementation = find_implementation(operation_.mpi, name);
+    const CollectiveShape shape = to_shape(c);
+    implementation.check(shape);
+    const GroupSpec spec = to_spec(c.ranks);
+    const bool takes_part = membership(spec, context.world.rank()).takes_part;
+    return std::make_unique<MpiTrial>(MpiTask{operation_, implementation, shape, takes_part},
+                                      shared_->planes.of(spec, context.world));
   }
 
-  [[nodiscard]] std::unique_ptr<bench::Trial> make_nccl(const Implementation& implementation,
-                                                        const Case& c, const GroupSpec& spec,
+  [[nodiscard]] std::unique_ptr<bench::Trial> make_nccl(const std::string& name, const Case& c,
                                                         Context& context) const {
-    const auto found = std::ranges::find(operation_.nccl, implementation.name,
-                                         &CollectiveOperation::NcclImplementation::name);
-    if constexpr (build::has_nccl)
-      if (found != operation_.nccl.end()) {
-        if (!shared_->nccl) shared_->nccl = make_nccl_groups();
-        return make_nccl_trial({operation_, found->run, to_shape(c), spec}, *shared_->nccl,
-                               context);
-      }
-    throw Unsupported{"this build has no implementation " + implementation.name};
+    const auto& implementation = find_implementation(operation_.nccl, name);
+    if constexpr (build::has_nccl) {
+      if (!shared_->nccl) shared_->nccl = make_nccl_groups();
+      return make_nccl_trial({operation_, implementation, to_shape(c), to_spec(c.ranks)},
+                             *shared_->nccl, context);
+    }
+    throw Unsupported{"this build has no NCCL"};
   }
 
   /// What trials of one launch share; made by the first that needs it.

@@ -9,6 +9,7 @@
 #include "bench/benchmark.hpp"
 #include "collectives/collective.hpp"
 #include "collectives/groups.hpp"
+#include "collectives/rank_buffers.hpp"
 
 /// What all collectives' benchmarks share: groups, sweep, buffers and verification.
 namespace moecal::collectives {
@@ -16,26 +17,36 @@ namespace moecal::collectives {
 /// A collective as its *_bench.cpp describes it.
 struct CollectiveOperation {
   struct MpiImplementation {
+    std::string name;
     /// Throws Unsupported for what the call cannot do, before any rank waits in it.
     void (*check)(const CollectiveShape&) = nullptr;
     void (*run)(const CollectiveShape&, const CollectiveTensors&, ControlPlane& group) = nullptr;
+    InPlace in_place = InPlace::no;
+    bench::Suite from = bench::Suite::quick;
   };
   using Nccl = void (*)(const CollectiveShape&, const CollectiveTensors&, NcclCommunicator, Stream);
   struct NcclImplementation {
     std::string name;
-    Nccl run;
+    Nccl run = nullptr;
+    InPlace in_place = InPlace::no;
+    bench::Suite from = bench::Suite::quick;
+    /// Throws Unsupported for what the library at hand cannot do; null: it can do all.
+    void (*check)(const CollectiveShape&) = nullptr;
   };
 
   std::string name;
   std::vector<Dtype> dtypes;                // payloads swept, MPI's first
+  std::vector<Dtype> full_dtypes{};         // and these by NCCL in the suite full
   std::vector<std::int64_t> planner_bytes;  // sizes that the documents name
+  bool in_blocks = true;                    // bytes are one block per rank, not just elements
+  bool adds = false;                        // the library has to know the type to do its work
   /// Throws Unsupported for what no implementation can do, before any rank waits for another.
-  void (*check)(const CollectiveShape&) = nullptr;
+  CollectiveBuffers (*buffers)(const CollectiveShape&) = nullptr;
   Work (*work)(const CollectiveShape&) = nullptr;
   void (*fill)(const CollectiveShape&, int rank, std::span<std::byte> send) = nullptr;
   double (*error)(const CollectiveShape&, int rank, std::span<const std::byte> receive) = nullptr;
-  MpiImplementation mpi{};  // null in a build without MPI
-  std::vector<NcclImplementation> nccl{};
+  std::vector<MpiImplementation> mpi{};    // empty in a build without MPI
+  std::vector<NcclImplementation> nccl{};  // empty in a build without NCCL
 };
 
 /// The control planes of the groups of a launch, split once each.
@@ -55,7 +66,7 @@ class GroupPlanes {
 /// A trial's rank in its group, and what it is to run.
 struct NcclTask {
   const CollectiveOperation& operation;
-  CollectiveOperation::Nccl run = nullptr;
+  const CollectiveOperation::NcclImplementation& implementation;
   CollectiveShape shape;
   GroupSpec spec;
 };

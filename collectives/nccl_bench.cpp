@@ -1,9 +1,11 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
+#include "bench/clock.hpp"
 #include "collectives/collective_bench.hpp"
 #include "collectives/nccl_groups.hpp"
 #include "runtime/buffer.hpp"
 #include "runtime/check.hpp"
+#include "runtime/device_info.hpp"
 
 namespace moecal::collectives {
 namespace {
@@ -14,33 +16,37 @@ class NcclTrial final : public bench::Trial {
       : task_{task},
         communicator_{communicator},
         where_{where},
+        sizes_{task.operation.buffers(task.shape)},
+        layout_{layout_of(sizes_, where.rank_in_group, task.implementation.in_place)},
         what_{task.operation.name + " of " + std::to_string(task.shape.bytes) + " bytes"} {}
 
   void launch(int set, Stream stream) override {
-    const auto& buffers = sets_[static_cast<std::size_t>(set)];
-    task_.run(task_.shape, {buffers.send.data(), buffers.receive.data()}, communicator_, stream);
+    auto& buffers = sets_[static_cast<std::size_t>(set)];
+    task_.implementation.run(task_.shape, buffers.tensors(layout_), communicator_, stream);
   }
   void check_progress(Seconds waited) override {
     check_async_error(communicator_, what_);
     check_waited(communicator_, what_, waited);
   }
   [[nodiscard]] Bytes footprint() const override {
-    return Bytes{where_.takes_part ? 2.0 * static_cast<double>(task_.shape.bytes) : 0.0};
+    return Bytes{takes_part() ? static_cast<double>(layout_.first + layout_.second) : 0.0};
   }
   void prepare(int sets) override {
-    if (!where_.takes_part) return;
-    std::vector<std::byte> send(static_cast<std::size_t>(task_.shape.bytes));
-    task_.operation.fill(task_.shape, where_.rank_in_group, send);
+    if (!takes_part()) return;
+    const auto memory = filled();
     for (int set = 0; set < sets; ++set)
-      sets_.push_back({to_device(std::span<const std::byte>{send}), DeviceBuffer{send.size()}});
+      sets_.push_back(
+          {to_device(std::span{memory}), DeviceBuffer{static_cast<std::size_t>(layout_.second)}});
   }
-  /// Copies what was received to the host and checks it there. Waits for the device.
+  /// Copies what was received to the host and checks it there. Waits for the device. In place, what
+  /// was sent is gone, and sums have been added to sums: one more call tells.
   [[nodiscard]] VerificationResult verify() override {
-    if (!where_.takes_part) return {0.0, 0.0, "pattern"};
+    if (!takes_part()) return {0.0, 0.0, "pattern"};
+    if (layout_.in_place) launch_anew();
     check(cudaDeviceSynchronize(), "waiting for " + what_);
     check_async_error(communicator_, what_);
-    std::vector<std::byte> received(static_cast<std::size_t>(task_.shape.bytes));
-    copy_bytes(received.data(), sets_[0].receive.data(), received.size());
+    std::vector<std::byte> received(static_cast<std::size_t>(sizes_.receive));
+    copy_bytes(received.data(), sets_[0].tensors(layout_).receive, received.size());
     return {task_.operation.error(task_.shape, where_.rank_in_group, received), 0.0, "pattern"};
   }
   [[nodiscard]] LibraryInfo library() const override {
@@ -49,16 +55,51 @@ class NcclTrial final : public bench::Trial {
   [[nodiscard]] bool takes_part() const override { return where_.takes_part; }
 
  private:
-  struct Buffers {
-    DeviceBuffer send;
-    DeviceBuffer receive;
-  };
+  /// What the first buffer holds before a call.
+  [[nodiscard]] std::vector<std::byte> filled() const {
+    std::vector<std::byte> memory(static_cast<std::size_t>(layout_.first));
+    task_.operation.fill(task_.shape, where_.rank_in_group,
+                         std::span{memory}.subspan(layout_.send_at, sizes_.send));
+    return memory;
+  }
+  /// A peer that is gone ends the wait, as it does where calls are timed.
+  void launch_anew() {
+    const auto memory = filled();
+    copy_bytes(sets_[0].first.data(), memory.data(), memory.size());
+    const auto clock = bench::make_cuda_event_clock();
+    clock->watch([this](Seconds waited) { check_progress(waited); });
+    static_cast<void>(clock->time([&] { launch(0, clock->stream()); }));
+  }
+
   NcclTask task_;
   NcclCommunicator communicator_;
   Membership where_;
+  CollectiveBuffers sizes_;
+  RankLayout layout_;
   std::string what_;
-  std::vector<Buffers> sets_;
+  std::vector<RankBuffers<DeviceBuffer>> sets_;
 };
+
+constexpr int kFp8Release = 22'400;  // NCCL_VERSION_CODE of the release with FP8 types
+
+/// Bytes that travel as they are need no type of their own; sums do.
+Dtype payload_of(const CollectiveOperation& operation, Dtype dtype) {
+  const bool fp8 = dtype == Dtype::fp8_e4m3 || dtype == Dtype::fp8_e5m2;
+  if (!fp8 || nccl_version_code() >= kFp8Release) return dtype;
+  if (operation.adds)
+    throw Unsupported{"NCCL " + nccl_library_version() + " has no FP8 type (2.24 has): it cannot " +
+                      "add them"};
+  return Dtype::uint8;
+}
+
+/// NCCL itself would refuse it with no more than "invalid argument".
+void check_fp8_sums(const CollectiveOperation& operation, Dtype dtype, int device) {
+  if (!operation.adds || (dtype != Dtype::fp8_e4m3 && dtype != Dtype::fp8_e5m2)) return;
+  const int major = find_cuda_devices().devices.at(static_cast<std::size_t>(device)).compute_major;
+  if (major < 9)
+    throw Unsupported{"NCCL adds FP8 on devices of compute capability 9.0 and up; this one has " +
+                      std::to_string(major) + ".x"};
+}
 
 }  // namespace
 
@@ -67,7 +108,11 @@ std::shared_ptr<NcclGroups> make_nccl_groups() { return std::make_shared<NcclGro
 std::unique_ptr<bench::Trial> make_nccl_trial(const NcclTask& task, NcclGroups& groups,
                                               bench::Context& context) {
   if (context.device < 0) throw Unsupported{"NCCL needs a CUDA device on every rank"};
-  return std::make_unique<NcclTrial>(task, groups.of(task.spec, context.world),
+  if (task.implementation.check != nullptr) task.implementation.check(task.shape);
+  check_fp8_sums(task.operation, task.shape.dtype, context.device);
+  NcclTask payload = task;
+  payload.shape.dtype = payload_of(task.operation, task.shape.dtype);
+  return std::make_unique<NcclTrial>(payload, groups.of(task.spec, context.world),
                                      membership(task.spec, context.world.rank()));
 }
 

@@ -106,9 +106,14 @@ void check_waited(NcclCommunicator communicator, const std::string& operation, S
               " s ($MOECAL_TIMEOUT_S): another rank of the group may be gone or stuck"};
 }
 
-std::string nccl_library_version() {
+int nccl_version_code() {
   int version = 0;
   check(ncclGetVersion(&version), "ncclGetVersion");
+  return version;
+}
+
+std::string nccl_library_version() {
+  const int version = nccl_version_code();
   return std::to_string(version / 10'000) + "." + std::to_string(version / 100 % 100) + "." +
          std::to_string(version % 100);
 }

@@ -41,7 +41,8 @@ void check_async_error(NcclCommunicator communicator, const std::string& operati
 /// that is gone may never be reported.
 void check_waited(NcclCommunicator communicator, const std::string& operation, Seconds waited);
 
-/// Of the NCCL library that runs, not of its header: "2.28.9".
+/// Of the NCCL library that runs, not of its header: 22809, and "2.28.9".
+[[nodiscard]] int nccl_version_code();
 [[nodiscard]] std::string nccl_library_version();
 
 }  // namespace moecal::collectives

@@ -3,8 +3,10 @@
 #include "collectives/pattern.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "core/element.hpp"
 #include "core/error.hpp"
@@ -14,10 +16,42 @@ namespace {
 
 /// Largest whole number up to which every whole number is exact in the type.
 int largest_exact(Dtype dtype) {
-  if (dtype != Dtype::f32 && dtype != Dtype::f16 && dtype != Dtype::bf16)
+  if (unit_roundoff(dtype) == 0)
     throw Unsupported{"sums of " + std::string{to_string(dtype)} +
-                      " are not measured: those of f32, f16 and bf16 are"};
+                      " are not measured: those of floating-point types are"};
   return static_cast<int>(1 / unit_roundoff(dtype));
+}
+
+/// Pieces that are compared at once: long enough for memcmp, short enough for a core's cache.
+constexpr std::int64_t kPeriodsPerPiece = 256;
+
+/// What every rank receives of a sum, as often as it repeats in a piece of `bytes` at most.
+std::vector<std::byte> expected_piece(const SumPattern& pattern, std::int64_t bytes) {
+  const std::int64_t size = size_of(pattern.dtype);
+  const std::int64_t period = std::min(bytes / size, kSummandPeriod);
+  std::vector<std::byte> piece(
+      static_cast<std::size_t>(std::min(bytes, size * kSummandPeriod * kPeriodsPerPiece)));
+  for (std::int64_t i = 0; i < period; ++i) {
+    double sum = 0;
+    for (int rank = 0; rank < pattern.group; ++rank)
+      sum += summand(pattern.dtype, pattern.group, rank, pattern.first + i);
+    encode_element(pattern.dtype, sum, &piece[i * size]);
+  }
+  repeat_start(piece, static_cast<std::size_t>(period * size));
+  return piece;
+}
+
+/// Not a number if any element is not.
+double largest_error(Dtype dtype, std::span<const std::byte> got,
+                     std::span<const std::byte> expected) {
+  double worst = 0;
+  for (std::size_t at = 0; at < got.size(); at += size_of(dtype)) {
+    const double sum = decode_element(dtype, &expected[at]);
+    const double error = std::abs(decode_element(dtype, &got[at]) - sum) / std::max(1.0, sum);
+    if (std::isnan(error)) return error;
+    worst = std::max(worst, error);
+  }
+  return worst;
 }
 
 }  // namespace
@@ -36,6 +70,62 @@ std::byte block_byte(int source, int target, std::int64_t index) {
                0x9e3779b97f4a7c15ULL * (source * 65'537ULL + target + 1);
   mixed = (mixed ^ (mixed >> 29)) * 0xbf58476d1ce4e5b9ULL;
   return static_cast<std::byte>(mixed >> 56);
+}
+
+void fill_block(int source, int target, std::span<std::byte> block) {
+  const auto period = std::min<std::size_t>(block.size(), kBlockPeriod);
+  for (std::size_t i = 0; i < period; ++i)
+    block[i] = block_byte(source, target, static_cast<std::int64_t>(i));
+  repeat_start(block, period);
+}
+
+bool holds_block(int source, int target, std::span<const std::byte> block) {
+  std::vector<std::byte> expected(std::min<std::size_t>(block.size(), kBlockPeriod));
+  fill_block(source, target, expected);
+  return first_difference(block, expected).empty();
+}
+
+void fill_summands(const SumPattern& pattern, int rank, std::span<std::byte> send) {
+  const std::int64_t size = size_of(pattern.dtype);
+  const std::int64_t period =
+      std::min(static_cast<std::int64_t>(send.size()) / size, kSummandPeriod);
+  for (std::int64_t i = 0; i < period; ++i)
+    encode_element(pattern.dtype, summand(pattern.dtype, pattern.group, rank, pattern.first + i),
+                   &send[i * size]);
+  repeat_start(send, static_cast<std::size_t>(period * size));
+}
+
+double sum_error(const SumPattern& pattern, std::span<const std::byte> receive) {
+  const auto expected = expected_piece(pattern, static_cast<std::int64_t>(receive.size()));
+  while (!receive.empty()) {
+    const auto wrong = first_difference(receive, expected);
+    const double error = largest_error(pattern.dtype, wrong, expected);
+    if (wrong.empty() || error != 0) return error;
+    receive = receive.last(&receive.back() - &wrong.back());  // other bits of the same number: -0
+  }
+  return 0;
+}
+
+void add_elements(Dtype dtype, std::span<const std::byte* const> buffers,
+                  std::span<std::byte> sum) {
+  for (std::size_t at = 0; at < sum.size(); at += size_of(dtype)) {
+    double total = 0;
+    for (const std::byte* buffer : buffers) total += decode_element(dtype, buffer + at);
+    encode_element(dtype, total, &sum[at]);
+  }
+}
+
+void check_whole_elements(std::int64_t bytes, Dtype dtype) {
+  if (bytes % size_of(dtype) != 0)
+    throw Unsupported{std::to_string(bytes) + " bytes are not whole " +
+                      std::string{to_string(dtype)} + " elements"};
+}
+
+std::int64_t block_bytes(std::int64_t bytes, int group, Dtype dtype) {
+  if (bytes % (group * size_of(dtype)) != 0)
+    throw Unsupported{std::to_string(bytes) + " bytes are not " + std::to_string(group) +
+                      " equal blocks of whole " + std::string{to_string(dtype)} + " elements"};
+  return bytes / group;
 }
 
 void repeat_start(std::span<std::byte> bytes, std::size_t period) {

@@ -19,12 +19,36 @@ inline constexpr std::int64_t kSummandPeriod = 251;
 inline constexpr std::int64_t kBlockPeriod = 65'521;
 
 /// Whole numbers so small that their sum over `group` ranks is exact in the type, in any order.
-/// @throws Unsupported if even ones would not be, or the type is not f32, f16 or bf16.
+/// @throws Unsupported if even ones would not be, or the type is an integer.
 [[nodiscard]] int summand(Dtype dtype, int group, int rank, std::int64_t index);
 
 /// A byte of the block that `source` sends to `target`: misplaced, repeated and stale blocks
 /// differ.
 [[nodiscard]] std::byte block_byte(int source, int target, std::int64_t index);
+
+/// The block that `source` sends to `target`, whole.
+void fill_block(int source, int target, std::span<std::byte> block);
+[[nodiscard]] bool holds_block(int source, int target, std::span<const std::byte> block);
+
+/// Elements of a sum over `group` ranks, from element `first` of each rank's buffer on.
+struct SumPattern {
+  Dtype dtype = Dtype::f32;
+  int group = 1;
+  std::int64_t first = 0;
+};
+/// What `rank` adds. @throws Unsupported as summand() does.
+void fill_summands(const SumPattern& pattern, int rank, std::span<std::byte> send);
+/// 0 if `receive` is the sum over all ranks, else the largest relative error of the first piece
+/// that differs; not a number if an element there is not.
+[[nodiscard]] double sum_error(const SumPattern& pattern, std::span<const std::byte> receive);
+/// The oracle: the sum of `elements` elements of every buffer, written to `sum`.
+void add_elements(Dtype dtype, std::span<const std::byte* const> buffers, std::span<std::byte> sum);
+
+/// @throws Unsupported if the bytes are no whole elements of the type.
+void check_whole_elements(std::int64_t bytes, Dtype dtype);
+/// The bytes of one of `group` equal blocks. @throws Unsupported if they are not blocks of whole
+/// elements.
+[[nodiscard]] std::int64_t block_bytes(std::int64_t bytes, int group, Dtype dtype);
 
 /// Fills `bytes` with copies of its first `period` bytes.
 void repeat_start(std::span<std::byte> bytes, std::size_t period);

@@ -28,15 +28,15 @@ double check_slowly(const CollectiveShape& shape, int rank, std::span<const std:
 }
 
 Observation measure(std::int64_t bytes) {
-  const auto benchmark = make_collective_benchmark(
-      {.name = "all_reduce",
-       .dtypes = {Dtype::f32},
-       .planner_bytes = {},
-       .check = [](const CollectiveShape& shape) { static_cast<void>(all_reduce_elements(shape)); },
-       .work = all_reduce_work,
-       .fill = fill_slowly,
-       .error = check_slowly,
-       .mpi = {all_reduce_check_mpi, all_reduce_mpi}});
+  const auto benchmark =
+      make_collective_benchmark({.name = "all_reduce",
+                                 .dtypes = {Dtype::f32},
+                                 .planner_bytes = {},
+                                 .buffers = all_reduce_buffers,
+                                 .work = all_reduce_work,
+                                 .fill = fill_slowly,
+                                 .error = check_slowly,
+                                 .mpi = {{"ompi", all_reduce_check_mpi, all_reduce_mpi}}});
   bench::PointMeasurer::Setup setup;
   setup.machine.memory = Bytes{1e9};
   setup.machine.last_level_cache = Bytes{1e3};

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "core/collective.hpp"
 #include "core/hash.hpp"
 #include "core/json_reader.hpp"
 #include "core/narrow_float.hpp"
@@ -45,6 +46,26 @@ std::string what_is_wrong(const std::string& text) {
 TEST(Hash, MatchesTheStandardsVectors) {
   EXPECT_EQ(sha256(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   EXPECT_EQ(sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(Collectives, HaveTheirBusFactors) {
+  EXPECT_EQ(bus_factor("all_reduce", 8), 1.75);
+  EXPECT_EQ(bus_factor("all_reduce", 2), 1);
+  for (const auto* gathering : {"all_gather", "reduce_scatter", "all_to_all", "all_to_all_v"})
+    EXPECT_EQ(bus_factor(gathering, 4), 0.75) << gathering;
+  for (const auto* rooted : {"broadcast", "send_recv"}) {
+    EXPECT_EQ(bus_factor(rooted, 4), 1) << rooted;
+    EXPECT_TRUE(find_collective(rooted)->rooted);
+  }
+  EXPECT_EQ(find_collective("permute"), nullptr);
+  try {
+    static_cast<void>(bus_factor("permute", 2));
+    FAIL();
+  } catch (const InvalidInput& error) {
+    EXPECT_STREQ(error.what(),
+                 "'permute' is no collective; known: all_reduce all_gather "
+                 "reduce_scatter all_to_all all_to_all_v broadcast send_recv");
+  }
 }
 
 TEST(Observation, SurvivesItsFile) {

@@ -2,14 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "interchange/collective_facts.hpp"
 
-#include <algorithm>
-#include <array>
 #include <cctype>
 #include <map>
 #include <regex>
 #include <set>
 
-#include "core/error.hpp"
+#include "core/collective.hpp"
 
 namespace moecal::interchange {
 namespace {
@@ -41,37 +39,22 @@ const std::map<std::string, std::string, std::less<>>& nccl_types() {
   return kTypes;
 }
 
-struct CollectiveFacts {
-  std::string_view word;
-  std::string_view letters;  // of the foreign spellings, without punctuation
-  double rounds;             // how often the buffer crosses a link; 0: independent of the ranks
-};
-
-constexpr std::array<CollectiveFacts, 6> kCollectives{{{"all_reduce", "allreduce", 2},
-                                                       {"all_gather", "allgather", 1},
-                                                       {"reduce_scatter", "reducescatter", 1},
-                                                       {"all_to_all", "alltoall", 1},
-                                                       {"broadcast", "broadcast", 0},
-                                                       {"send_recv", "sendrecv", 0}}};
+/// Lower-case letters alone.
+std::string letters_of(std::string_view text) {
+  std::string letters;
+  for (const char c : text)
+    if (std::isalpha(static_cast<unsigned char>(c)) != 0)
+      letters += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return letters;
+}
 
 }  // namespace
 
-double bus_factor(std::string_view operation, int ranks) {
-  for (const auto& facts : kCollectives)
-    if (facts.word == operation)
-      return facts.rounds == 0 ? 1.0 : facts.rounds * (ranks - 1.0) / ranks;
-  throw InvalidInput{"'" + std::string{operation} + "' is no collective; known: all_reduce " +
-                     "all_gather reduce_scatter all_to_all broadcast send_recv"};
-}
-
 std::string collective_word(std::string_view foreign) {
-  std::string letters;
-  for (const char c : foreign)
-    if (std::isalpha(static_cast<unsigned char>(c)) != 0)
-      letters += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  const auto found = std::find_if(kCollectives.begin(), kCollectives.end(),
-                                  [&](const auto& facts) { return facts.letters == letters; });
-  return found == kCollectives.end() ? "" : std::string{found->word};
+  const std::string letters = letters_of(foreign);
+  for (const auto& facts : collectives())
+    if (!facts.bytes.empty() && letters_of(facts.name) == letters) return std::string{facts.name};
+  return "";
 }
 
 std::string collective_named_in(const std::string& file_name) {

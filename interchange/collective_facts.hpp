@@ -10,10 +10,6 @@
 /// What the nccl-tests family means by its words, in moecal's.
 namespace moecal::interchange {
 
-/// busbw / algbw of an operation over n ranks: 2(n-1)/n for all_reduce, (n-1)/n for the gather-like
-/// ones, 1 for broadcast and send_recv. @throws InvalidInput for another operation.
-[[nodiscard]] double bus_factor(std::string_view operation, int ranks);
-
 /// "alltoall", "all-to-all", "AllToAll" -> all_to_all. Empty if it is no collective of moecal's.
 [[nodiscard]] std::string collective_word(std::string_view foreign);
 

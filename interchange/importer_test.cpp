@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/collective.hpp"
 #include "interchange/collective_facts.hpp"
 #include "interchange/import_testing.hpp"
 #include "interchange/printed_number.hpp"

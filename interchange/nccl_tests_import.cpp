@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "core/collective.hpp"
 #include "interchange/collective_facts.hpp"
 #include "interchange/import_collector.hpp"
 #include "interchange/nccl_tests_run.hpp"

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "core/collective.hpp"
 #include "interchange/collective_facts.hpp"
 
 namespace moecal::interchange {

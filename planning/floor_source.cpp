@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "core/collective.hpp"
+
 namespace moecal::planning {
 namespace {
 
@@ -73,12 +75,9 @@ double permute(const Hardware& hardware, const CostCall& call) {
 
 // Bytes that cross one rank's link per byte of the buffer.
 double wire_share(const CostCall& call) {
-  const double n = call.function == "send_recv" ? 2 : call.number("group");
-  if (call.function == "all_reduce") return 2 * (n - 1) / n;
-  if (call.function == "all_reduce_nvls" || call.function == "broadcast" ||
-      call.function == "send_recv")
-    return 1;
-  return (n - 1) / n;
+  if (call.function == "all_reduce_nvls") return 1;
+  return bus_factor(call.function,
+                    call.function == "send_recv" ? 2 : static_cast<int>(call.number("group")));
 }
 
 double collective(const Hardware& hardware, const CostCall& call) {

@@ -19,11 +19,15 @@
 // suite `planner`: claims/primitives.json against the sweeps.
 namespace moecal::bench {
 
+std::unique_ptr<Benchmark> make_all_gather();
 std::unique_ptr<Benchmark> make_all_reduce();
 std::unique_ptr<Benchmark> make_all_to_all();
+std::unique_ptr<Benchmark> make_broadcast();
 std::unique_ptr<Benchmark> make_expert_gemm();
 std::unique_ptr<Benchmark> make_memory_copy();
 std::unique_ptr<Benchmark> make_permute();
+std::unique_ptr<Benchmark> make_reduce_scatter();
+std::unique_ptr<Benchmark> make_send_recv();
 std::unique_ptr<Benchmark> make_topk_gate();
 
 namespace {
@@ -186,7 +190,11 @@ const std::multimap<std::string, Coverage>& coverage() {
       {"topk_gate", {make_expert_gemm, routers_of}},
       {"permute", {make_permute, permutes_of}},
       {"memory_copy", {make_memory_copy, messages_of}},
+      {"all_gather", {make_all_gather, messages_of}},
       {"all_reduce", {make_all_reduce, messages_of}},
+      {"broadcast", {make_broadcast, messages_of}},
+      {"reduce_scatter", {make_reduce_scatter, messages_of}},
+      {"send_recv", {make_send_recv, messages_of}},
       {"all_to_all", {make_all_to_all, messages_of}}};
   return kCoverage;
 }

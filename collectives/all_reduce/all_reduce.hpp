@@ -9,18 +9,18 @@
 #include "runtime/stream.hpp"
 
 /// Every rank of a group gets the element-wise sum of all ranks' buffers. `bytes` is one rank's
-/// buffer; send and receive are [elements] of f32, f16 or bf16.
+/// buffer; send and receive are [elements] of f32, f16, bf16 or FP8.
 namespace moecal::collectives {
 
 /// Of a ring, per rank: each of the n-1 steps of the reduce-scatter and of the all-gather sends one
 /// n-th, and the former adds it.
 [[nodiscard]] Work all_reduce_work(const CollectiveShape& shape);
-/// busbw = factor * bytes / seconds: 2(n-1)/n.
-[[nodiscard]] double all_reduce_busbw_factor(int group);
 
 /// @throws Unsupported if the bytes are no whole elements, or the sum over the group is not exact
 /// in the type.
 [[nodiscard]] std::int64_t all_reduce_elements(const CollectiveShape& shape);
+/// As much to send as to receive. @throws Unsupported as all_reduce_elements does.
+[[nodiscard]] CollectiveBuffers all_reduce_buffers(const CollectiveShape& shape);
 
 /// The pattern of one rank; and 0 if it received the sum, else the largest relative error of the
 /// first piece that differs. @throws Unsupported as all_reduce_elements does.

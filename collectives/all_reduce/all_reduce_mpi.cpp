@@ -15,8 +15,9 @@ void all_reduce_check_mpi(const CollectiveShape& shape) {
 void all_reduce_mpi(const CollectiveShape& shape, const CollectiveTensors& tensors,
                     ControlPlane& group) {
   all_reduce_check_mpi(shape);
-  check_mpi(MPI_Allreduce(tensors.send, tensors.receive, mpi_count(shape.elements()), MPI_FLOAT,
-                          MPI_SUM, mpi_communicator(group)),
+  const void* send = tensors.in_place ? MPI_IN_PLACE : tensors.send;
+  check_mpi(MPI_Allreduce(send, tensors.receive, mpi_count(shape.elements()), MPI_FLOAT, MPI_SUM,
+                          mpi_communicator(group)),
             "MPI_Allreduce of " + std::to_string(shape.bytes) + " bytes");
 }
 

@@ -15,10 +15,10 @@ namespace moecal::collectives {
 
 /// @throws Unsupported if the bytes are not `group` blocks of whole elements.
 [[nodiscard]] std::int64_t all_to_all_block_bytes(const CollectiveShape& shape);
+/// As much to send as to receive. @throws Unsupported as all_to_all_block_bytes does.
+[[nodiscard]] CollectiveBuffers all_to_all_buffers(const CollectiveShape& shape);
 /// Of the pairwise exchange, per rank: a block and a message to each of the n-1 others.
 [[nodiscard]] Work all_to_all_work(const CollectiveShape& shape);
-/// busbw = factor * bytes / seconds: (n-1)/n.
-[[nodiscard]] double all_to_all_busbw_factor(int group);
 
 /// The pattern of one rank, and 0 if it received what it should, else 1.
 void all_to_all_fill(const CollectiveShape& shape, int rank, std::span<std::byte> send);
@@ -33,6 +33,8 @@ void all_to_all_check_mpi(const CollectiveShape& shape);
 /// is no MPI plane.
 void all_to_all_mpi(const CollectiveShape& shape, const CollectiveTensors& tensors,
                     ControlPlane& group);
+/// @throws Unsupported if the NCCL library that runs has no ncclAlltoAll.
+void all_to_all_check_nccl(const CollectiveShape& shape);
 /// ncclAlltoAll. Enqueues on `stream`; does not synchronise.
 void all_to_all_nccl(const CollectiveShape& shape, const CollectiveTensors& tensors,
                      NcclCommunicator group, Stream stream);

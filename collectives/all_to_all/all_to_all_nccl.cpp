@@ -3,6 +3,11 @@
 #include "collectives/all_to_all/all_to_all.hpp"
 #include "collectives/nccl_call.hpp"
 #include "collectives/nccl_dtype.hpp"
+#include "core/error.hpp"
+
+// From NCCL 2.28 on. A program that was built against it also starts with an older library, where
+// the address is null.
+#pragma weak ncclAlltoAll
 
 namespace moecal::collectives {
 namespace {
@@ -21,6 +26,13 @@ Block block_of(const CollectiveShape& shape) {
 }
 
 }  // namespace
+
+void all_to_all_check_nccl(const CollectiveShape&) {
+  if (&ncclAlltoAll == nullptr)
+    throw Unsupported{
+        "the NCCL library at hand has no ncclAlltoAll (2.28 has): nccl_send_recv is "
+        "measured alone"};
+}
 
 void all_to_all_nccl(const CollectiveShape& shape, const CollectiveTensors& tensors,
                      NcclCommunicator group, Stream stream) {

@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/recording_nccl/recording_nccl.hpp"
 
+#include <algorithm>
 #include <cstring>
+#include <initializer_list>
 #include <memory>
 #include <utility>
 
@@ -87,11 +89,18 @@ bool lies_in_a_buffer(const void* start, const RecordedNcclCall& call, int block
   return bytes == 0 || fake_cuda().owns(start, bytes);
 }
 
+bool is_one_of(const std::string& function, std::initializer_list<const char*> functions) {
+  return std::find(functions.begin(), functions.end(), function) != functions.end();
+}
+
 ncclResult_t check_buffers(const RecordedNcclCall& call, const Communicator& communicator) {
-  const int blocks = call.function == "ncclAlltoAll" ? communicator.clique->size() : 1;
-  if (call.function != "ncclRecv" && !lies_in_a_buffer(call.send, call, blocks))
+  const int size = communicator.clique->size();
+  const int sent = is_one_of(call.function, {"ncclAlltoAll", "ncclReduceScatter"}) ? size : 1;
+  const int received = is_one_of(call.function, {"ncclAlltoAll", "ncclAllGather"}) ? size : 1;
+  const bool sends = call.function != "ncclRecv" && (call.root < 0 || call.root == call.rank);
+  if (sends && !lies_in_a_buffer(call.send, call, sent))
     return fail(ncclInvalidArgument, "the data to send is not all in device memory");
-  if (call.function != "ncclSend" && !lies_in_a_buffer(call.receive, call, blocks))
+  if (call.function != "ncclSend" && !lies_in_a_buffer(call.receive, call, received))
     return fail(ncclInvalidArgument, "the room to receive in is not all in device memory");
   return ncclSuccess;
 }
@@ -238,7 +247,7 @@ using namespace moecal::tests;
 extern "C" {
 
 ncclResult_t ncclGetVersion(int* version) {
-  *version = 22809;
+  *version = fake_nccl().version;
   return ncclSuccess;
 }
 const char* ncclGetErrorString(ncclResult_t status) {
@@ -314,6 +323,39 @@ ncclResult_t ncclAllReduce(const void* send, void* receive, size_t count, ncclDa
                      .count = count,
                      .type = type,
                      .reduction = reduction,
+                     .stream = stream},
+                    communicator);
+}
+ncclResult_t ncclAllGather(const void* send, void* receive, size_t count, ncclDataType_t type,
+                           ncclComm_t communicator, cudaStream_t stream) {
+  return collective({.function = "ncclAllGather",
+                     .send = send,
+                     .receive = receive,
+                     .count = count,
+                     .type = type,
+                     .stream = stream},
+                    communicator);
+}
+ncclResult_t ncclReduceScatter(const void* send, void* receive, size_t count, ncclDataType_t type,
+                               ncclRedOp_t reduction, ncclComm_t communicator,
+                               cudaStream_t stream) {
+  return collective({.function = "ncclReduceScatter",
+                     .send = send,
+                     .receive = receive,
+                     .count = count,
+                     .type = type,
+                     .reduction = reduction,
+                     .stream = stream},
+                    communicator);
+}
+ncclResult_t ncclBroadcast(const void* send, void* receive, size_t count, ncclDataType_t type,
+                           int root, ncclComm_t communicator, cudaStream_t stream) {
+  return collective({.function = "ncclBroadcast",
+                     .send = send,
+                     .receive = receive,
+                     .count = count,
+                     .type = type,
+                     .root = root,
                      .stream = stream},
                     communicator);
 }

@@ -27,6 +27,7 @@ struct RecordedNcclCall {
   ncclDataType_t type = ncclNumTypes;
   ncclRedOp_t reduction = ncclNumOps;
   int peer = -1;
+  int root = -1;
   cudaStream_t stream = nullptr;
   int colour = -1;
   int key = -1;
@@ -46,6 +47,7 @@ struct NcclFault {
 class FakeNccl {
  public:
   std::vector<NcclFault> faults;
+  int version = 22'809;       // what ncclGetVersion says
   int polls_in_progress = 0;  // above 0: communicators are non-blocking and need so many polls
 
   /// What one rank of the launch did, in its order. A thread is rank -1 before it joins.

@@ -10,10 +10,14 @@
 
 #include "bench/benchmark.hpp"
 #include "bench/clock.hpp"
+#include "collectives/all_gather/all_gather.hpp"
 #include "collectives/all_reduce/all_reduce.hpp"
 #include "collectives/all_to_all/all_to_all.hpp"
+#include "collectives/broadcast/broadcast.hpp"
 #include "collectives/nccl_dtype.hpp"
 #include "collectives/nccl_groups.hpp"
+#include "collectives/reduce_scatter/reduce_scatter.hpp"
+#include "collectives/send_recv/send_recv.hpp"
 #include "core/element.hpp"
 #include "core/error.hpp"
 #include "runtime/buffer.hpp"
@@ -23,8 +27,12 @@
 #include "tests/tcp_ranks.hpp"
 
 namespace moecal::bench {
+std::unique_ptr<Benchmark> make_all_gather();
 std::unique_ptr<Benchmark> make_all_reduce();
 std::unique_ptr<Benchmark> make_all_to_all();
+std::unique_ptr<Benchmark> make_broadcast();
+std::unique_ptr<Benchmark> make_reduce_scatter();
+std::unique_ptr<Benchmark> make_send_recv();
 }  // namespace moecal::bench
 
 namespace moecal::collectives {
@@ -60,8 +68,8 @@ class RecordingNccl : public ::testing::Test {
 /// One rank's part of a collective in device memory: buffers of exactly its bytes, so that a call
 /// that reaches further is refused.
 struct DeviceRank {
-  explicit DeviceRank(std::span<const std::byte> data)
-      : send{to_device(data)}, receive{data.size()} {}
+  DeviceRank(std::span<const std::byte> data, std::int64_t to_receive)
+      : send{to_device(data)}, receive{static_cast<std::size_t>(to_receive)} {}
   [[nodiscard]] CollectiveTensors tensors() const { return {send.data(), receive.data()}; }
   [[nodiscard]] std::vector<std::byte> received() const {
     std::vector<std::byte> host(receive.size());
@@ -80,36 +88,52 @@ struct Collective {
   void (*run)(const CollectiveShape&, const CollectiveTensors&, NcclCommunicator, Stream);
   void (*oracle)(const CollectiveShape&, std::span<const CollectiveTensors>);
   void (*fill)(const CollectiveShape&, int rank, std::span<std::byte>);
-  bool counts_blocks;  // elements are those of one rank's block
+  CollectiveBuffers (*buffers)(const CollectiveShape&);
 };
 
 // Small whole numbers: sums of four are exact in every type.
 void fill_summands(const CollectiveShape& shape, int rank, std::span<std::byte> send) {
   const std::int64_t size = size_of(shape.dtype);
+  const int period = shape.dtype == Dtype::fp8_e4m3 ? 5 : 23;
   for (std::int64_t i = 0; i < shape.elements(); ++i)
-    encode_element(shape.dtype, static_cast<double>((rank * 5 + i) % 23), &send[i * size]);
+    encode_element(shape.dtype, static_cast<double>((rank * 7 + i) % period), &send[i * size]);
 }
 
-const Collective kAllReduce{"all_reduce", all_reduce_nccl, all_reduce_local, fill_summands, false};
-const Collective kAllToAll{"all_to_all", all_to_all_nccl, all_to_all_local, all_to_all_fill, true};
-const Collective kSendRecv{"all_to_all_send_recv", all_to_all_nccl_send_recv, all_to_all_local,
-                           all_to_all_fill, true};
+// Data follow from the rank in the launch, so that groups differ.
+CollectiveBuffers as_much(const CollectiveShape& shape) { return {shape.bytes, shape.bytes}; }
+CollectiveBuffers one_block(const CollectiveShape& shape) {
+  return {shape.bytes, shape.bytes / shape.group};
+}
+
+const Collective kAllReduce{"all_reduce", all_reduce_nccl, all_reduce_local, fill_summands,
+                            as_much};
+const Collective kAllToAll{"all_to_all", all_to_all_nccl, all_to_all_local, all_to_all_fill,
+                           as_much};
+const Collective kAllToAllSendRecv{"all_to_all_send_recv", all_to_all_nccl_send_recv,
+                                   all_to_all_local, all_to_all_fill, as_much};
+const Collective kAllGather{"all_gather", all_gather_nccl, all_gather_local, all_gather_fill,
+                            all_gather_buffers};
+const Collective kBroadcast{"broadcast", broadcast_nccl, broadcast_local, broadcast_fill, as_much};
+const Collective kReduceScatter{"reduce_scatter", reduce_scatter_nccl, reduce_scatter_local,
+                                fill_summands, one_block};
+const Collective kSendRecv{"send_recv", send_recv_nccl, send_recv_local, broadcast_fill, as_much};
 
 /// What rank `rank` of the launch must receive.
 std::vector<std::byte> expected(const Collective& collective, const CollectiveShape& shape,
                                 const GroupSpec& spec, int rank) {
   const Membership where = membership(spec, rank);
   const auto ranks = members(spec, where.index);
-  LocalRanks local{shape};
+  LocalRanks local{shape.group, collective.buffers(shape)};
   for (std::size_t i = 0; i < ranks.size(); ++i) collective.fill(shape, ranks[i], local.send[i]);
   collective.oracle(shape, local.tensors());
   return local.receive[static_cast<std::size_t>(where.rank_in_group)];
 }
 
 DeviceRank device_rank(const Collective& collective, const CollectiveShape& shape, int rank) {
-  std::vector<std::byte> data(static_cast<std::size_t>(shape.bytes));
+  const CollectiveBuffers sizes = collective.buffers(shape);
+  std::vector<std::byte> data(static_cast<std::size_t>(sizes.send));
   collective.fill(shape, rank, data);
-  return DeviceRank{data};
+  return {data, sizes.receive};
 }
 
 void expect_oracle(const Collective& collective, const CollectiveShape& shape,
@@ -125,19 +149,19 @@ void expect_oracle(const Collective& collective, const CollectiveShape& shape,
 }
 
 class Oracle : public RecordingNccl, public ::testing::WithParamInterface<Collective> {};
-INSTANTIATE_TEST_SUITE_P(Collectives, Oracle, ::testing::Values(kAllReduce, kAllToAll, kSendRecv),
+INSTANTIATE_TEST_SUITE_P(Collectives, Oracle,
+                         ::testing::Values(kAllGather, kAllReduce, kAllToAll, kAllToAllSendRecv,
+                                           kBroadcast, kReduceScatter, kSendRecv),
                          [](const auto& parameter) { return parameter.param.name; });
 
 TEST_P(Oracle, HoldsForEveryGroupTypeAndSize) {
   const auto problems = on_ranks([&](ControlPlane& world) {
     NcclGroups groups;
     for (const GroupSpec& spec : group_specs(kWorld))
-      for (const Dtype dtype : {Dtype::f32, Dtype::f16, Dtype::bf16, Dtype::int8})
-        for (const std::int64_t elements : {0, 1, 31, 33, 4099}) {
-          const std::int64_t blocks = GetParam().counts_blocks ? spec.group : 1;
-          expect_oracle(GetParam(), {elements * blocks * size_of(dtype), dtype, spec.group}, spec,
-                        world, groups);
-        }
+      for (const Dtype dtype : {Dtype::f32, Dtype::f16, Dtype::bf16, Dtype::fp8_e4m3})
+        for (const std::int64_t elements : {0, 1, 31, 33, 4099})
+          expect_oracle(GetParam(), {elements * spec.group * size_of(dtype), dtype, spec.group},
+                        spec, world, groups);
   });
   EXPECT_THAT(problems, Each(""));
 }
@@ -232,8 +256,47 @@ TEST_F(RecordingNccl, AllToAllIsOneCallOfTheElementsOfABlock) {
                });
 }
 
-TEST_F(RecordingNccl, SendRecvIsOneGroupOfAPairPerRank) {
-  run_and_look(kSendRecv, {kWorld * 33 * 2, Dtype::f16, kWorld},
+/// A call that moves `count` elements from this rank's buffer to this rank's buffer.
+void expect_one_call(const Collective& collective, const std::string& function, std::size_t count) {
+  run_and_look(collective, {kWorld * 33 * 2, Dtype::bf16, kWorld},
+               [&](const DeviceRank& mine, const std::vector<RecordedNcclCall>& calls) {
+                 ASSERT_EQ(calls.size(), 1U);
+                 EXPECT_EQ(calls[0].function, function);
+                 EXPECT_EQ(calls[0].count, count);
+                 EXPECT_EQ(calls[0].type, ncclBfloat16);
+                 EXPECT_EQ(calls[0].send, mine.send.data());
+                 EXPECT_EQ(calls[0].receive, mine.receive.data());
+                 EXPECT_EQ(calls[0].stream, mine.stream.get());
+                 EXPECT_EQ(calls[0].root, function == "ncclBroadcast" ? 0 : -1);
+               });
+}
+
+TEST_F(RecordingNccl, TheOthersAreOneCallEach) {
+  expect_one_call(kAllGather, "ncclAllGather", 33);
+  expect_one_call(kReduceScatter, "ncclReduceScatter", 33);
+  expect_one_call(kBroadcast, "ncclBroadcast", kWorld * 33);
+}
+
+TEST_F(RecordingNccl, SendRecvIsOneGroupOfAMessageToTheNextAndOneFromTheLast) {
+  const auto problems = on_ranks([&](ControlPlane& world) {
+    NcclGroups groups;
+    const NcclCommunicator group = groups.of(kAll, world);
+    const DeviceRank mine = device_rank(kSendRecv, kShape, world.rank());
+    send_recv_nccl(kShape, mine.tensors(), group, mine.stream.get());
+    const auto sends = fake_nccl().calls(world.rank(), "ncclSend");
+    const auto receives = fake_nccl().calls(world.rank(), "ncclRecv");
+    ASSERT_EQ(sends.size(), 1U);
+    ASSERT_EQ(receives.size(), 1U);
+    EXPECT_EQ(sends[0].peer, (world.rank() + 1) % kWorld);
+    EXPECT_EQ(receives[0].peer, (world.rank() + kWorld - 1) % kWorld);
+    EXPECT_EQ(sends[0].count, 32U);
+    EXPECT_EQ(sends[0].group_depth, 1);
+  });
+  EXPECT_THAT(problems, Each(""));
+}
+
+TEST_F(RecordingNccl, AnAllToAllOfSendRecvIsOneGroupOfAPairPerRank) {
+  run_and_look(kAllToAllSendRecv, {kWorld * 33 * 2, Dtype::f16, kWorld},
                [](const DeviceRank& mine, const std::vector<RecordedNcclCall>& calls) {
                  ASSERT_EQ(calls.size(), 2U + 2 * kWorld);
                  EXPECT_EQ(calls.front().function, "ncclGroupStart");
@@ -287,7 +350,9 @@ void expect_verified(const bench::Benchmark& benchmark, const bench::Implementat
   EXPECT_EQ(trial->takes_part(), membership(spec, rank).takes_part);
   trial->prepare(2);
   if (trial->takes_part()) {
-    EXPECT_FALSE(trial->verify().max_rel_error == 0) << "nothing was received yet";
+    if (!implementation.name.ends_with("_in_place")) {  // they verify a call of their own
+      EXPECT_FALSE(trial->verify().max_rel_error == 0) << "nothing was received yet";
+    }
     for (const int set : {1, 0}) trial->launch(set, nullptr);
   }
   EXPECT_EQ(trial->verify().max_rel_error, 0) << implementation.name << " on rank " << rank;
@@ -296,7 +361,9 @@ void expect_verified(const bench::Benchmark& benchmark, const bench::Implementat
 }
 
 TEST_F(RecordingNccl, BenchmarksVerifyWhatTheyMeasure) {
-  for (const auto make : {bench::make_all_reduce, bench::make_all_to_all}) {
+  for (const auto make :
+       {bench::make_all_gather, bench::make_all_reduce, bench::make_all_to_all,
+        bench::make_broadcast, bench::make_reduce_scatter, bench::make_send_recv}) {
     const auto problems = on_ranks([&](ControlPlane& world) {
       const auto benchmark = make();
       bench::Context context{world, 0};
@@ -311,7 +378,76 @@ TEST_F(RecordingNccl, BenchmarksVerifyWhatTheyMeasure) {
     EXPECT_FALSE(fake_nccl().calls(rank, "ncclAllReduce").empty());
     EXPECT_FALSE(fake_nccl().calls(rank, "ncclAlltoAll").empty());
     EXPECT_FALSE(fake_nccl().calls(rank, "ncclSend").empty());
+    EXPECT_FALSE(fake_nccl().calls(rank, "ncclAllGather").empty());
+    EXPECT_FALSE(fake_nccl().calls(rank, "ncclBroadcast").empty());
+    EXPECT_FALSE(fake_nccl().calls(rank, "ncclReduceScatter").empty());
   }
+}
+
+/// Where in one buffer the calls of an implementation in place send from and receive into.
+std::vector<std::pair<std::ptrdiff_t, std::ptrdiff_t>> places_in_place(
+    const std::function<std::unique_ptr<bench::Benchmark>()>& make, const std::string& function) {
+  tests::reset_fake_nccl();
+  const auto problems = on_ranks([&](ControlPlane& world) {
+    bench::Context context{world, 0};
+    const auto benchmark = make();
+    const auto trial =
+        benchmark->make_trial({"nccl_in_place", "nccl"}, case_of(kShape, kAll), context);
+    EXPECT_EQ(trial->footprint(), Bytes{kShape.bytes}) << "one buffer";
+    trial->prepare(1);
+    trial->launch(0, nullptr);
+    EXPECT_EQ(trial->verify().max_rel_error, 0);
+  });
+  EXPECT_THAT(problems, Each(""));
+  std::vector<std::pair<std::ptrdiff_t, std::ptrdiff_t>> places;
+  for (int rank = 0; rank < kWorld; ++rank) {
+    const RecordedNcclCall call = fake_nccl().calls(rank, function).at(0);
+    const auto* send = static_cast<const std::byte*>(call.send);
+    const auto* receive = static_cast<const std::byte*>(call.receive);
+    places.emplace_back(std::max<std::ptrdiff_t>(0, send - receive),
+                        std::max<std::ptrdiff_t>(0, receive - send));
+  }
+  return places;
+}
+
+TEST_F(RecordingNccl, InPlaceTheSmallerBufferIsTheRanksBlockOfTheLarger) {
+  using Places = std::vector<std::pair<std::ptrdiff_t, std::ptrdiff_t>>;
+  const Places same(kWorld, {0, 0});
+  EXPECT_EQ(places_in_place(bench::make_all_reduce, "ncclAllReduce"), same);
+  EXPECT_EQ(places_in_place(bench::make_broadcast, "ncclBroadcast"), same);
+  EXPECT_EQ(places_in_place(bench::make_all_gather, "ncclAllGather"),
+            (Places{{0, 0}, {32, 0}, {64, 0}, {96, 0}}));
+  EXPECT_EQ(places_in_place(bench::make_reduce_scatter, "ncclReduceScatter"),
+            (Places{{0, 0}, {0, 32}, {0, 64}, {0, 96}}));
+}
+
+TEST_F(RecordingNccl, SumsOfFp8NeedADeviceThatAdds) {
+  fake_cuda().compute_major = 8;
+  const auto problems = on_ranks([](ControlPlane& world) {
+    const auto benchmark = bench::make_all_reduce();
+    bench::Context context{world, 0};
+    static_cast<void>(benchmark->make_trial(
+        {"nccl", "nccl"}, case_of({128, Dtype::fp8_e4m3, kWorld}, kAll), context));
+  });
+  fake_cuda().compute_major = 9;
+  EXPECT_THAT(problems, Each(HasSubstr("NCCL adds FP8 on devices of compute capability 9.0")));
+}
+
+TEST_F(RecordingNccl, AnOldLibraryCarriesFp8AsBytes) {
+  fake_nccl().version = 22'304;
+  const auto problems = on_ranks([](ControlPlane& world) {
+    const bench::Case fp8 = case_of({128, Dtype::fp8_e4m3, kWorld}, kAll);
+    bench::Context context{world, 0};
+    const auto gather = bench::make_all_gather();
+    const auto trial = gather->make_trial({"nccl", "nccl"}, fp8, context);
+    trial->prepare(1);
+    trial->launch(0, nullptr);
+    EXPECT_EQ(fake_nccl().calls(world.rank(), "ncclAllGather").at(0).type, ncclUint8);
+    EXPECT_THROW(
+        static_cast<void>(bench::make_all_reduce()->make_trial({"nccl", "nccl"}, fp8, context)),
+        Unsupported);
+  });
+  EXPECT_THAT(problems, Each(""));
 }
 
 TEST_F(RecordingNccl, RanksWithoutADeviceAreRefusedBeforeAnyCall) {
@@ -344,7 +480,7 @@ TEST_F(RecordingNccl, AFailedCallNamesItselfItsBytesAndTheRank) {
                 "other error (the fake says so)"));
   EXPECT_THAT(problems_of(kAllToAll)[2],
               HasSubstr("ncclAlltoAll of 128 bytes on rank 2 of a group of 4 failed"));
-  const auto problems = problems_of(kSendRecv);
+  const auto problems = problems_of(kAllToAllSendRecv);
   EXPECT_THAT(problems[2],
               HasSubstr("ncclGroupEnd of an all-to-all of 128 bytes on rank 2 of a group of 4"));
   for (const int other : {0, 1, 3})
@@ -354,7 +490,7 @@ TEST_F(RecordingNccl, AFailedCallNamesItselfItsBytesAndTheRank) {
 TEST_F(RecordingNccl, AFailedSendClosesTheGroup) {
   fake_nccl().faults = {{"ncclSend", 1, ncclInvalidArgument}};
   EXPECT_THAT(
-      problems_of(kSendRecv)[1],
+      problems_of(kAllToAllSendRecv)[1],
       HasSubstr("ncclSend of 32 bytes with rank 0 on rank 1 of a group of 4 failed: NCCL said "
                 "invalid argument"));
   const auto ends = fake_nccl().calls(1, "ncclGroupEnd");

@@ -1,0 +1,27 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <span>
+#include <string_view>
+
+/// What moecal knows of every collective, whoever measured it.
+namespace moecal {
+
+struct CollectiveFacts {
+  std::string_view name;  // the operation's word in records
+  std::string_view
+      bytes;            // what "bytes" of a point counts; empty: its points are not sized in bytes
+  double rounds = 0;    // how often the bytes cross a rank's link: busbw = rounds (n-1)/n algbw
+  bool rooted = false;  // ranks finish apart: a call has no transfer time common to all
+};
+
+/// All of them.
+[[nodiscard]] std::span<const CollectiveFacts> collectives();
+/// Null if it is no collective.
+[[nodiscard]] const CollectiveFacts* find_collective(std::string_view operation);
+
+/// busbw / algbw over n ranks: 2(n-1)/n for all_reduce, (n-1)/n where each rank gets blocks of all
+/// others, 1 for broadcast and send_recv. @throws InvalidInput for what is no collective.
+[[nodiscard]] double bus_factor(std::string_view operation, int ranks);
+
+}  // namespace moecal
