@@ -51,6 +51,14 @@ std::int64_t CsvRow::count(const std::string& column) const {
   return static_cast<std::int64_t>(value);
 }
 
+std::vector<std::string> CsvTable::columns() const {
+  std::map<std::size_t, std::string> in_order;
+  for (const auto& [name, index] : columns_) in_order.emplace(index, name);
+  std::vector<std::string> names;
+  for (const auto& [index, name] : in_order) names.push_back(name);
+  return names;
+}
+
 bool CsvTable::take_head(const std::vector<std::string>& fields,
                          const std::vector<std::string>& needed) {
   const bool is_head = std::all_of(needed.begin(), needed.end(), [&fields](const auto& column) {

@@ -44,6 +44,8 @@ class CsvTable {
                                         const std::vector<std::string>& needed);
 
   [[nodiscard]] bool has(const std::string& column) const { return columns_.contains(column); }
+  /// The names of the columns, left to right; of columns with one name, the first.
+  [[nodiscard]] std::vector<std::string> columns() const;
   /// Calls `take` for each row; a row of another width is given to `refuse` with the reason.
   template <class Take, class Refuse>
   void for_each(Take take, Refuse refuse) const {

@@ -99,17 +99,21 @@ std::string print(const Imported& imported) {
   return out.str();
 }
 
-/// What becomes of the file: the import, or the error, with the file's base name for its path.
-std::string outcome_of(const fs::path& path, const ImportOptions& options) {
+std::string import_or_error(const fs::path& path, const ImportOptions& options) {
   try {
     return print(import_file(path.string(), options));
   } catch (const InvalidInput& error) {
-    std::string text = error.what();
-    text = text.substr(0, text.find("; known:"));
-    for (auto at = text.find(path.string()); at != text.npos; at = text.find(path.string()))
-      text.replace(at, path.string().size(), path.filename().string());
-    return "error: " + text + "\n";
+    const std::string text = error.what();
+    return "error: " + text.substr(0, text.find("; known:")) + "\n";
   }
+}
+
+/// What becomes of the file: the import, or the error, with the file's base name for its path.
+std::string outcome_of(const fs::path& path, const ImportOptions& options) {
+  auto text = import_or_error(path, options);
+  for (auto at = text.find(path.string()); at != text.npos; at = text.find(path.string()))
+    text.replace(at, path.string().size(), path.filename().string());
+  return text;
 }
 
 class Fixtures : public testing::TestWithParam<fs::path> {};

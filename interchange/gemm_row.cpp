@@ -72,8 +72,9 @@ std::optional<Dtypes> gemm_dtypes(std::string_view word) {
       {"fp8", {"fp8_e4m3", "fp8_e4m3", "bf16", "f32", "tensor", ""}},
       {"int8", {"int8", "int8", "int32", "int32", "none", ""}}};
   static const std::map<std::string, std::string> kSpellings{
-      {"float32", "fp32"},  {"float", "fp32"},        {"float16", "fp16"}, {"half", "fp16"},
-      {"bfloat16", "bf16"}, {"float8-e4m3fn", "fp8"}, {"fp8-e4m3", "fp8"}};
+      {"float32", "fp32"},      {"float", "fp32"},   {"f32", "fp32"},  {"f16", "fp16"},
+      {"i8", "int8"},           {"float16", "fp16"}, {"half", "fp16"}, {"bfloat16", "bf16"},
+      {"float8-e4m3fn", "fp8"}, {"fp8-e4m3", "fp8"}};
   const auto plain = slug(std::string{word});
   const auto spelling = kSpellings.find(plain);
   const auto found = kTypes.find(spelling == kSpellings.end() ? plain : spelling->second);

@@ -9,10 +9,16 @@
 #include "core/json_reader.hpp"
 #include "interchange/gzip.hpp"
 #include "interchange/import_aiconfigurator.hpp"
+#include "interchange/import_azure_guide.hpp"
 #include "interchange/import_cutlass.hpp"
 #include "interchange/import_deepgemm.hpp"
+#include "interchange/import_flashinfer.hpp"
+#include "interchange/import_google_benchmark.hpp"
+#include "interchange/import_mamf.hpp"
 #include "interchange/import_nccl_tests.hpp"
 #include "interchange/import_nccl_tests_json.hpp"
+#include "interchange/import_nvbandwidth.hpp"
+#include "interchange/import_nvbench.hpp"
 #include "interchange/import_torch_gemm.hpp"
 
 namespace moecal::interchange {
@@ -55,12 +61,21 @@ Imported import(ForeignFile file, const ImportOptions& options) {
 
 const std::vector<Format>& formats() {
   static const std::vector<Format> kFormats{
-      nccl_tests_json_format(),  //
-      nccl_tests_format(),       //
-      aiconfigurator_format(),   //
-      cutlass_format(),          //
-      deepgemm_format(),         //
-      torch_gemm_format(),       //
+      // clang-format off
+      nccl_tests_json_format(),
+      nccl_tests_format(),
+      aiconfigurator_format(),
+      cutlass_format(),
+      deepgemm_format(),
+      torch_gemm_format(),
+      flashinfer_format(),
+      nvbench_format(),
+      nvbench_csv_format(),
+      nvbandwidth_format(),
+      google_benchmark_format(),
+      mamf_format(),
+      azure_guide_format(),
+      // clang-format on
   };
   return kFormats;
 }
