@@ -33,23 +33,21 @@ struct Call {
   [[nodiscard]] double number_or(const std::string& name, double fallback) const {
     return point.contains(name) ? number(name) : fallback;
   }
-  [[nodiscard]] static double size(const std::string& dtype) {
-    return static_cast<double>(size_of(parse_dtype(dtype)));
-  }
-  [[nodiscard]] double a() const { return size(dtypes.a); }
-  [[nodiscard]] double b() const { return dtypes.b.empty() ? a() : size(dtypes.b); }
-  [[nodiscard]] double c() const { return dtypes.c.empty() ? a() : size(dtypes.c); }
+  [[nodiscard]] double a() const { return element_bytes(dtypes).a; }
 };
 
 Work make_work(double flops, double read, double written) {
   return {Flops{flops}, Bytes{read}, Bytes{written}, Bytes{0}, 0};
 }
 
-Work gemm_work(const Call& call) {
-  const double g = call.number_or("groups", 1);
-  const double m = call.number("m"), n = call.number("n"), k = call.number("k");
-  return make_work(2 * g * m * n * k, g * (m * k * call.a() + k * n * call.b()),
-                   g * m * n * call.c());
+Work gemm_work(double groups, double m, double n, double k, const ElementBytes& bytes) {
+  return make_work(2 * groups * m * n * k, groups * (m * k * bytes.a + k * n * bytes.b),
+                   groups * m * n * bytes.c);
+}
+
+Work work_of_gemm(const Call& call) {
+  return gemm_work(call.number_or("groups", 1), call.number("m"), call.number("n"),
+                   call.number("k"), element_bytes(call.dtypes));
 }
 
 Work copy_work(const Call& call) {
@@ -90,14 +88,28 @@ Work unknown_work(const Call& call) {
 using WorkOf = Work (*)(const Call&);
 const std::map<std::string, WorkOf>& known_work() {
   static const std::map<std::string, WorkOf> kKnown{
-      {"expert_gemm", gemm_work}, {"grouped_gemm", gemm_work},   {"memory_copy", copy_work},
-      {"permute", permute_work},  {"unpermute", unpermute_work}, {"topk_gate", gate_work}};
+      {"expert_gemm", work_of_gemm}, {"grouped_gemm", work_of_gemm}, {"memory_copy", copy_work},
+      {"permute", permute_work},     {"unpermute", unpermute_work},  {"topk_gate", gate_work}};
   return kKnown;
 }
 
 }  // namespace
 
 bool is_collective(const std::string& operation) { return find_collective(operation) != nullptr; }
+
+ElementBytes element_bytes(const Dtypes& dtypes) {
+  const auto size = [](const std::string& dtype) {
+    return static_cast<double>(size_of(parse_dtype(dtype)));
+  };
+  const double a = size(dtypes.a);
+  return {a, dtypes.b.empty() ? a : size(dtypes.b), dtypes.c.empty() ? a : size(dtypes.c)};
+}
+
+Inputs gemm_inputs(double groups, double m, double n, double k, const ElementBytes& bytes) {
+  const auto work = gemm_work(groups, m, n, k, bytes);
+  const double moved = work.read.value() + work.written.value();
+  return {m, work.flops.value(), moved, m, n, k};
+}
 
 Family family_of(const std::string& operation, const Point& point) {
   if (point.contains("m") && point.contains("n") && point.contains("k")) return Family::gemm;
@@ -114,7 +126,7 @@ Work work_of(const std::string& operation, const Point& point, const Dtypes& dty
     case Family::transfer:
       return transfer_work(call);
     case Family::gemm:
-      return gemm_work(call);
+      return work_of_gemm(call);
     case Family::memory_bound:
       break;
   }

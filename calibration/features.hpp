@@ -23,6 +23,16 @@ struct Inputs {
   double m = 0, n = 0, k = 0;
 };
 
+/// Bytes of one element of a GEMM's operands and result.
+struct ElementBytes {
+  double a = 0, b = 0, c = 0;
+};
+[[nodiscard]] ElementBytes element_bytes(const Dtypes& dtypes);
+
+/// Of `groups` products of m x k and k x n: what inputs_of gives, without names to look up.
+[[nodiscard]] Inputs gemm_inputs(double groups, double m, double n, double k,
+                                 const ElementBytes& bytes);
+
 [[nodiscard]] Family family_of(const std::string& operation, const Point& point);
 [[nodiscard]] bool is_collective(const std::string& operation);
 

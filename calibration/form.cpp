@@ -33,6 +33,13 @@ double evaluate(const Model& model, const Inputs& inputs) {
   return form(model.form).seconds(model, inputs);
 }
 
+std::unique_ptr<PreparedForm> prepare(const Model& model) {
+  const auto& of = form(model.form);
+  if (of.prepare != nullptr) return of.prepare(model);
+  return prepared_function(
+      [&model, seconds = of.seconds](const Inputs& inputs) { return seconds(model, inputs); });
+}
+
 double parameter_or(const Model& model, std::string_view name, double fallback) {
   const auto found = std::find_if(model.parameters.begin(), model.parameters.end(),
                                   [&](const Parameter& p) { return p.name == name; });

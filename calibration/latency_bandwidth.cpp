@@ -20,6 +20,17 @@ double seconds(const Model& model, const Inputs& inputs) {
   return latency + in_cache / parameter(model, "cache_bandwidth") + (size - in_cache) / rate;
 }
 
+std::unique_ptr<PreparedForm> prepare_rates(const Model& model) {
+  const double latency = parameter(model, "latency"), rate = parameter(model, "bandwidth");
+  if (model.knots.empty())
+    return prepared_function([=](const Inputs& call) { return latency + call.size / rate; });
+  return prepared_function([=, cache = parameter(model, "cache_bandwidth"),
+                            knot = model.knots.front()](const Inputs& call) {
+    const double in_cache = std::min(call.size, knot);
+    return latency + in_cache / cache + (call.size - in_cache) / rate;
+  });
+}
+
 /// A slope and its error as a rate and its error.
 Parameter rate(const std::string& name, double slope, double error) {
   const double bounded = std::max(slope, kLeastSlope);
@@ -31,7 +42,8 @@ Parameter rate(const std::string& name, double slope, double error) {
 Form latency_bandwidth_form() {
   return {"latency_bandwidth",
           {{"latency", "s"}, {"bandwidth", "B/s"}, {"cache_bandwidth", "B/s", false}},
-          seconds};
+          seconds,
+          prepare_rates};
 }
 
 Model fit_latency_bandwidth(std::span<const FitPoint> points, int rates) {

@@ -3,7 +3,9 @@
 #include "calibration/log_log_table.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <map>
 
 #include "core/error.hpp"
@@ -55,11 +57,77 @@ double seconds(const Model& model, const Inputs& inputs) {
   return interpolate(table, size);
 }
 
+/// Between two rows log time is a cubic of u, the log of how far a size is past the first of them.
+struct Cubic {
+  double log_size, c0, c1, c2, c3;
+  double next_size;
+};
+
+Cubic cubic_at(const Table& table, std::size_t i) {
+  const double width = std::log(table[i + 1].first / table[i].first);
+  const double d0 = slope(table, i), d1 = slope(table, i + 1), rise = secant(table, i);
+  return {std::log(table[i].first),
+          std::log(table[i].second),
+          d0,
+          (3 * rise - 2 * d0 - d1) / width,
+          (d0 + d1 - 2 * rise) / (width * width),
+          table[i + 1].first};
+}
+
+/// A table whose rows are found by the binary exponent of a size: rows are often a doubling apart,
+/// and then there is nothing to search.
+class PreparedTable final : public PreparedForm {
+ public:
+  explicit PreparedTable(const Table& table) : first_{table.front()}, last_{table.back()} {
+    for (std::size_t i = 0; i + 1 < table.size(); ++i) cubics_.push_back(cubic_at(table, i));
+    first_exponent_ = exponent(first_.first);
+    std::size_t row = 0;
+    for (int e = first_exponent_; e <= exponent(last_.first); ++e) {
+      while (row + 1 < cubics_.size() && cubics_[row].next_size <= std::ldexp(1.0, e)) ++row;
+      row_of_exponent_.push_back(row);
+    }
+  }
+
+  void seconds(std::span<const Inputs> calls, std::span<double> seconds) const override {
+    for (std::size_t i = 0; i < calls.size(); ++i) seconds[i] = at(calls[i].size);
+  }
+
+ private:
+  /// e with 2^e <= size < 2^(e + 1).
+  static int exponent(double size) {
+    return static_cast<int>(std::bit_cast<std::uint64_t>(size) >> 52) - 1023;
+  }
+
+  [[nodiscard]] double at(double size) const {
+    if (size <= first_.first) return first_.second;
+    if (size >= last_.first) return last_.second * size / last_.first;
+    auto row = row_of_exponent_[static_cast<std::size_t>(exponent(size) - first_exponent_)];
+    while (cubics_[row].next_size <= size) ++row;
+    const auto& c = cubics_[row];
+    const double u = std::log(size) - c.log_size;
+    return std::exp(c.c0 + u * (c.c1 + u * (c.c2 + u * c.c3)));
+  }
+
+  std::pair<double, double> first_, last_;
+  std::vector<Cubic> cubics_;
+  int first_exponent_ = 0;
+  std::vector<std::size_t> row_of_exponent_;
+};
+
+std::unique_ptr<PreparedForm> prepare_table(const Model& model) {
+  if (model.table.empty()) throw InvalidInput{"model '" + model.id + "' has an empty point table"};
+  return std::make_unique<PreparedTable>(model.table);
+}
+
 }  // namespace
 
-Form log_log_table_form() { return {"log_log_table", {{"last_rate_spread", "1", false}}, seconds}; }
+Form log_log_table_form() {
+  return {"log_log_table", {{"last_rate_spread", "1", false}}, seconds, prepare_table};
+}
 
-Form pooled_curve_form() { return {"pooled_curve", {{"last_rate_spread", "1", false}}, seconds}; }
+Form pooled_curve_form() {
+  return {"pooled_curve", {{"last_rate_spread", "1", false}}, seconds, prepare_table};
+}
 
 Model fit_log_log_table(std::span<const FitPoint> points) {
   if (points.empty()) throw InvalidInput{"a point table needs at least one point"};

@@ -26,6 +26,14 @@ double seconds(const Model& model, const Inputs& inputs) {
                           reference_rates(model), inputs);
 }
 
+std::unique_ptr<PreparedForm> prepare_roofline(const Model& model) {
+  const std::array<double, 3> p{parameter(model, "t0"), parameter(model, "e1"),
+                                parameter(model, "e2")};
+  return prepared_function([p, rates = reference_rates(model)](const Inputs& call) {
+    return roofline_seconds(p, rates, call);
+  });
+}
+
 double least_seconds(std::span<const FitPoint> points) {
   double least = std::numeric_limits<double>::infinity();
   for (const auto& point : points) least = std::min(least, point.seconds);
@@ -64,7 +72,7 @@ std::vector<ParameterSpec> rate_specs() {
 }
 
 Form roofline_form() {
-  Form form{"roofline", {{"t0", "s"}, {"e1", "1"}, {"e2", "1"}}, seconds};
+  Form form{"roofline", {{"t0", "s"}, {"e1", "1"}, {"e2", "1"}}, seconds, prepare_roofline};
   for (const auto& spec : rate_specs()) form.parameters.push_back(spec);
   return form;
 }

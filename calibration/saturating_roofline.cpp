@@ -71,10 +71,22 @@ void slopes_of(const Values& p, const Roof& roof, const Inputs& inputs, double* 
   slopes[7] = roof_share * roof.corner;
 }
 
-double seconds(const Model& model, const Inputs& inputs) {
+Values values_of(const Model& model) {
   Values values{};
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = parameter(model, kShapes[i].name);
+  return values;
+}
+
+double seconds(const Model& model, const Inputs& inputs) {
+  const auto values = values_of(model);
   return values[0] + roof_of(values, reference_rates(model), inputs).joined;
+}
+
+std::unique_ptr<PreparedForm> prepare_roof(const Model& model) {
+  return prepared_function(
+      [values = values_of(model), rates = reference_rates(model)](const Inputs& call) {
+        return values[0] + roof_of(values, rates, call).joined;
+      });
 }
 
 /// A tenth of a row's usual error at one spread: far weaker than the points, where they speak.
@@ -144,7 +156,7 @@ std::vector<double> scout(std::span<const FitPoint> points, const ReferenceRates
 }  // namespace
 
 Form saturating_roofline_form() {
-  Form form{"saturating_roofline", {}, seconds};
+  Form form{"saturating_roofline", {}, seconds, prepare_roof};
   for (const auto& shape : kShapes) form.parameters.push_back({shape.name, shape.unit});
   for (const auto& spec : rate_specs()) form.parameters.push_back(spec);
   return form;

@@ -12,13 +12,22 @@ std::string slope_name(std::size_t segment) {
   return "inverse_bandwidth_" + std::to_string(segment + 1);
 }
 
-double seconds(const Model& model, const Inputs& inputs) {
+Piecewise line_of(const Model& model) {
   Piecewise line;
   line.latency = parameter(model, "latency");
   line.knots = model.knots;
   for (std::size_t j = 0; j <= model.knots.size(); ++j)
     line.slopes.push_back(parameter(model, slope_name(j)));
-  return piecewise_seconds(line, inputs.size);
+  return line;
+}
+
+double seconds(const Model& model, const Inputs& inputs) {
+  return piecewise_seconds(line_of(model), inputs.size);
+}
+
+std::unique_ptr<PreparedForm> prepare_line(const Model& model) {
+  return prepared_function(
+      [line = line_of(model)](const Inputs& call) { return piecewise_seconds(line, call.size); });
 }
 
 }  // namespace
@@ -30,7 +39,8 @@ Form segmented_latency_bandwidth_form() {
            {"inverse_bandwidth_2", "s/B", false},
            {"inverse_bandwidth_3", "s/B", false},
            {"last_rate_spread", "1", false}},
-          seconds};
+          seconds,
+          prepare_line};
 }
 
 Model fit_segmented_latency_bandwidth(std::span<const FitPoint> points, int segments) {
