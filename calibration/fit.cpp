@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
+#include <numeric>
 #include <set>
 
 #include "calibration/candidates.hpp"
+#include "calibration/parallel.hpp"
 #include "calibration/pooled_curves.hpp"
 #include "core/error.hpp"
 #include "core/hash.hpp"
@@ -85,19 +88,45 @@ Fitted finish(const Series& series, Candidate candidate, const FitOptions& optio
   return one;
 }
 
+/// What became of one series.
+struct SeriesFit {
+  std::vector<Fitted> fitted;
+  std::vector<LeftOut> left_out;
+};
+
 /// A table and a compact form of a series each calibrate their own interval: a file without tables
 /// is as honest as one with them.
-void fit_series(const Series& series, const FitOptions& options, std::vector<Fitted>& fitted,
-                FitReport& report) {
+SeriesFit fit_series(const Series& series, const FitOptions& options) {
+  SeriesFit result;
   const auto attempt = [&](auto&& make) {
     try {
-      fitted.push_back(finish(series, make(), options));
+      result.fitted.push_back(finish(series, make(), options));
     } catch (const InvalidInput& error) {
-      report.left_out.push_back({series.id(), error.what()});
+      result.left_out.push_back({series.id(), error.what()});
     }
   };
   attempt([&] { return fit_compact(series, nominal_rates(series, options.cards)); });
   if (is_worth_a_table(series) && !options.compact) attempt([&] { return fit_table(series); });
+  return result;
+}
+
+/// Every series on its own, on several threads, the longest first; results in the series' order.
+std::vector<Fitted> fit_each(std::span<const Series> series, const FitOptions& options,
+                             FitReport& report) {
+  std::vector<std::size_t> order(series.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return series[a].points.size() > series[b].points.size();
+  });
+  std::vector<SeriesFit> fits(series.size());
+  for_each_index(series.size(), options.threads,
+                 [&](std::size_t i) { fits[order[i]] = fit_series(series[order[i]], options); });
+  std::vector<Fitted> all;
+  for (auto& one : fits) {
+    std::move(one.fitted.begin(), one.fitted.end(), std::back_inserter(all));
+    std::move(one.left_out.begin(), one.left_out.end(), std::back_inserter(report.left_out));
+  }
+  return all;
 }
 
 double median_error(std::span<const HeldOut> errors) {
@@ -147,10 +176,13 @@ void add_intervals(std::vector<Fitted>& fitted) {
     const auto& errors = calibration_of(one.candidate);
     pool.insert(pool.end(), errors.begin(), errors.end());
   }
+  std::map<std::string, std::vector<ResidualQuantile>> of_pools;
   for (auto& one : fitted) {
     const auto limits = regime_limits(one.series->family);
     auto quantiles = conformal_quantiles(calibration_of(one.candidate), limits);
-    const auto pooled = conformal_quantiles(pools.at(pool_of(one)), limits);
+    const auto name = pool_of(one);
+    auto& pooled = of_pools[name];
+    if (pooled.empty()) pooled = conformal_quantiles(pools.at(name), limits);
     for (std::size_t i = 0; i < quantiles.size(); ++i)
       if (quantiles[i].count < kOwnPoints) quantiles[i] = pooled[i];
     one.candidate.model.residual_quantiles = std::move(quantiles);
@@ -170,8 +202,7 @@ FitResult fit(std::span<const ObservationFile> files, const FitOptions& options)
   const auto grouped = group_observations(files, options.card);
   FitResult result{{options.source, options.commit, {}},
                    {.counts = grouped.counts, .left_out = {}}};
-  std::vector<Fitted> fitted;
-  for (const auto& series : grouped.series) fit_series(series, options, fitted, result.report);
+  auto fitted = fit_each(grouped.series, options, result.report);
   if (!options.compact)
     for (const auto& pool : pools_of(grouped.series))
       if (are_sparse(pool)) pool_sparse_curves(pool, options, fitted, result.report);

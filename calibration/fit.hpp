@@ -14,7 +14,8 @@ struct FitOptions {
   std::string source{};  // goes into the file: where the observations came from
   std::string commit{};  // of this moecal
   std::vector<Card>
-      cards{};  // nominal figures; a card that is not here is fitted to observed rates
+      cards{};      // nominal figures; a card that is not here is fitted to observed rates
+  int threads = 0;  // 0: one a core; the result does not depend on them
 };
 
 /// A series that could not be fitted, and why.

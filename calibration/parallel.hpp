@@ -1,0 +1,43 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <exception>
+#include <thread>
+#include <vector>
+
+namespace moecal::calibration {
+
+/// Threads for that many tasks: those asked for, or with 0 one a core; no more than tasks.
+inline std::size_t threads_for(std::size_t tasks, int asked) {
+  const auto most = asked > 0 ? static_cast<std::size_t>(asked)
+                              : std::max<std::size_t>(1, std::thread::hardware_concurrency());
+  return std::clamp<std::size_t>(tasks, 1, most);
+}
+
+/// Runs task(0) ... task(count - 1) on some threads, in any order: a task writes to its own place
+/// only, so the result does not depend on their number. What the first task of all that failed
+/// threw is thrown again, once every task has ended.
+template <typename Task>
+void for_each_index(std::size_t count, int threads, const Task& task) {
+  std::vector<std::exception_ptr> errors(count);
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    for (std::size_t i = next++; i < count; i = next++) try {
+        task(i);
+      } catch (...) {
+        errors[i] = std::current_exception();
+      }
+  };
+  {
+    std::vector<std::jthread> others;
+    for (std::size_t i = 1; i < threads_for(count, threads); ++i) others.emplace_back(work);
+    work();
+  }
+  for (const auto& error : errors)
+    if (error) std::rethrow_exception(error);
+}
+
+}  // namespace moecal::calibration
