@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "interchange/collective_facts.hpp"
+#include "core/collective.hpp"
 #include "interchange/gemm_row.hpp"
 #include "interchange/kernel_collector.hpp"
 #include "interchange/text_lines.hpp"
