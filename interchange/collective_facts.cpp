@@ -74,6 +74,13 @@ std::optional<std::string> dtype_word(std::string_view nccl_type) {
   return found->second;
 }
 
+std::optional<std::string> short_dtype_word(std::string_view word) {
+  if (word == "fp32") return "f32";
+  if (word == "fp16") return "f16";
+  if (word == "bfp16") return "bf16";  // hccl_test's
+  return dtype_word(word);
+}
+
 bool is_nccl_type(std::string_view word) { return nccl_types().contains(word); }
 
 Work collective_work(std::string_view operation, Bytes bytes, int ranks) {

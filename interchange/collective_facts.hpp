@@ -20,6 +20,9 @@ namespace moecal::interchange {
 /// "float" -> f32, "half" -> f16. Nothing if moecal has no word for the type.
 [[nodiscard]] std::optional<std::string> dtype_word(std::string_view nccl_type);
 
+/// "fp32" -> f32, "bf16" -> bf16: the short words of vendors' tools. Nothing if moecal has no word.
+[[nodiscard]] std::optional<std::string> short_dtype_word(std::string_view word);
+
 /// True for every type name nccl-tests prints, also those moecal has no word for.
 [[nodiscard]] bool is_nccl_type(std::string_view word);
 

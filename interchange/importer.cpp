@@ -14,11 +14,16 @@
 #include "interchange/import_deepgemm.hpp"
 #include "interchange/import_flashinfer.hpp"
 #include "interchange/import_google_benchmark.hpp"
+#include "interchange/import_hccl_test.hpp"
 #include "interchange/import_mamf.hpp"
+#include "interchange/import_megatron_all_reduce.hpp"
 #include "interchange/import_nccl_tests.hpp"
 #include "interchange/import_nccl_tests_json.hpp"
+#include "interchange/import_nccom_test.hpp"
 #include "interchange/import_nvbandwidth.hpp"
 #include "interchange/import_nvbench.hpp"
+#include "interchange/import_osu.hpp"
+#include "interchange/import_torch_all_reduce.hpp"
 #include "interchange/import_torch_gemm.hpp"
 
 namespace moecal::interchange {
@@ -62,8 +67,13 @@ Imported import(ForeignFile file, const ImportOptions& options) {
 const std::vector<Format>& formats() {
   static const std::vector<Format> kFormats{
       // clang-format off
+      nccom_test_format(),
       nccl_tests_json_format(),
       nccl_tests_format(),
+      osu_format(),
+      hccl_test_format(),
+      torch_all_reduce_format(),
+      megatron_all_reduce_format(),
       aiconfigurator_format(),
       cutlass_format(),
       deepgemm_format(),

@@ -90,10 +90,16 @@ class Importer {
                                            const Launch& launch) const {
     auto e = collector_.environment(card, launch.devices_per_node);
     if (!table.devices.empty()) e.device_name = table.devices.front().name;
-    e.libraries[table.library_name] = version_of(table);
+    e.libraries[library_name(table, card)] = version_of(table);
     e.settings = table.settings;
     return e;
   }
+
+  /// rccl-tests of old do not name their library; on AMD's cards there is only one.
+  static std::string library_name(const NcclTable& table, const Card& card) {
+    return card.name.starts_with("AMD") ? "rccl" : table.library_name;
+  }
+  static std::string library_name(const Run& run) { return library_name(run.table, run.card); }
 
   static std::string version_of(const NcclTable& table) {
     return table.library_version.empty() ? "unknown" : table.library_version;
@@ -106,7 +112,7 @@ class Importer {
         (ranks.group == 1 ? " rank" : " ranks") + " (from " + run.launch.known_from + ") on " +
         std::to_string(ranks.nodes) + (ranks.nodes == 1 ? " node" : " nodes") +
         (run.launch.nodes_assumed ? " (assumed)" : "") + " of " + run.environment.system + ", " +
-        run.table.library_name + " " + version_of(run.table));
+        library_name(run) + " " + version_of(run.table));
   }
 
   void take_row(const Run& run, const NcclRow& row) {
@@ -161,7 +167,7 @@ class Importer {
                                         const NcclTiming& timing, const Variant& variant) const {
     auto o = collector_.start(row.line);
     o.operation = run.operation;
-    o.implementation = run.table.library_name + variant.suffix;
+    o.implementation = library_name(run) + variant.suffix;
     o.backend = "nccl";
     o.dtypes = {variant.dtype, "", "", "", "", ""};
     o.point = {{"bytes", row.bytes}};
@@ -173,8 +179,8 @@ class Importer {
     o.policy.graph = run.table.graph_launches.value_or(0) > 0 ? "cuda_graph" : "none";
     o.policy.warmup = run.table.warmup.value_or(0) + timing.skipped;
     o.policy.stop_rule = "fixed number of iterations";
-    o.library = {run.table.library_name, version_of(run.table), "unknown", 0};
-    o.source.tool = run.table.library_name + "-tests";
+    o.library = {library_name(run), version_of(run.table), "unknown", 0};
+    o.source.tool = library_name(run) + "-tests";
     o.reason = why_wrong(timing.wrong, row.type, o.verification);
     if (!o.reason.empty()) o.outcome = Outcome::failed;
     return o;

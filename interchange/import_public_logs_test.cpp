@@ -1,0 +1,116 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "interchange/import_testing.hpp"
+
+/// Real logs, where they are at hand: what each holds, counted by eye.
+namespace moecal::interchange {
+namespace {
+
+struct PublicLog {
+  const char* file;
+  ImportOptions options;
+  const char* format;
+  int rows;
+  std::size_t observations, refused;
+  int left_out;
+};
+
+class PublicLogs : public testing::TestWithParam<PublicLog> {};
+
+TEST_P(PublicLogs, LoseNoRow) {
+  const auto data = public_data();
+  if (data.empty()) GTEST_SKIP() << "MOECAL_PUBLIC_DATA names no folder with public logs";
+  const auto& log = GetParam();
+  const auto imported = import_file(data + "/" + log.file, log.options);
+  EXPECT_EQ(imported.format, log.format);
+  EXPECT_EQ(imported.rows_read, log.rows);
+  EXPECT_EQ(imported.observations.size(), log.observations);
+  EXPECT_EQ(imported.refused.size(), log.refused) << testing::PrintToString(reasons(imported));
+  int left_out = 0;
+  for (const auto& [what, rows] : imported.not_imported) left_out += rows;
+  EXPECT_EQ(left_out, log.left_out);
+}
+
+std::string test_name(const testing::TestParamInfo<PublicLog>& info) {
+  auto name = std::filesystem::path{info.param.file}.stem().string();
+  for (auto& c : name)
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Interchange, PublicLogs,
+    testing::Values(
+        // Two measurements a row; two rows of size 0 in the third, five in the fourth.
+        PublicLog{"logs/a100-64gb_leonardo_2r_sendrecv.txt", {}, "nccl-tests", 29, 58, 0, 0},
+        PublicLog{"logs/mi250x-64gb_16r_all_reduce_small.txt",
+                  {.card = "mi250x"},
+                  "nccl-tests",
+                  8,
+                  16,
+                  0,
+                  0},
+        PublicLog{"logs/superbench_a100-40gb_8r_allreduce.txt", {}, "nccl-tests", 34, 64, 2, 0},
+        PublicLog{"logs/superbench_a100-40gb_8r_alltoall.txt", {}, "nccl-tests", 34, 58, 5, 0},
+        PublicLog{"logs/mi250x-64gb_4n32r_all_gather_srunlabel.txt",
+                  {.card = "mi250x"},
+                  "nccl-tests",
+                  6,
+                  12,
+                  0,
+                  0},
+        PublicLog{"logs/b200_gcp-a4_8r_all_reduce.txt", {}, "nccl-tests", 12, 12, 0, 0},
+        PublicLog{"logs/b200_gke_2n16r_all_gather.txt", {}, "nccl-tests", 24, 48, 0, 0},
+        PublicLog{"logs/aws_p5_h100_nccl-tests_readme_1.txt",
+                  {.card = "h100-sxm"},
+                  "nccl-tests",
+                  29,
+                  58,
+                  0,
+                  0},
+        // The first row's numbers are lost between two ranks' output.
+        PublicLog{"logs/mpich_prefixed_interleaved_h100.txt",
+                  {.card = "h100-sxm"},
+                  "nccl-tests",
+                  11,
+                  20,
+                  1,
+                  0},
+        PublicLog{"logs/gh200_osu_alltoall_2n8r_cuda.txt",
+                  {.card = "gh200", .unlisted = true},
+                  "osu",
+                  42,
+                  42,
+                  0,
+                  0},
+        PublicLog{"logs/hccl_test_format_sample.txt",
+                  {.card = "ascend-910b", .operation = "all_reduce", .ranks = 8},
+                  "hccl-test",
+                  1,
+                  1,
+                  0,
+                  0},
+        PublicLog{"logs/h100_8r_torch_megatron_allreduce_tavg_min_max.txt",
+                  {.card = "h100-sxm"},
+                  "megatron",
+                  10,
+                  10,
+                  0,
+                  0},
+        // 20 sizes on 1 and on 4 nodes, and 11 rows of figures derived from them.
+        PublicLog{"logs/b200_ml-eng_1n8r_4n32r_all_reduce_bench.txt",
+                  {.card = "b200-sxm"},
+                  "torch-allreduce",
+                  51,
+                  38,
+                  2,
+                  11}),
+    test_name);
+
+}  // namespace
+}  // namespace moecal::interchange
