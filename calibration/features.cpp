@@ -75,8 +75,14 @@ Work gate_work(const Call& call) {
                    chosen * written_per_choice + (2 * experts + 1) * kCountBytes);
 }
 
+/// Of a routed exchange (all_to_all_v): one rank's rows.
+double message_bytes(const Call& call) {
+  if (call.point.contains("bytes")) return call.number("bytes");
+  return call.number("tokens") * call.number("top_k") * call.number("hidden") * call.a();
+}
+
 Work transfer_work(const Call& call) {
-  return {Flops{0}, Bytes{0}, Bytes{0}, Bytes{call.number("bytes")}, 1};
+  return {Flops{0}, Bytes{0}, Bytes{0}, Bytes{message_bytes(call)}, 1};
 }
 
 Work unknown_work(const Call& call) {
@@ -140,7 +146,7 @@ Inputs inputs_of(const std::string& operation, const Point& point, const Dtypes&
   Inputs inputs{moved, work.flops.value(), moved, 0, 0, 0};
   switch (family_of(operation, point)) {
     case Family::transfer:
-      inputs.size = call.number("bytes");
+      inputs.size = message_bytes(call);
       break;
     case Family::gemm:
       inputs.m = inputs.size = call.number("m");

@@ -11,6 +11,9 @@ struct ncclComm;
 
 namespace moecal::collectives {
 
+/// Who sends how much to whom where that is not the same for all: all_to_all_v/all_to_all_v.hpp.
+struct RoutedExchange;
+
 /// This rank's end of a group's communicator, not owned. NCCL does not tell the rank of one that
 /// failed, so it is kept beside the handle.
 struct NcclCommunicator {
@@ -24,7 +27,8 @@ struct NcclCommunicator {
 struct CollectiveShape {
   std::int64_t bytes = 0;
   Dtype dtype = Dtype::f32;
-  int group = 1;  // ranks
+  int group = 1;                             // ranks
+  const RoutedExchange* exchange = nullptr;  // of all_to_all_v; not owned
 
   [[nodiscard]] std::int64_t elements() const { return bytes / size_of(dtype); }
 };

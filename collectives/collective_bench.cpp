@@ -37,8 +37,9 @@ std::set<std::int64_t> sizes(Suite suite, const GroupSpec& spec,
 struct MpiTask {
   const CollectiveOperation& operation;
   const CollectiveOperation::MpiImplementation& implementation;
-  CollectiveShape shape;
+  CollectiveShape shape{};
   bool takes_part = true;
+  std::shared_ptr<const RoutedExchange> exchange{};  // shape's, if it has one
 };
 
 class MpiTrial final : public bench::Trial {
@@ -115,19 +116,16 @@ class CollectiveBenchmark final : public bench::Benchmark {
     std::vector<Case> cases;
     for (const GroupSpec& spec : group_specs(world))
       for (const Dtype dtype : swept_dtypes(suite, backend))
-        for (const std::int64_t bytes : sizes(suite, spec, operation_.planner_bytes)) {
-          const std::int64_t whole = (operation_.in_blocks ? spec.group : 1) * size_of(dtype);
-          if (bytes < whole) continue;
-          Case c;
-          c.point = {{"bytes", bytes - bytes % whole}};
+        for (Case& c : operation_.cases == nullptr ? sized_cases(suite, spec, dtype)
+                                                   : operation_.cases(suite, spec)) {
           c.dtypes.a = c.dtypes.c = to_string(dtype);
           c.ranks = to_ranks(spec, nodes);
-          cases.push_back(c);
+          cases.push_back(std::move(c));
         }
     return cases;
   }
 
-  [[nodiscard]] Work work(const Case& c) const override { return operation_.work(to_shape(c)); }
+  [[nodiscard]] Work work(const Case& c) const override { return operation_.work(shape_of(c)); }
 
   [[nodiscard]] std::vector<Implementation> implementations() const override {
     std::vector<Implementation> found;
@@ -145,13 +143,39 @@ class CollectiveBenchmark final : public bench::Benchmark {
     if (spec.world != context.world.size())
       throw InvalidInput{"the point is of a launch of " + std::to_string(spec.world) +
                          " ranks; this one has " + std::to_string(context.world.size())};
-    static_cast<void>(operation_.buffers(to_shape(c)));
     check_nodes(c.ranks, spec, context.world);
     return implementation.backend == "mpi" ? make_mpi(implementation.name, c, context)
                                            : make_nccl(implementation.name, c, context);
   }
 
  private:
+  [[nodiscard]] std::vector<Case> sized_cases(Suite suite, const GroupSpec& spec,
+                                              Dtype dtype) const {
+    const std::int64_t whole = (operation_.in_blocks ? spec.group : 1) * size_of(dtype);
+    std::vector<Case> cases;
+    for (const std::int64_t bytes : sizes(suite, spec, operation_.planner_bytes)) {
+      if (bytes < whole) continue;
+      cases.emplace_back();
+      cases.back().point = {{"bytes", bytes - bytes % whole}};
+    }
+    return cases;
+  }
+
+  [[nodiscard]] CollectiveShape shape_of(const Case& c) const {
+    return operation_.shape == nullptr ? sized_shape(c) : operation_.shape(c);
+  }
+
+  /// Fills a task's shape, and refuses what no implementation can do.
+  template <class Task>
+  void give_shape(Task& task, const Case& c) const {
+    task.shape = shape_of(c);
+    if (operation_.route != nullptr) {
+      task.exchange = std::make_shared<const RoutedExchange>(operation_.route(c));
+      task.shape.exchange = task.exchange.get();
+    }
+    static_cast<void>(operation_.buffers(task.shape));
+  }
+
   /// The payload's type decides which algorithm NCCL takes; to MPI it is so many bytes.
   [[nodiscard]] std::vector<Dtype> swept_dtypes(Suite suite, const std::string& backend) const {
     if (backend != "nccl") return {operation_.dtypes.front()};
@@ -175,13 +199,12 @@ class CollectiveBenchmark final : public bench::Benchmark {
                                                        Context& context) const {
     if (context.world.native() == nullptr)
       throw Unsupported{"MPI collectives need a launch by MPI: start the program with mpirun"};
-    const auto& implementation = find_implementation(operation_.mpi, name);
-    const CollectiveShape shape = to_shape(c);
-    implementation.check(shape);
     const GroupSpec spec = to_spec(c.ranks);
-    const bool takes_part = membership(spec, context.world.rank()).takes_part;
-    return std::make_unique<MpiTrial>(MpiTask{operation_, implementation, shape, takes_part},
-                                      shared_->planes.of(spec, context.world));
+    MpiTask task{operation_, find_implementation(operation_.mpi, name)};
+    give_shape(task, c);
+    task.takes_part = membership(spec, context.world.rank()).takes_part;
+    task.implementation.check(task.shape);
+    return std::make_unique<MpiTrial>(task, shared_->planes.of(spec, context.world));
   }
 
   [[nodiscard]] std::unique_ptr<bench::Trial> make_nccl(const std::string& name, const Case& c,
@@ -189,8 +212,9 @@ class CollectiveBenchmark final : public bench::Benchmark {
     const auto& implementation = find_implementation(operation_.nccl, name);
     if constexpr (build::has_nccl) {
       if (!shared_->nccl) shared_->nccl = make_nccl_groups();
-      return make_nccl_trial({operation_, implementation, to_shape(c), to_spec(c.ranks)},
-                             *shared_->nccl, context);
+      NcclTask task{operation_, implementation, {}, to_spec(c.ranks)};
+      give_shape(task, c);
+      return make_nccl_trial(task, *shared_->nccl, context);
     }
     throw Unsupported{"this build has no NCCL"};
   }
@@ -216,7 +240,7 @@ ControlPlane& GroupPlanes::of(const GroupSpec& spec, ControlPlane& world) {
   return *planes_.back().second;
 }
 
-CollectiveShape to_shape(const Case& c) {
+CollectiveShape sized_shape(const Case& c) {
   return {c.point.at("bytes"), parse_dtype(c.dtypes.a), c.ranks.group};
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bench/benchmark.hpp"
+#include "collectives/all_to_all_v/all_to_all_v.hpp"
 #include "collectives/collective.hpp"
 #include "collectives/groups.hpp"
 #include "collectives/rank_buffers.hpp"
@@ -32,14 +33,19 @@ struct CollectiveOperation {
     bench::Suite from = bench::Suite::quick;
     /// Throws Unsupported for what the library at hand cannot do; null: it can do all.
     void (*check)(const CollectiveShape&) = nullptr;
+    std::string_view logged{};  // its word in NCCL's log; empty: NCCL logs no algorithm of it
   };
 
   std::string name;
   std::vector<Dtype> dtypes;                // payloads swept, MPI's first
   std::vector<Dtype> full_dtypes{};         // and these by NCCL in the suite full
   std::vector<std::int64_t> planner_bytes;  // sizes that the documents name
-  bool in_blocks = true;                    // bytes are one block per rank, not just elements
-  bool adds = false;                        // the library has to know the type to do its work
+  /// Null where points are sizes in bytes: the points of a suite, without types and ranks.
+  std::vector<bench::Case> (*cases)(bench::Suite, const GroupSpec&) = nullptr;
+  CollectiveShape (*shape)(const bench::Case&) = nullptr;  // null: sized_shape
+  RoutedExchange (*route)(const bench::Case&) = nullptr;   // null: every rank sends as much
+  bool in_blocks = true;  // bytes are one block per rank, not just elements
+  bool adds = false;      // the library has to know the type to do its work
   /// Throws Unsupported for what no implementation can do, before any rank waits for another.
   CollectiveBuffers (*buffers)(const CollectiveShape&) = nullptr;
   Work (*work)(const CollectiveShape&) = nullptr;
@@ -59,16 +65,18 @@ class GroupPlanes {
   std::vector<std::pair<GroupSpec, std::unique_ptr<ControlPlane>>> planes_;
 };
 
-[[nodiscard]] CollectiveShape to_shape(const bench::Case& c);
+/// Of a point that is a size in bytes.
+[[nodiscard]] CollectiveShape sized_shape(const bench::Case& c);
 [[nodiscard]] std::unique_ptr<bench::Benchmark> make_collective_benchmark(
     CollectiveOperation operation);
 
-/// A trial's rank in its group, and what it is to run.
+/// What a trial is of.
 struct NcclTask {
   const CollectiveOperation& operation;
   const CollectiveOperation::NcclImplementation& implementation;
-  CollectiveShape shape;
+  CollectiveShape shape{};
   GroupSpec spec;
+  std::shared_ptr<const RoutedExchange> exchange{};  // shape's, if it has one
 };
 /// NCCL communicators of a launch, made once per way to group it.
 class NcclGroups;

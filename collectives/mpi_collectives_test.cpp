@@ -9,6 +9,7 @@
 #include "collectives/all_gather/all_gather.hpp"
 #include "collectives/all_reduce/all_reduce.hpp"
 #include "collectives/all_to_all/all_to_all.hpp"
+#include "collectives/all_to_all_v/all_to_all_v.hpp"
 #include "collectives/broadcast/broadcast.hpp"
 #include "collectives/groups.hpp"
 #include "collectives/rank_buffers.hpp"
@@ -108,6 +109,31 @@ TEST_P(Mpi, EqualsTheOracleInEveryGroup) {
                                 {elements * size_of(dtype) * spec.group, dtype, spec.group},
                                 in_place, *group);
         }
+  }
+}
+
+/// This rank's rows by MPI equal those by the oracle.
+void expect_oracles_rows(const RoutingShape& shape, const RoutingSpec& spec, ControlPlane& group) {
+  const auto exchange = draw_exchange(shape, spec, group.size(), 34);
+  const CollectiveShape of{.dtype = Dtype::uint8, .group = group.size(), .exchange = &exchange};
+  testing::LocalRanks ranks{group.size(), all_to_all_v_buffers(of)};
+  for (int rank = 0; rank < group.size(); ++rank) all_to_all_v_fill(of, rank, ranks.send[rank]);
+  all_to_all_v_local(of, ranks.tensors());
+  std::vector<std::byte> received(ranks.receive[0].size(), std::byte{0xff});
+  all_to_all_v_mpi(of, {ranks.send[group.rank()].data(), received.data()}, group);
+  EXPECT_EQ(received, ranks.receive[group.rank()]);
+}
+
+TEST(AllToAllVMpi, EqualsTheOracleInEveryGroup) {
+  for (const GroupSpec& spec : group_specs(testing::world().size())) {
+    const Membership where = membership(spec, testing::world().rank());
+    const auto group = testing::world().split(where.index);
+    if (!where.takes_part) continue;
+    for (const auto* distribution : {"balanced", "uniform", "power_law"})
+      for (const std::int64_t tokens : {0, 1, 31, 33, 4096}) {
+        SCOPED_TRACE(distribution + std::to_string(tokens));
+        expect_oracles_rows({tokens, 12, 2}, {.distribution = distribution}, *group);
+      }
   }
 }
 

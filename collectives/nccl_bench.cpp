@@ -1,8 +1,11 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "bench/clock.hpp"
 #include "collectives/collective_bench.hpp"
 #include "collectives/nccl_groups.hpp"
+#include "collectives/nccl_log.hpp"
 #include "runtime/buffer.hpp"
 #include "runtime/check.hpp"
 #include "runtime/device_info.hpp"
@@ -50,7 +53,8 @@ class NcclTrial final : public bench::Trial {
     return {task_.operation.error(task_.shape, where_.rank_in_group, received), 0.0, "pattern"};
   }
   [[nodiscard]] LibraryInfo library() const override {
-    return {"NCCL", nccl_library_version(), "unknown", 0};
+    const LoggedCall call{task_.implementation.logged, std::min(sizes_.send, sizes_.receive)};
+    return {"NCCL", nccl_library_version(), log_.algorithm_of(call), 0};
   }
   [[nodiscard]] bool takes_part() const override { return where_.takes_part; }
 
@@ -78,6 +82,7 @@ class NcclTrial final : public bench::Trial {
   RankLayout layout_;
   std::string what_;
   std::vector<RankBuffers<DeviceBuffer>> sets_;
+  NcclLogTail log_;
 };
 
 constexpr int kFp8Release = 22'400;  // NCCL_VERSION_CODE of the release with FP8 types

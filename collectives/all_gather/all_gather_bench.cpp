@@ -24,8 +24,9 @@ std::unique_ptr<Benchmark> make_all_gather() {
         {"ompi", all_gather_check_mpi, all_gather_mpi},
         {"ompi_in_place", all_gather_check_mpi, all_gather_mpi, InPlace::own_block, Suite::full}};
   if constexpr (build::has_nccl)
-    operation.nccl = {{"nccl", all_gather_nccl},
-                      {"nccl_in_place", all_gather_nccl, InPlace::own_block, Suite::full}};
+    operation.nccl = {
+        {.name = "nccl", .run = all_gather_nccl, .logged = "AllGather"},
+        {"nccl_in_place", all_gather_nccl, InPlace::own_block, Suite::full, nullptr, "AllGather"}};
   return make_collective_benchmark(std::move(operation));
 }
 

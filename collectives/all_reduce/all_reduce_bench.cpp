@@ -28,8 +28,9 @@ std::unique_ptr<Benchmark> make_all_reduce() {
         {"ompi", all_reduce_check_mpi, all_reduce_mpi},
         {"ompi_in_place", all_reduce_check_mpi, all_reduce_mpi, InPlace::own_block, Suite::full}};
   if constexpr (build::has_nccl)
-    operation.nccl = {{"nccl", all_reduce_nccl},
-                      {"nccl_in_place", all_reduce_nccl, InPlace::own_block, Suite::full}};
+    operation.nccl = {
+        {.name = "nccl", .run = all_reduce_nccl, .logged = "AllReduce"},
+        {"nccl_in_place", all_reduce_nccl, InPlace::own_block, Suite::full, nullptr, "AllReduce"}};
   return make_collective_benchmark(std::move(operation));
 }
 

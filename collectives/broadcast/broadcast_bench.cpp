@@ -23,8 +23,9 @@ std::unique_ptr<Benchmark> make_broadcast() {
   if constexpr (build::has_mpi)
     operation.mpi = {{"ompi", broadcast_check_mpi, broadcast_mpi, InPlace::own_block}};
   if constexpr (build::has_nccl)
-    operation.nccl = {{"nccl", broadcast_nccl},
-                      {"nccl_in_place", broadcast_nccl, InPlace::own_block, Suite::full}};
+    operation.nccl = {
+        {.name = "nccl", .run = broadcast_nccl, .logged = "Broadcast"},
+        {"nccl_in_place", broadcast_nccl, InPlace::own_block, Suite::full, nullptr, "Broadcast"}};
   return make_collective_benchmark(std::move(operation));
 }
 

@@ -25,8 +25,9 @@ std::unique_ptr<Benchmark> make_reduce_scatter() {
                      {"ompi_in_place", reduce_scatter_check_mpi, reduce_scatter_mpi,
                       InPlace::first_block, Suite::full}};
   if constexpr (build::has_nccl)
-    operation.nccl = {{"nccl", reduce_scatter_nccl},
-                      {"nccl_in_place", reduce_scatter_nccl, InPlace::own_block, Suite::full}};
+    operation.nccl = {{.name = "nccl", .run = reduce_scatter_nccl, .logged = "ReduceScatter"},
+                      {"nccl_in_place", reduce_scatter_nccl, InPlace::own_block, Suite::full,
+                       nullptr, "ReduceScatter"}};
   return make_collective_benchmark(std::move(operation));
 }
 

@@ -6,13 +6,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
 
 #include "bench/benchmark.hpp"
 #include "bench/clock.hpp"
 #include "collectives/all_gather/all_gather.hpp"
 #include "collectives/all_reduce/all_reduce.hpp"
 #include "collectives/all_to_all/all_to_all.hpp"
+#include "collectives/all_to_all_v/all_to_all_v.hpp"
 #include "collectives/broadcast/broadcast.hpp"
 #include "collectives/nccl_dtype.hpp"
 #include "collectives/nccl_groups.hpp"
@@ -30,6 +33,7 @@ namespace moecal::bench {
 std::unique_ptr<Benchmark> make_all_gather();
 std::unique_ptr<Benchmark> make_all_reduce();
 std::unique_ptr<Benchmark> make_all_to_all();
+std::unique_ptr<Benchmark> make_all_to_all_v();
 std::unique_ptr<Benchmark> make_broadcast();
 std::unique_ptr<Benchmark> make_reduce_scatter();
 std::unique_ptr<Benchmark> make_send_recv();
@@ -332,6 +336,30 @@ TEST_F(RecordingNccl, TypesAreThoseOfTheHeader) {
   EXPECT_EQ(nccl_dtype(Dtype::fp8_e5m2), ncclFloat8e5m2);
 }
 
+TEST_F(RecordingNccl, AnAllToAllVSendsWhatWasRoutedAndNothingElse) {
+  // One token of rank 0 that goes to expert 0 and 1 of 8, and so on: some pairs have no rows.
+  const auto exchange = draw_exchange({1, 8, 2}, {.distribution = "balanced"}, kWorld, 6);
+  const CollectiveShape shape{.dtype = Dtype::bf16, .group = kWorld, .exchange = &exchange};
+  const CollectiveBuffers sizes = all_to_all_v_buffers(shape);
+  const auto problems = on_ranks([&](ControlPlane& world) {
+    NcclGroups groups;
+    const NcclCommunicator group = groups.of(kAll, world);
+    std::vector<std::byte> send(static_cast<std::size_t>(sizes.send));
+    all_to_all_v_fill(shape, world.rank(), send);
+    const DeviceRank mine{send, sizes.receive};
+    all_to_all_v_nccl(shape, mine.tensors(), group, mine.stream.get());
+    EXPECT_EQ(all_to_all_v_error(shape, world.rank(), mine.received()), 0);
+    for (const auto* function : {"ncclSend", "ncclRecv"}) {
+      const auto calls = fake_nccl().calls(world.rank(), function);
+      ASSERT_EQ(calls.size(), 1U) << "both experts of a token are of one rank";
+      EXPECT_EQ(calls[0].peer, world.rank());
+      EXPECT_EQ(calls[0].count, 2U * 3);
+      EXPECT_EQ(calls[0].type, ncclBfloat16);
+    }
+  });
+  EXPECT_THAT(problems, Each(""));
+}
+
 // ---- the benchmarks ------------------------------------------------------------------------
 
 bench::Case case_of(const CollectiveShape& shape, const GroupSpec& spec) {
@@ -342,10 +370,19 @@ bench::Case case_of(const CollectiveShape& shape, const GroupSpec& spec) {
   return c;
 }
 
+/// A point of another kind where the operation has no sizes in bytes.
+bench::Case case_for(const bench::Benchmark& benchmark, const GroupSpec& spec) {
+  bench::Case c = case_of({spec.group * 33 * 2, Dtype::bf16, spec.group}, spec);
+  if (benchmark.operation() != "all_to_all_v") return c;
+  c.point = {{"tokens", 33}, {"hidden", 8}, {"experts", 16}, {"top_k", 2}};
+  c.routing.distribution = "power_law";
+  c.routed = true;
+  return c;
+}
+
 void expect_verified(const bench::Benchmark& benchmark, const bench::Implementation& implementation,
                      const GroupSpec& spec, bench::Context& context) {
-  const auto trial = benchmark.make_trial(
-      implementation, case_of({spec.group * 33 * 2, Dtype::bf16, spec.group}, spec), context);
+  const auto trial = benchmark.make_trial(implementation, case_for(benchmark, spec), context);
   const int rank = context.world.rank();
   EXPECT_EQ(trial->takes_part(), membership(spec, rank).takes_part);
   trial->prepare(2);
@@ -361,9 +398,9 @@ void expect_verified(const bench::Benchmark& benchmark, const bench::Implementat
 }
 
 TEST_F(RecordingNccl, BenchmarksVerifyWhatTheyMeasure) {
-  for (const auto make :
-       {bench::make_all_gather, bench::make_all_reduce, bench::make_all_to_all,
-        bench::make_broadcast, bench::make_reduce_scatter, bench::make_send_recv}) {
+  for (const auto make : {bench::make_all_gather, bench::make_all_reduce, bench::make_all_to_all,
+                          bench::make_all_to_all_v, bench::make_broadcast,
+                          bench::make_reduce_scatter, bench::make_send_recv}) {
     const auto problems = on_ranks([&](ControlPlane& world) {
       const auto benchmark = make();
       bench::Context context{world, 0};
@@ -419,6 +456,28 @@ TEST_F(RecordingNccl, InPlaceTheSmallerBufferIsTheRanksBlockOfTheLarger) {
             (Places{{0, 0}, {32, 0}, {64, 0}, {96, 0}}));
   EXPECT_EQ(places_in_place(bench::make_reduce_scatter, "ncclReduceScatter"),
             (Places{{0, 0}, {0, 32}, {0, 64}, {0, 96}}));
+}
+
+TEST_F(RecordingNccl, TheRecordSaysTheAlgorithmThatNcclLogged) {
+  const auto path = ::testing::TempDir() + "moecal_recording_nccl.log";
+  setenv("NCCL_DEBUG", "INFO", 1);
+  setenv("NCCL_DEBUG_SUBSYS", "TUNING", 1);
+  setenv("NCCL_DEBUG_FILE", path.c_str(), 1);
+  const auto problems = on_ranks([&](ControlPlane& world) {
+    bench::Context context{world, 0};
+    const auto benchmark = bench::make_all_gather();
+    const auto trial = benchmark->make_trial({"nccl", "nccl"}, case_of(kShape, kAll), context);
+    EXPECT_EQ(trial->library().algorithm, "unknown");
+    world.barrier();
+    if (world.rank() == 0)  // as the library would
+      std::ofstream{path} << "h:1:1 [0] NCCL INFO AllGather: 32 Bytes -> Algo RING proto LL128 "
+                             "channel{Lo..Hi}={0..1}\n";
+    world.barrier();
+    EXPECT_EQ(trial->library().algorithm, "RING LL128");
+  });
+  for (const char* name : {"NCCL_DEBUG", "NCCL_DEBUG_SUBSYS", "NCCL_DEBUG_FILE"}) unsetenv(name);
+  std::remove(path.c_str());
+  EXPECT_THAT(problems, Each(""));
 }
 
 TEST_F(RecordingNccl, SumsOfFp8NeedADeviceThatAdds) {
