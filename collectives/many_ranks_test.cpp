@@ -1,0 +1,230 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+// Launches as large as the documents' groups: every collective in every group of 64 and 128 ranks,
+// measured point by point as a program does it. Ranks are threads, and what moves their data is the
+// oracle; groups, buffers, agreement and verification are what programs run.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+#include "bench/agreement.hpp"
+#include "collectives/all_gather/all_gather.hpp"
+#include "collectives/all_reduce/all_reduce.hpp"
+#include "collectives/all_to_all/all_to_all.hpp"
+#include "collectives/all_to_all_v/all_to_all_v.hpp"
+#include "collectives/broadcast/broadcast.hpp"
+#include "collectives/collective_bench.hpp"
+#include "collectives/reduce_scatter/reduce_scatter.hpp"
+#include "collectives/send_recv/send_recv.hpp"
+#include "tests/thread_plane.hpp"
+
+namespace moecal::collectives {
+namespace {
+
+using Oracle = void (*)(const CollectiveShape&, std::span<const CollectiveTensors>);
+
+/// Rank 0 of the group does the work of all, from and to the buffers that they show it.
+template <Oracle oracle>
+void by_oracle(const CollectiveShape& shape, const CollectiveTensors& tensors,
+               ControlPlane& group) {
+  const auto& shown = dynamic_cast<testing::ThreadPlane&>(group).of_all(&tensors);
+  if (group.rank() == 0) {
+    std::vector<CollectiveTensors> all;
+    for (const void* one : shown) all.push_back(*static_cast<const CollectiveTensors*>(one));
+    oracle(shape, all);
+  }
+  group.barrier();
+}
+
+/// Rank 1 of every group gets what rank 0 should have got.
+template <Oracle oracle>
+void by_confused_oracle(const CollectiveShape& shape, const CollectiveTensors& tensors,
+                        ControlPlane& group) {
+  by_oracle<oracle>(shape, tensors, group);
+  const auto& shown = dynamic_cast<testing::ThreadPlane&>(group).of_all(tensors.receive);
+  if (group.rank() == 1)
+    std::copy_n(static_cast<const std::byte*>(shown[0]), shape.bytes / shape.group,
+                tensors.receive);
+  group.barrier();
+}
+
+template <Oracle oracle>
+CollectiveOperation::MpiImplementation implementation() {
+  return {"oracle", [](const CollectiveShape&) {}, by_oracle<oracle>};
+}
+
+CollectiveOperation routed() {
+  return {.name = "all_to_all_v",
+          .dtypes = {Dtype::bf16},
+          .planner_bytes = {},
+          .shape =
+              [](const bench::Case& c) {
+                return CollectiveShape{0, Dtype::bf16, c.ranks.group};
+              },
+          .route =
+              [](const bench::Case& c) {
+                return draw_exchange({c.point.at("bytes") / 512, 128, 2}, c.routing, c.ranks.group,
+                                     256);
+              },
+          .buffers = all_to_all_v_buffers,
+          .work = all_to_all_v_work,
+          .fill = all_to_all_v_fill,
+          .error = all_to_all_v_error,
+          .mpi = {implementation<all_to_all_v_local>()}};
+}
+
+std::vector<CollectiveOperation> operations() {
+  const auto sum_error_of_all = [](const CollectiveShape& shape, int,
+                                   std::span<const std::byte> receive) {
+    return all_reduce_error(shape, receive);
+  };
+  std::vector<CollectiveOperation> all;
+  all.push_back({.name = "all_reduce",
+                 .dtypes = {Dtype::f32},
+                 .planner_bytes = {},
+                 .buffers = all_reduce_buffers,
+                 .work = all_reduce_work,
+                 .fill = all_reduce_fill,
+                 .error = sum_error_of_all,
+                 .mpi = {implementation<all_reduce_local>()}});
+  all.push_back({.name = "reduce_scatter",
+                 .dtypes = {Dtype::f32},
+                 .planner_bytes = {},
+                 .buffers = reduce_scatter_buffers,
+                 .work = reduce_scatter_work,
+                 .fill = reduce_scatter_fill,
+                 .error = reduce_scatter_error,
+                 .mpi = {implementation<reduce_scatter_local>()}});
+  all.push_back({.name = "all_gather",
+                 .dtypes = {Dtype::bf16},
+                 .planner_bytes = {},
+                 .buffers = all_gather_buffers,
+                 .work = all_gather_work,
+                 .fill = all_gather_fill,
+                 .error = all_gather_error,
+                 .mpi = {implementation<all_gather_local>()}});
+  all.push_back({.name = "all_to_all",
+                 .dtypes = {Dtype::bf16},
+                 .planner_bytes = {},
+                 .buffers = all_to_all_buffers,
+                 .work = all_to_all_work,
+                 .fill = all_to_all_fill,
+                 .error = all_to_all_error,
+                 .mpi = {implementation<all_to_all_local>()}});
+  all.push_back({.name = "broadcast",
+                 .dtypes = {Dtype::bf16},
+                 .planner_bytes = {},
+                 .buffers = broadcast_buffers,
+                 .work = broadcast_work,
+                 .fill = broadcast_fill,
+                 .error = broadcast_error,
+                 .mpi = {implementation<broadcast_local>()}});
+  all.push_back({.name = "send_recv",
+                 .dtypes = {Dtype::bf16},
+                 .planner_bytes = {},
+                 .buffers = send_recv_buffers,
+                 .work = send_recv_work,
+                 .fill = send_recv_fill,
+                 .error = send_recv_error,
+                 .mpi = {implementation<send_recv_local>()}});
+  all.push_back(routed());
+  return all;
+}
+
+bench::Case case_of(const GroupSpec& spec, Dtype dtype, std::int64_t bytes) {
+  bench::Case c;
+  c.point = {{"bytes", bytes}};
+  c.dtypes.a = c.dtypes.c = to_string(dtype);
+  c.routing.distribution = "power_law";
+  c.ranks = to_ranks(spec, std::vector<int>(static_cast<std::size_t>(spec.world), 0));
+  return c;
+}
+
+/// One point as it is measured, without its clock: a trial, a call, a verification. Returns this
+/// rank's error.
+double measured_error(const bench::Benchmark& benchmark, const bench::Case& c,
+                      ControlPlane& world) {
+  std::unique_ptr<bench::Trial> trial;
+  double error = 0;
+  bench::Context context{world};
+  bench::on_every_rank(world, [&] {
+    trial = benchmark.make_trial(benchmark.implementations().front(), c, context);
+    trial->prepare(1);
+  });
+  if (trial->takes_part()) trial->launch(0, nullptr);
+  bench::on_every_rank(world, [&] { error = trial->verify().max_rel_error; });
+  return error;
+}
+
+class Launch : public ::testing::TestWithParam<int> {};
+INSTANTIATE_TEST_SUITE_P(Ranks, Launch, ::testing::Values(6, 64, 128));
+
+/// Smallest and largest message of the smaller launches; the largest alone of the largest, whose
+/// time is spent waking ranks.
+std::vector<std::int64_t> sizes_for(const GroupSpec& spec) {
+  const std::int64_t whole = spec.group * 4;
+  if (spec.world > 64) return {65'536 - 65'536 % whole};
+  return {whole, 65'536 - 65'536 % whole};
+}
+
+/// How many points a rank found right; the others are failures.
+int verified_points(const CollectiveOperation& operation, ControlPlane& world) {
+  const auto benchmark = make_collective_benchmark(operation);
+  int verified = 0;
+  for (const GroupSpec& spec : group_specs(world.size())) {
+    if (operation.route != nullptr && 128 % spec.group != 0) continue;
+    for (const std::int64_t bytes : sizes_for(spec)) {
+      const auto c = case_of(spec, operation.dtypes.front(), bytes);
+      const double error = measured_error(*benchmark, c, world);
+      EXPECT_EQ(error, 0) << operation.name << " of " << bytes << " bytes, groups of " << spec.group
+                          << " " << c.ranks.placement << ", rank " << world.rank();
+      if (error == 0) ++verified;
+    }
+  }
+  return verified;
+}
+
+TEST_P(Launch, VerifiesEveryCollectiveInEveryGroup) {
+  std::atomic<int> verified = 0;
+  const auto all = operations();
+  const auto problems = testing::on_thread_ranks(GetParam(), [&](ControlPlane& world) {
+    for (const CollectiveOperation& operation : all) verified += verified_points(operation, world);
+  });
+  EXPECT_THAT(problems, ::testing::Each(""));
+  const int specs = static_cast<int>(group_specs(GetParam()).size());
+  const int sizes = GetParam() > 64 ? 1 : 2;
+  const int routed_specs = GetParam() == 6 ? 4 : specs;  // 128 experts are no equal thirds
+  EXPECT_EQ(verified, GetParam() * sizes * (6 * specs + routed_specs));
+}
+
+TEST_P(Launch, PlanesAreTheGroups) {
+  const auto problems = testing::on_thread_ranks(GetParam(), [](ControlPlane& world) {
+    GroupPlanes planes;
+    for (const GroupSpec& spec : group_specs(world.size())) {
+      const int mine = world.rank();
+      auto& group = dynamic_cast<testing::ThreadPlane&>(planes.of(spec, world));
+      std::vector<int> ranks;
+      for (const void* rank : group.of_all(&mine)) ranks.push_back(*static_cast<const int*>(rank));
+      EXPECT_EQ(ranks, members(spec, membership(spec, mine).index));
+      group.barrier();
+    }
+  });
+  EXPECT_THAT(problems, ::testing::Each(""));
+}
+
+TEST(Launch64, NoticesOneRankWithAnothersData) {
+  CollectiveOperation operation = operations()[1];
+  ASSERT_EQ(operation.name, "reduce_scatter");
+  operation.mpi[0].run = by_confused_oracle<reduce_scatter_local>;
+  const auto problems = testing::on_thread_ranks(64, [&](ControlPlane& world) {
+    const auto benchmark = make_collective_benchmark(operation);
+    const GroupSpec spec{64, 16, Placement::strided, true};
+    const double error = measured_error(*benchmark, case_of(spec, Dtype::f32, 16 * 4 * 33), world);
+    EXPECT_EQ(error > 0, membership(spec, world.rank()).rank_in_group == 1);
+  });
+  EXPECT_THAT(problems, ::testing::Each(""));
+}
+
+}  // namespace
+}  // namespace moecal::collectives
