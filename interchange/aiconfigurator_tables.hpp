@@ -19,6 +19,9 @@ struct AiconfiguratorTable {
 
 [[nodiscard]] AiconfiguratorTable aiconfigurator_collectives();
 [[nodiscard]] AiconfiguratorTable aiconfigurator_gemms();
+[[nodiscard]] AiconfiguratorTable aiconfigurator_deepep_low_latency();
+[[nodiscard]] AiconfiguratorTable aiconfigurator_deepep_normal();
+[[nodiscard]] AiconfiguratorTable aiconfigurator_trtllm_alltoall();
 
 /// Column `version`, or unknown.
 [[nodiscard]] std::string release_of(const CsvRow& row);

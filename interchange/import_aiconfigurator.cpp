@@ -10,8 +10,9 @@ namespace moecal::interchange {
 namespace {
 
 const std::vector<AiconfiguratorTable>& tables() {
-  static const std::vector<AiconfiguratorTable> kTables{aiconfigurator_collectives(),
-                                                        aiconfigurator_gemms()};
+  static const std::vector<AiconfiguratorTable> kTables{
+      aiconfigurator_deepep_low_latency(), aiconfigurator_deepep_normal(),
+      aiconfigurator_trtllm_alltoall(), aiconfigurator_collectives(), aiconfigurator_gemms()};
   return kTables;
 }
 

@@ -102,6 +102,11 @@ INSTANTIATE_TEST_SUITE_P(
                   10,
                   0,
                   0},
+        // Each row times a dispatch and a combine.
+        PublicLog{"dispatch/deepep_b200_ll.csv", {}, "aiconfigurator", 176, 352, 0, 0},
+        PublicLog{"dispatch/deepep_h200_ll.csv", {}, "aiconfigurator", 176, 352, 0, 0},
+        PublicLog{"dispatch/deepep_b200_normal.csv", {}, "aiconfigurator", 2484, 4968, 0, 0},
+        PublicLog{"dispatch/deepep_h200_normal.csv", {}, "aiconfigurator", 2484, 4968, 0, 0},
         // 20 sizes on 1 and on 4 nodes, and 11 rows of figures derived from them.
         PublicLog{"logs/b200_ml-eng_1n8r_4n32r_all_reduce_bench.txt",
                   {.card = "b200-sxm"},
