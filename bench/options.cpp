@@ -55,6 +55,11 @@ void add_options(CLI::App& app, Options& options) {
                  "Measure only this implementation (--list names them)");
   app.add_option("--order-seed", options.order_seed,
                  "Seed of the order of the points (default: from the run id)");
+  app.add_option("--format", options.format,
+                 "How results are printed: table, or nccl-tests (collectives alone, column for "
+                 "column as nccl-tests prints them, in place too)")
+      ->check(CLI::IsMember({"table", "nccl-tests"}))
+      ->capture_default_str();
   app.add_flag("--quiet", options.quiet, "Print no table of results, only how far the run is");
   app.add_flag("--list", options.list,
                "Print operations, implementations and points as JSON and exit");

@@ -19,6 +19,7 @@ struct Options {
   std::string card;                         // empty: from the device's name
   std::string implementation;               // empty: all of them
   std::optional<std::uint64_t> order_seed;  // empty: from the run id
+  std::string format = "table";             // table | nccl-tests: what is printed of the results
   bool list = false;
   bool help = false;
   bool quiet = false;

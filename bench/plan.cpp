@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "bench/nccl_tests_format.hpp"
 #include "bench/suite_file.hpp"
 #include "core/error.hpp"
 #include "core/hash.hpp"
@@ -73,8 +74,10 @@ bool is_named_suite(const std::string& suite) {
 
 bool is_wanted(const Implementation& implementation, const Options& options,
                const Machine& machine) {
-  if (options.implementation.empty() ? implementation.from > suite_of(options)
-                                     : implementation.name != options.implementation)
+  if (!options.implementation.empty() && implementation.name != options.implementation)
+    return false;
+  const bool both_halves = options.format == "nccl-tests" && is_in_place(implementation.name);
+  if (options.implementation.empty() && !both_halves && implementation.from > suite_of(options))
     return false;
   return is_cuda(implementation) == (machine.device >= 0);
 }

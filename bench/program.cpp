@@ -40,10 +40,13 @@ int run_ranks(const Benchmarks& benchmarks, Options options, ControlPlane& world
   if (lists) options.out.clear();
   Session session{benchmarks, options, world};
   if (lists && !reports) return 0;
-  run_under_google(session, !reports        ? Report::nothing
-                            : options.quiet ? Report::progress
-                                            : Report::progress_and_table);
-  return lists ? 0 : session.finish();
+  run_under_google(session, !reports ? Report::nothing
+                            : options.quiet || options.format != "table"
+                                ? Report::progress
+                                : Report::progress_and_table);
+  if (lists) return 0;
+  if (!session.stopped()) std::cout << session.nccl_tests_text();
+  return session.finish();
 }
 
 // What is thrown here was thrown on every rank; rank 0 says it.

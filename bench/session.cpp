@@ -13,6 +13,7 @@
 #include "bench/agreement.hpp"
 #include "bench/device.hpp"
 #include "bench/interrupt.hpp"
+#include "bench/nccl_tests_format.hpp"
 #include "core/build.hpp"
 #include "core/hash.hpp"
 
@@ -64,7 +65,8 @@ Session::Session(const Benchmarks& benchmarks, const Options& options, ControlPl
     : world_{world},
       place_{find_place(options, world)},
       measurer_{world, make_setup(place_.machine, place_.card, options)},
-      progress_{std::cerr, world.rank() == 0 && isatty(STDERR_FILENO) == 1} {
+      progress_{std::cerr, world.rank() == 0 && isatty(STDERR_FILENO) == 1},
+      keeps_results_{options.format == "nccl-tests"} {
   agree_on_run(options);
   on_every_rank(world_, [&] { open_file(options.out); });
   plan(benchmarks, options);
@@ -177,6 +179,7 @@ bool Session::begin(const Entry& entry, const std::string& started_at) {
 }
 
 void Session::record(const Observation& observation) {
+  if (keeps_results_) results_.push_back(observation);
   int* const counts[]{&tally_.measured, &tally_.skipped, &tally_.failed};
   ++*counts[static_cast<std::size_t>(observation.outcome)];
   (void)write([&] {
@@ -194,6 +197,24 @@ bool Session::write(const std::function<void()>& to_file) {
     stop(1, error.what());
     return false;
   }
+}
+
+std::string Session::nccl_tests_text() {
+  if (!keeps_results_) return "";
+  std::vector<RankPlace> places(static_cast<std::size_t>(world_.size()));
+  for (int rank = 0; rank < world_.size(); ++rank) {
+    std::array<char, 64> host{};
+    const std::string name = place_.environment.host;
+    std::copy_n(name.begin(), std::min(name.size(), host.size() - 1), host.begin());
+    world_.broadcast(host, rank);
+    places[rank].host = host.data();
+    const auto of_rank = [&](int mine) {
+      return static_cast<int>(world_.max(rank == world_.rank() ? mine : -1.0));
+    };
+    places[rank].process = of_rank(getpid());
+    places[rank].device = of_rank(std::max(0, place_.machine.device));
+  }
+  return world_.rank() == 0 ? to_nccl_tests(results_, places, place_.environment.device_name) : "";
 }
 
 void Session::stop(int exit_status, std::string reason) {

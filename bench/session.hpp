@@ -41,6 +41,9 @@ class Session {
   [[nodiscard]] bool stopped() const { return !stop_reason_.empty(); }
   /// Says on stderr how the run went. Returns the exit status.
   int finish();
+  /// What this process measured, as nccl-tests prints it; empty unless the options ask for it, and
+  /// on ranks other than 0.
+  [[nodiscard]] std::string nccl_tests_text();
   [[nodiscard]] Progress& progress() { return progress_; }
 
  private:
@@ -73,6 +76,8 @@ class Session {
   std::string run_id_;
   std::uint64_t order_seed_ = 0;
   Tally tally_;
+  bool keeps_results_ = false;
+  std::vector<Observation> results_;
   int exit_status_ = 0;
   std::string stop_reason_;
 };

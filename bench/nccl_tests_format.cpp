@@ -1,0 +1,197 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/nccl_tests_format.hpp"
+
+#include <algorithm>
+#include <array>
+#include <compare>
+#include <cstdio>
+#include <map>
+#include <optional>
+
+#include "core/collective.hpp"
+#include "core/dtype.hpp"
+
+namespace moecal::bench {
+namespace {
+
+constexpr std::string_view kInPlace = "_in_place";
+
+/// printf into a string: the columns are those of a program that prints with it.
+template <class... Values>
+std::string formatted(const char* format, Values... values) {
+  std::array<char, 256> text{};
+  const int length = std::snprintf(text.data(), text.size(), format, values...);
+  return {text.data(), std::min(text.size() - 1, static_cast<std::size_t>(std::max(0, length)))};
+}
+
+/// What one run of nccl-tests is of; its implementation is without "_in_place".
+struct Run {
+  std::string operation, implementation, dtype, placement;
+  int group = 1, concurrent = 1;
+  auto operator<=>(const Run&) const = default;
+};
+
+struct Row {
+  std::optional<double> out_of_place, in_place;  // seconds
+};
+
+struct RunRows {
+  const Observation* any = nullptr;
+  std::map<std::int64_t, Row> rows;  // by bytes
+};
+
+Run run_of(const Observation& o) {
+  std::string implementation = o.implementation;
+  if (is_in_place(implementation)) implementation.erase(implementation.size() - kInPlace.size());
+  return {o.operation,       implementation, o.dtypes.a,
+          o.ranks.placement, o.ranks.group,  o.ranks.concurrent_groups};
+}
+
+/// As nccl-tests calls it: all_reduce_perf, alltoall_perf, sendrecv_perf.
+std::string program_of(const std::string& operation) {
+  if (operation == "all_to_all") return "alltoall_perf";
+  if (operation == "send_recv") return "sendrecv_perf";
+  return operation + "_perf";
+}
+
+std::string type_of(const std::string& dtype) {
+  static const std::map<std::string, std::string> kTypes{{"f32", "float"},
+                                                         {"f16", "half"},
+                                                         {"bf16", "bfloat16"},
+                                                         {"fp8_e4m3", "f8e4m3"},
+                                                         {"fp8_e5m2", "f8e5m2"}};
+  const auto found = kTypes.find(dtype);
+  return found == kTypes.end() ? dtype : found->second;
+}
+
+bool has_blocks(const std::string& operation) {
+  return operation == "all_gather" || operation == "reduce_scatter" || operation == "all_to_all";
+}
+
+bool adds(const std::string& operation) {
+  return operation == "all_reduce" || operation == "reduce_scatter";
+}
+
+std::string times(const Run& run, std::int64_t bytes, std::optional<double> seconds) {
+  if (!seconds) return formatted("  %7s  %6s  %6s  %5s", "N/A", "N/A", "N/A", "N/A");
+  const double microseconds = *seconds * 1e6;
+  const char* format = microseconds >= 10'000 ? "%7.0f" : microseconds >= 100 ? "%7.1f" : "%7.2f";
+  const double rate = static_cast<double>(bytes) / *seconds / 1e9;
+  return formatted("  %7s  %6.2f  %6.2f  %5d", formatted(format, microseconds).c_str(), rate,
+                   rate * bus_factor(run.operation, run.group), 0);
+}
+
+std::string row_text(const Run& run, std::int64_t bytes, const Row& row) {
+  const std::int64_t elements = bytes / size_of(parse_dtype(run.dtype));
+  return formatted(
+             "%12lld  %12lld  %8s  %6s  %6d", static_cast<long long>(bytes),
+             static_cast<long long>(has_blocks(run.operation) ? elements / run.group : elements),
+             type_of(run.dtype).c_str(), adds(run.operation) ? "sum" : "none",
+             run.operation == "broadcast" ? 0 : -1) +
+         times(run, bytes, row.out_of_place) + times(run, bytes, row.in_place) + "\n";
+}
+
+/// The ranks of the groups that are measured; one group alone is a launch of its own.
+std::string devices_text(const Run& run, std::span<const RankPlace> ranks,
+                         const std::string& device) {
+  const int groups = static_cast<int>(ranks.size()) / run.group;
+  std::string text = "# Using devices\n";
+  for (int rank = 0; rank < static_cast<int>(ranks.size()); ++rank) {
+    const bool contiguous = run.placement == "contiguous";
+    const int group = contiguous ? rank / run.group : rank % groups;
+    if (run.concurrent == 1 && group != 0) continue;
+    const int shown = run.concurrent > 1 ? rank : contiguous ? rank : rank / groups;
+    const RankPlace& place = ranks[rank];
+    text += formatted("#  Rank %2d Group %2d Pid %6d on %10s device %2d [0x%02x] ", shown, group,
+                      place.process, place.host.c_str(), place.device, place.device) +
+            device + "\n";
+  }
+  return text;
+}
+
+std::string heading(const Run& run, const RunRows& rows, std::span<const RankPlace> ranks,
+                    const std::string& device) {
+  const Observation& o = *rows.any;
+  const auto smallest = static_cast<long long>(rows.rows.begin()->first);
+  const auto largest = static_cast<long long>(rows.rows.rbegin()->first);
+  return "# Collective test starting: " + program_of(run.operation) + "\n" +
+         formatted(
+             "# nThread 1 nGpus 1 minBytes %lld maxBytes %lld step: 0(bytes) warmup iters: "
+             "%d iters: %lld agg iters: 1 validation: 1 graph: 0\n#\n",
+             smallest, largest, o.policy.warmup,
+             static_cast<long long>(o.sample.iterations_per_sample)) +
+         devices_text(run, ranks, device) + "#\n# " + o.library.name + " version " +
+         o.library.runtime_version + " (" + run.implementation + "), written by moecal\n#\n" +
+         formatted(
+             "# %10s  %12s  %8s  %6s  %6s           out-of-place                       "
+             "in-place          \n",
+             "", "", "", "", "") +
+         formatted("# %10s  %12s  %8s  %6s  %6s  %7s  %6s  %6s %6s  %7s  %6s  %6s %6s\n", "size",
+                   "count", "type", "redop", "root", "time", "algbw", "busbw", "#wrong", "time",
+                   "algbw", "busbw", "#wrong") +
+         formatted("# %10s  %12s  %8s  %6s  %6s  %7s  %6s  %6s  %5s  %7s  %6s  %6s  %5s\n", "(B)",
+                   "(elements)", "", "", "", "(us)", "(GB/s)", "(GB/s)", "", "(us)", "(GB/s)",
+                   "(GB/s)", "");
+}
+
+/// The mean over all times of the run, as nccl-tests has it.
+double mean_busbw(const Run& run, const RunRows& rows) {
+  double sum = 0;
+  int count = 0;
+  for (const auto& [bytes, row] : rows.rows)
+    for (const auto& seconds : {row.out_of_place, row.in_place})
+      if (seconds) {
+        sum += static_cast<double>(bytes) / *seconds / 1e9 * bus_factor(run.operation, run.group);
+        ++count;
+      }
+  return sum / std::max(1, count);
+}
+
+std::string run_text(const Run& run, const RunRows& rows, std::span<const RankPlace> ranks,
+                     const std::string& device) {
+  std::string text = heading(run, rows, ranks, device);
+  for (const auto& [bytes, row] : rows.rows) text += row_text(run, bytes, row);
+  return text + "# Out of bounds values : 0 OK\n" +
+         formatted("# Avg bus bandwidth    : %g \n#\n", mean_busbw(run, rows)) +
+         "# Collective test concluded: " + program_of(run.operation) + "\n\n";
+}
+
+/// Why an observation is in no row; empty if it is in one.
+std::string why_left_out(const Observation& o) {
+  if (o.outcome != Outcome::measured) return std::string{to_string(o.outcome)} + ": " + o.reason;
+  if (find_collective(o.operation) == nullptr || !o.point.contains("bytes"))
+    return "nccl-tests has no row for it";
+  return "";
+}
+
+std::string name_of(const Observation& o) {
+  std::string text = o.operation + " " + o.implementation + " " + o.dtypes.a;
+  for (const auto& [name, value] : o.point) text += " " + name + "=" + std::to_string(value);
+  return text;
+}
+
+}  // namespace
+
+bool is_in_place(const std::string& implementation) { return implementation.ends_with(kInPlace); }
+
+std::string to_nccl_tests(std::span<const Observation> observations,
+                          std::span<const RankPlace> ranks, const std::string& devices) {
+  std::map<Run, RunRows> runs;
+  std::string left_out;
+  for (const Observation& o : observations) {
+    if (const std::string why = why_left_out(o); !why.empty()) {
+      left_out += "# " + name_of(o) + ": " + why + "\n";
+      continue;
+    }
+    RunRows& run = runs[run_of(o)];
+    run.any = &o;
+    Row& row = run.rows[o.point.at("bytes")];
+    (is_in_place(o.implementation) ? row.in_place : row.out_of_place) = o.seconds();
+  }
+  std::string text;
+  for (const auto& [run, rows] : runs) text += run_text(run, rows, ranks, devices);
+  return text + left_out;
+}
+
+}  // namespace moecal::bench

@@ -1,0 +1,32 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/observation.hpp"
+
+namespace moecal::bench {
+
+/// Where a rank of the launch runs.
+struct RankPlace {
+  std::string host;
+  int process = 0;  // its id
+  int device = 0;
+};
+
+/// Whether it is another implementation of the same call, in one buffer.
+[[nodiscard]] bool is_in_place(const std::string& implementation);
+
+/// A run of collectives as nccl-tests prints it, column for column, so that scripts that read its
+/// output read ours: one run per operation, implementation, type and way to group the launch, rows
+/// by size. An implementation "x_in_place" fills the in-place half of x's rows; what was not
+/// measured is N/A. Times are medians. `devices`: what all ranks measure on, as its driver names
+/// it. `ranks`: of the whole launch. Observations that are no collective with a size in bytes, and
+/// those that were not measured, become comments.
+[[nodiscard]] std::string to_nccl_tests(std::span<const Observation> observations,
+                                        std::span<const RankPlace> ranks,
+                                        const std::string& devices);
+
+}  // namespace moecal::bench
