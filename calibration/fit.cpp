@@ -136,7 +136,7 @@ double median_error(std::span<const HeldOut> errors) {
 }
 
 /// Puts pooled curves in the place of the tables of sparse curves, where left-out points say that
-/// they predict better.
+/// they predict better, or where some curve has too few points for a table of its own.
 void pool_sparse_curves(std::span<const Series* const> curves, const FitOptions& options,
                         std::vector<Fitted>& fitted, FitReport& report) {
   const std::set<const Series*> pool{curves.begin(), curves.end()};
@@ -151,7 +151,9 @@ void pool_sparse_curves(std::span<const Series* const> curves, const FitOptions&
   auto pooled = fit_pooled_curves(curves);
   for (const auto& one : pooled)
     of_pool.insert(of_pool.end(), one.candidate.held_out.begin(), one.candidate.held_out.end());
-  if (median_error(of_pool) >= median_error(of_tables)) return;
+  const auto tables =
+      static_cast<std::size_t>(std::count_if(fitted.begin(), fitted.end(), is_table));
+  if (tables == curves.size() && median_error(of_pool) >= median_error(of_tables)) return;
   std::erase_if(fitted, is_table);
   for (auto& [series, candidate] : pooled) {
     std::erase_if(report.left_out, [&](const LeftOut& one) { return one.series == series->id(); });

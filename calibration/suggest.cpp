@@ -185,14 +185,27 @@ struct Weighed {
 };
 using Calls = std::map<std::string, Weighed>;
 
-Calls wished_calls(const Machine& machine, std::span<const Wish> wishes) {
+void add(Calls& calls, const Machine& machine, const Wish& wish) {
+  if (wish.query.point.empty()) return;  // a shape nobody has named
+  auto call = machine.call(complete(wish.query));
+  const auto key = key_of(call);
+  calls.try_emplace(key, Weighed{std::move(call), 0}).first->second.weight += wish.weight;
+}
+
+Calls calls_of(const Machine& machine, std::span<const Wish> wishes) {
   Calls calls;
-  for (const auto& wish : wishes) {
-    if (wish.query.point.empty()) continue;  // a shape nobody has named
-    auto call = machine.call(complete(wish.query));
-    const auto key = key_of(call);
-    calls.try_emplace(key, Weighed{std::move(call), 0}).first->second.weight += wish.weight;
-  }
+  for (const auto& wish : wishes) add(calls, machine, wish);
+  return calls;
+}
+
+Calls calls_of(const Machine& machine, std::span<const Query> queries) {
+  Calls calls;
+  for (const auto& query : queries) add(calls, machine, {query});
+  return calls;
+}
+
+Calls without_measured(Calls calls) {
+  std::erase_if(calls, [](const auto& entry) { return is_measured(entry.second.call); });
   return calls;
 }
 
@@ -215,7 +228,6 @@ Calls candidates_for(const Calls& wishes) {
       candidates.try_emplace(std::move(name), Weighed{std::move(call), 0});
     }
   }
-  std::erase_if(candidates, [](const auto& entry) { return is_measured(entry.second.call); });
   return candidates;
 }
 
@@ -287,8 +299,9 @@ Suggestion suggestion_of(const Call& call, double deviation) {
 Suggestions suggest(std::span<const ObservationFile> files, const SuggestRequest& request) {
   const auto grouped = group(files, request.card);
   const Machine machine{grouped};
-  const auto wishes = wished_calls(machine, request.wishes);
-  const auto candidates = candidates_for(wishes);
+  const auto wishes = calls_of(machine, request.wishes);
+  const auto candidates = without_measured(
+      request.candidates.empty() ? candidates_for(wishes) : calls_of(machine, request.candidates));
   Numbered numbered;
   DesignProblem problem;
   for (const auto& place : most_telling(machine.known(), wishes)) numbered.add(place, nullptr);

@@ -18,6 +18,9 @@ struct Wish {
 
 struct SuggestRequest {
   std::vector<Wish> wishes;
+  /// Points that can be measured, without those that are; empty: the wishes, and powers of two
+  /// between them.
+  std::vector<Query> candidates{};
   std::string card{};      // whose measurements; empty: the only card of the observations
   std::size_t count = 20;  // points at most
 };

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include <array>
 #include <cstdio>
@@ -15,6 +14,7 @@
 #include "calibration/coefficients.hpp"
 #include "core/data_dir.hpp"
 #include "core/json_reader.hpp"
+#include "tests/verb_process.hpp"
 
 // `moecal check` as a user runs it. MOECAL_UPDATE_GOLDEN=1 rewrites the golden files.
 namespace moecal {
@@ -24,27 +24,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 namespace fs = std::filesystem;
 
-struct Run {
-  int status = 0;
-  std::string output;  // stdout and stderr together
-};
-
-Run check(const std::string& arguments) {
-  const std::string command = std::string{MOECAL_BINARY_DIR} + "/bin/moecal check " + arguments;
-  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-  Run run;
-  std::array<char, 4096> buffer{};
-  for (std::size_t count = 0; (count = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
-    run.output.append(buffer.data(), count);
-  run.status = WEXITSTATUS(pclose(pipe));
-  return run;
-}
-
-void expect_golden(const std::string& name, const std::string& text) {
-  const std::string path = std::string{MOECAL_SOURCE_DIR} + "/cli/golden/" + name;
-  if (std::getenv("MOECAL_UPDATE_GOLDEN") != nullptr) std::ofstream{path} << text;
-  EXPECT_EQ(text, read_file(path)) << "golden file " << path;
-}
+VerbOutcome check(const std::string& arguments) { return run_moecal("check " + arguments); }
 
 // Intervals are quantiles of exponentials: their last digits depend on the mathematics library.
 std::string without_intervals(const std::string& text) {
@@ -88,28 +68,28 @@ std::string coefficients_file() {
 
 std::string card_options() { return "--card 'NVIDIA B200' --coefficients " + coefficients_file(); }
 
-TEST(CheckVerb, Help) { expect_golden("check_help.txt", check("--help").output); }
+TEST(CheckVerb, Help) { expect_golden("check_help.txt", check("--help").text); }
 
 TEST(CheckVerb, WithoutACard) {
   const auto run = check("");
   EXPECT_EQ(run.status, 0);
-  expect_golden("check.txt", run.output);
+  expect_golden("check.txt", run.text);
 }
 
 TEST(CheckVerb, OneClaim) {
-  expect_golden("check_claim.txt", check("--claim ep64-tp2-128gpu.latency.total").output);
+  expect_golden("check_claim.txt", check("--claim ep64-tp2-128gpu.latency.total").text);
 }
 
 TEST(CheckVerb, OneClaimOnACard) {
   const auto run = check(card_options() + " --claim dp4-ep2.dp-comm-time");
   EXPECT_EQ(run.status, 0);
-  expect_golden("check_claim_card.txt", without_intervals(run.output));
+  expect_golden("check_claim_card.txt", without_intervals(run.text));
 }
 
 TEST(CheckVerb, ACardSettlesCollectivesAndConclusions) {
   const auto run = check(card_options() + " --document b200-8gpu --json");
-  ASSERT_EQ(run.status, 0) << run.output;
-  const auto json = nlohmann::json::parse(run.output);
+  ASSERT_EQ(run.status, 0) << run.text;
+  const auto json = nlohmann::json::parse(run.text);
   EXPECT_EQ(json["card"], "b200-sxm");
   ASSERT_EQ(json["claims"].size(), 57u);
   for (const auto& claim : json["claims"]) {
@@ -132,8 +112,8 @@ TEST(CheckVerb, ACardSettlesCollectivesAndConclusions) {
 // The committed coefficients: compact forms of published tables that end at 512 MiB.
 TEST(CheckVerb, B200sPublicDataSettleTheDocumentedCollectives) {
   const auto run = check("--card b200-sxm --document b200-8gpu --json");
-  ASSERT_EQ(run.status, 0) << run.output;
-  const auto json = nlohmann::json::parse(run.output);
+  ASSERT_EQ(run.status, 0) << run.text;
+  const auto json = nlohmann::json::parse(run.text);
   int answered = 0;
   for (const auto& claim : json["claims"]) {
     const auto id = claim["id"].get<std::string>();
@@ -154,7 +134,7 @@ TEST(CheckVerb, B200sPublicDataSettleTheDocumentedCollectives) {
 
 TEST(CheckVerb, JsonHasEveryClaimAndNullsWhereThereIsNothing) {
   const auto run = check("--json");
-  const auto json = nlohmann::json::parse(run.output);
+  const auto json = nlohmann::json::parse(run.text);
   EXPECT_TRUE(json["card"].is_null());
   ASSERT_EQ(json["claims"].size(), 232u);
   for (const auto& claim : json["claims"]) {
@@ -171,7 +151,7 @@ TEST(CheckVerb, AnEditedValueMovesTheVerdict) {
   fs::copy(std::string{MOECAL_SOURCE_DIR} + "/claims", folder);
   const auto verdict = [&] {
     const auto run = check("--claims " + folder.string() + " --claim memory.utilization --json");
-    return nlohmann::json::parse(run.output)["claims"][0]["verdict"].get<std::string>();
+    return nlohmann::json::parse(run.text)["claims"][0]["verdict"].get<std::string>();
   };
   EXPECT_EQ(verdict(), "contradicted");
   const auto path = (folder / "moe30b-128gpu.json").string();
@@ -186,7 +166,7 @@ TEST(CheckVerb, SaysWhatIsWrong) {
   const auto expect_error = [](const std::string& arguments, const auto& matcher) {
     const auto run = check(arguments);
     EXPECT_EQ(run.status, 2) << arguments;
-    EXPECT_THAT(run.output, matcher) << arguments;
+    EXPECT_THAT(run.text, matcher) << arguments;
   };
   expect_error("--document nope",
                AllOf(HasSubstr("unknown document 'nope'"), HasSubstr("b200-8gpu")));

@@ -88,10 +88,12 @@ std::vector<calibration::Wish> wishes_of_ranges(const Options& options) {
   return wishes;
 }
 
-/// As in a shell: dp2-* is every claim of that strategy.
+/// As in a shell, with or without the document's name in front: 'dp2-ep4.*' is that strategy.
 bool matches(const std::string& pattern, const planning::Claim& claim) {
-  return pattern.empty() || ::fnmatch(pattern.c_str(), claim.id.c_str(), 0) == 0 ||
-         ::fnmatch(pattern.c_str(), (claim.document + "." + claim.id).c_str(), 0) == 0;
+  const auto is = [&](const std::string& whole) {
+    return ::fnmatch(whole.c_str(), claim.id.c_str(), 0) == 0;
+  };
+  return pattern.empty() || is(pattern) || is(claim.document + "." + pattern);
 }
 
 std::vector<calibration::Wish> wishes_of_documents(const Options& options) {

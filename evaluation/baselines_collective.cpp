@@ -107,7 +107,7 @@ std::vector<Baseline> baselines_of_sizes(const ObservationFile& seen) {
           {"baseline: one alpha-beta, log error", by_curve(curves, log_line)},
           {"baseline: two segments", by_curve(curves, segments(2))},
           {"baseline: three segments", by_curve(curves, segments(3))},
-          {"baseline: log-log interpolation", by_curve(curves, log_log_interpolation)}};
+          {kLogLogInterpolation, by_curve(curves, log_log_interpolation)}};
 }
 
 }  // namespace moecal::evaluation

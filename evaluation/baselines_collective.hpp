@@ -20,6 +20,7 @@ struct Baseline {
 /// Of a measured group size, each curve (operation, dtype, group) by itself: one alpha-beta by
 /// least squares and by log error, two and three segments, log-log interpolation between
 /// neighbours.
+inline constexpr char kLogLogInterpolation[] = "baseline: log-log interpolation";
 [[nodiscard]] std::vector<Baseline> baselines_of_sizes(const ObservationFile& seen);
 
 /// Curves of observations: what the baselines are fitted to.

@@ -15,19 +15,6 @@ constexpr char kCoefficients[] = "collective.coefficients";
 
 using calibration::Coefficients;
 
-/// Coefficients as `moecal predict` would be asked. @throws Error where they have no answer.
-Predictor predictor_of(const Coefficients& coefficients) {
-  return [&coefficients](const Observation& call) {
-    calibration::Query query{
-        .operation = call.operation, .dtype = call.dtypes.a, .point = call.point};
-    query.group = call.ranks.group;
-    query.tier = call.ranks.tier;
-    const auto answer = calibration::predict(coefficients, query);
-    if (!answer.prediction) throw Error{"a held-out row has no prediction: " + answer.missing};
-    return Estimate{answer.prediction->seconds, answer.prediction->lo, answer.prediction->hi};
-  };
-}
-
 Coefficients without_tables(Coefficients coefficients) {
   std::erase_if(coefficients.models, [](const auto& model) { return !model.table.empty(); });
   return coefficients;
@@ -91,6 +78,18 @@ std::vector<Fold> folds_of_sizes(const std::vector<PublicTable>& tables, int pha
 
 Coefficients fit_seen(const Fold& fold) {
   return calibration::fit(std::vector{fold.seen}, {}).coefficients;
+}
+
+Predictor predictor_of(const Coefficients& coefficients) {
+  return [&coefficients](const Observation& call) {
+    calibration::Query query{
+        .operation = call.operation, .dtype = call.dtypes.a, .point = call.point};
+    query.group = call.ranks.group;
+    query.tier = call.ranks.tier;
+    const auto answer = calibration::predict(coefficients, query);
+    if (!answer.prediction) throw Error{"a held-out row has no prediction: " + answer.missing};
+    return Estimate{answer.prediction->seconds, answer.prediction->lo, answer.prediction->hi};
+  };
 }
 
 TaskGroup collective_tasks() { return {{kPoints, kCoefficients}, run_sizes}; }

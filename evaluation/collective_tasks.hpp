@@ -13,4 +13,7 @@ namespace moecal::evaluation {
 /// What `moecal fit` makes of a fold's seen rows, point tables included.
 [[nodiscard]] calibration::Coefficients fit_seen(const Fold& fold);
 
+/// Coefficients as `moecal predict` would be asked. It throws Error where they have no answer.
+[[nodiscard]] Predictor predictor_of(const calibration::Coefficients& coefficients);
+
 }  // namespace moecal::evaluation

@@ -1,0 +1,69 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "calibration/synthetic.hpp"
+#include "tests/verb_process.hpp"
+
+// `moecal suggest` as a user runs it.
+namespace moecal {
+namespace {
+
+using testing::HasSubstr;
+
+std::string in_temp(const std::string& name) { return testing::TempDir() + name; }
+
+/// All-reduce over 4 ranks at three sizes: the library switches between the last two.
+std::string observations() {
+  const std::string path = in_temp("suggest_seen.jsonl");
+  std::ofstream file{path};
+  file << to_json_line(calibration::synthetic::environment()) << "\n";
+  const std::map<std::int64_t, double> seconds{{1024, 1e-5}, {65536, 2e-5}, {1 << 20, 9e-3}};
+  for (const auto& [bytes, time] : seconds) {
+    auto o = calibration::synthetic::observation("all_reduce", {{"bytes", bytes}}, time);
+    o.ranks.group = o.ranks.world = 4;
+    file << to_json_line(o) << "\n";
+  }
+  return path;
+}
+
+TEST(SuggestVerb, RanksPointsAndWritesASuite) {
+  const auto suite = in_temp("suggest_suite.jsonl");
+  const auto run = run_moecal("suggest " + observations() +
+                              " --operation all_reduce --group 4 --count 2"
+                              " --range bytes=1024:1048576 --out " +
+                              suite);
+  EXPECT_EQ(run.status, 0);
+  expect_golden("suggest.txt", run.text.substr(0, run.text.find("wrote ")));
+  expect_golden("suggest_suite.jsonl", read_file(suite));
+}
+
+TEST(SuggestVerb, TakesTheWishesOfADocument) {
+  const auto run = run_moecal("suggest --document b200-8gpu --claim 'dp2-ep4*' --count 3");
+  EXPECT_EQ(run.status, 0) << run.text;
+  EXPECT_THAT(run.text, HasSubstr("all_to_all bytes=4194304 bf16 group 4 intra"));
+}
+
+TEST(SuggestVerb, SaysWhatIsWrong) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"", "say what you care about"},
+      {"--document b200-8gpu --operation all_reduce", "say what you care about"},
+      {"--operation all_reduce", "wants the sizes you care about"},
+      {"--operation all_reduce --range bytes=4:2", "'bytes=4:2' is not"},
+      {"--operation all_reduce --range bytes", "'bytes' is not"},
+      {"--operation all_reduce --range size=1:2", "all_reduce"},
+      {"--document nowhere", "no document 'nowhere'"},
+      {"missing.jsonl --operation all_reduce --range bytes=1:2", "missing.jsonl"}};
+  for (const auto& [arguments, message] : cases) {
+    const auto run = run_moecal("suggest " + arguments);
+    EXPECT_EQ(run.status, 2) << arguments;
+    EXPECT_THAT(run.text, HasSubstr(message)) << arguments;
+  }
+}
+
+}  // namespace
+}  // namespace moecal
