@@ -14,6 +14,7 @@
 #include <sstream>
 #include <thread>
 
+#include "bench/network.hpp"
 #include "core/error.hpp"
 #include "runtime/hosts.hpp"
 
@@ -99,6 +100,7 @@ std::map<std::string, std::string> settings() {
   }
   const auto governor = first_word("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
   if (!governor.empty()) result["cpu_governor"] = governor;
+  if (const auto network = network_devices(); !network.empty()) result["network"] = network;
   return result;
 }
 

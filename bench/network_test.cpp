@@ -1,0 +1,42 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/network.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace moecal::bench {
+namespace {
+
+/// A folder as /sys/class is, removed again.
+class NetworkDevices : public ::testing::Test {
+ protected:
+  NetworkDevices()
+      : root{std::filesystem::temp_directory_path() /
+             ("moecal_network." + std::to_string(::getpid()))} {}
+  ~NetworkDevices() override { std::filesystem::remove_all(root); }
+  void write(const std::string& path, const std::string& text) const {
+    std::filesystem::create_directories((root / path).parent_path());
+    std::ofstream{root / path} << text << "\n";
+  }
+  std::filesystem::path root;
+};
+
+TEST_F(NetworkDevices, AreNamedWithTheirRates) {
+  write("net/eth1/device/vendor", "0x15b3");
+  write("net/eth1/speed", "25000");
+  write("net/eth0/device/vendor", "0x15b3");
+  write("net/eth0/speed", "-1");
+  write("net/docker0/speed", "10000");
+  write("net/lo/mtu", "65536");
+  write("infiniband/mlx5_0/ports/1/rate", "400 Gb/sec (4X NDR)");
+  EXPECT_EQ(network_devices(root), "eth0, eth1 25000 Mb/s, mlx5_0 400 Gb/sec (4X NDR)");
+}
+
+TEST_F(NetworkDevices, MayBeMissing) { EXPECT_EQ(network_devices(root), ""); }
+
+}  // namespace
+}  // namespace moecal::bench
