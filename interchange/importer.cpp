@@ -8,11 +8,13 @@
 #include "core/hash.hpp"
 #include "core/json_reader.hpp"
 #include "interchange/gzip.hpp"
+#include "interchange/import_aicb.hpp"
 #include "interchange/import_aiconfigurator.hpp"
 #include "interchange/import_azure_guide.hpp"
 #include "interchange/import_cutlass.hpp"
 #include "interchange/import_deepgemm.hpp"
 #include "interchange/import_flashinfer.hpp"
+#include "interchange/import_galvatron.hpp"
 #include "interchange/import_google_benchmark.hpp"
 #include "interchange/import_hccl_test.hpp"
 #include "interchange/import_mamf.hpp"
@@ -74,6 +76,8 @@ const std::vector<Format>& formats() {
       hccl_test_format(),
       torch_all_reduce_format(),
       megatron_all_reduce_format(),
+      aicb_format(),
+      galvatron_format(),
       aiconfigurator_format(),
       cutlass_format(),
       deepgemm_format(),
