@@ -27,6 +27,7 @@
 #include "interchange/import_osu.hpp"
 #include "interchange/import_torch_all_reduce.hpp"
 #include "interchange/import_torch_gemm.hpp"
+#include "interchange/utf8.hpp"
 
 namespace moecal::interchange {
 namespace {
@@ -55,8 +56,11 @@ Imported import(ForeignFile file, const ImportOptions& options) {
   file.sha256 = sha256(file.text);  // of the file as it lies there, packed or not
   if (is_gzip(file.text)) file.text = gunzip(file.text, file.path);
   refuse_binary(file);
+  const int replaced = replace_what_is_not_utf8(file.text);
   const auto& format = chosen_format(file, options.format);
   auto imported = format.read(file, options);
+  if (replaced > 0)
+    imported.notes.push_back(std::to_string(replaced) + " bytes are no UTF-8: read as '?'");
   imported.format = format.name;
   if (imported.rows_read == 0)
     throw InvalidInput{"'" + file.path + "' holds no row of format " + format.name + "; known:\n" +

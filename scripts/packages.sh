@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sourced by the other scripts: what moecal needs from the system, and how to get it on Debian.
 
-# package:probe, where a probe is command:NAME, header:NAME (found by the C++ compiler) or library:NAME.
+# package:probe, where a probe is command:NAME, header:NAME (found by the C++ compiler), python:NAME or file:PATH.
 moecal_build_packages=(
   g++:command:g++ cmake:command:cmake ninja-build:command:ninja git:command:git
   libbenchmark-dev:header:benchmark/benchmark.h nlohmann-json3-dev:header:nlohmann/json.hpp
@@ -17,12 +17,16 @@ moecal_test_packages=(
   python3:command:python3 python3-jsonschema:python:jsonschema
 )
 
+# Of scripts/fuzz.sh only. clang's runtime library holds libFuzzer.
+moecal_fuzz_packages=(clang:command:clang++ libclang-rt-14-dev:file:/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a)
+
 say() { printf '== %s\n' "$*"; }
 
 probe_found() {
   case "$1" in
     command:*) command -v "${1#command:}" >/dev/null ;;
     header:*) g++ -std=c++20 -E -x c++ -include "${1#header:}" /dev/null >/dev/null 2>&1 ;;
+    file:*) [[ -e "${1#file:}" ]] ;;
     python:*) /usr/bin/python3 -c "import ${1#python:}" >/dev/null 2>&1 ;;
   esac
 }

@@ -1,0 +1,150 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/fuzz/targets.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include "calibration/coefficients.hpp"
+#include "core/error.hpp"
+#include "core/observation.hpp"
+#include "evaluation/splits.hpp"
+#include "interchange/importer.hpp"
+
+namespace moecal::fuzz {
+namespace {
+
+namespace fs = std::filesystem;
+using interchange::Imported;
+
+const fs::path kSource = MOECAL_SOURCE_DIR;
+
+/// Rows that were read and have come to nothing, in silence. A row may give several observations
+/// (in place and out of place), never none.
+std::string lost_rows(const Imported& imported) {
+  std::size_t left = imported.observations.size() + imported.refused.size();
+  for (const auto& [what, rows] : imported.not_imported) left += static_cast<std::size_t>(rows);
+  if (left >= static_cast<std::size_t>(imported.rows_read)) return "";
+  return std::to_string(imported.rows_read) + " rows were read, " + std::to_string(left) +
+         " are observations, refused or not imported";
+}
+
+/// Why the observations could not be written and read again as they are.
+std::string lost_in_the_file(const Imported& imported) {
+  std::string lines;
+  for (const auto& environment : imported.environments) lines += to_json_line(environment);
+  for (const auto& observation : imported.observations) lines += to_json_line(observation);
+  std::istringstream stream{lines};
+  const auto file = read_observations(stream, "written by the import");
+  if (file.observations.size() != imported.observations.size())
+    return "observations were lost when the file was read";
+  for (std::size_t i = 0; i < file.observations.size(); ++i) {
+    if (to_json_line(file.observations[i]) != to_json_line(imported.observations[i]))
+      return "an observation changed when the file was read";
+    (void)file.environment(file.observations[i].environment_id);
+  }
+  return "";
+}
+
+std::string import_problem(const Target& target, const std::string& bytes,
+                           interchange::ImportOptions options) {
+  options.format = target.name;
+  Imported imported;
+  try {
+    imported = interchange::import_text("fuzz.txt", bytes, options);
+  } catch (const InvalidInput&) {
+    return "";
+  }
+  if (const auto lost = lost_rows(imported); !lost.empty()) return lost;
+  try {
+    return lost_in_the_file(imported);
+  } catch (const InvalidInput& error) {
+    return std::string{"an import's own file is refused: "} + error.what();
+  }
+}
+
+/// With and without what the user may say.
+std::string import_problem(const Target& target, const std::string& bytes) {
+  for (const auto& format : interchange::formats()) (void)format.recognises(bytes);
+  interchange::ImportOptions said;
+  said.card = "cpu-fuzz";
+  said.operation = "all_reduce";
+  said.ranks = 8;
+  const auto problem = import_problem(target, bytes, said);
+  return problem.empty() ? import_problem(target, bytes, {}) : problem;
+}
+
+std::string observations_problem(const Target& /*target*/, const std::string& bytes) {
+  std::istringstream stream{bytes};
+  try {
+    const auto file = read_observations(stream, "fuzz.jsonl");
+    for (const auto& observation : file.observations) (void)to_json_line(observation);
+  } catch (const InvalidInput&) {
+  }
+  return "";
+}
+
+/// A file of these bytes, for readers that take a path. Gone with the process's next one.
+std::string file_of(const std::string& bytes) {
+  const auto path = fs::temp_directory_path() / ("moecal_fuzz_" + std::to_string(::getpid()));
+  std::ofstream{path, std::ios::binary} << bytes;
+  return path.string();
+}
+
+template <class Read>
+std::string reader_problem(const std::string& bytes, Read read) {
+  const auto path = file_of(bytes);
+  try {
+    (void)read(path);
+  } catch (const InvalidInput&) {
+  } catch (...) {
+    fs::remove(path);
+    throw;
+  }
+  fs::remove(path);
+  return "";
+}
+
+std::string coefficients_problem(const Target& /*target*/, const std::string& bytes) {
+  return reader_problem(bytes,
+                        [](const auto& path) { return calibration::read_coefficients(path); });
+}
+
+std::string splits_problem(const Target& /*target*/, const std::string& bytes) {
+  return reader_problem(bytes, [](const auto& path) { return evaluation::read_splits(path); });
+}
+
+}  // namespace
+
+std::vector<Target> targets() {
+  std::vector<Target> all;
+  for (const auto& format : interchange::formats())
+    all.push_back({format.name, import_problem, {kSource / "interchange/fixtures" / format.name}});
+  all.push_back({"observations", observations_problem, {}});
+  all.push_back({"coefficients", coefficients_problem, {}});
+  all.push_back({"splits", splits_problem, {}});
+  for (auto& target : all) target.corpus.push_back(kSource / "tests/fuzz/corpus" / target.name);
+  return all;
+}
+
+Target find_target(const std::string& name) {
+  std::string known;
+  for (auto& target : targets()) {
+    if (target.name == name) return target;
+    known += " " + target.name;
+  }
+  throw InvalidInput{"no fuzz target is called '" + name + "'; there are:" + known};
+}
+
+std::string drive(const Target& target, const std::string& bytes) {
+  try {
+    return target.problem(target, bytes);
+  } catch (const std::exception& error) {
+    return std::string{"threw what is no InvalidInput: "} + error.what();
+  }
+}
+
+}  // namespace moecal::fuzz
