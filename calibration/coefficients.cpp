@@ -55,13 +55,20 @@ Json quantiles_json(const std::vector<ResidualQuantile>& quantiles) {
 }
 
 Json quality_json(const FitQuality& q) {
-  return {{"points", q.points},
-          {"in_sample_median_ape", q.in_sample_median_ape},
-          {"held_out_median_ape", q.held_out_median_ape},
-          {"held_out_p90_ape", q.held_out_p90_ape},
-          {"held_out_points", q.held_out_points},
-          {"repeated_points", q.repeated_points},
-          {"between_run_spread", q.between_run_spread}};
+  Json json{{"points", q.points},
+            {"in_sample_median_ape", q.in_sample_median_ape},
+            {"held_out_median_ape", q.held_out_median_ape},
+            {"held_out_p90_ape", q.held_out_p90_ape},
+            {"held_out_points", q.held_out_points},
+            {"repeated_points", q.repeated_points},
+            {"between_run_spread", q.between_run_spread}};
+  const auto& v = q.variance;
+  if (v.runs > 1 || v.samples_in_runs > 0)
+    json["variance"] = {{"runs", v.runs},
+                        {"within_run", v.within_run},
+                        {"between_runs", v.between_runs},
+                        {"samples_in_runs", v.samples_in_runs}};
+  return json;
 }
 
 Json model_json(const Model& m) {

@@ -53,12 +53,23 @@ struct ResidualQuantile {
   int count = 0;             // held-out points it was calibrated on; under 9 it was widened
 };
 
+/// Where log times of one point differ: inside a run from sample to sample, and from run to run by
+/// more than that explains (another allocation, another day, another node of the kind).
+struct VarianceComponents {
+  int runs = 0;             // most runs of any point
+  double within_run = 0;    // standard deviation of log time; known if samples_in_runs is not 0
+  double between_runs = 0;  // the same; known with 2 runs. Without within_run it holds both
+  int samples_in_runs = 0;  // beyond the first of each run: of them within_run is made
+  bool operator==(const VarianceComponents&) const = default;
+};
+
 struct FitQuality {
   int points = 0;
   double in_sample_median_ape = 0, held_out_median_ape = 0, held_out_p90_ape = 0;  // fractions
   int held_out_points = 0;  // predicted by fits that did not see them; 0: the two above say nothing
   int repeated_points = 0;  // measured more than once
   double between_run_spread = 0;  // median over those of max/min - 1 of the repeats' seconds
+  VarianceComponents variance{};
 };
 
 /// One fitted model. log t = compact form + gated residual.

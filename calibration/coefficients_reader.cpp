@@ -68,6 +68,11 @@ std::vector<ResidualQuantile> read_quantiles(const JsonReader& r) {
   return quantiles;
 }
 
+VarianceComponents read_variance(const JsonReader& r) {
+  return {r.require<int>("runs"), r.require<double>("within_run"),
+          r.require<double>("between_runs"), r.require<int>("samples_in_runs")};
+}
+
 FitQuality read_quality(const JsonReader& r) {
   FitQuality q;
   q.points = r.require<int>("points");
@@ -77,6 +82,7 @@ FitQuality read_quality(const JsonReader& r) {
   q.held_out_points = r.require<int>("held_out_points");
   q.repeated_points = r.require<int>("repeated_points");
   q.between_run_spread = r.require<double>("between_run_spread");
+  if (r.has("variance")) q.variance = read_variance(r.object("variance"));
   return q;
 }
 

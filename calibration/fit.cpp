@@ -65,6 +65,7 @@ FitQuality quality_of(const Series& series, const Candidate& candidate) {
   quality.held_out_points = static_cast<int>(candidate.held_out.size());
   quality.repeated_points = series.repeated_points;
   quality.between_run_spread = series.between_run_spread;
+  quality.variance = series.variance;
   return quality;
 }
 
@@ -201,7 +202,7 @@ void count_once(const std::vector<Fitted>& fitted, FitReport& report) {
 }  // namespace
 
 FitResult fit(std::span<const ObservationFile> files, const FitOptions& options) {
-  const auto grouped = group_observations(files, options.card);
+  const auto grouped = group_observations(files, options.card, options.threads);
   FitResult result{{options.source, options.commit, {}},
                    {.counts = grouped.counts, .left_out = {}}};
   auto fitted = fit_each(grouped.series, options, result.report);
@@ -214,6 +215,10 @@ FitResult fit(std::span<const ObservationFile> files, const FitOptions& options)
                        result.report.left_out.front().reason};
   add_intervals(fitted);
   count_once(fitted, result.report);
+  for (const auto& series : grouped.series)
+    for (const auto& duplicate : series.duplicates)
+      result.report.given_twice.push_back({series.id(), duplicate});
+  result.report.drift = release_drift(grouped.series);
   for (auto& one : fitted) result.coefficients.models.push_back(std::move(one.candidate.model));
   auto& models = result.coefficients.models;
   std::sort(models.begin(), models.end(),

@@ -3,6 +3,7 @@
 #pragma once
 #include <span>
 
+#include "calibration/release_drift.hpp"
 #include "calibration/series.hpp"
 #include "core/card.hpp"
 
@@ -23,10 +24,18 @@ struct LeftOut {
   std::string series, reason;
 };
 
+/// Figures of a series that were given twice, and are counted once.
+struct GivenTwice {
+  std::string series;
+  Duplicate duplicate;
+};
+
 struct FitReport {
   ObservationCounts counts;
   std::vector<LeftOut> left_out;
-  int series = 0, points = 0;  // that have a model; each once, however many forms it has
+  std::vector<GivenTwice> given_twice{};
+  std::vector<ReleaseDrift> drift{};  // between releases of a library: reported, not averaged
+  int series = 0, points = 0;         // that have a model; each once, however many forms it has
 };
 
 struct FitResult {

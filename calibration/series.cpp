@@ -9,6 +9,7 @@
 #include <set>
 
 #include "calibration/join.hpp"
+#include "calibration/parallel.hpp"
 #include "core/hash.hpp"
 #include "core/statistics.hpp"
 
@@ -18,7 +19,7 @@ namespace {
 /// A series while it is being gathered: points may still repeat.
 struct Gathering {
   Series series;
-  std::map<Point, std::vector<double>> seconds_at;
+  Readings readings;
 };
 
 using Gatherings = std::map<std::string, Gathering>;
@@ -66,9 +67,11 @@ void add(Gatherings& gatherings, const Observation& o, const Environment& enviro
   auto series = empty_series(o, environment);
   const auto id = series.id();
   auto& gathering = gatherings.try_emplace(id, Gathering{std::move(series), {}}).first->second;
-  gathering.seconds_at[o.point].push_back(o.seconds());
-  gathering.series.observation_ids.push_back(sha256(to_json_line(o)).substr(0, 12));
-  gathering.series.imported = gathering.series.imported || o.source.kind == "imported";
+  gathering.readings[o.point].push_back(&o);
+}
+
+std::string digest_of(const Observation& o) {
+  return o.digest.empty() ? sha256(to_json_line(o)).substr(0, 12) : o.digest;
 }
 
 void widen(std::map<std::string, std::pair<double, double>>& validity, const Point& point) {
@@ -79,13 +82,27 @@ void widen(std::map<std::string, std::pair<double, double>>& validity, const Poi
   }
 }
 
+/// Seconds of a point's readings, whose names and kind the series keeps.
+std::vector<double> seconds_of(const std::vector<const Observation*>& readings, Series& series) {
+  std::vector<double> seconds;
+  for (const auto* o : readings) {
+    seconds.push_back(o->seconds());
+    series.observation_ids.push_back(digest_of(*o));
+    series.imported = series.imported || o->source.kind == "imported";
+  }
+  return seconds;
+}
+
 /// Repeats become their median; how far they lie apart is kept, and so is a point whose repeats
 /// disagree: that is what the machine does.
 Series finish(Gathering gathering) {
   auto& s = gathering.series;
+  s.duplicates = drop_duplicates(gathering.readings);
+  s.variance = variance_components(gathering.readings);
   std::vector<double> spreads;
   s.one_size = true;
-  for (const auto& [point, seconds] : gathering.seconds_at) {
+  for (const auto& [point, readings] : gathering.readings) {
+    const auto seconds = seconds_of(readings, s);
     s.points.push_back({inputs_of(s.operation, point, s.dtypes), median(seconds)});
     s.one_size = s.one_size && point.size() == 1;
     widen(s.validity, point);
@@ -119,11 +136,13 @@ class Sorter {
     }
   }
 
-  GroupedObservations finish_all() {
+  GroupedObservations finish_all(int threads) {
     check();
-    GroupedObservations grouped{{}, counts_};
-    for (auto& [id, gathering] : gatherings_)
-      grouped.series.push_back(finish(std::move(gathering)));
+    std::vector<Gathering> gathered;
+    for (auto& [id, gathering] : gatherings_) gathered.push_back(std::move(gathering));
+    GroupedObservations grouped{std::vector<Series>(gathered.size()), counts_};
+    for_each_index(gathered.size(), threads,
+                   [&](std::size_t i) { grouped.series[i] = finish(std::move(gathered[i])); });
     return grouped;
   }
 
@@ -183,10 +202,10 @@ std::string Series::id() const {
 }
 
 GroupedObservations group_observations(std::span<const ObservationFile> files,
-                                       const std::string& card) {
+                                       const std::string& card, int threads) {
   Sorter sorter{card};
   for (const auto& file : files) sorter.take(file);
-  return sorter.finish_all();
+  return sorter.finish_all(threads);
 }
 
 }  // namespace moecal::calibration

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "calibration/form.hpp"
+#include "calibration/repeatability.hpp"
 #include "core/observation.hpp"
 
 namespace moecal::calibration {
@@ -20,6 +21,8 @@ struct Series {
   std::vector<std::string> observation_ids;
   int repeated_points = 0;
   double between_run_spread = 0;
+  VarianceComponents variance;
+  std::vector<Duplicate> duplicates;  // what was given twice, and is counted once
   bool imported = false;
 
   /// Unique per series: operation, machine and every condition that is not the default.
@@ -38,10 +41,10 @@ struct GroupedObservations {
   ObservationCounts counts;
 };
 
-/// Groups what was measured. `card`: only that one; empty: all.
+/// Groups what was measured. `card`: only that one; empty: all. `threads`: 0: one a core.
 /// @throws InvalidInput if nothing measured is left, or the card is not in the files (it says which
 /// are).
 [[nodiscard]] GroupedObservations group_observations(std::span<const ObservationFile> files,
-                                                     const std::string& card);
+                                                     const std::string& card, int threads = 0);
 
 }  // namespace moecal::calibration

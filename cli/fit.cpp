@@ -11,6 +11,7 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <set>
 
 #include "calibration/flat_csv.hpp"
 #include "cli/card_id.hpp"
@@ -74,6 +75,44 @@ void print_row(const calibration::Model& model, int width) {
   std::printf("\n");
 }
 
+/// Where repeats differ: from sample to sample of one run, and from run to run.
+void print_repeatability(const calibration::Coefficients& coefficients) {
+  std::set<std::string> seen;
+  for (const auto& model : coefficients.models) {
+    const auto& v = model.quality.variance;
+    if (v.runs < 2 || !seen.insert(series_of(model)).second) continue;
+    if (seen.size() == 1) std::printf("\nrepeats (standard deviations)\n");
+    std::printf("  %s: %d runs, between them %.2f %%", series_of(model).c_str(), v.runs,
+                100 * v.between_runs);
+    if (v.samples_in_runs > 0)
+      std::printf(", inside one %.2f %%\n", 100 * v.within_run);
+    else
+      std::printf(", what is inside one included: a run has one sample a point\n");
+  }
+}
+
+/// Releases are models of their own; what changed from one to the next is only said.
+void print_drift(const std::vector<calibration::ReleaseDrift>& drift) {
+  if (drift.empty()) return;
+  std::printf("\n%-16s %-14s %-12s %-22s %7s %15s %7s\n", "release drift", "machine", "library",
+              "from -> to", "median", "p5 to p95", "points");
+  for (const auto& row : drift)
+    std::printf("%-16s %-14s %-12s %-22s %7.2f %7.2f %7.2f %7d\n", row.operation.c_str(),
+                row.machine.c_str(), row.implementation.c_str(),
+                (row.from + " -> " + row.to).c_str(), row.median, row.p5, row.p95, row.points);
+}
+
+void print_given_twice(const std::vector<calibration::GivenTwice>& all) {
+  for (const auto& [series, duplicate] : all)
+    if (duplicate.kept == duplicate.dropped)
+      std::printf("given twice, counted once: %s: %d points of %s\n", series.c_str(),
+                  duplicate.points, duplicate.kept.c_str());
+    else
+      std::printf(
+          "conflicting provenance: %s: at %d points %s has the very figures of %s: counted once\n",
+          series.c_str(), duplicate.points, duplicate.dropped.c_str(), duplicate.kept.c_str());
+}
+
 void print_summary(const calibration::FitResult& result) {
   int width = 6;
   for (const auto& model : result.coefficients.models)
@@ -93,6 +132,9 @@ void print_summary(const calibration::FitResult& result) {
   std::printf("\n");
   for (const auto& left_out : result.report.left_out)
     std::printf("not fitted: %s: %s\n", left_out.series.c_str(), left_out.reason.c_str());
+  print_given_twice(result.report.given_twice);
+  print_repeatability(result.coefficients);
+  print_drift(result.report.drift);
 }
 
 void run_fit(const FitArguments& arguments) {

@@ -84,6 +84,9 @@ struct Observation {
   std::string commit;
   Source source;
   std::string started_at;  // UTC, ISO 8601
+  /// Not part of the record: the first 12 digits of the SHA-256 of the line it was read from,
+  /// newline included. Empty where it was not read.
+  std::string digest{};
 
   /// Median of the samples that are not throttled (of all, if all are). @throws InvalidInput if
   /// there are none.

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <istream>
 
+#include "core/hash.hpp"
 #include "core/json_reader.hpp"
 #include "core/observation.hpp"
 
@@ -134,9 +135,10 @@ void read_line(const std::string& line, const FileLine& where, ObservationFile& 
   const auto json = parse_json(line, where);
   const JsonReader reader{json, where};
   const auto schema = reader.require<std::string>("schema");
-  if (schema == kObservationSchema)
+  if (schema == kObservationSchema) {
     file.observations.push_back(read_observation(reader));
-  else if (schema == kEnvironmentSchema)
+    file.observations.back().digest = sha256(line + "\n").substr(0, 12);
+  } else if (schema == kEnvironmentSchema)
     file.environments.push_back(read_environment(reader));
   else
     reader.fail("schema", "is '" + schema + "'; this moecal reads " + kObservationSchema + " and " +

@@ -1,0 +1,86 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/release_drift.hpp"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "calibration/selection.hpp"
+#include "core/statistics.hpp"
+
+namespace moecal::calibration {
+namespace {
+
+using InputsKey = std::tuple<double, double, double, double, double>;
+
+InputsKey key_of(const Inputs& i) { return {i.size, i.m, i.n, i.k, i.bytes}; }
+
+/// Seconds in the later series over those in the earlier, at points both have.
+std::vector<double> ratios(const Series& earlier, const Series& later) {
+  std::map<InputsKey, double> seconds;
+  for (const auto& point : earlier.points) seconds[key_of(point.inputs)] = point.seconds;
+  std::vector<double> all;
+  for (const auto& point : later.points)
+    if (const auto found = seconds.find(key_of(point.inputs)); found != seconds.end())
+      all.push_back(point.seconds / found->second);
+  return all;
+}
+
+std::string id_without_release(const Series& series) {
+  Series same;
+  same.operation = series.operation;
+  same.card = series.card;
+  same.system = series.system;
+  same.conditions = series.conditions;
+  same.conditions.release.clear();
+  return same.id();
+}
+
+std::string machine_of(const Series& series) {
+  return is_collective(series.operation) && !series.system.empty() ? series.system : series.card;
+}
+
+/// Of one row of the table: operation, machine, implementation, from, to.
+using Key = std::tuple<std::string, std::string, std::string, std::string, std::string>;
+
+ReleaseDrift drift_of(const Key& key, const std::vector<double>& ratios) {
+  const auto& [operation, machine, implementation, from, to] = key;
+  return {operation,
+          machine,
+          implementation,
+          from,
+          to,
+          median(ratios),
+          quantile(ratios, 0.05),
+          quantile(ratios, 0.95),
+          static_cast<int>(ratios.size())};
+}
+
+}  // namespace
+
+std::vector<ReleaseDrift> release_drift(std::span<const Series> series) {
+  std::map<std::string, std::vector<const Series*>> families;
+  for (const auto& one : series) families[id_without_release(one)].push_back(&one);
+  std::map<Key, std::vector<double>> rows;
+  for (auto& [id, releases] : families) {
+    std::stable_sort(releases.begin(), releases.end(), [](const Series* a, const Series* b) {
+      return compare_releases(a->conditions.release, b->conditions.release) < 0;
+    });
+    for (std::size_t i = 0; i + 1 < releases.size(); ++i) {
+      const auto &a = *releases[i], &b = *releases[i + 1];
+      for (const auto& operation : {a.operation, std::string{"all"}}) {
+        auto& row = rows[{operation, machine_of(a), a.conditions.implementation,
+                          a.conditions.release, b.conditions.release}];
+        const auto more = ratios(a, b);
+        row.insert(row.end(), more.begin(), more.end());
+      }
+    }
+  }
+  std::vector<ReleaseDrift> table;
+  for (const auto& [key, all] : rows)
+    if (!all.empty()) table.push_back(drift_of(key, all));
+  return table;
+}
+
+}  // namespace moecal::calibration

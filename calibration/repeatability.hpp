@@ -1,0 +1,33 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "calibration/coefficients.hpp"
+#include "core/observation.hpp"
+
+namespace moecal::calibration {
+
+/// What was measured at each point of one series. The observations belong to whoever read them.
+using Readings = std::map<Point, std::vector<const Observation*>>;
+
+/// By analysis of variance over all points, in which runs and samples need not be equally many.
+/// Samples taken while the device was throttled take no part.
+[[nodiscard]] VarianceComponents variance_components(const Readings& readings);
+
+/// Figures that two sources claim: what was read of the second is not counted.
+struct Duplicate {
+  std::string kept, dropped;  // sources: a run, or a file that was imported
+  int points = 0;
+};
+
+/// Drops what was given twice: the same reading of the same source, and readings of another source
+/// with the same samples at every point both have (three points at least, or three samples each:
+/// two can agree by chance), where one of the two was imported. Measured is kept over imported,
+/// then the first by name. Of the same reading given twice, kept and dropped are the same source.
+std::vector<Duplicate> drop_duplicates(Readings& readings);
+
+}  // namespace moecal::calibration

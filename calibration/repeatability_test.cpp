@@ -1,0 +1,167 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/repeatability.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "calibration/fit.hpp"
+#include "calibration/synthetic.hpp"
+
+namespace moecal::calibration {
+namespace {
+
+using synthetic::observation;
+
+/// `points` points of `runs` runs; run r of a point has `samples` + r % 2 samples.
+std::vector<Observation> repeats(int points, int runs, int samples, double between, double within) {
+  std::mt19937 engine{11};
+  std::normal_distribution<double> normal;
+  std::vector<Observation> all;
+  for (int p = 0; p < points; ++p)
+    for (int run = 0; run < runs; ++run) {
+      const double centre = 1e-5 * (p + 1) * std::exp(between * normal(engine));
+      auto o = observation("memory_copy", {{"bytes", 1024 + p}}, 1);
+      o.run_id = "run-" + std::to_string(run);
+      o.samples_s.clear();
+      for (int i = 0; i < samples + run % 2; ++i)
+        o.samples_s.push_back(centre * std::exp(within * normal(engine)));
+      all.push_back(o);
+    }
+  return all;
+}
+
+Readings readings_of(const std::vector<Observation>& observations) {
+  Readings readings;
+  for (const auto& o : observations) readings[o.point].push_back(&o);
+  return readings;
+}
+
+TEST(VarianceComponents, GivesBackTheVariancesThatMadeTheRepeats) {
+  for (const auto& [between, within] : {std::pair{0.05, 0.02}, {0.05, 0.1}, {0.08, 0.08}}) {
+    const auto observations = repeats(400, 4, 5, between, within);
+    const auto found = variance_components(readings_of(observations));
+    EXPECT_EQ(found.runs, 4);
+    EXPECT_NEAR(found.within_run, within, 0.05 * within);
+    EXPECT_NEAR(found.between_runs, between, 0.1 * between + 0.1 * within / 5);
+    EXPECT_EQ(found.samples_in_runs, 400 * (4 + 5 + 4 + 5));
+  }
+}
+
+TEST(VarianceComponents, RunsThatDifferNoMoreThanTheirSamplesHaveNoVarianceOfTheirOwn) {
+  const auto observations = repeats(400, 3, 8, 0, 0.1);
+  EXPECT_LT(variance_components(readings_of(observations)).between_runs, 0.01);
+}
+
+TEST(VarianceComponents, SaysWhatIsUnknown) {
+  const auto one_run = repeats(50, 1, 5, 0.05, 0.02);
+  const auto of_one = variance_components(readings_of(one_run));
+  EXPECT_EQ(of_one.runs, 1);
+  EXPECT_EQ(of_one.between_runs, 0);
+  EXPECT_NEAR(of_one.within_run, 0.02, 0.003);
+  auto one_sample = repeats(400, 4, 1, 0.03, 0.04);
+  for (auto& o : one_sample) o.samples_s.resize(1);
+  const auto together = variance_components(readings_of(one_sample));
+  EXPECT_EQ(together.samples_in_runs, 0);
+  EXPECT_NEAR(together.between_runs, 0.05, 0.004);  // both: sqrt(0.03^2 + 0.04^2)
+}
+
+TEST(VarianceComponents, ByHand) {
+  // Logs of the runs: {0, 2} and {4, 6}. Within: 4 squares of 1 over 2. Between: means 1 and 5
+  // about 3, twice each: 16, less 1 times 2, over 4 - 8 / 4 = 2 samples a run: 7.
+  auto a = observation("memory_copy", {{"bytes", 8}}, 1), b = a;
+  a.samples_s = {std::exp(0.0), std::exp(2.0)};
+  b.samples_s = {std::exp(4.0), std::exp(6.0)};
+  b.run_id = "other";
+  const auto found = variance_components({{a.point, {&a, &b}}});
+  EXPECT_NEAR(found.within_run, std::sqrt(2.0), 1e-12);
+  EXPECT_NEAR(found.between_runs, std::sqrt(7.0), 1e-12);
+}
+
+Observation imported(Observation o, const std::string& file, int line) {
+  o.run_id = "imported-" + file;
+  o.source = {"imported", "nccl-tests", file, line, "0123456789abcdef"};
+  return o;
+}
+
+TEST(DropDuplicates, CountsOnceWhatTwoSourcesClaimAndNamesThem) {
+  auto all = repeats(5, 1, 1, 0.1, 0.1);
+  for (int i = 0; i < 5; ++i) all.push_back(imported(all[i], "log.txt", i + 1));
+  auto readings = readings_of(all);
+  const auto found = drop_duplicates(readings);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].kept, "run run-0");
+  EXPECT_EQ(found[0].dropped, "log.txt (nccl-tests, sha256 0123456789ab)");
+  EXPECT_EQ(found[0].points, 5);
+  for (const auto& [point, of_point] : readings) {
+    ASSERT_EQ(of_point.size(), 1u);
+    EXPECT_EQ(of_point[0]->source.kind, "measured");
+  }
+}
+
+TEST(DropDuplicates, TwoRunsMayAgreeAtAPointByChance) {
+  auto all = repeats(5, 2, 1, 0.1, 0.1);
+  all[1].samples_s = all[0].samples_s;
+  auto readings = readings_of(all);
+  EXPECT_TRUE(drop_duplicates(readings).empty());
+  EXPECT_EQ(readings.begin()->second.size(), 2u);
+}
+
+TEST(DropDuplicates, AFileGivenTwiceIsCountedOnce) {
+  auto all = repeats(3, 2, 2, 0.1, 0.1);
+  const auto twice = all;
+  all.insert(all.end(), twice.begin(), twice.end());
+  auto readings = readings_of(all);
+  const auto found = drop_duplicates(readings);
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].kept, found[0].dropped);
+  EXPECT_EQ(found[0].points, 3);
+  for (const auto& [point, of_point] : readings) EXPECT_EQ(of_point.size(), 2u);
+}
+
+double line(double bytes) { return 5e-6 + bytes / 20e9; }
+
+TEST(ReleaseDrift, IsReportedAndNotAveraged) {
+  std::vector<Observation> all;
+  for (const auto& [release, factor] :
+       {std::pair<std::string, double>{"2.9", 1}, {"2.29", 1.25}, {"2.30", 1}})
+    for (auto o : synthetic::curve("all_reduce", 4, 12, line, {})) {
+      o.library.runtime_version = release;
+      o.samples_s[0] *= factor;
+      all.push_back(o);
+    }
+  const std::vector<ObservationFile> files{synthetic::file(all)};
+  const auto result = fit(files, {});
+  EXPECT_EQ(result.report.series, 3);
+  ASSERT_EQ(result.report.drift.size(), 4u);  // two steps, of all_reduce and of all operations
+  const auto& first = result.report.drift[3];
+  EXPECT_EQ(first.operation, "all_reduce");
+  EXPECT_EQ(first.from, "2.9");
+  EXPECT_EQ(first.to, "2.29");
+  EXPECT_NEAR(first.median, 1.25, 1e-12);
+  EXPECT_NEAR(result.report.drift[2].p95, 0.8, 1e-12);
+  EXPECT_EQ(first.points, 12);
+}
+
+TEST(Fit, GivesTheSameBytesOnAnyNumberOfThreadsAndInAnyOrderOfFiles) {
+  const auto one = synthetic::curve("all_reduce", 4, 15, line, {.spread = 0.05});
+  auto other = synthetic::curve("all_reduce", 4, 15, line, {.spread = 0.05, .seed = 2});
+  for (auto& o : other) o.run_id = "other";
+  const auto more = repeats(40, 2, 2, 0.1, 0.1);
+  const std::vector<ObservationFile> files{synthetic::file(one), synthetic::file(other),
+                                           synthetic::file(more)};
+  const std::vector<ObservationFile> reversed{files[2], files[1], files[0]};
+  const auto expected = to_json(fit(files, {.threads = 1}).coefficients);
+  EXPECT_EQ(to_json(fit(files, {.threads = 2}).coefficients), expected);
+  EXPECT_EQ(to_json(fit(files, {.threads = 7}).coefficients), expected);
+  EXPECT_EQ(to_json(fit(reversed, {.threads = 2}).coefficients), expected);
+  EXPECT_THAT(expected, testing::HasSubstr("\"between_runs\""));
+  EXPECT_EQ(to_json(parse_coefficients(expected, "c.json")), expected);
+}
+
+}  // namespace
+}  // namespace moecal::calibration
