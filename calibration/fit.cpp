@@ -157,7 +157,8 @@ void pool_sparse_curves(std::span<const Series* const> curves, const FitOptions&
   if (tables == curves.size() && median_error(of_pool) >= median_error(of_tables)) return;
   std::erase_if(fitted, is_table);
   for (auto& [series, candidate] : pooled) {
-    std::erase_if(report.left_out, [&own = series](const LeftOut& one) { return one.series == own->id(); });
+    std::erase_if(report.left_out,
+                  [&own = series](const LeftOut& one) { return one.series == own->id(); });
     fitted.push_back(finish(*series, std::move(candidate), options));
   }
 }
