@@ -56,8 +56,8 @@ void add_interval(Draft& draft, const Model& model, double size) {
   draft.half_width = regime == nullptr ? kUnknownHalfWidth : regime->half_width_90;
   const int count = regime == nullptr ? 0 : regime->count;
   if (count == 0)
-    draft.flags.push_back(
-        "interval not calibrated: nothing was held out, a factor of 2 is assumed");
+    draft.flags.push_back("interval not calibrated: nothing was held out, a factor of " +
+                          number(std::exp(draft.half_width)) + " is assumed");
   else if (count < kConformalPoints)
     draft.flags.push_back("interval widened: calibrated on " + std::to_string(count) +
                           " held-out points only");

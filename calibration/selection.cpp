@@ -71,6 +71,13 @@ bool matches_but_group(const Model& model, const Query& query) {
          accepts_routing(query, c.routing) && scale && dtype_distance(model, query) < kNoMatch;
 }
 
+/// What was measured here stands before others' measurements, and those before what was only
+/// transferred from other cards.
+int provenance_rank(const std::string& provenance) {
+  static constexpr std::array<std::string_view, 3> kOrder{"measured", "imported", "transferred"};
+  return static_cast<int>(std::find(kOrder.begin(), kOrder.end(), provenance) - kOrder.begin());
+}
+
 int scale_rank(const std::string& mode) { return mode.empty() ? 0 : mode == "tensor" ? 1 : 2; }
 
 /// Uniform is what a formula without a word on routing means.
@@ -83,7 +90,7 @@ int routing_rank(const std::string& distribution) {
 auto rank(const Model& model, const Query& query) {
   const auto& c = model.conditions;
   return std::tuple{dtype_distance(model, query),
-                    model.provenance != "measured",
+                    provenance_rank(model.provenance),
                     c.placement != "contiguous",
                     c.concurrent_groups,
                     scale_rank(c.scale_mode),

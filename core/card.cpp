@@ -22,8 +22,13 @@ namespace {
 /// one.
 class TableReader {
  public:
-  TableReader(const toml::table& table, std::string file, std::string prefix)
-      : table_{table}, file_{std::move(file)}, prefix_{std::move(prefix)} {}
+  /// Names of figures that are not verified are added to `unverified`.
+  TableReader(const toml::table& table, std::string file, std::string prefix,
+              std::vector<std::string>* unverified)
+      : table_{table},
+        file_{std::move(file)},
+        prefix_{std::move(prefix)},
+        unverified_{unverified} {}
 
   [[nodiscard]] std::string text(const std::string& key) {
     const auto* node = find(key);
@@ -51,22 +56,34 @@ class TableReader {
     const auto* node = find(key);
     if (node == nullptr) return std::nullopt;
     if (!node->is_table()) fail(key, "must be a table {value = ..., source = \"...\"}");
-    TableReader figure{*node->as_table(), file_, prefix_ + key + "."};
+    TableReader figure{*node->as_table(), file_, prefix_ + key + ".", unverified_};
     const auto* value_node = figure.find("value");
     const auto value = value_node == nullptr ? std::nullopt : value_node->value<double>();
     if (!value || !(*value > 0) || !std::isfinite(*value))
       figure.fail("value", "must be a number above zero");
-    Nominal<T> result{static_cast<T>(*value), figure.text("source")};
+    Nominal<T> result{static_cast<T>(*value), figure.text("source"), figure.flag("verified", true)};
     figure.refuse_unknown();
+    if (!result.verified) unverified_->push_back(prefix_ + key + " (" + result.source + ")");
     return result;
   }
+
+  /// true or false; absent: the fallback.
+  [[nodiscard]] bool flag(const std::string& key, bool fallback) {
+    const auto* node = find(key);
+    if (node == nullptr) return fallback;
+    const auto value = node->value<bool>();
+    if (!node->is_boolean() || !value) fail(key, "must be true or false");
+    return *value;
+  }
+
+  [[nodiscard]] bool has(const std::string& key) { return find(key) != nullptr; }
 
   /// A nested table; absent: empty.
   [[nodiscard]] TableReader table(const std::string& key) {
     static const toml::table kEmpty;
     const auto* node = find(key);
     if (node != nullptr && !node->is_table()) fail(key, "must be a table");
-    return {node == nullptr ? kEmpty : *node->as_table(), file_, prefix_ + key + "."};
+    return {node == nullptr ? kEmpty : *node->as_table(), file_, prefix_ + key + ".", unverified_};
   }
 
   [[nodiscard]] std::vector<std::string> keys() const {
@@ -93,6 +110,7 @@ class TableReader {
   const toml::table& table_;
   std::string file_;
   std::string prefix_;
+  std::vector<std::string>* unverified_;
   std::set<std::string> read_;
 };
 
@@ -101,6 +119,7 @@ Link read_link(TableReader table) {
   if (table.keys().empty()) return link;
   link.name = table.text("name");
   link.rate = table.nominal<BytesPerSecond>("bytes_per_second_per_direction");
+  link.mesh = table.flag("mesh", false);
   table.refuse_unknown();
   return link;
 }
@@ -119,11 +138,12 @@ std::map<std::string, Nominal<FlopsPerSecond>> read_peaks(TableReader table) {
 }
 
 Card read_sheet(const toml::table& table, const std::string& path) {
-  TableReader sheet{table, path, ""};
   Card card;
+  TableReader sheet{table, path, "", &card.unverified};
   card.id = sheet.text("id");
   card.name = sheet.text("name");
   card.aliases = sheet.texts("aliases");
+  if (sheet.has("class")) card.device_class = sheet.text("class");
   card.memory = sheet.nominal<Bytes>("memory_bytes");
   card.memory_bandwidth = sheet.nominal<BytesPerSecond>("memory_bytes_per_second");
   card.peak = read_peaks(sheet.table("dense_peak_flops_per_second"));
@@ -165,6 +185,13 @@ std::optional<FlopsPerSecond> Card::dense_peak(const std::string& dtype) const {
     if (found != peak.end()) return found->second.value;
   }
   return std::nullopt;
+}
+
+std::optional<BytesPerSecond> Card::link_rate(int group) const {
+  if (!link.rate) return std::nullopt;
+  if (!link.mesh) return link.rate->value;
+  if (!devices_per_node || devices_per_node->value < 2) return std::nullopt;
+  return BytesPerSecond{link.rate->value.value() * (group - 1) / (devices_per_node->value - 1)};
 }
 
 Card read_card(const std::string& path) {

@@ -14,7 +14,8 @@ namespace moecal {
 template <class T>
 struct Nominal {
   T value{};
-  std::string source;  // URL or document
+  std::string source;    // URL or document
+  bool verified = true;  // false: nobody who wrote it down could read the source again
 };
 template <class T>
 using MaybeNominal = std::optional<Nominal<T>>;
@@ -23,6 +24,7 @@ using MaybeNominal = std::optional<Nominal<T>>;
 struct Link {
   std::string name;
   MaybeNominal<BytesPerSecond> rate;
+  bool mesh = false;  // links go straight to each other device, and are split between them
 };
 
 /// A GPU or CPU model with its nominal figures: one file of hardware/.
@@ -30,6 +32,8 @@ struct Card {
   std::string id;                    // b200-sxm: the word in records and options
   std::string name;                  // for people
   std::vector<std::string> aliases;  // other spellings and the driver's device names
+  std::string
+      device_class;  // cards of one class reach like shares of their figures; empty: unknown
   MaybeNominal<Bytes> memory;
   MaybeNominal<BytesPerSecond> memory_bandwidth;
   std::map<std::string, Nominal<FlopsPerSecond>> peak;  // dense, by dtype of the operands
@@ -44,6 +48,13 @@ struct Card {
   /// The dense peak for operands of this dtype (f16 and bf16 stand for each other, as do the FP8
   /// types), where it is known.
   [[nodiscard]] std::optional<FlopsPerSecond> dense_peak(const std::string& dtype) const;
+
+  /// What one device can send to the others of a group in its node, where that is known. A switch
+  /// gives a group of any size the whole link; in a mesh the links to devices outside lie idle.
+  [[nodiscard]] std::optional<BytesPerSecond> link_rate(int group) const;
+
+  /// The figures given that could not be verified, as "key: value (source)".
+  std::vector<std::string> unverified;
 };
 
 /// One spec sheet. @throws InvalidInput naming file and key.

@@ -14,7 +14,9 @@
 namespace moecal {
 namespace {
 
+using testing::Contains;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 /// What read_card says of a spec sheet with this text; empty if it is fine.
 std::string what_is_wrong(const std::string& text) {
@@ -80,6 +82,23 @@ TEST(Card, PeaksAreDenseAndSharedByTwinTypes) {
   EXPECT_FALSE(find_card("a100-sxm-80").dense_peak("fp8_e4m3").has_value());
 }
 
+TEST(Card, KnowsItsClassAndWhichFiguresAreNotVerified) {
+  EXPECT_EQ(find_card("a100-64").device_class, find_card("b200-sxm").device_class);
+  EXPECT_NE(find_card("mi210").device_class, find_card("b200-sxm").device_class);
+  EXPECT_EQ(find_card("docs-64gb").device_class, "") << "no product, so of no known class";
+  EXPECT_THAT(find_card("a100-64").unverified,
+              Contains(HasSubstr("dense_peak_flops_per_second.bf16")));
+  EXPECT_THAT(find_card("mi210").unverified, IsEmpty());
+}
+
+TEST(Card, GivesAGroupTheWholeLinkOfASwitchAndItsShareOfAMesh) {
+  EXPECT_DOUBLE_EQ(find_card("b200-sxm").link_rate(2)->value(), 9e11);
+  const auto mesh = find_card("a100-64");  // four devices, each two joined by 100 GB/s
+  EXPECT_DOUBLE_EQ(mesh.link_rate(2)->value(), 1e11);
+  EXPECT_DOUBLE_EQ(mesh.link_rate(4)->value(), 3e11);
+  EXPECT_FALSE(find_card("mi250x").link_rate(2).has_value());
+}
+
 TEST(CardReader, NamesFileAndKey) {
   EXPECT_EQ(what_is_wrong(kHead), "");
   EXPECT_THAT(what_is_wrong("id = \"x\"\n"), HasSubstr("key 'name' must be a text"));
@@ -93,6 +112,10 @@ TEST(CardReader, NamesFileAndKey) {
               HasSubstr("key 'memory_bits' is not a key of a spec sheet"));
   EXPECT_THAT(what_is_wrong(kHead + "[dense_peak_flops_per_second]\nf17 = {}\n"),
               HasSubstr("key 'dense_peak_flops_per_second.f17' is no dtype"));
+  EXPECT_THAT(what_is_wrong(kHead + "class = 3\n"), HasSubstr("key 'class' must be a text"));
+  EXPECT_THAT(
+      what_is_wrong(kHead + "memory_bytes = {value = 1, source = \"s\", verified = \"no\"}\n"),
+      HasSubstr("key 'memory_bytes.verified' must be true or false"));
   EXPECT_THAT(what_is_wrong("id = \n"), HasSubstr(":1: not valid TOML"));
 }
 

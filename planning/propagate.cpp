@@ -30,14 +30,23 @@ double normal(std::uint64_t name, int draw) {
          std::cos(2 * std::numbers::pi * uniform(mix(state + 1)));
 }
 
-void add_part(const CostPart& part, const std::string& call, std::vector<double>& seconds) {
+/// Whose costs are drawn; without a machine (one alone) its name is in no factor.
+struct Caller {
+  std::string call, machine;
+  [[nodiscard]] std::string of(const std::string& factor) const {
+    return machine.empty() ? factor : factor + " of " + machine;
+  }
+};
+
+void add_part(const CostPart& part, const Caller& caller, std::vector<double>& seconds) {
   const double sigma =
       part.lo > 0 && part.hi > part.lo ? std::log(part.hi / part.lo) / (2 * kNormal95) : 0;
   const std::array<std::pair<std::uint64_t, double>, 4> factors{
-      {{hash_of("system"), std::sqrt(kShares.system)},
+      {{hash_of(caller.of("system")), std::sqrt(kShares.system)},
        {hash_of("operation " + part.operation), std::sqrt(kShares.operation)},
        {hash_of("model " + part.model_id), std::sqrt(kShares.model)},
-       {hash_of("call " + call + " " + part.operation), std::sqrt(kShares.call)}}};
+       {hash_of(caller.of("call " + caller.call + " " + part.operation)),
+        std::sqrt(kShares.call)}}};
   for (std::size_t draw = 0; draw < seconds.size(); ++draw) {
     double error = 0;
     if (sigma > 0)
@@ -68,7 +77,7 @@ std::vector<double> draw_values(const Expression& expression,
   for (const auto& recorded : calls) {
     seconds.emplace_back(kDraws, 0.0);
     for (const auto& part : recorded.cost.parts)
-      add_part(part, recorded.call.str(), seconds.back());
+      add_part(part, {recorded.call.str(), ""}, seconds.back());
   }
   std::vector<double> values;
   values.reserve(kDraws);
@@ -77,6 +86,13 @@ std::vector<double> draw_values(const Expression& expression,
     values.push_back(expression.evaluate([&](const CostCall&) { return seconds[index++][draw]; }));
   }
   return values;
+}
+
+std::vector<double> draw_cost(const Cost& cost, const std::string& call,
+                              const std::string& machine) {
+  std::vector<double> seconds(kDraws, 0.0);
+  for (const auto& part : cost.parts) add_part(part, {call, machine}, seconds);
+  return seconds;
 }
 
 std::optional<Interval> interval_of(const std::vector<double>& draws) {

@@ -20,6 +20,12 @@ inline constexpr int kDraws = 4000;
 [[nodiscard]] std::vector<double> draw_values(const Expression& expression,
                                               const std::vector<RecordedCall>& calls);
 
+/// One cost under kDraws draws of the same factors. What is the machine's (its system, models and
+/// calls) is drawn by the machine's name: costs of two machines have in common what their
+/// operations have.
+[[nodiscard]] std::vector<double> draw_cost(const Cost& cost, const std::string& call,
+                                            const std::string& machine);
+
 /// The 5 % and 95 % quantiles; absent where the draws divide by what may vanish: they then bound
 /// nothing.
 [[nodiscard]] std::optional<Interval> interval_of(const std::vector<double>& draws);

@@ -1,0 +1,100 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/donors.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "calibration/predict.hpp"
+#include "calibration/probe_points.hpp"
+#include "calibration/series.hpp"
+#include "core/error.hpp"
+
+namespace moecal::calibration {
+namespace {
+
+bool is_measurement(const Model& model) {
+  return model.provenance == "measured" || model.provenance == "imported";
+}
+
+/// Asks for the series that a model belongs to.
+Query query_of(const Model& model, const Point& point) {
+  Query query;
+  query.operation = model.operation;
+  query.dtype = model.conditions.dtype;
+  query.point = point;
+  query.group = model.conditions.group;
+  query.tier = model.conditions.tier;
+  return query;
+}
+
+Prediction ask(const Coefficients& models, const Point& point) {
+  const auto answer = predict(models, query_of(models.models.front(), point));
+  if (!answer.prediction) throw Error{"a donor cannot answer for itself: " + answer.missing};
+  return *answer.prediction;
+}
+
+std::vector<Probe> probes_of(const Coefficients& models) {
+  const auto& model = models.models.front();
+  const auto& c = model.conditions;
+  const Dtypes dtypes{c.dtype, c.dtype, c.output_dtype, "", "", ""};
+  std::vector<Probe> probes;
+  for (const auto& point : probe_points(model)) {
+    const auto answer = ask(models, point);
+    probes.push_back({point,
+                      {inputs_of(model.operation, point, dtypes), answer.seconds},
+                      std::log(answer.hi / answer.seconds)});
+  }
+  return probes;
+}
+
+}  // namespace
+
+std::vector<Donor> donors_of(std::span<const Coefficients> files, const std::vector<Card>& cards) {
+  std::map<std::string, Donor> donors;
+  for (const auto& file : files)
+    for (const auto& model : file.models) {
+      const auto card = std::find_if(cards.begin(), cards.end(),
+                                     [&](const Card& each) { return each.id == model.card; });
+      if (card == cards.end() || !is_measurement(model)) continue;
+      auto& donor = donors.try_emplace(model.card, Donor{*card, {}}).first->second;
+      donor.models.push_back(model);
+      if (donor.source.find(file.source) == std::string::npos)
+        donor.source += (donor.source.empty() ? "" : "; ") + file.source;
+    }
+  std::vector<Donor> result;
+  for (auto& [id, donor] : donors) result.push_back(std::move(donor));
+  return result;
+}
+
+std::string series_key(const Model& model) {
+  Series series;
+  series.operation = model.operation;
+  series.conditions = model.conditions;
+  series.conditions.implementation = "any";
+  series.conditions.release.clear();
+  return series.id();
+}
+
+std::map<std::string, std::vector<Evidence>> evidence_of(std::span<const Donor> donors) {
+  std::map<std::string, std::vector<Evidence>> all;
+  for (const auto& donor : donors) {
+    std::map<std::string, Evidence> own;
+    for (const auto& model : donor.models) {
+      auto& evidence = own[series_key(model)];
+      evidence.donor = &donor;
+      evidence.models.models.push_back(model);
+    }
+    for (auto& [key, evidence] : own) {
+      evidence.probes = probes_of(evidence.models);
+      all[key].push_back(std::move(evidence));
+    }
+  }
+  return all;
+}
+
+double donor_seconds(const Evidence& evidence, const Point& point) {
+  return ask(evidence.models, point).seconds;
+}
+
+}  // namespace moecal::calibration

@@ -1,0 +1,14 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <vector>
+
+#include "calibration/coefficients.hpp"
+
+namespace moecal::calibration {
+
+/// Points that cover what a model is valid for: a table's sizes, or powers of 2 (of one number) or
+/// of 4 (of several) and both ends.
+[[nodiscard]] std::vector<Point> probe_points(const Model& model);
+
+}  // namespace moecal::calibration

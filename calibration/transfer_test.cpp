@@ -1,0 +1,250 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/transfer.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "calibration/predict.hpp"
+#include "core/error.hpp"
+
+// Cards whose costs are known by construction: what a transfer gets right and wrong follows.
+namespace moecal::calibration {
+namespace {
+
+using testing::Each;
+using testing::ElementsAre;
+using testing::Field;
+using testing::HasSubstr;
+
+/// Figures of an invented card; rates in units of 1e12.
+struct Figures {
+  double peak = 100, memory = 1, link = 0.1;
+  std::string device_class = "made";
+};
+
+Card card(const std::string& id, const Figures& figures) {
+  Card card;
+  card.id = card.name = id;
+  card.device_class = figures.device_class;
+  card.peak["bf16"] = {FlopsPerSecond{1e12 * figures.peak}, "test"};
+  card.memory_bandwidth = Nominal<BytesPerSecond>{BytesPerSecond{1e12 * figures.memory}, "test"};
+  card.link = {"test", Nominal<BytesPerSecond>{BytesPerSecond{1e12 * figures.link}, "test"}};
+  card.devices_per_node = Nominal<int>{8, "test"};
+  return card;
+}
+
+Model model_of(const Card& card, const std::string& operation, const std::string& form) {
+  Model model;
+  model.operation = operation;
+  model.card = card.id;
+  model.system = card.id + "-8";
+  model.conditions.dtype = "bf16";
+  model.conditions.implementation = "own";
+  model.form = form;
+  model.id = operation + "/" + card.id;
+  model.provenance = "imported";
+  model.residual_quantiles = {{0, 0, 0.01, 100}};
+  return model;
+}
+
+/// A GEMM that reaches 1/e1 of the peak and 1/e2 of the memory bandwidth, 2 us after its launch.
+Model gemm(const Card& card, double e1, double e2) {
+  auto model = model_of(card, "expert_gemm", "roofline");
+  model.parameters = {{"t0", 2e-6, "s", 0},
+                      {"e1", e1, "1", 0},
+                      {"e2", e2, "1", 0},
+                      {"nominal_flops", card.dense_peak("bf16")->value(), "FLOP/s", 0},
+                      {"nominal_bandwidth", card.memory_bandwidth->value.value(), "B/s", 0}};
+  model.validity = {{"m", {1, 4096}}, {"n", {512, 8192}}, {"k", {512, 8192}}};
+  return model;
+}
+
+Model all_reduce(const Card& card, double latency, double share, int group = 8) {
+  auto model = model_of(card, "all_reduce", "segmented_latency_bandwidth");
+  model.conditions.group = group;
+  model.parameters = {
+      {"latency", latency, "s", 0},
+      {"inverse_bandwidth_1", 1 / (share * card.link.rate->value.value()), "s/B", 0},
+      {"last_rate_spread", 0, "1", 0}};
+  model.validity = {{"bytes", {512, 1 << 28}}};
+  return model;
+}
+
+Model copy(const Card& card, double latency, double share) {
+  auto model = model_of(card, "memory_copy", "latency_bandwidth");
+  model.parameters = {{"latency", latency, "s", 0},
+                      {"bandwidth", share * card.memory_bandwidth->value.value(), "B/s", 0}};
+  model.validity = {{"bytes", {4096, 1 << 28}}};
+  return model;
+}
+
+const Card kOne = card("one", {});
+const Card kTwo = card("two", {.peak = 300, .memory = 2, .link = 0.3});
+const Card kTarget = card("target", {.peak = 200, .memory = 4, .link = 0.2});
+
+/// Both cards reach the same shares.
+std::vector<Donor> twins() {
+  return {{kOne, {gemm(kOne, 1.25, 1.5), all_reduce(kOne, 1e-5, 0.8), copy(kOne, 3e-6, 0.9)}},
+          {kTwo, {gemm(kTwo, 1.25, 1.5), all_reduce(kTwo, 1e-5, 0.8), copy(kTwo, 3e-6, 0.9)}}};
+}
+
+const Model& only(const TransferResult& result, const std::string& operation) {
+  for (const auto& model : result.coefficients.models)
+    if (model.operation == operation) return model;
+  throw Error{"no model of " + operation};
+}
+
+TEST(Transfer, GivesEqualSharesOfTheTargetsFigures) {
+  const auto result = transfer(twins(), kTarget);
+  const auto gemm_time =
+      predict_with(only(result, "expert_gemm"), {{"m", 4096}, {"n", 8192}, {"k", 8192}});
+  EXPECT_NEAR(gemm_time.seconds, 2e-6 + 2.0 * 4096 * 8192 * 8192 / 200e12 * 1.25, 1e-6);
+  const auto copied = predict_with(only(result, "memory_copy"), {{"bytes", 1 << 28}});
+  EXPECT_NEAR(copied.seconds, 3e-6 + 2.0 * (1 << 28) / (4e12 * 0.9), 1e-6);
+  const auto reduced = predict_with(only(result, "all_reduce"), {{"bytes", 1 << 28}});
+  EXPECT_NEAR(reduced.seconds, 1e-5 + (1 << 28) / (0.2e12 * 0.8), 0.01 * reduced.seconds);
+  EXPECT_LT(reduced.hi / reduced.seconds, 1.1) << "cards that agree make a narrow interval";
+}
+
+TEST(Transfer, KeepsLatencyWhateverTheLink) {
+  const std::vector<Donor> donors{{kOne, {all_reduce(kOne, 1e-5, 0.8)}},
+                                  {kTwo, {all_reduce(kTwo, 2e-5, 0.8)}}};
+  const auto model = only(transfer(donors, kTarget), "all_reduce");
+  const auto small = predict_with(model, {{"bytes", 512}});
+  EXPECT_NEAR(small.seconds, std::sqrt(2.0) * 1e-5, 2e-7);
+  EXPECT_LE(small.lo, 1e-5) << "the spread of the measured latencies is in the interval";
+  EXPECT_GE(small.hi, 2e-5);
+  const auto large = predict_with(model, {{"bytes", 1 << 28}});
+  EXPECT_LT(large.hi / large.seconds, 1.25) << "of large messages the cards agree";
+}
+
+TEST(Transfer, SaysWhatItIsMadeOf) {
+  const auto model = only(transfer(twins(), kTarget), "expert_gemm");
+  EXPECT_EQ(model.provenance, "transferred");
+  EXPECT_EQ(model.card, "target");
+  EXPECT_EQ(model.form, "roofline");
+  EXPECT_THAT(model.observation_ids, ElementsAre("expert_gemm/one", "expert_gemm/two"));
+  EXPECT_GT(model.quality.held_out_points, 0);
+  EXPECT_EQ(only(transfer(twins(), kTarget), "all_reduce").system, "target-8");
+}
+
+TEST(Transfer, IsReadBackAndTheSameBytesTwice) {
+  const auto text = to_json(transfer(twins(), kTarget).coefficients);
+  EXPECT_EQ(text, to_json(transfer(twins(), kTarget).coefficients));
+  const auto read = parse_coefficients(text, "text");
+  Query query;
+  query.operation = "all_reduce";
+  query.group = 8;
+  query.point = {{"bytes", 1048576}};
+  const auto answer = predict(read, query);
+  ASSERT_TRUE(answer.prediction.has_value()) << answer.missing;
+  EXPECT_EQ(answer.prediction->provenance, "transferred");
+}
+
+TEST(Transfer, NeverUsesTheTargetsOwnModels) {
+  auto donors = twins();
+  donors.push_back({kTarget, {gemm(kTarget, 50, 50)}});
+  EXPECT_EQ(parameter(only(transfer(donors, kTarget), "expert_gemm"), "e1"),
+            parameter(only(transfer(twins(), kTarget), "expert_gemm"), "e1"));
+}
+
+TEST(Transfer, OfACardUnlikeTheOthersIsAsWideAsTheyDiffer) {
+  const Card three = card("three", {.peak = 400});
+  auto donors = twins();
+  donors.push_back({three, {gemm(three, 2.5, 3.0)}});
+  const auto model = only(transfer(donors, kTarget), "expert_gemm");
+  const auto time = predict_with(model, {{"m", 4096}, {"n", 8192}, {"k", 8192}});
+  EXPECT_GE(time.hi / time.seconds, 1.9) << "one card in three takes twice as long";
+}
+
+TEST(Transfer, ToAnotherClassIsWiderAndWithinAClassPrefersIt) {
+  const auto alien = card("alien", {.device_class = "other"});
+  for (const auto& regime : only(transfer(twins(), alien), "expert_gemm").residual_quantiles)
+    EXPECT_GE(regime.half_width_90, kOtherClassHalfWidth);
+  const auto unknown = card("unknown", {.device_class = ""});
+  for (const auto& regime : only(transfer(twins(), unknown), "expert_gemm").residual_quantiles)
+    EXPECT_GE(regime.half_width_90, kOtherClassHalfWidth) << "no class is no kinship";
+
+  const auto kin = card("kin", {.device_class = "other"});
+  auto donors = twins();
+  donors.push_back({kin, {gemm(kin, 4, 4)}});
+  const auto model = only(transfer(donors, alien), "expert_gemm");
+  EXPECT_THAT(model.observation_ids, ElementsAre("expert_gemm/kin"));
+  EXPECT_DOUBLE_EQ(model.residual_quantiles.front().half_width_90, kSameClassHalfWidth);
+  const auto time = predict_with(model, {{"m", 64}, {"n", 512}, {"k", 512}});
+  EXPECT_THAT(time.flags, testing::Contains(HasSubstr("interval not calibrated")));
+}
+
+TEST(Transfer, LeavesOutWhatTheSpecSheetCannotPlace) {
+  auto bare = kTarget;
+  bare.peak.clear();
+  bare.link.rate.reset();
+  const auto result = transfer(twins(), bare);
+  EXPECT_EQ(result.coefficients.models.size(), 1u);  // the copy
+  EXPECT_THAT(result.left_out,
+              ElementsAre(Field(&LeftOut::reason, HasSubstr("target gives no link rate")),
+                          Field(&LeftOut::reason, HasSubstr("target gives no peak in bf16"))));
+  auto small = kTarget;
+  small.devices_per_node = Nominal<int>{4, "test"};
+  EXPECT_THAT(transfer(twins(), small).left_out,
+              ElementsAre(Field(&LeftOut::reason, "a node of target has 4 devices")));
+  bare.memory_bandwidth.reset();
+  EXPECT_THROW((void)transfer(twins(), bare), InvalidInput);
+  EXPECT_THROW((void)transfer({}, kTarget), InvalidInput);
+}
+
+TEST(Transfer, TakesAMeshsShareOfItsLinks) {
+  auto mesh = card("mesh", {.link = 0.3});
+  mesh.link.mesh = true;
+  mesh.devices_per_node = Nominal<int>{4, "test"};
+  const std::vector<Donor> donors{{kOne, {all_reduce(kOne, 1e-5, 0.8, 2)}},
+                                  {kTwo, {all_reduce(kTwo, 1e-5, 0.8, 2)}}};
+  const auto time = predict_with(only(transfer(donors, mesh), "all_reduce"), {{"bytes", 1 << 28}});
+  EXPECT_NEAR(time.seconds, 1e-5 + (1 << 28) / (0.1e12 * 0.8), 0.01 * time.seconds);
+}
+
+TEST(Donors, AreMeasuredCardsWithASpecSheet) {
+  const auto unknown = card("cpu-unknown", {});
+  Coefficients file;
+  file.source = "a table, its licence";
+  file.models = {gemm(kOne, 1, 1), gemm(unknown, 1, 1), gemm(kTwo, 1, 1)};
+  file.models.back().provenance = "transferred";
+  const auto donors = donors_of(std::vector{file}, {kOne, kTwo});
+  ASSERT_EQ(donors.size(), 1u);
+  EXPECT_EQ(donors.front().card.id, "one");
+  EXPECT_EQ(donors.front().source, "a table, its licence");
+  EXPECT_THAT(transfer(donors, kTarget).coefficients.source,
+              HasSubstr("one: a table, its licence"));
+}
+
+TEST(LeaveOneCardOut, ScoresEachCardFromTheOthers) {
+  const auto scores = leave_one_card_out(twins());
+  EXPECT_FALSE(scores.empty());
+  EXPECT_THAT(scores, Each(Field(&TransferScore::median_ape, testing::Lt(0.05))));
+  EXPECT_THAT(scores, Each(Field(&TransferScore::coverage_90, 1.0)));
+  auto donors = twins();
+  const Card three = card("three", {});
+  donors.push_back({three, {gemm(three, 5, 5)}});
+  for (const auto& score : leave_one_card_out(donors)) {
+    if (score.card != "three" || score.from != 512) continue;
+    EXPECT_NEAR(score.median_ape, 0.75, 0.05) << "a quarter of what it takes";
+  }
+  EXPECT_THROW((void)leave_one_card_out(std::vector{twins().front()}), InvalidInput);
+}
+
+TEST(Selection, TakesATransferLast) {
+  Coefficients both;
+  both.models = {gemm(kOne, 1, 1), gemm(kOne, 2, 2)};
+  both.models[0].provenance = "transferred";
+  both.models[1].id += "/imported";
+  Query query;
+  query.operation = "expert_gemm";
+  query.point = {{"m", 64}, {"n", 512}, {"k", 512}};
+  EXPECT_EQ(predict(both, query).prediction->provenance, "imported");
+}
+
+}  // namespace
+}  // namespace moecal::calibration
