@@ -32,6 +32,7 @@ Json conditions_json(const Conditions& c) {
             {"release", c.release},
             {"cache", c.cache},
             {"graph", c.graph}};
+  if (c.nodes != 1) json["nodes"] = c.nodes;
   if (!c.routing.distribution.empty()) json["routing"] = routing_json(c.routing);
   return json;
 }
@@ -51,6 +52,13 @@ Json quantiles_json(const std::vector<ResidualQuantile>& quantiles) {
   for (const auto& q : quantiles)
     array.push_back(
         {{"from", q.from}, {"to", q.to}, {"half_width_90", q.half_width_90}, {"count", q.count}});
+  return array;
+}
+
+Json donor_ratios_json(const std::vector<DonorRatio>& ratios) {
+  Json array = Json::array();
+  for (const auto& r : ratios)
+    array.push_back({{"group", r.group}, {"from", r.from}, {"ratio", r.ratio}});
   return array;
 }
 
@@ -82,6 +90,8 @@ Json model_json(const Model& m) {
             {"knots_bytes", m.knots}};
   if (!m.table.empty()) json["table_bytes_seconds"] = m.table;
   json["residual_quantiles"] = quantiles_json(m.residual_quantiles);
+  if (!m.between_quantiles.empty()) json["between_quantiles"] = quantiles_json(m.between_quantiles);
+  if (!m.donor_ratios.empty()) json["donor_ratios"] = donor_ratios_json(m.donor_ratios);
   json["validity"] = m.validity;
   json["quality"] = quality_json(m.quality);
   json["observation_ids"] = m.observation_ids;

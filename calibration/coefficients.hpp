@@ -28,10 +28,13 @@ struct RoutingConditions {
   bool operator==(const RoutingConditions&) const = default;
 };
 
+/// The `group` of a joint model: it was fitted to several group sizes and speaks of any.
+inline constexpr int kAnyGroup = 0;
+
 /// What a model holds for: one series of observations.
 struct Conditions {
   std::string dtype{};  // of operand or payload, see Dtypes::a
-  int group = 1;
+  int group = 1;        // ranks; kAnyGroup of a joint model
   std::string placement = "contiguous";
   std::string tier = "intra";
   int concurrent_groups = 1;
@@ -42,6 +45,7 @@ struct Conditions {
   std::string cache = "warm";    // see Policy::cache
   std::string graph = "none";    // see Policy::graph
   RoutingConditions routing{};
+  int nodes = 1;  // that the ranks of a group of tier inter are spread over, evenly
   bool operator==(const Conditions&) const = default;
 };
 
@@ -72,6 +76,15 @@ struct FitQuality {
   VarianceComponents variance{};
 };
 
+/// How much longer a call takes over a group size that was measured on other systems only.
+struct DonorRatio {
+  int group = 0;          // ranks never measured here
+  std::vector<int> from;  // groups measured here: the nearest, or the nearest on either side
+  /// (bytes, seconds over `group` per second over `from`), ascending; over two groups the second is
+  /// their log-log interpolation in ranks. The median of the donors.
+  std::vector<std::pair<double, double>> ratio;
+};
+
 /// One fitted model. log t = compact form + gated residual.
 struct Model {
   std::string id;  // stable: derived from operation, card, conditions and form
@@ -84,6 +97,10 @@ struct Model {
   std::vector<std::pair<double, double>>
       table;  // (size, seconds) of a point table; empty in compact form
   std::vector<ResidualQuantile> residual_quantiles;
+  // Of a joint model over group sizes: `residual_quantiles` holds past the groups measured, this
+  // between them.
+  std::vector<ResidualQuantile> between_quantiles{};
+  std::vector<DonorRatio> donor_ratios{};
   std::map<std::string, std::pair<double, double>> validity;  // named number of Point -> [lo, hi]
   FitQuality quality;
   std::vector<std::string> observation_ids;  // digests of the observations used

@@ -27,6 +27,7 @@ Conditions read_conditions(const JsonReader& r) {
   c.release = r.require<std::string>("release");
   c.cache = r.require<std::string>("cache");
   c.graph = r.require<std::string>("graph");
+  c.nodes = r.optional<int>("nodes", 1);
   if (r.has("routing")) c.routing = read_routing(r.object("routing"));
   return c;
 }
@@ -60,9 +61,9 @@ void read_parameters(const JsonReader& r, Model& m) {
                                "', which the form " + m.form + " needs");
 }
 
-std::vector<ResidualQuantile> read_quantiles(const JsonReader& r) {
+std::vector<ResidualQuantile> read_quantiles(const JsonReader& r, const std::string& field) {
   std::vector<ResidualQuantile> quantiles;
-  for (const auto& entry : r.objects("residual_quantiles"))
+  for (const auto& entry : r.objects(field))
     quantiles.push_back({entry.require<double>("from"), entry.require<double>("to"),
                          entry.require<double>("half_width_90"), entry.require<int>("count")});
   return quantiles;
@@ -71,6 +72,20 @@ std::vector<ResidualQuantile> read_quantiles(const JsonReader& r) {
 VarianceComponents read_variance(const JsonReader& r) {
   return {r.require<int>("runs"), r.require<double>("within_run"),
           r.require<double>("between_runs"), r.require<int>("samples_in_runs")};
+}
+
+std::vector<DonorRatio> read_donor_ratios(const JsonReader& r) {
+  std::vector<DonorRatio> ratios;
+  for (const auto& entry : r.objects("donor_ratios")) {
+    ratios.push_back({entry.require<int>("group"), entry.require<std::vector<int>>("from"),
+                      entry.require<std::vector<std::pair<double, double>>>("ratio")});
+    const auto& one = ratios.back();
+    if (one.from.empty() || one.from.size() > 2) entry.fail("from", "names not one or two groups");
+    if (one.ratio.empty()) entry.fail("ratio", "is empty");
+    for (const auto& [size, ratio] : one.ratio)
+      if (!(size > 0 && ratio > 0)) entry.fail("ratio", "holds a number that is not positive");
+  }
+  return ratios;
 }
 
 FitQuality read_quality(const JsonReader& r) {
@@ -116,7 +131,9 @@ Model read_model(const JsonReader& r) {
   }
   m.knots = r.require<std::vector<double>>("knots_bytes");
   m.table = r.optional<std::vector<std::pair<double, double>>>("table_bytes_seconds", {});
-  m.residual_quantiles = read_quantiles(r);
+  m.residual_quantiles = read_quantiles(r, "residual_quantiles");
+  if (r.has("between_quantiles")) m.between_quantiles = read_quantiles(r, "between_quantiles");
+  if (r.has("donor_ratios")) m.donor_ratios = read_donor_ratios(r);
   m.validity = r.require<std::map<std::string, std::pair<double, double>>>("validity");
   m.quality = read_quality(r.object("quality"));
   m.observation_ids = r.require<std::vector<std::string>>("observation_ids");

@@ -143,7 +143,7 @@ Inputs inputs_of(const std::string& operation, const Point& point, const Dtypes&
   const auto work = work_of(operation, point, dtypes);
   const Call call{operation, point, dtypes};
   const double moved = work.read.value() + work.written.value();
-  Inputs inputs{moved, work.flops.value(), moved, 0, 0, 0};
+  Inputs inputs{.size = moved, .flops = work.flops.value(), .bytes = moved};
   switch (family_of(operation, point)) {
     case Family::transfer:
       inputs.size = message_bytes(call);

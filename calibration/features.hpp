@@ -21,6 +21,7 @@ struct Inputs {
   double flops = 0;  // floating-point operations
   double bytes = 0;  // read and written, each operand once
   double m = 0, n = 0, k = 0;
+  double ranks = 0, nodes = 0;  // of a collective's group; only joint forms ask
 };
 
 /// Bytes of one element of a GEMM's operands and result.

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "calibration/candidates.hpp"
+#include "calibration/joint_fit.hpp"
 #include "calibration/parallel.hpp"
 #include "calibration/pooled_curves.hpp"
 #include "core/error.hpp"
@@ -37,12 +38,11 @@ ReferenceRates nominal_rates(const Series& series, const std::vector<Card>& card
   return {};
 }
 
-std::vector<std::string> observation_ids(const Series& series, bool compact) {
-  if (!compact) return series.observation_ids;
+std::vector<std::string> observation_ids(const std::vector<std::string>& ids, bool compact) {
+  if (!compact) return ids;
   std::string all;
-  for (const auto& id : series.observation_ids) all += id + "\n";
-  return {"set-of-" + std::to_string(series.observation_ids.size()) + "-" +
-          sha256(all).substr(0, 12)};
+  for (const auto& id : ids) all += id + "\n";
+  return {"set-of-" + std::to_string(ids.size()) + "-" + sha256(all).substr(0, 12)};
 }
 
 double ape_quantile(const std::vector<HeldOut>& errors, double p) {
@@ -76,7 +76,7 @@ void describe(Model& model, const Series& series, const FitOptions& options) {
   model.system = series.system;
   model.conditions = series.conditions;
   if (model.validity.empty()) model.validity = series.validity;
-  model.observation_ids = observation_ids(series, options.compact);
+  model.observation_ids = observation_ids(series.observation_ids, options.compact);
   model.provenance = series.imported ? "imported" : "measured";
   if (series.family == Family::transfer)
     model.parameters.push_back({"last_rate_spread", last_rate_spread(series), "1", 0});
@@ -193,6 +193,24 @@ void add_intervals(std::vector<Fitted>& fitted) {
   }
 }
 
+/// The other machines' series of the files: what they know of groups never measured here.
+std::vector<Series> donors_of(std::span<const ObservationFile> files, const FitOptions& options) {
+  if (options.card.empty()) return {};
+  auto all = group_observations(files, "").series;
+  std::erase_if(
+      all, [&](const Series& s) { return s.card == options.card || !is_collective(s.operation); });
+  return all;
+}
+
+void add_joint_models(std::span<const Series> series, std::span<const ObservationFile> files,
+                      const FitOptions& options, std::vector<Model>& models) {
+  for (auto& [model, ids, imported] : fit_joint_models(series, donors_of(files, options))) {
+    model.observation_ids = observation_ids(ids, options.compact);
+    model.provenance = imported ? "imported" : "measured";
+    models.push_back(std::move(model));
+  }
+}
+
 void count_once(const std::vector<Fitted>& fitted, FitReport& report) {
   std::set<const Series*> all;
   for (const auto& one : fitted) all.insert(one.series);
@@ -222,6 +240,7 @@ FitResult fit(std::span<const ObservationFile> files, const FitOptions& options)
   result.report.drift = release_drift(grouped.series);
   for (auto& one : fitted) result.coefficients.models.push_back(std::move(one.candidate.model));
   auto& models = result.coefficients.models;
+  add_joint_models(grouped.series, files, options, models);
   std::sort(models.begin(), models.end(),
             [](const Model& a, const Model& b) { return a.id < b.id; });
   return result;

@@ -11,7 +11,9 @@ namespace moecal::calibration {
 
 struct FitOptions {
   bool compact = false;  // leave the point tables out, and name the observations by one digest
-  std::string card{};    // only observations of this card; empty: all
+  // Only models of this card; empty: of all. The files' other cards still tell joint models what
+  // groups cost that this one was not measured over.
+  std::string card{};
   std::string source{};  // goes into the file: where the observations came from
   std::string commit{};  // of this moecal
   std::vector<Card>

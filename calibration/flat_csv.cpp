@@ -56,7 +56,8 @@ std::string to_flat_csv(const Coefficients& coefficients) {
       ",seconds,lo,hi,scale_mode,placement,tier,implementation,release,cache,form,provenance,"
       "concurrent_groups,routing,exponent,capacity_factor\n";
   for (const auto& model : coefficients.models) {
-    if (has_table(coefficients, model)) continue;
+    // Of a joint model any group could be asked: the table holds those that were measured.
+    if (has_table(coefficients, model) || model.conditions.group == kAnyGroup) continue;
     for (const auto& point : probe_points(model))
       csv += row(model, point, predict_with(model, point));
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "calibration/group_scaling.hpp"
 #include "calibration/latency_bandwidth.hpp"
 #include "calibration/log_log_table.hpp"
 #include "calibration/roofline.hpp"
@@ -14,9 +15,13 @@
 namespace moecal::calibration {
 
 std::span<const Form> all_forms() {
-  static const std::vector<Form> kForms{
-      latency_bandwidth_form(), log_log_table_form(),       pooled_curve_form(),
-      roofline_form(),          saturating_roofline_form(), segmented_latency_bandwidth_form()};
+  static const std::vector<Form> kForms{group_scaling_form(),
+                                        latency_bandwidth_form(),
+                                        log_log_table_form(),
+                                        pooled_curve_form(),
+                                        roofline_form(),
+                                        saturating_roofline_form(),
+                                        segmented_latency_bandwidth_form()};
   return kForms;
 }
 

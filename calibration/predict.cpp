@@ -9,6 +9,7 @@
 #include <set>
 
 #include "calibration/conformal.hpp"
+#include "calibration/group_opinions.hpp"
 #include "calibration/join.hpp"
 #include "calibration/selection.hpp"
 #include "core/dtype.hpp"
@@ -23,9 +24,6 @@ constexpr double kSettledRates = 0.03;
 constexpr double kSettledWidening = 0.1;
 /// Each doubling outside the shapes measured widens a kernel's interval by this share.
 constexpr double kOutsideWidening = 0.5;
-/// Log-log interpolation between group sizes: 90 % of the unseen groups of the public NCCL tables
-/// lie within 14 %.
-constexpr double kGroupHalfWidth = 0.14;
 
 /// A prediction while it is being made, in log time.
 struct Draft {
@@ -45,14 +43,14 @@ Dtypes dtypes_of(const Model& model, const Query& query) {
   return {dtype, dtype, model.conditions.output_dtype, "", "", ""};
 }
 
-const ResidualQuantile* regime_of(const Model& model, double size) {
-  for (const auto& quantile : model.residual_quantiles)
+const ResidualQuantile* regime_of(const std::vector<ResidualQuantile>& quantiles, double size) {
+  for (const auto& quantile : quantiles)
     if (size >= quantile.from && (quantile.to == 0 || size < quantile.to)) return &quantile;
   return nullptr;
 }
 
-void add_interval(Draft& draft, const Model& model, double size) {
-  const auto* regime = regime_of(model, size);
+void add_interval(Draft& draft, const std::vector<ResidualQuantile>& quantiles, double size) {
+  const auto* regime = regime_of(quantiles, size);
   draft.half_width = regime == nullptr ? kUnknownHalfWidth : regime->half_width_90;
   const int count = regime == nullptr ? 0 : regime->count;
   if (count == 0)
@@ -107,7 +105,7 @@ bool past_last_size(const Model& model, const Query& query) {
 Draft draft_of(const Model& model, const Query& query) {
   const auto inputs = inputs_of(query.operation, query.point, dtypes_of(model, query));
   Draft draft{evaluate(model, inputs), 0, {}};
-  add_interval(draft, model, inputs.size);
+  add_interval(draft, model.residual_quantiles, inputs.size);
   if (past_last_size(model, query))
     extrapolate_transfer(draft, model, inputs.size);
   else
@@ -152,33 +150,108 @@ Answer answer_exactly(const Coefficients& coefficients, const Query& query) {
 
 double half_width(const Prediction& p) { return std::log(p.hi / p.seconds); }
 
-Prediction between(const Prediction& below, const Prediction& above, double share) {
-  Prediction p = below;
-  p.seconds = std::exp((1 - share) * std::log(below.seconds) + share * std::log(above.seconds));
-  const double width = std::hypot(std::max(half_width(below), half_width(above)), kGroupHalfWidth);
-  p.lo = p.seconds * std::exp(-width);
-  p.hi = p.seconds * std::exp(width);
-  p.model_id = below.model_id + " + " + above.model_id;
-  for (const auto& flag : above.flags)
-    if (std::find(p.flags.begin(), p.flags.end(), flag) == p.flags.end()) p.flags.push_back(flag);
-  return p;
+/// What the measured groups of the query's tier say of its point.
+struct MeasuredGroups {
+  std::vector<int> groups;  // ascending
+  SecondsByGroup seconds;   // of those next to the query's
+  double half_width = 0;    // the widest of theirs
+  int ranks_per_node = 1;
+  std::string names;  // of their models
+  std::string provenance;
+  std::vector<std::string> flags;
+
+  void take(int group, const Prediction& p) {
+    seconds[group] = p.seconds;
+    half_width = std::max(half_width, calibration::half_width(p));
+    names += (names.empty() ? "" : " + ") + p.model_id;
+    provenance = p.provenance;
+    for (const auto& flag : p.flags)
+      if (std::find(flags.begin(), flags.end(), flag) == flags.end()) flags.push_back(flag);
+  }
+};
+
+MeasuredGroups measured_around(const Coefficients& coefficients, const Query& query) {
+  MeasuredGroups result;
+  Query near = query;
+  near.nodes = 0;
+  result.groups = measured_groups(coefficients, near);
+  for (const int group : neighbours(result.groups, query.group)) {
+    near.group = group;
+    const auto answer = answer_exactly(coefficients, near);
+    if (!answer.prediction) continue;
+    result.take(group, *answer.prediction);
+    const auto& models = select_models(coefficients, near).models;
+    result.ranks_per_node = group / std::max(1, models.front()->conditions.nodes);
+  }
+  return result;
 }
 
-/// A group size between two measured ones: log time over log ranks.
-Answer answer_between_groups(const Coefficients& coefficients, const Query& query) {
-  const auto groups = measured_groups(coefficients, query);
-  const auto above = std::upper_bound(groups.begin(), groups.end(), query.group);
-  if (above == groups.begin() || above == groups.end()) return {};
-  Query low = query, high = query;
-  low.group = *(above - 1);
-  high.group = *above;
-  const auto a = answer_exactly(coefficients, low), b = answer_exactly(coefficients, high);
-  if (!a.prediction || !b.prediction) return {};
-  const double share = std::log(static_cast<double>(query.group) / low.group) /
-                       std::log(static_cast<double>(high.group) / low.group);
-  Answer answer{between(*a.prediction, *b.prediction, share), "", false};
-  answer.prediction->flags.push_back("interpolated between groups of " + std::to_string(low.group) +
-                                     " and " + std::to_string(high.group));
+/// What the joint model alone says. The groups it was fitted to tell how ranks are spread.
+double joint_seconds(const Model& joint, const Query& query, const MeasuredGroups& measured) {
+  Inputs inputs{.size = static_cast<double>(query.point.at("bytes"))};
+  inputs.ranks = query.group;
+  const int spread = (query.group + measured.ranks_per_node - 1) / measured.ranks_per_node;
+  inputs.nodes = query.tier == "intra" ? 1 : std::max(2, query.nodes != 0 ? query.nodes : spread);
+  return evaluate(joint, inputs);
+}
+
+const DonorRatio* donor_of(const Model& joint, const Query& query, const MeasuredGroups& measured) {
+  for (const auto& donor : joint.donor_ratios)
+    if (query.tier == "intra" && donor.group == query.group &&
+        donor.from == donor_basis(measured.groups, query.group))
+      return &donor;
+  return nullptr;
+}
+
+/// The groups that calibrated the interval were a doubling away from the nearest measured one:
+/// further is wider.
+double doublings_away(const std::vector<int>& groups, int group) {
+  if (groups.empty()) return 1;
+  const double nearest = std::clamp(group, groups.front(), groups.back());
+  return std::max(1.0, std::abs(std::log2(group / nearest)));
+}
+
+std::string list_of(const std::vector<int>& groups) {
+  std::string text;
+  for (const int group : groups) text += (text.empty() ? "" : ", ") + std::to_string(group);
+  return text;
+}
+
+bool is_within_sizes(const Model& joint, const Query& query) {
+  const auto [low, high] = joint.validity.at("bytes");
+  const auto bytes = static_cast<double>(query.point.at("bytes"));
+  return bytes >= low && bytes <= high;
+}
+
+Draft draft_unmeasured(const Model& joint, const Query& query, const MeasuredGroups& measured) {
+  const auto* donor = donor_of(joint, query, measured);
+  const double size = static_cast<double>(query.point.at("bytes"));
+  const double ratio = donor == nullptr ? 1 : ratio_at(*donor, size);
+  Draft draft{
+      unmeasured_group_seconds(measured.seconds, query.group, joint_seconds(joint, query, measured),
+                               donor == nullptr ? nullptr : &ratio),
+      0, measured.flags};
+  const bool between = is_between(measured.groups, query.group);
+  add_interval(draft, between ? joint.between_quantiles : joint.residual_quantiles, size);
+  draft.half_width *= doublings_away(measured.groups, query.group);
+  // Inside the sizes measured the errors of groups left out already hold those of the curves.
+  if (!is_within_sizes(joint, query))
+    draft.half_width = std::hypot(draft.half_width, measured.half_width);
+  std::string flag = "a group of " + std::to_string(query.group) +
+                     " ranks was never measured: predicted by a joint model";
+  if (!measured.groups.empty()) flag += " from groups of " + list_of(measured.groups);
+  if (donor != nullptr) flag += " and what other systems show";
+  draft.flags.push_back(std::move(flag));
+  return draft;
+}
+
+/// A group size that was never measured, by the joint model over those that were.
+Answer answer_unmeasured_group(const Coefficients& coefficients, const Query& query) {
+  const auto* joint = select_joint(coefficients, query);
+  if (joint == nullptr || !query.point.contains("bytes")) return {};
+  const auto measured = measured_around(coefficients, query);
+  Answer answer{prediction_of(draft_unmeasured(*joint, query, measured), *joint), "", false};
+  if (!measured.names.empty()) answer.prediction->model_id += " + " + measured.names;
   return answer;
 }
 
@@ -207,8 +280,8 @@ Answer predict(const Coefficients& coefficients, const Query& query) {
             true};
   auto answer = answer_exactly(coefficients, query);
   if (answer.prediction || !is_collective(query.operation)) return answer;
-  auto interpolated = answer_between_groups(coefficients, query);
-  return interpolated.prediction ? interpolated : answer;
+  auto predicted = answer_unmeasured_group(coefficients, query);
+  return predicted.prediction ? predicted : answer;
 }
 
 }  // namespace moecal::calibration

@@ -19,6 +19,7 @@ struct Query {
   std::string system{};  // of a collective; empty: the only system that has models of it
   int group = 1;
   std::string tier = "intra";
+  int nodes = 0;                 // that the group spans; 0: any, as the measured groups are spread
   std::string placement{};       // empty: any
   std::string implementation{};  // empty: any
   std::string scale_mode{};      // empty: any, none and tensor first

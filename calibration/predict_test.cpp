@@ -73,14 +73,54 @@ TEST(Predict, WidensBelowTheFirstSize) {
   EXPECT_THAT(p.flags, ElementsAre(HasSubstr("outside validity: bytes = 256")));
 }
 
-TEST(Predict, InterpolatesBetweenGroupsAndNeverPastThem) {
-  const Coefficients c{"", "", {line_model("a", over(2), 1e-5), line_model("b", over(8), 4e-5)}};
-  const auto p = predict(c, ask(4, 1024)).prediction.value();
-  EXPECT_NEAR(p.seconds, std::sqrt((1e-5 + 1.024e-7) * (4e-5 + 1.024e-7)), 1e-12);
-  EXPECT_GT(std::log(p.hi / p.seconds), 0.1);
-  EXPECT_THAT(p.flags, ElementsAre("interpolated between groups of 2 and 8"));
-  EXPECT_EQ(predict(c, ask(16, 1024)).missing,
-            "no model of all_reduce over 16 ranks, tier intra; of all_reduce there is: f16 over 2 "
+/// t = || 1e-5 (n - 1), bytes / 1e10 ||_1 for groups that have no model of their own.
+Model joint_model() {
+  auto m = line_model("joint", over(kAnyGroup), 1e-12);
+  m.form = "group_scaling";
+  m.parameters = {{"latency", 0, "s", 0},
+                  {"latency_per_rank", 1e-5, "s", 0},
+                  {"inverse_bandwidth_intra", 1e-10, "s/B", 0},
+                  {"sharpness", 1, "1", 0}};
+  m.residual_quantiles = {{0, 0, 0.2, 50}};
+  m.between_quantiles = {{0, 0, 0.15, 50}};
+  return m;
+}
+
+TEST(Predict, AsksTheJointModelOfAGroupThatWasNeverMeasured) {
+  const Coefficients c{
+      "", "", {line_model("a", over(2), 1e-5), line_model("b", over(8), 7e-5), joint_model()}};
+  const auto between = predict(c, ask(4, 1024)).prediction.value();
+  // Joint and linear in ranks agree on 3e-5; log-log in ranks says less.
+  EXPECT_NEAR(between.seconds, 3e-5 + 1.024e-7, 1e-12);
+  EXPECT_NEAR(std::log(between.hi / between.seconds), 0.15, 1e-12);
+  EXPECT_EQ(between.model_id, "joint + a + b");
+  EXPECT_THAT(between.flags, ElementsAre("a group of 4 ranks was never measured: predicted by a "
+                                         "joint model from groups of 2, 8"));
+  const auto past = predict(c, ask(16, 1024)).prediction.value();
+  EXPECT_NEAR(past.seconds, 15e-5 + 1.024e-7, 1e-12);
+  EXPECT_NEAR(std::log(past.hi / past.seconds), 0.2, 1e-12);
+  const auto far = predict(c, ask(64, 1024)).prediction.value();
+  EXPECT_NEAR(std::log(far.hi / far.seconds), 3 * 0.2, 1e-12);  // three doublings away
+}
+
+TEST(Predict, TakesWhatOtherSystemsShowOfAGroup) {
+  auto joint = joint_model();
+  joint.donor_ratios = {{16, {8}, {{1024, 1.5}, {4096, 1.5}}}};
+  joint.parameters[1].value = 1e-6;  // wrong: two of three opinions must outvote it
+  const Coefficients c{
+      "", "", {line_model("a", over(2), 1e-5), line_model("b", over(8), 7e-5), joint}};
+  const auto p = predict(c, ask(16, 2048)).prediction.value();
+  EXPECT_NEAR(p.seconds, 1.5 * (7e-5 + 2.048e-7), 1e-12);
+  EXPECT_THAT(p.flags.back(), HasSubstr("and what other systems show"));
+}
+
+TEST(Predict, SpeaksOfNoTierThatWasNotMeasured) {
+  const Coefficients c{
+      "", "", {line_model("a", over(2), 1e-5), line_model("b", over(8), 4e-5), joint_model()}};
+  auto query = ask(16, 1024);
+  query.tier = "inter";
+  EXPECT_EQ(predict(c, query).missing,
+            "no model of all_reduce over 16 ranks, tier inter; of all_reduce there is: f16 over 2 "
             "intra, f16 over 8 intra");
 }
 

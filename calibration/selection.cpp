@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "calibration/features.hpp"
+#include "calibration/group_scaling.hpp"
 #include "calibration/join.hpp"
 #include "core/dtype.hpp"
 
@@ -61,14 +62,20 @@ bool accepts_routing(const Query& query, const RoutingConditions& have) {
          (!query.capacity_factor || *query.capacity_factor == have.capacity_factor);
 }
 
-bool matches_but_group(const Model& model, const Query& query) {
+bool matches_but_group_and_tier(const Model& model, const Query& query) {
   const auto& c = model.conditions;
   const bool scale = query.scale_mode.empty() ||
                      query.scale_mode == (c.scale_mode.empty() ? "none" : c.scale_mode);
   return model.operation == query.operation && is_of_machine(model, query) &&
-         c.tier == query.tier && accepts(query.placement, c.placement) &&
-         accepts(query.implementation, c.implementation) && accepts(query.cache, c.cache) &&
-         accepts_routing(query, c.routing) && scale && dtype_distance(model, query) < kNoMatch;
+         accepts(query.placement, c.placement) && accepts(query.implementation, c.implementation) &&
+         accepts(query.cache, c.cache) && accepts_routing(query, c.routing) && scale &&
+         dtype_distance(model, query) < kNoMatch;
+}
+
+bool matches_but_group(const Model& model, const Query& query) {
+  const auto& c = model.conditions;
+  return c.group != kAnyGroup && c.tier == query.tier &&
+         (query.nodes == 0 || query.nodes == c.nodes) && matches_but_group_and_tier(model, query);
 }
 
 /// What was measured here stands before others' measurements, and those before what was only
@@ -100,7 +107,8 @@ auto rank(const Model& model, const Query& query) {
                     c.routing.capacity_factor,
                     routing_rank(c.routing.distribution),
                     c.routing.distribution,
-                    c.routing.exponent};
+                    c.routing.exponent,
+                    c.nodes};
 }
 
 /// Releases of one library compare; those of another say nothing beside them.
@@ -143,6 +151,7 @@ std::string describe(const Query& query) {
   if (!query.system.empty()) text += " of " + query.system;
   if (!query.scale_mode.empty()) text += ", scales " + query.scale_mode;
   if (query.group != 1) text += " over " + std::to_string(query.group) + " ranks";
+  if (query.nodes != 0) text += " on " + std::to_string(query.nodes) + " nodes";
   text += ", tier " + query.tier;
   if (!query.placement.empty()) text += ", " + query.placement;
   if (!query.implementation.empty()) text += ", implementation " + query.implementation;
@@ -163,6 +172,7 @@ std::string known(const Coefficients& coefficients, const Query& query) {
     if (model.operation != query.operation) continue;
     const auto& c = model.conditions;
     std::string text = c.dtype;
+    if (c.group == kAnyGroup) continue;
     if (c.group != 1) text += " over " + std::to_string(c.group);
     conditions.insert(text + " " + c.tier);
   }
@@ -224,6 +234,19 @@ Selection select_models(const Coefficients& coefficients, const Query& query) {
   }
   if (best.empty()) return {{}, {}, describe(query) + known(coefficients, query)};
   return {without_shadowed(newest_of_each(best)), stand_in_flags(*best.front(), query), ""};
+}
+
+const Model* select_joint(const Coefficients& coefficients, const Query& query) {
+  const Model* best = nullptr;
+  for (const auto& model : coefficients.models) {
+    if (model.conditions.group != kAnyGroup || !speaks_of_tier(model, query.tier) ||
+        !matches_but_group_and_tier(model, query))
+      continue;
+    const bool newer = best != nullptr && rank(model, query) == rank(*best, query) &&
+                       compare_releases(model.conditions.release, best->conditions.release) > 0;
+    if (best == nullptr || newer || rank(model, query) < rank(*best, query)) best = &model;
+  }
+  return best;
 }
 
 std::set<std::string> matching_machines(const Coefficients& coefficients, const Query& query) {

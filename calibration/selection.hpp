@@ -19,6 +19,10 @@ struct Selection {
 /// The query's group size must be matched exactly.
 [[nodiscard]] Selection select_models(const Coefficients& coefficients, const Query& query);
 
+/// The joint model over group sizes that matches the query in everything but group and tier, and
+/// speaks of its tier; null if there is none.
+[[nodiscard]] const Model* select_joint(const Coefficients& coefficients, const Query& query);
+
 /// Group sizes of models that match the query in everything else, ascending.
 [[nodiscard]] std::vector<int> measured_groups(const Coefficients& coefficients,
                                                const Query& query);

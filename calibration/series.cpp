@@ -43,6 +43,7 @@ Series empty_series(const Observation& o, const Environment& environment) {
   c.group = o.ranks.group;
   c.placement = o.ranks.placement;
   c.tier = o.ranks.tier;
+  if (c.tier == "inter") c.nodes = o.ranks.nodes;
   c.concurrent_groups = o.ranks.concurrent_groups;
   c.implementation = o.implementation;
   c.release = o.library.runtime_version;
@@ -186,7 +187,9 @@ std::string Series::id() const {
   const auto append = [&](const std::string& part) { id += "/" + part; };
   if (!c.output_dtype.empty()) append("to_" + c.output_dtype);
   if (!c.scale_mode.empty()) append("scale_" + c.scale_mode);
-  if (c.group != 1) append("group_" + std::to_string(c.group));
+  if (c.group == kAnyGroup) append("any_group");
+  if (c.group > 1) append("group_" + std::to_string(c.group));
+  if (c.nodes != 1) append("nodes_" + std::to_string(c.nodes));
   if (c.placement != "contiguous") append(c.placement);
   if (c.tier != "intra") append(c.tier);
   if (c.concurrent_groups != 1) append("at_once_" + std::to_string(c.concurrent_groups));

@@ -86,6 +86,8 @@ void add_conditions(CLI::App& verb, calibration::Query& query) {
   verb.add_option("--group", query.group, "ranks of a collective")->capture_default_str();
   verb.add_option("--tier", query.tier, "slowest link a group crosses: intra or inter")
       ->capture_default_str();
+  verb.add_option("--nodes", query.nodes,
+                  "nodes the group spans; default: as the measured groups are spread");
   verb.add_option("--placement", query.placement, "contiguous or strided; default: any");
   verb.add_option("--implementation", query.implementation, "e.g. nccl; default: the fastest");
   verb.add_option("--scale-mode", query.scale_mode, "of FP8, e.g. tensor; default: any");

@@ -6,8 +6,10 @@
 #include <cmath>
 #include <memory>
 
+#include "calibration/group_opinions.hpp"
 #include "calibration/least_squares.hpp"
 #include "calibration/segmented_latency_bandwidth.hpp"
+#include "interchange/collective_facts.hpp"
 
 namespace moecal::evaluation {
 namespace {
@@ -73,6 +75,63 @@ SecondsOfSize log_log_interpolation(const Points& points) {
   return [points](double size) { return between_neighbours(points, size); };
 }
 
+/// The measured groups of a call's operation and dtype: seconds at its size.
+calibration::SecondsByGroup seconds_by_group(const Curves& curves, const Observation& call) {
+  calibration::SecondsByGroup seconds;
+  const auto size = static_cast<double>(call.point.at("bytes"));
+  for (const auto& [key, points] : curves.all())
+    if (std::get<0>(key) == call.operation && std::get<1>(key) == call.dtypes.a)
+      seconds[std::get<2>(key)] = between_neighbours(points, size);
+  return seconds;
+}
+
+Estimate nearest_by_bus_factor(const Curves& curves, const Observation& call) {
+  const auto seconds = seconds_by_group(curves, call);
+  const auto nearest = std::min_element(seconds.begin(), seconds.end(), [&](auto& a, auto& b) {
+    return std::abs(a.first - call.ranks.group) < std::abs(b.first - call.ranks.group);
+  });
+  return {nearest->second * interchange::bus_factor(call.operation, call.ranks.group) /
+          interchange::bus_factor(call.operation, nearest->first)};
+}
+
+/// t = a0 + a1 (n-1) + s/B over all groups of an operation and dtype, by least squares of log
+/// error.
+SecondsOfSize one_line_over_groups(const Curves& curves, const Observation& call) {
+  Points points;
+  for (const auto& [key, curve] : curves.all())
+    if (std::get<0>(key) == call.operation && std::get<1>(key) == call.dtypes.a)
+      for (auto point : curve) {
+        point.inputs.ranks = std::get<2>(key);
+        points.push_back(point);
+      }
+  calibration::LeastSquares problem;
+  problem.rows = points.size();
+  problem.loss_scale = 0;
+  problem.residual = [&points](std::span<const double> p, std::size_t row) {
+    const auto& in = points[row].inputs;
+    return std::log((std::exp(p[0]) + std::exp(p[1]) * (in.ranks - 1) + std::exp(p[2]) * in.size) /
+                    points[row].seconds);
+  };
+  const double least = points.front().seconds, most = points.back().seconds;
+  problem.start = {std::log(least / 2), std::log(least / 4),
+                   std::log(most / points.back().inputs.size)};
+  problem.lower = {-60, -60, -60};
+  problem.upper = {60, 60, 60};
+  const auto p = calibration::solve(problem).parameters;
+  const double latency = std::exp(p[0]) + std::exp(p[1]) * (call.ranks.group - 1);
+  return [latency, slope = std::exp(p[2])](double size) { return latency + slope * size; };
+}
+
+/// The line of each operation and dtype is fitted once: all calls are of one group size.
+Predictor line_over_groups(std::shared_ptr<const Curves> curves) {
+  auto fitted = std::make_shared<std::map<std::pair<std::string, std::string>, SecondsOfSize>>();
+  return [=](const Observation& call) {
+    auto& line = (*fitted)[{call.operation, call.dtypes.a}];
+    if (!line) line = one_line_over_groups(*curves, call);
+    return Estimate{line(static_cast<double>(call.point.at("bytes")))};
+  };
+}
+
 /// Every curve fitted by itself.
 Predictor by_curve(const Curves& curves, const FitCurve& fit) {
   std::map<Curves::Key, SecondsOfSize> fitted;
@@ -108,6 +167,17 @@ std::vector<Baseline> baselines_of_sizes(const ObservationFile& seen) {
           {"baseline: two segments", by_curve(curves, segments(2))},
           {"baseline: three segments", by_curve(curves, segments(3))},
           {kLogLogInterpolation, by_curve(curves, log_log_interpolation)}};
+}
+
+std::vector<Baseline> baselines_of_groups(const ObservationFile& seen) {
+  const auto curves = std::make_shared<const Curves>(seen);
+  return {{"baseline: nearest group by bus factor",
+           [=](const Observation& call) { return nearest_by_bus_factor(*curves, call); }},
+          {"baseline: one alpha-beta, latency by n-1", line_over_groups(curves)},
+          {"baseline: log-log interpolation in n", [=](const Observation& call) {
+             return Estimate{
+                 calibration::log_log_in_ranks(seconds_by_group(*curves, call), call.ranks.group)};
+           }}};
 }
 
 }  // namespace moecal::evaluation

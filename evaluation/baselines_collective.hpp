@@ -23,6 +23,11 @@ struct Baseline {
 inline constexpr char kLogLogInterpolation[] = "baseline: log-log interpolation";
 [[nodiscard]] std::vector<Baseline> baselines_of_sizes(const ObservationFile& seen);
 
+/// Of a group size that was never measured: the nearest one's time by the bus factor (n-1)/n or
+/// 2 (n-1)/n, one alpha-beta with its latency linear in n-1 over all groups, and log-log
+/// interpolation in n at each size.
+[[nodiscard]] std::vector<Baseline> baselines_of_groups(const ObservationFile& seen);
+
 /// Curves of observations: what the baselines are fitted to.
 class Curves {
  public:

@@ -12,6 +12,8 @@ namespace {
 
 constexpr char kPoints[] = "collective.points";
 constexpr char kCoefficients[] = "collective.coefficients";
+constexpr char kUnseen8[] = "collective.unseen_group_8";
+constexpr char kUnseen4[] = "collective.unseen_group_4";
 
 using calibration::Coefficients;
 
@@ -42,6 +44,34 @@ void add_not_scored(const std::vector<PublicTable>& tables, TaskResult& result) 
     for (const auto& [what, rows] : table.not_scored) result.not_scored[what] += rows;
 }
 
+/// The seen rows of the card that is scored.
+ObservationFile rows_of_card(const Fold& fold) {
+  ObservationFile rows{fold.seen.environments, {}};
+  for (const auto& o : fold.seen.observations)
+    if (fold.seen.environment(o.environment_id).card == fold.card) rows.observations.push_back(o);
+  return rows;
+}
+
+ScoreBoard score_group(const Fold& fold) {
+  ScoreBoard scores;
+  const auto fitted = fit_seen(fold);
+  score_unseen(fold, "group_scaling", predictor_of(fitted), scores);
+  for (const auto& baseline : baselines_of_groups(rows_of_card(fold)))
+    score_unseen(fold, baseline.name, baseline.predictor, scores);
+  return scores;
+}
+
+TaskResult run_unseen_group(const TaskInput& input, const std::string& task, int group) {
+  const auto tables = read_public_tables(input.data, split_of(input, task));
+  const auto folds = folds_of_group(tables, group);
+  TaskResult result{task, {}, {}};
+  for (const auto& scores :
+       parallel_map(folds.size(), [&](std::size_t i) { return score_group(folds[i]); }))
+    result.scores.merge(scores);
+  add_not_scored(tables, result);
+  return result;
+}
+
 std::vector<TaskResult> run_sizes(const TaskInput& input, const std::set<std::string>& wanted) {
   const auto& split = split_of(input, kPoints);
   const auto tables = read_public_tables(input.data, split);
@@ -61,6 +91,22 @@ std::vector<TaskResult> run_sizes(const TaskInput& input, const std::set<std::st
   return results;
 }
 
+std::vector<TaskResult> run(const TaskInput& input, const std::set<std::string>& wanted) {
+  std::vector<TaskResult> results;
+  if (wanted.contains(kPoints) || wanted.contains(kCoefficients))
+    results = run_sizes(input, wanted);
+  if (wanted.contains(kUnseen8)) results.push_back(run_unseen_group(input, kUnseen8, 8));
+  if (wanted.contains(kUnseen4)) results.push_back(run_unseen_group(input, kUnseen4, 4));
+  return results;
+}
+
+void append(const ObservationFile& rows, ObservationFile& all) {
+  all.environments.insert(all.environments.end(), rows.environments.begin(),
+                          rows.environments.end());
+  all.observations.insert(all.observations.end(), rows.observations.begin(),
+                          rows.observations.end());
+}
+
 }  // namespace
 
 std::vector<Fold> folds_of_sizes(const std::vector<PublicTable>& tables, int phases) {
@@ -77,7 +123,7 @@ std::vector<Fold> folds_of_sizes(const std::vector<PublicTable>& tables, int pha
 }
 
 Coefficients fit_seen(const Fold& fold) {
-  return calibration::fit(std::vector{fold.seen}, {}).coefficients;
+  return calibration::fit(std::vector{fold.seen}, {.card = fold.card}).coefficients;
 }
 
 Predictor predictor_of(const Coefficients& coefficients) {
@@ -92,6 +138,19 @@ Predictor predictor_of(const Coefficients& coefficients) {
   };
 }
 
-TaskGroup collective_tasks() { return {{kPoints, kCoefficients}, run_sizes}; }
+std::vector<Fold> folds_of_group(const std::vector<PublicTable>& tables, int group) {
+  std::vector<Fold> folds;
+  for (const auto& table : tables) {
+    std::vector<bool> held_out;
+    for (const auto& o : table.rows.observations) held_out.push_back(o.ranks.group == group);
+    auto fold = make_fold(table.card, table.rows, held_out);
+    for (const auto& other : tables)
+      if (other.card != table.card) append(other.rows, fold.seen);
+    folds.push_back(std::move(fold));
+  }
+  return folds;
+}
+
+TaskGroup collective_tasks() { return {{kPoints, kCoefficients, kUnseen8, kUnseen4}, run}; }
 
 }  // namespace moecal::evaluation

@@ -10,7 +10,10 @@ namespace moecal::evaluation {
 /// Each card's rows with each phase's sizes held out.
 [[nodiscard]] std::vector<Fold> folds_of_sizes(const std::vector<PublicTable>& tables, int phases);
 
-/// What `moecal fit` makes of a fold's seen rows, point tables included.
+/// Each card with all its rows over `group` ranks held out, and every row of the other cards seen.
+[[nodiscard]] std::vector<Fold> folds_of_group(const std::vector<PublicTable>& tables, int group);
+
+/// What `moecal fit --card` makes of a fold's seen rows, point tables included.
 [[nodiscard]] calibration::Coefficients fit_seen(const Fold& fold);
 
 /// Coefficients as `moecal predict` would be asked. It throws Error where they have no answer.

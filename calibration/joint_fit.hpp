@@ -1,0 +1,25 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <span>
+#include <vector>
+
+#include "calibration/series.hpp"
+
+namespace moecal::calibration {
+
+/// Joint models over group size (calibration/group_scaling.hpp), one for each collective that was
+/// measured over at least two groups of a system under equal conditions. `donors` are series of
+/// other systems: where they have a group that was not measured here, what it costs over the groups
+/// that both have is taken from them. The intervals come from groups left out in turn, here and at
+/// the donors, and predicted as an unmeasured one is. Identity, validity and quantiles are filled
+/// in; observation ids are left to the caller.
+struct JointFit {
+  Model model;
+  std::vector<std::string> observation_ids;
+  bool imported = false;
+};
+[[nodiscard]] std::vector<JointFit> fit_joint_models(std::span<const Series> own,
+                                                     std::span<const Series> donors);
+
+}  // namespace moecal::calibration
