@@ -82,15 +82,16 @@ double ratio_at(const DonorRatio& donor, double size) {
   return before->second * std::pow(after->second / before->second, share);
 }
 
-double unmeasured_group_seconds(const SecondsByGroup& seconds, int group, double joint_seconds,
-                                const double* donor_ratio) {
-  if (seconds.size() < 2) return joint_seconds;
+GroupEstimate unmeasured_group(const SecondsByGroup& seconds, int group, double joint_seconds,
+                               const double* donor_ratio) {
+  if (seconds.size() < 2) return {joint_seconds, 0};
   const auto basis = donor_basis(groups_of(seconds), group);
   const std::array<double, 3> opinions{joint_seconds, linear_in_ranks(seconds, group),
                                        donor_ratio == nullptr
                                            ? log_log_in_ranks(seconds, group)
                                            : *donor_ratio * basis_seconds(seconds, basis, group)};
-  return median(opinions);
+  const auto [least, most] = std::minmax_element(opinions.begin(), opinions.end());
+  return {median(opinions), 0.5 * std::log(*most / *least)};
 }
 
 }  // namespace moecal::calibration

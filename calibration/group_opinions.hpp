@@ -35,11 +35,16 @@ using SecondsByGroup = std::map<int, double>;
 /// The ratio at a size: log-log between its rows, constant outside.
 [[nodiscard]] double ratio_at(const DonorRatio& donor, double size);
 
+struct GroupEstimate {
+  double seconds = 0;
+  double disagreement = 0;  // half the range of the opinions, in log time
+};
+
 /// An unmeasured group's time: the median of what three ways of seeing it say, so that one that
 /// fails does not decide. They are the joint model (`joint_seconds`), time linear in ranks at this
 /// size, and the ratio other systems show (`donor`), or where there is none log-log in ranks. With
 /// fewer than two measured groups of the tier the joint model decides alone.
-[[nodiscard]] double unmeasured_group_seconds(const SecondsByGroup& seconds, int group,
-                                              double joint_seconds, const double* donor_ratio);
+[[nodiscard]] GroupEstimate unmeasured_group(const SecondsByGroup& seconds, int group,
+                                             double joint_seconds, const double* donor_ratio);
 
 }  // namespace moecal::calibration

@@ -56,7 +56,7 @@ const Model& joint_of(const Coefficients& coefficients) {
   throw InvalidInput{"there is no joint model"};
 }
 
-const std::vector<Group> kMeasured{{2, 1}, {4, 1}, {8, 1}, {16, 2}, {32, 4}};
+const std::vector<Group> kMeasured{{2, 1}, {4, 1}, {8, 1}, {16, 2}, {32, 4}, {48, 6}};
 
 TEST(GroupScaling, RecoversLatencyAndBandwidthOfEachTier) {
   const auto coefficients = fit_of(kMeasured, 0.02);
@@ -68,7 +68,7 @@ TEST(GroupScaling, RecoversLatencyAndBandwidthOfEachTier) {
   EXPECT_NEAR(1 / parameter(joint, "inverse_bandwidth_inter"), 40e9, 1e9);
   EXPECT_EQ(joint.conditions.group, kAnyGroup);
   EXPECT_EQ(joint.conditions.tier, "inter");
-  EXPECT_EQ(joint.validity.at("nodes"), (std::pair{1.0, 4.0}));
+  EXPECT_EQ(joint.validity.at("nodes"), (std::pair{1.0, 6.0}));
 }
 
 TEST(GroupScaling, PredictsANodeCountThatWasNeverMeasured) {

@@ -135,6 +135,12 @@ std::vector<FitPoint> points_of(const Curves& curves) {
   return points;
 }
 
+/// What an error is beyond the disagreement of the ways to see the group: predict() adds the two
+/// as hypot(), so the point is covered where this is.
+double excess(double error, double disagreement) {
+  return std::sqrt(std::max(0.0, error * error - disagreement * disagreement));
+}
+
 /// Errors of predicting one group that was left out, from `here`, as predict() does.
 std::vector<HeldOut> errors_of(const Curve& unseen, const Curves& here,
                                const std::vector<Curves>& donors) {
@@ -145,10 +151,11 @@ std::vector<HeldOut> errors_of(const Curve& unseen, const Curves& here,
     const auto seconds = seconds_at(here, point.inputs.size);
     if (seconds.size() < here.size()) continue;
     const double ratio = donor.ratio.empty() ? 1 : ratio_at(donor, point.inputs.size);
-    const double predicted =
-        unmeasured_group_seconds(seconds, unseen.ranks, evaluate(joint, point.inputs),
-                                 donor.ratio.empty() ? nullptr : &ratio);
-    errors.push_back({point.inputs.size, std::log(predicted / point.seconds)});
+    const auto estimate =
+        unmeasured_group(seconds, unseen.ranks, evaluate(joint, point.inputs),
+                         donor.ratio.empty() ? nullptr : &ratio);
+    errors.push_back({point.inputs.size, excess(std::log(estimate.seconds / point.seconds),
+                                                estimate.disagreement)});
   }
   return errors;
 }

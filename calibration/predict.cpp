@@ -227,13 +227,15 @@ Draft draft_unmeasured(const Model& joint, const Query& query, const MeasuredGro
   const auto* donor = donor_of(joint, query, measured);
   const double size = static_cast<double>(query.point.at("bytes"));
   const double ratio = donor == nullptr ? 1 : ratio_at(*donor, size);
-  Draft draft{
-      unmeasured_group_seconds(measured.seconds, query.group, joint_seconds(joint, query, measured),
-                               donor == nullptr ? nullptr : &ratio),
-      0, measured.flags};
+  const auto estimate =
+      unmeasured_group(measured.seconds, query.group, joint_seconds(joint, query, measured),
+                       donor == nullptr ? nullptr : &ratio);
+  Draft draft{estimate.seconds, 0, measured.flags};
   const bool between = is_between(measured.groups, query.group);
   add_interval(draft, between ? joint.between_quantiles : joint.residual_quantiles, size);
   draft.half_width *= doublings_away(measured.groups, query.group);
+  // The quantiles are of what errors are beyond the disagreement of the ways to see the group.
+  draft.half_width = std::hypot(draft.half_width, estimate.disagreement);
   // Inside the sizes measured the errors of groups left out already hold those of the curves.
   if (!is_within_sizes(joint, query))
     draft.half_width = std::hypot(draft.half_width, measured.half_width);

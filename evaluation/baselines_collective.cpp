@@ -9,7 +9,7 @@
 #include "calibration/group_opinions.hpp"
 #include "calibration/least_squares.hpp"
 #include "calibration/segmented_latency_bandwidth.hpp"
-#include "interchange/collective_facts.hpp"
+#include "core/collective.hpp"
 
 namespace moecal::evaluation {
 namespace {
@@ -90,8 +90,8 @@ Estimate nearest_by_bus_factor(const Curves& curves, const Observation& call) {
   const auto nearest = std::min_element(seconds.begin(), seconds.end(), [&](auto& a, auto& b) {
     return std::abs(a.first - call.ranks.group) < std::abs(b.first - call.ranks.group);
   });
-  return {nearest->second * interchange::bus_factor(call.operation, call.ranks.group) /
-          interchange::bus_factor(call.operation, nearest->first)};
+  return {nearest->second * bus_factor(call.operation, call.ranks.group) /
+          bus_factor(call.operation, nearest->first)};
 }
 
 /// t = a0 + a1 (n-1) + s/B over all groups of an operation and dtype, by least squares of log
