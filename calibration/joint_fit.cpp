@@ -151,11 +151,10 @@ std::vector<HeldOut> errors_of(const Curve& unseen, const Curves& here,
     const auto seconds = seconds_at(here, point.inputs.size);
     if (seconds.size() < here.size()) continue;
     const double ratio = donor.ratio.empty() ? 1 : ratio_at(donor, point.inputs.size);
-    const auto estimate =
-        unmeasured_group(seconds, unseen.ranks, evaluate(joint, point.inputs),
-                         donor.ratio.empty() ? nullptr : &ratio);
-    errors.push_back({point.inputs.size, excess(std::log(estimate.seconds / point.seconds),
-                                                estimate.disagreement)});
+    const auto estimate = unmeasured_group(seconds, unseen.ranks, evaluate(joint, point.inputs),
+                                           donor.ratio.empty() ? nullptr : &ratio);
+    errors.push_back({point.inputs.size,
+                      excess(std::log(estimate.seconds / point.seconds), estimate.disagreement)});
   }
   return errors;
 }
