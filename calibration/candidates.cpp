@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "calibration/grouped_gemms.hpp"
 #include "calibration/latency_bandwidth.hpp"
 #include "calibration/log_log_table.hpp"
 #include "calibration/nested_choice.hpp"
@@ -56,12 +57,27 @@ std::vector<FitFunction> gemm_forms(const Series& series, const ReferenceRates& 
   return forms;
 }
 
+std::vector<FitFunction> grouped_forms(const Series& series, const ReferenceRates& nominal) {
+  const auto rates_of = [nominal](std::span<const FitPoint> points) {
+    return nominal.nominal ? nominal : best_observed_rates(points);
+  };
+  std::vector<FitFunction> forms{
+      [=](std::span<const FitPoint> points) { return fit_roofline(points, rates_of(points)); }};
+  if (series.points.size() >= 2 * kGroupedGemmsPoints)
+    forms.push_back([=](std::span<const FitPoint> points) {
+      return fit_grouped_gemms(points, rates_of(points));
+    });
+  return forms;
+}
+
 std::vector<FitFunction> forms_of(const Series& series, const ReferenceRates& nominal) {
   switch (series.family) {
     case Family::transfer:
       return transfer_forms(series);
     case Family::memory_bound:
       return memory_forms(series);
+    case Family::grouped:
+      return grouped_forms(series, nominal);
     case Family::gemm:
       break;
   }
@@ -69,8 +85,16 @@ std::vector<FitFunction> forms_of(const Series& series, const ReferenceRates& no
 }
 
 std::vector<int> folds_of(const Series& series) {
-  return series.family == Family::gemm ? folds_by_pair(series.points, kPairFolds)
-                                       : folds_by_size(series.points, kSizeFolds);
+  switch (series.family) {
+    case Family::gemm:
+      return folds_by_pair(series.points, kPairFolds);
+    case Family::grouped:
+      return folds_by_configuration(series.points, kPairFolds);
+    case Family::transfer:
+    case Family::memory_bound:
+      break;
+  }
+  return folds_by_size(series.points, kSizeFolds);
 }
 
 /// Interpolation errors grow about as the square root of the gap's logarithm: p90 of 11, 14 and 19

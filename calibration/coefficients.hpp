@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <compare>
 #include <map>
 #include <string>
 #include <vector>
@@ -23,9 +24,9 @@ struct Parameter {
 /// are repeats.
 struct RoutingConditions {
   std::string distribution{};  // see RoutingSpec; empty: the operation was not routed
-  double exponent = 0;         // of power_law; else 0
+  double exponent = 0;         // of power_law and power_law_loads; else 0
   double capacity_factor = 0;  // 0: no limit
-  bool operator==(const RoutingConditions&) const = default;
+  auto operator<=>(const RoutingConditions&) const = default;
 };
 
 /// The `group` of a joint model: it was fitted to several group sizes and speaks of any.

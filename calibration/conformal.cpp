@@ -11,6 +11,30 @@
 #include "core/hash.hpp"
 
 namespace moecal::calibration {
+namespace {
+
+/// Points of equal keys share a fold; by point where there are fewer than 3 keys.
+template <typename KeyOf>
+std::vector<int> folds_by_key(std::span<const FitPoint> points, int folds, const KeyOf& key_of) {
+  std::map<std::vector<double>, int> fold_of_key;
+  for (const auto& point : points) fold_of_key[key_of(point.inputs)] = 0;
+  std::vector<std::pair<std::uint64_t, std::vector<double>>> order;
+  for (const auto& [key, fold] : fold_of_key) {
+    std::uint64_t number = 0;
+    for (const double part : key) number = number * 1000003 + static_cast<std::uint64_t>(part);
+    order.emplace_back(mix(number), key);
+  }
+  std::sort(order.begin(), order.end());
+  for (std::size_t i = 0; i < order.size(); ++i)
+    fold_of_key[order[i].second] = static_cast<int>(i) % folds;
+  std::vector<int> result;
+  for (std::size_t i = 0; i < points.size(); ++i)
+    result.push_back(order.size() < 3 ? static_cast<int>(i) % folds
+                                      : fold_of_key.at(key_of(points[i].inputs)));
+  return result;
+}
+
+}  // namespace
 
 std::vector<int> folds_by_size(std::span<const FitPoint> points, int folds) {
   std::set<double> sizes;
@@ -29,21 +53,16 @@ std::vector<int> folds_one_out(std::span<const FitPoint> points) {
 }
 
 std::vector<int> folds_by_pair(std::span<const FitPoint> points, int folds) {
-  std::map<std::pair<double, double>, int> fold_of_pair;
-  for (const auto& point : points) fold_of_pair[{point.inputs.n, point.inputs.k}] = 0;
-  std::vector<std::pair<std::uint64_t, std::pair<double, double>>> order;
-  for (const auto& [pair, fold] : fold_of_pair)
-    order.push_back({mix(static_cast<std::uint64_t>(pair.first) * 1000003 +
-                         static_cast<std::uint64_t>(pair.second)),
-                     pair});
-  std::sort(order.begin(), order.end());
-  for (std::size_t i = 0; i < order.size(); ++i)
-    fold_of_pair[order[i].second] = static_cast<int>(i) % folds;
-  std::vector<int> result;
-  for (std::size_t i = 0; i < points.size(); ++i)
-    result.push_back(order.size() < 3 ? static_cast<int>(i) % folds
-                                      : fold_of_pair.at({points[i].inputs.n, points[i].inputs.k}));
-  return result;
+  return folds_by_key(points, folds, [](const Inputs& inputs) {
+    return std::vector<double>{inputs.n, inputs.k};
+  });
+}
+
+std::vector<int> folds_by_configuration(std::span<const FitPoint> points, int folds) {
+  return folds_by_key(points, folds, [](const Inputs& inputs) {
+    const auto& product = inputs.grouped.products[0];
+    return std::vector<double>{product.n, product.k, inputs.grouped.experts};
+  });
 }
 
 std::map<int, std::vector<HeldOut>> predict_without(std::span<const FitPoint> points,
@@ -104,7 +123,7 @@ std::vector<ResidualQuantile> conformal_quantiles(std::span<const HeldOut> held_
 
 std::vector<double> regime_limits(Family family) {
   // The regimes of the published tables: up to 64 KiB, to 4 MiB, above; m up to 64, to 512, above.
-  if (family == Family::gemm) return {65, 512};
+  if (family == Family::gemm || family == Family::grouped) return {65, 512};
   return {65536.0 + 1, 4.0 * 1048576 + 1};
 }
 

@@ -33,6 +33,9 @@ inline constexpr int kAlwaysTrained = -1;
 /// 3 pairs.
 [[nodiscard]] std::vector<int> folds_by_pair(std::span<const FitPoint> points, int folds);
 
+/// Whole configurations of experts together: everything of a point but its rows and their routing.
+[[nodiscard]] std::vector<int> folds_by_configuration(std::span<const FitPoint> points, int folds);
+
 /// Fits without some folds and predicts them, by fold. Empty where that fit is impossible.
 [[nodiscard]] std::map<int, std::vector<HeldOut>> predict_without(std::span<const FitPoint> points,
                                                                   std::span<const int> fold_of,

@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "calibration/features.hpp"
 
+#include <cmath>
 #include <map>
 
+#include "calibration/expert_loads.hpp"
 #include "core/collective.hpp"
 #include "core/dtype.hpp"
 #include "core/error.hpp"
@@ -20,6 +22,7 @@ struct Call {
   const std::string& operation;
   const Point& point;
   const Dtypes& dtypes;
+  const RoutingSpec& routing;
 
   [[nodiscard]] double number(const std::string& name) const {
     const auto found = point.find(name);
@@ -33,7 +36,12 @@ struct Call {
   [[nodiscard]] double number_or(const std::string& name, double fallback) const {
     return point.contains(name) ? number(name) : fallback;
   }
+  [[nodiscard]] std::int64_t whole(const std::string& name) const {
+    return static_cast<std::int64_t>(number(name));
+  }
   [[nodiscard]] double a() const { return element_bytes(dtypes).a; }
+  [[nodiscard]] double b() const { return element_bytes(dtypes).b; }
+  [[nodiscard]] double c() const { return element_bytes(dtypes).c; }
 };
 
 Work make_work(double flops, double read, double written) {
@@ -48,6 +56,60 @@ Work gemm_work(double groups, double m, double n, double k, const ElementBytes& 
 Work work_of_gemm(const Call& call) {
   return gemm_work(call.number_or("groups", 1), call.number("m"), call.number("n"),
                    call.number("k"), element_bytes(call.dtypes));
+}
+
+double per_rank(const Call& call, const std::string& name, const std::string& ranks) {
+  const double all = call.number(name), parts = call.number(ranks);
+  if (parts < 1 || std::fmod(all, parts) != 0)
+    throw InvalidInput{"a point of '" + call.operation + "' divides '" + name + "' by '" + ranks +
+                       "', and " + std::to_string(call.whole(name)) + " by " +
+                       std::to_string(call.whole(ranks)) + " leaves a rest"};
+  return all / parts;
+}
+
+void set_loads(GroupedInputs& grouped, const RankLoads& loads) {
+  grouped.rows = loads.rows;
+  grouped.active = loads.active;
+  grouped.padded_16 = loads.padded_16;
+  grouped.padded_128 = loads.padded_128;
+}
+
+/// Gated experts: gate and up projection are one product.
+GroupedInputs layer_inputs(const Call& call) {
+  const double hidden = call.number("hidden"), tokens = call.number("tokens");
+  const double inner = per_rank(call, "inter", "tensor_parallel");
+  GroupedInputs grouped;
+  grouped.experts = per_rank(call, "experts", "expert_parallel");
+  set_loads(grouped,
+            busiest_rank_loads({call.whole("tokens"), call.whole("experts"), call.whole("top_k")},
+                               call.whole("expert_parallel"), call.routing));
+  grouped.tokens = tokens;
+  grouped.moved = grouped.rows * hidden * (call.a() + call.c()) + 2 * tokens * hidden * call.c();
+  grouped.weight_size = call.b();
+  grouped.products[0] = {2 * inner, hidden};
+  grouped.products[1] = {hidden, inner};
+  return grouped;
+}
+
+GroupedInputs group_inputs(const Call& call) {
+  GroupedInputs grouped;
+  grouped.experts = call.number("groups");
+  set_loads(grouped,
+            busiest_rank_loads({call.whole("groups") * call.whole("m"), call.whole("groups"), 1}, 1,
+                               call.routing));
+  grouped.weight_size = call.b();
+  grouped.products[0] = {call.number("n"), call.number("k")};
+  return grouped;
+}
+
+Work layer_work(const Call& call) {
+  const auto grouped = layer_inputs(call);
+  double weights = 0;
+  for (const auto& product : grouped.products) weights += product.n * product.k;
+  const double row = call.number("hidden") * call.c();
+  return make_work(2 * grouped.rows * weights,
+                   grouped.active * weights * grouped.weight_size + grouped.tokens * row,
+                   grouped.tokens * row);
 }
 
 Work copy_work(const Call& call) {
@@ -95,7 +157,8 @@ using WorkOf = Work (*)(const Call&);
 const std::map<std::string, WorkOf>& known_work() {
   static const std::map<std::string, WorkOf> kKnown{
       {"expert_gemm", work_of_gemm}, {"grouped_gemm", work_of_gemm}, {"memory_copy", copy_work},
-      {"permute", permute_work},     {"unpermute", unpermute_work},  {"topk_gate", gate_work}};
+      {"permute", permute_work},     {"unpermute", unpermute_work},  {"topk_gate", gate_work},
+      {"moe_layer", layer_work}};
   return kKnown;
 }
 
@@ -114,18 +177,24 @@ ElementBytes element_bytes(const Dtypes& dtypes) {
 Inputs gemm_inputs(double groups, double m, double n, double k, const ElementBytes& bytes) {
   const auto work = gemm_work(groups, m, n, k, bytes);
   const double moved = work.read.value() + work.written.value();
-  return {m, work.flops.value(), moved, m, n, k};
+  return {m, work.flops.value(), moved, m, n, k, {}};
+}
+
+bool takes_routing(const std::string& operation) {
+  return operation == "moe_layer" || operation == "grouped_gemm";
 }
 
 Family family_of(const std::string& operation, const Point& point) {
+  if (takes_routing(operation)) return Family::grouped;
   if (point.contains("m") && point.contains("n") && point.contains("k")) return Family::gemm;
   if (is_collective(operation)) return Family::transfer;
   if (known_work().contains(operation)) return Family::memory_bound;
   return point.size() == 1 && point.contains("bytes") ? Family::transfer : Family::memory_bound;
 }
 
-Work work_of(const std::string& operation, const Point& point, const Dtypes& dtypes) {
-  const Call call{operation, point, dtypes};
+Work work_of(const std::string& operation, const Point& point, const Dtypes& dtypes,
+             const RoutingSpec& routing) {
+  const Call call{operation, point, dtypes, routing};
   const auto known = known_work().find(operation);
   if (known != known_work().end()) return known->second(call);
   switch (family_of(operation, point)) {
@@ -133,15 +202,17 @@ Work work_of(const std::string& operation, const Point& point, const Dtypes& dty
       return transfer_work(call);
     case Family::gemm:
       return work_of_gemm(call);
+    case Family::grouped:  // both are known above
     case Family::memory_bound:
       break;
   }
   return unknown_work(call);
 }
 
-Inputs inputs_of(const std::string& operation, const Point& point, const Dtypes& dtypes) {
-  const auto work = work_of(operation, point, dtypes);
-  const Call call{operation, point, dtypes};
+Inputs inputs_of(const std::string& operation, const Point& point, const Dtypes& dtypes,
+                 const RoutingSpec& routing) {
+  const auto work = work_of(operation, point, dtypes, routing);
+  const Call call{operation, point, dtypes, routing};
   const double moved = work.read.value() + work.written.value();
   Inputs inputs{.size = moved, .flops = work.flops.value(), .bytes = moved};
   switch (family_of(operation, point)) {
@@ -152,6 +223,10 @@ Inputs inputs_of(const std::string& operation, const Point& point, const Dtypes&
       inputs.m = inputs.size = call.number("m");
       inputs.n = call.number("n");
       inputs.k = call.number("k");
+      break;
+    case Family::grouped:
+      inputs.grouped = operation == "moe_layer" ? layer_inputs(call) : group_inputs(call);
+      inputs.size = operation == "moe_layer" ? inputs.grouped.tokens : inputs.grouped.rows;
       break;
     case Family::memory_bound:
       break;

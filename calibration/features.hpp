@@ -12,7 +12,24 @@ namespace moecal::calibration {
 enum class Family {
   transfer,      // one size in bytes: collectives, and any operation whose point is {bytes}
   memory_bound,  // time follows the bytes moved: copies, permute, gate
-  gemm           // FLOPs and bytes both matter; the point has m, n, k
+  gemm,          // FLOPs and bytes both matter; the point has m, n, k
+  grouped        // one or two GEMMs of several experts: grouped_gemm, moe_layer
+};
+
+/// What the experts of one rank multiply: a weight matrix of k x n each.
+struct ExpertProduct {
+  double n = 0, k = 0;  // elements; 0: there is none
+};
+
+/// Experts of the busiest rank, in expectation over the routing (calibration/expert_loads.hpp).
+struct GroupedInputs {
+  double rows = 0, active = 0;           // rows, and experts that have any
+  double padded_16 = 0, padded_128 = 0;  // rows, each expert's rounded up to such a multiple
+  double experts = 0;                    // of the rank
+  double tokens = 0;                     // that the rank is given; of a grouped GEMM 0
+  double moved = 0;                      // bytes that permute and unpermute read and write
+  double weight_size = 0;                // bytes of one weight element
+  ExpertProduct products[2];
 };
 
 /// What a form is evaluated on. An absent number is 0.
@@ -22,6 +39,7 @@ struct Inputs {
   double bytes = 0;  // read and written, each operand once
   double m = 0, n = 0, k = 0;
   double ranks = 0, nodes = 0;  // of a collective's group; only joint forms ask
+  GroupedInputs grouped{};  // of Family::grouped
 };
 
 /// Bytes of one element of a GEMM's operands and result.
@@ -36,16 +54,21 @@ struct ElementBytes {
 
 [[nodiscard]] Family family_of(const std::string& operation, const Point& point);
 [[nodiscard]] bool is_collective(const std::string& operation);
+/// Whether the routing is a number among others to the operation's cost, not a condition apart.
+[[nodiscard]] bool takes_routing(const std::string& operation);
 
 /// FLOPs and bytes of one call from its shape. Operations this table does not know move, as far as
-/// a fit is concerned, the product of their point's numbers in elements.
+/// a fit is concerned, the product of their point's numbers in elements. Of a moe_layer: what the
+/// busiest rank does (gated experts, without the router).
 /// @throws InvalidInput if the point lacks a number the operation needs, or the dtype is unknown.
-[[nodiscard]] Work work_of(const std::string& operation, const Point& point, const Dtypes& dtypes);
+[[nodiscard]] Work work_of(const std::string& operation, const Point& point, const Dtypes& dtypes,
+                           const RoutingSpec& routing = {});
 
 /// `size` is, by family: transfer, the point's bytes; memory_bound, bytes moved; gemm, m (rows of
-/// the activations: what tells a decode step from a prefill).
+/// the activations: what tells a decode step from a prefill); grouped, tokens, or
+/// rows of all groups. `routing` matters where takes_routing says so.
 /// @throws InvalidInput as work_of.
 [[nodiscard]] Inputs inputs_of(const std::string& operation, const Point& point,
-                               const Dtypes& dtypes);
+                               const Dtypes& dtypes, const RoutingSpec& routing = {});
 
 }  // namespace moecal::calibration

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "calibration/group_scaling.hpp"
+#include "calibration/grouped_gemms.hpp"
 #include "calibration/latency_bandwidth.hpp"
 #include "calibration/log_log_table.hpp"
 #include "calibration/roofline.hpp"
@@ -16,6 +17,7 @@ namespace moecal::calibration {
 
 std::span<const Form> all_forms() {
   static const std::vector<Form> kForms{group_scaling_form(),
+                                        grouped_gemms_form(),
                                         latency_bandwidth_form(),
                                         log_log_table_form(),
                                         pooled_curve_form(),

@@ -43,6 +43,18 @@ Dtypes dtypes_of(const Model& model, const Query& query) {
   return {dtype, dtype, model.conditions.output_dtype, "", "", ""};
 }
 
+/// The routing of a layer or grouped GEMM whose cost takes it as a number. A grouped GEMM without a
+/// word on it has the same rows in each group.
+RoutingSpec routing_of(const Model& model, const Query& query) {
+  RoutingSpec routing;
+  if (!query.routing.empty())
+    routing.distribution = query.routing;
+  else if (model.operation == "grouped_gemm")
+    routing.distribution = "balanced";
+  if (query.exponent) routing.exponent = *query.exponent;
+  return routing;
+}
+
 const ResidualQuantile* regime_of(const std::vector<ResidualQuantile>& quantiles, double size) {
   for (const auto& quantile : quantiles)
     if (size >= quantile.from && (quantile.to == 0 || size < quantile.to)) return &quantile;
@@ -103,7 +115,8 @@ bool past_last_size(const Model& model, const Query& query) {
 }
 
 Draft draft_of(const Model& model, const Query& query) {
-  const auto inputs = inputs_of(query.operation, query.point, dtypes_of(model, query));
+  const auto inputs =
+      inputs_of(query.operation, query.point, dtypes_of(model, query), routing_of(model, query));
   Draft draft{evaluate(model, inputs), 0, {}};
   add_interval(draft, model.residual_quantiles, inputs.size);
   if (past_last_size(model, query))

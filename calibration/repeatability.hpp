@@ -11,8 +11,18 @@
 
 namespace moecal::calibration {
 
-/// What was measured at each point of one series. The observations belong to whoever read them.
-using Readings = std::map<Point, std::vector<const Observation*>>;
+/// What tells the calls of one series apart: a point, and its routing where that is a number among
+/// others to the cost (see takes_routing).
+struct ReadingPlace {
+  ReadingPlace(Point at, RoutingConditions routed = {})  // a point alone is a place
+      : point{std::move(at)}, routing{std::move(routed)} {}
+  Point point;
+  RoutingConditions routing;
+  auto operator<=>(const ReadingPlace&) const = default;
+};
+
+/// What was measured at each place of one series. The observations belong to whoever read them.
+using Readings = std::map<ReadingPlace, std::vector<const Observation*>>;
 
 /// By analysis of variance over all points, in which runs and samples need not be equally many.
 /// Samples taken while the device was throttled take no part.

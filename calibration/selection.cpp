@@ -37,7 +37,8 @@ int dtype_distance(const Model& model, const Query& query) {
   if (query.dtype.empty() || have == query.dtype) return query.dtype.empty() ? preference(have) : 0;
   if (have.empty()) return kNoMatch;
   const bool same_width = size_of(parse_dtype(have)) == size_of(parse_dtype(query.dtype));
-  if (family_of(model.operation, query.point) == Family::gemm)
+  const auto family = family_of(model.operation, query.point);
+  if (family == Family::gemm || family == Family::grouped)
     return same_width && is_integer(have) == is_integer(query.dtype) ? 1 : kNoMatch;
   return (same_width ? 1 : 10) + preference(have);
 }
@@ -56,7 +57,9 @@ std::string machine_of(const Model& model) {
   return is_collective(model.operation) && !model.system.empty() ? model.system : model.card;
 }
 
-bool accepts_routing(const Query& query, const RoutingConditions& have) {
+bool accepts_routing(const Query& query, const Model& model) {
+  if (takes_routing(model.operation)) return true;
+  const auto& have = model.conditions.routing;
   return accepts(query.routing, have.distribution) &&
          (!query.exponent || *query.exponent == have.exponent) &&
          (!query.capacity_factor || *query.capacity_factor == have.capacity_factor);
@@ -68,7 +71,7 @@ bool matches_but_group_and_tier(const Model& model, const Query& query) {
                      query.scale_mode == (c.scale_mode.empty() ? "none" : c.scale_mode);
   return model.operation == query.operation && is_of_machine(model, query) &&
          accepts(query.placement, c.placement) && accepts(query.implementation, c.implementation) &&
-         accepts(query.cache, c.cache) && accepts_routing(query, c.routing) && scale &&
+         accepts(query.cache, c.cache) && accepts_routing(query, model) && scale &&
          dtype_distance(model, query) < kNoMatch;
 }
 

@@ -25,8 +25,23 @@ struct Gathering {
 using Gatherings = std::map<std::string, Gathering>;
 
 RoutingConditions routing_of(const RoutingSpec& spec) {
-  return {spec.distribution, spec.distribution == "power_law" ? spec.exponent : 0,
-          spec.capacity_factor};
+  const bool has_exponent = spec.distribution.starts_with("power_law");
+  return {spec.distribution, has_exponent ? spec.exponent : 0, spec.capacity_factor};
+}
+
+/// The routing as a number of the point, for operations that take it so. What says nothing of
+/// routing gave each expert the same.
+RoutingConditions point_routing(const Observation& o) {
+  if (!takes_routing(o.operation)) return {};
+  return o.routed ? routing_of(o.routing) : RoutingConditions{"balanced", 0, 0};
+}
+
+RoutingSpec spec_of(const RoutingConditions& routing) {
+  RoutingSpec spec;
+  if (routing.distribution.empty()) return spec;
+  spec.distribution = routing.distribution;
+  spec.exponent = routing.exponent;
+  return spec;
 }
 
 Series empty_series(const Observation& o, const Environment& environment) {
@@ -49,12 +64,12 @@ Series empty_series(const Observation& o, const Environment& environment) {
   c.release = o.library.runtime_version;
   c.cache = o.policy.cache;
   c.graph = o.policy.graph;
-  if (o.routed) c.routing = routing_of(o.routing);
+  if (o.routed && !takes_routing(o.operation)) c.routing = routing_of(o.routing);
   return s;
 }
 
 bool has_size(const Observation& o) {
-  return !o.point.empty() && inputs_of(o.operation, o.point, o.dtypes).size > 0;
+  return !o.point.empty() && inputs_of(o.operation, o.point, o.dtypes, o.routing).size > 0;
 }
 
 /// Environments of one file by id, each id computed once.
@@ -68,7 +83,7 @@ void add(Gatherings& gatherings, const Observation& o, const Environment& enviro
   auto series = empty_series(o, environment);
   const auto id = series.id();
   auto& gathering = gatherings.try_emplace(id, Gathering{std::move(series), {}}).first->second;
-  gathering.readings[o.point].push_back(&o);
+  gathering.readings[{o.point, point_routing(o)}].push_back(&o);
 }
 
 std::string digest_of(const Observation& o) {
@@ -102,9 +117,11 @@ Series finish(Gathering gathering) {
   s.variance = variance_components(gathering.readings);
   std::vector<double> spreads;
   s.one_size = true;
-  for (const auto& [point, readings] : gathering.readings) {
+  for (const auto& [place, readings] : gathering.readings) {
+    const auto& point = place.point;
     const auto seconds = seconds_of(readings, s);
-    s.points.push_back({inputs_of(s.operation, point, s.dtypes), median(seconds)});
+    s.points.push_back(
+        {inputs_of(s.operation, point, s.dtypes, spec_of(place.routing)), median(seconds)});
     s.one_size = s.one_size && point.size() == 1;
     widen(s.validity, point);
     if (seconds.size() < 2) continue;

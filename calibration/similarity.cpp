@@ -69,6 +69,7 @@ double covariance(const Place& a, const Place& b) {
       return transfer(a, b);
     case Family::gemm:
       return gemm(a, b);
+    case Family::grouped:
     case Family::memory_bound:
       break;
   }

@@ -21,6 +21,9 @@ double unit_uniform(std::mt19937_64& engine) {
 std::vector<double> expert_weights(const RoutingShape& shape, const RoutingSpec& spec,
                                    std::mt19937_64& engine) {
   std::vector<double> weights(static_cast<std::size_t>(shape.experts), 1.0);
+  if (spec.distribution == "power_law_loads")
+    for (auto& weight : weights)
+      weight = power_law_load(shape, spec.exponent, unit_uniform(engine));
   if (spec.distribution != "power_law") return weights;
   for (std::size_t e = 0; e < weights.size(); ++e)
     weights[e] = std::pow(static_cast<double>(e + 1), -spec.exponent);
@@ -54,12 +57,23 @@ void check(const RoutingShape& shape, const RoutingSpec& spec) {
                        std::to_string(shape.tokens) + ", experts " + std::to_string(shape.experts) +
                        ", top_k " + std::to_string(shape.top_k)};
   if (spec.distribution != "uniform" && spec.distribution != "balanced" &&
-      spec.distribution != "power_law")
+      spec.distribution != "power_law" && spec.distribution != "power_law_loads")
     throw InvalidInput{"unknown routing distribution '" + spec.distribution +
-                       "'; known: uniform balanced power_law"};
+                       "'; known: uniform balanced power_law power_law_loads"};
 }
 
 }  // namespace
+
+double power_law_load(const RoutingShape& shape, double exponent, double share) {
+  // With fewer rows than experts the limits would cross: most experts get none, a few get two.
+  const bool dense = shape.tokens * shape.top_k > shape.experts;
+  const double least = dense ? 1 : 0.01;
+  const double most = dense ? std::max(1.0, 0.8 * static_cast<double>(shape.tokens)) : 2;
+  if (std::abs(exponent - 1) < 1e-9) return least * std::pow(most / least, share);
+  const double power = 1 - exponent;
+  const double low = std::pow(least, power), high = std::pow(most, power);
+  return std::pow((high - low) * share + low, 1 / power);
+}
 
 RoutingDraw draw_routing(const RoutingShape& shape, const RoutingSpec& spec) {
   check(shape, spec);

@@ -9,9 +9,12 @@ namespace moecal {
 
 /// How tokens choose experts. The same specification always gives the same draw.
 struct RoutingSpec {
-  std::string distribution = "uniform";  // uniform | balanced | power_law
+  std::string distribution = "uniform";  // uniform | balanced | power_law | power_law_loads
   std::uint64_t seed = 1;
-  double exponent = 1.2;  // of power_law: expert e has weight (e+1)^-exponent, experts shuffled
+  // power_law: expert e has weight (e+1)^-exponent, experts shuffled. power_law_loads: an expert's
+  // weight is drawn from the density x^-exponent between 1 and 0.8 x tokens, as in the tables
+  // of aiconfigurator.
+  double exponent = 1.2;
   double capacity_factor = 0.0;  // rows an expert takes at most, over the mean; 0: no limit
   bool operator==(const RoutingSpec&) const = default;
 };
@@ -33,6 +36,10 @@ struct RoutingShape {
   std::int64_t experts = 0;
   std::int64_t top_k = 0;
 };
+
+/// A weight of power_law_loads: the quantile of a density x^-exponent between the shape's limits.
+/// @param share of the density below the weight: 0..1
+[[nodiscard]] double power_law_load(const RoutingShape& shape, double exponent, double share);
 
 /// @throws InvalidInput if top_k > experts, a size is negative or the distribution is unknown.
 [[nodiscard]] RoutingDraw draw_routing(const RoutingShape& shape, const RoutingSpec& spec);

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,14 @@ struct AiconfiguratorTable {
 [[nodiscard]] AiconfiguratorTable aiconfigurator_deepep_low_latency();
 [[nodiscard]] AiconfiguratorTable aiconfigurator_deepep_normal();
 [[nodiscard]] AiconfiguratorTable aiconfigurator_trtllm_alltoall();
+[[nodiscard]] AiconfiguratorTable aiconfigurator_moe_layers();
+
+/// What a gemm_dtype or moe_dtype means; nothing if moecal has no word for it.
+[[nodiscard]] std::optional<Dtypes> operand_types(const std::string& word);
+
+/// Names the framework and kernel as implementation and library: one kernel of one framework is one
+/// way to run an operation, and releases and kernels are not mixed.
+void set_kernel(const CsvRow& row, Observation& observation);
 
 /// Column `version`, or unknown.
 [[nodiscard]] std::string release_of(const CsvRow& row);

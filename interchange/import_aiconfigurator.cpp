@@ -10,9 +10,12 @@ namespace moecal::interchange {
 namespace {
 
 const std::vector<AiconfiguratorTable>& tables() {
-  static const std::vector<AiconfiguratorTable> kTables{
-      aiconfigurator_deepep_low_latency(), aiconfigurator_deepep_normal(),
-      aiconfigurator_trtllm_alltoall(), aiconfigurator_collectives(), aiconfigurator_gemms()};
+  static const std::vector<AiconfiguratorTable> kTables{aiconfigurator_deepep_low_latency(),
+                                                        aiconfigurator_deepep_normal(),
+                                                        aiconfigurator_trtllm_alltoall(),
+                                                        aiconfigurator_collectives(),
+                                                        aiconfigurator_gemms(),
+                                                        aiconfigurator_moe_layers()};
   return kTables;
 }
 
@@ -61,6 +64,26 @@ std::string release_of(const CsvRow& row) {
   return row.text("version").empty() ? "unknown" : row.text("version");
 }
 
+std::optional<Dtypes> operand_types(const std::string& word) {
+  // fp8 is scaled per tensor; fp8_block has a scale for each 1x128 of the activations and each
+  // 128x128 of the weights. Results are bf16.
+  static const std::map<std::string, Dtypes> kTypes{
+      {"bfloat16", {"bf16", "bf16", "bf16", "f32", "none", ""}},
+      {"float16", {"f16", "f16", "f16", "f32", "none", ""}},
+      {"fp8", {"fp8_e4m3", "fp8_e4m3", "bf16", "f32", "tensor", ""}},
+      {"fp8_block", {"fp8_e4m3", "fp8_e4m3", "bf16", "f32", "block_1x128", ""}}};
+  const auto found = kTypes.find(word);
+  if (found == kTypes.end()) return std::nullopt;
+  return found->second;
+}
+
+void set_kernel(const CsvRow& row, Observation& o) {
+  const auto framework = row.text("framework").empty() ? "unknown" : slug(row.text("framework"));
+  const auto kernel = row.text("kernel_source");
+  o.implementation = kernel.empty() ? framework : framework + "-" + slug(kernel);
+  o.library = {framework, release_of(row), kernel.empty() ? "unknown" : kernel, 0};
+}
+
 Observation timed_row(const CsvRow& row, const Collector& collector, double seconds,
                       const std::string& column) {
   if (!(seconds > 0)) throw InvalidInput{"column '" + column + "' is not above 0"};
@@ -80,7 +103,8 @@ void take_table_row(const CsvRow& row, const Card& card, Collector& collector, O
 }
 
 Format aiconfigurator_format() {
-  return {"aiconfigurator", "NCCL and GEMM tables of aiconfigurator, as CSV", recognises, read};
+  return {"aiconfigurator", "NCCL, GEMM and MoE tables of aiconfigurator, as CSV", recognises,
+          read};
 }
 
 }  // namespace moecal::interchange

@@ -1,0 +1,154 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/expert_loads.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <numeric>
+#include <random>
+#include <span>
+#include <vector>
+
+#include "core/error.hpp"
+
+namespace moecal::calibration {
+namespace {
+
+constexpr int kDraws = 8;
+constexpr std::uint64_t kSeed = 20261121;
+constexpr double kManyRows = 50;  // from here on a count is drawn from the normal distribution
+
+double padded(double rows, double multiple) { return std::ceil(rows / multiple) * multiple; }
+
+RankLoads loads_of(std::span<const double> rows_of) {
+  RankLoads loads;
+  for (const double rows : rows_of) {
+    loads.rows += rows;
+    loads.active += rows > 0 ? 1 : 0;
+    loads.padded_16 += padded(rows, 16);
+    loads.padded_128 += padded(rows, 128);
+    loads.fullest = std::max(loads.fullest, rows);
+  }
+  return loads;
+}
+
+/// Rows as even as whole numbers allow, spread over the ranks first.
+RankLoads balanced_loads(const RoutingShape& shape, std::int64_t ranks) {
+  const auto rows = static_cast<std::size_t>((shape.tokens * shape.top_k + ranks - 1) / ranks);
+  std::vector<double> rows_of(static_cast<std::size_t>(shape.experts / ranks));
+  for (std::size_t e = 0; e < rows_of.size(); ++e)
+    rows_of[e] = static_cast<double>(rows / rows_of.size() + (e < rows % rows_of.size() ? 1 : 0));
+  return loads_of(rows_of);
+}
+
+// The standard distributions are not specified bit for bit: written out, as in core/routing.
+double unit_uniform(std::mt19937_64& engine) {
+  return (static_cast<double>(engine() >> 11) + 0.5) * 0x1.0p-53;
+}
+
+/// How many of many unlikely choices hit an expert that is hit `mean` times on average.
+double drawn_count(double mean, std::mt19937_64& engine) {
+  const double first = unit_uniform(engine), second = unit_uniform(engine);
+  if (mean >= kManyRows) {
+    const double normal = std::sqrt(-2 * std::log(first)) * std::cos(2 * std::numbers::pi * second);
+    return std::max(0.0, std::round(mean + std::sqrt(mean) * normal));
+  }
+  double count = 0, term = std::exp(-mean);
+  for (double below = term; below < first && term > 0; below += term) term *= mean / ++count;
+  return count;
+}
+
+/// A token chooses an expert once: rows over the number of tokens go to the experts with room.
+void cap_at_tokens(std::vector<double>& rows_of, double tokens) {
+  double excess = 0, room = 0;
+  for (double& rows : rows_of) {
+    excess += std::max(0.0, rows - tokens);
+    rows = std::min(rows, tokens);
+    room += tokens - rows;
+  }
+  if (excess == 0 || room <= 0) return;
+  for (double& rows : rows_of) rows += (tokens - rows) * std::min(1.0, excess / room);
+}
+
+/// Whole rows that add up: what is missing goes to the fullest, what is too much leaves the
+/// emptiest.
+void round_to_sum(std::vector<double>& rows_of, double sum) {
+  for (double& rows : rows_of) rows = std::nearbyint(rows);
+  std::vector<std::size_t> order(rows_of.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return rows_of[a] > rows_of[b]; });
+  double missing = sum - std::accumulate(rows_of.begin(), rows_of.end(), 0.0);
+  for (std::size_t i = 0; missing > 0; i = (i + 1) % order.size(), --missing) ++rows_of[order[i]];
+  for (std::size_t i = order.size(); missing < 0; i = i == 1 ? order.size() : i - 1) {
+    if (rows_of[order[i - 1]] == 0) continue;
+    --rows_of[order[i - 1]];
+    ++missing;
+  }
+}
+
+void shuffle(std::vector<double>& values, std::mt19937_64& engine) {
+  for (std::size_t i = values.size(); i > 1; --i) std::swap(values[i - 1], values[engine() % i]);
+}
+
+std::vector<double> drawn_rows(const RoutingShape& shape, const RoutingSpec& routing,
+                               std::mt19937_64& engine) {
+  std::vector<double> rows_of(static_cast<std::size_t>(shape.experts), 1.0);
+  const bool loads = routing.distribution == "power_law_loads";
+  for (std::size_t e = 0; e < rows_of.size(); ++e) {
+    if (loads) rows_of[e] = power_law_load(shape, routing.exponent, unit_uniform(engine));
+    if (routing.distribution == "power_law")
+      rows_of[e] = std::pow(static_cast<double>(e + 1), -routing.exponent);
+  }
+  if (routing.distribution == "power_law") shuffle(rows_of, engine);
+  const auto tokens = static_cast<double>(shape.tokens);
+  const double rows = tokens * static_cast<double>(shape.top_k);
+  const double scale = rows / std::accumulate(rows_of.begin(), rows_of.end(), 0.0);
+  for (double& expert : rows_of) expert *= scale;
+  cap_at_tokens(rows_of, tokens);
+  if (loads)
+    round_to_sum(rows_of, rows);
+  else
+    for (double& expert : rows_of) expert = std::min(tokens, drawn_count(expert, engine));
+  return rows_of;
+}
+
+RankLoads busiest_of(const std::vector<double>& rows_of, std::int64_t ranks) {
+  const std::size_t local = rows_of.size() / static_cast<std::size_t>(ranks);
+  RankLoads busiest;
+  for (std::size_t first = 0; first < rows_of.size(); first += local) {
+    const auto loads = loads_of(std::span{rows_of}.subspan(first, local));
+    if (first == 0 || loads.rows > busiest.rows) busiest = loads;
+  }
+  return busiest;
+}
+
+void check(const RoutingShape& shape, std::int64_t ranks, const RoutingSpec& routing) {
+  (void)draw_routing({0, shape.experts, shape.top_k}, routing);  // says what is wrong with these
+  if (ranks < 1 || shape.experts % ranks != 0)
+    throw InvalidInput{std::to_string(shape.experts) + " experts cannot be spread evenly over " +
+                       std::to_string(ranks) + " ranks"};
+}
+
+}  // namespace
+
+RankLoads busiest_rank_loads(const RoutingShape& shape, std::int64_t ranks,
+                             const RoutingSpec& routing) {
+  check(shape, ranks, routing);
+  if (shape.tokens <= 0) return {};
+  if (routing.distribution == "balanced") return balanced_loads(shape, ranks);
+  std::mt19937_64 engine{kSeed};
+  RankLoads mean;
+  for (int draw = 0; draw < kDraws; ++draw) {
+    const auto loads = busiest_of(drawn_rows(shape, routing, engine), ranks);
+    mean.rows += loads.rows / kDraws;
+    mean.active += loads.active / kDraws;
+    mean.padded_16 += loads.padded_16 / kDraws;
+    mean.padded_128 += loads.padded_128 / kDraws;
+    mean.fullest += loads.fullest / kDraws;
+  }
+  return mean;
+}
+
+}  // namespace moecal::calibration

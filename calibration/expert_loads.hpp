@@ -1,0 +1,23 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include "core/routing.hpp"
+
+namespace moecal::calibration {
+
+/// What the rank with the most rows is given, in expectation over draws of the routing. A row is a
+/// (token, expert) pair.
+struct RankLoads {
+  double rows = 0;
+  double active = 0;                     // experts with at least one row
+  double padded_16 = 0, padded_128 = 0;  // rows, each expert's rounded up to such a multiple
+  double fullest = 0;                    // rows of the expert that has most
+};
+
+/// Experts are spread over `ranks` ranks in equal, contiguous parts. The same arguments give the
+/// same result: drawn distributions average a few fixed draws.
+/// @throws InvalidInput if ranks does not divide the experts, or as draw_routing.
+[[nodiscard]] RankLoads busiest_rank_loads(const RoutingShape& shape, std::int64_t ranks,
+                                           const RoutingSpec& routing);
+
+}  // namespace moecal::calibration

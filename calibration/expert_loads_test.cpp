@@ -1,0 +1,85 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/expert_loads.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "core/error.hpp"
+
+namespace moecal::calibration {
+namespace {
+
+TEST(ExpertLoads, BalancedRowsAreSpreadOverRanksThenExperts) {
+  // 6 rows over 2 ranks of 4 experts: 3 experts of the rank have one row.
+  const auto few = busiest_rank_loads({3, 8, 2}, 2, {"balanced"});
+  EXPECT_EQ(few.rows, 3);
+  EXPECT_EQ(few.active, 3);
+  EXPECT_EQ(few.padded_16, 48);
+  EXPECT_EQ(few.padded_128, 384);
+  // 42 rows over 2 ranks: 21 = 6 + 5 + 5 + 5.
+  const auto more = busiest_rank_loads({21, 8, 2}, 2, {"balanced"});
+  EXPECT_EQ(more.rows, 21);
+  EXPECT_EQ(more.active, 4);
+  EXPECT_EQ(more.fullest, 6);
+  EXPECT_EQ(busiest_rank_loads({0, 8, 2}, 2, {"balanced"}).rows, 0);
+}
+
+TEST(ExpertLoads, OfOneRankAreAllRowsHoweverTheyAreRouted) {
+  for (const char* word : {"balanced", "power_law_loads"})
+    EXPECT_NEAR(busiest_rank_loads({64, 16, 4}, 1, {word}).rows, 256, 1e-9) << word;
+  EXPECT_NEAR(busiest_rank_loads({4096, 16, 4}, 1, {"uniform"}).rows, 4 * 4096, 200);
+}
+
+/// The same from token-by-token draws.
+RankLoads drawn(const RoutingShape& shape, std::int64_t ranks, RoutingSpec routing) {
+  constexpr int kDraws = 60;
+  RankLoads mean;
+  for (int draw = 1; draw <= kDraws; ++draw) {
+    routing.seed = static_cast<std::uint64_t>(draw);
+    const auto counts = draw_routing(shape, routing).counts;
+    const auto local = shape.experts / ranks;
+    double most = 0, active = 0;
+    for (std::int64_t first = 0; first < shape.experts; first += local) {
+      const auto begin = counts.begin() + first, end = begin + local;
+      const auto rows = static_cast<double>(std::accumulate(begin, end, std::int64_t{0}));
+      if (rows <= most) continue;
+      most = rows;
+      active = static_cast<double>(std::count_if(begin, end, [](auto c) { return c > 0; }));
+    }
+    mean.rows += most / kDraws;
+    mean.active += active / kDraws;
+  }
+  return mean;
+}
+
+TEST(ExpertLoads, AgreeWithDrawsTokenByToken) {
+  for (const RoutingSpec& routing : {RoutingSpec{"uniform"}, RoutingSpec{"power_law", 1, 0.8}})
+    for (const RoutingShape& shape : {RoutingShape{16, 32, 2}, RoutingShape{512, 32, 2}}) {
+      const auto expected = drawn(shape, 4, routing), got = busiest_rank_loads(shape, 4, routing);
+      EXPECT_NEAR(got.rows / expected.rows, 1, 0.15) << routing.distribution << shape.tokens;
+      EXPECT_NEAR(got.active / expected.active, 1, 0.15) << routing.distribution << shape.tokens;
+    }
+}
+
+TEST(ExpertLoads, PowerLawLoadsAreSkewedAndNoExpertHasMoreRowsThanTokens) {
+  const RoutingShape shape{1024, 8, 2};
+  const auto even = busiest_rank_loads(shape, 8, {"balanced"});
+  const auto skewed = busiest_rank_loads(shape, 8, {"power_law_loads", 1, 1.2});
+  EXPECT_GT(skewed.rows, 2 * even.rows);
+  EXPECT_LE(skewed.fullest, 1024);
+  const auto again = busiest_rank_loads(shape, 8, {"power_law_loads", 9, 1.2});
+  EXPECT_EQ(skewed.rows, again.rows) << "an expectation has no seed";
+}
+
+TEST(ExpertLoads, RefuseWhatCannotBe) {
+  EXPECT_THROW((void)busiest_rank_loads({8, 6, 2}, 4, {"balanced"}), InvalidInput);
+  EXPECT_THROW((void)busiest_rank_loads({8, 6, 7}, 2, {"balanced"}), InvalidInput);
+  EXPECT_THROW((void)busiest_rank_loads({8, 6, 2}, 2, {"zipf"}), InvalidInput);
+}
+
+}  // namespace
+}  // namespace moecal::calibration

@@ -1,0 +1,60 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/features.hpp"
+#include "interchange/aiconfigurator_tables.hpp"
+#include "interchange/printed_number.hpp"
+
+namespace moecal::interchange {
+namespace {
+
+constexpr std::string_view kPowerLaw = "power_law_";
+
+/// distribution -> routing. "power_law_1.2" draws each expert's load from a density x^-1.2 and
+/// times the rank with the most rows; nothing where moecal has no word for it.
+std::optional<RoutingSpec> routing_of(const std::string& word) {
+  if (word == "balanced" || word == "uniform") return RoutingSpec{word};
+  if (!word.starts_with(kPowerLaw)) return std::nullopt;
+  const auto exponent = printed_number(std::string_view{word}.substr(kPowerLaw.size()));
+  if (!exponent) return std::nullopt;
+  return RoutingSpec{"power_law_loads", 1, exponent->value};
+}
+
+/// Names in the tables -> names of the point.
+Point point_of(const CsvRow& row) {
+  return {
+      {"tokens", row.count("num_tokens")},          {"hidden", row.count("hidden_size")},
+      {"inter", row.count("inter_size")},           {"top_k", row.count("topk")},
+      {"experts", row.count("num_experts")},        {"tensor_parallel", row.count("moe_tp_size")},
+      {"expert_parallel", row.count("moe_ep_size")}};
+}
+
+/// One rank of a layer that is spread over tensor_parallel x expert_parallel of them: gated experts
+/// with permute and unpermute, without the router and without communication.
+void take(const CsvRow& row, const Card& card, Collector& collector) {
+  const auto dtypes = operand_types(row.text("moe_dtype"));
+  if (!dtypes) return collector.leave_out("dtype " + row.text("moe_dtype"));
+  const auto routing = routing_of(row.text("distribution"));
+  if (!routing) return collector.leave_out("distribution " + row.text("distribution"));
+  if (row.text("kernel_source").ends_with("_nongated"))
+    return collector.leave_out("experts without a gate");
+  auto o = timed_row(row, collector, row.number("latency") / 1e3, "latency");
+  o.operation = "moe_layer";
+  o.backend = "cuda";
+  o.dtypes = *dtypes;
+  o.point = point_of(row);
+  o.routed = true;
+  o.routing = *routing;
+  o.work = calibration::work_of(o.operation, o.point, o.dtypes, o.routing);
+  set_kernel(row, o);
+  take_table_row(row, card, collector, std::move(o));
+}
+
+}  // namespace
+
+AiconfiguratorTable aiconfigurator_moe_layers() {
+  return {{"moe_dtype", "num_tokens", "hidden_size", "inter_size", "topk", "num_experts",
+           "moe_tp_size", "moe_ep_size", "distribution", "latency"},
+          take};
+}
+
+}  // namespace moecal::interchange
