@@ -8,7 +8,7 @@ namespace moecal::calibration {
 
 /// Half-widths of log time where no card could be left out to measure one. 90 % of the predictions
 /// of one card of the public tables from others of its class lay within x0.7 .. x1.4, of another
-/// class within x0.4 .. x3.0.
+/// class within x0.4 .. x3.0; the former is of kernels, for collectives it is kUnknownHalfWidth.
 inline constexpr double kSameClassHalfWidth = 0.3566749439387324;   // log(1 / 0.7)
 inline constexpr double kOtherClassHalfWidth = 1.0986122886681098;  // log 3
 

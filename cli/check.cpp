@@ -49,7 +49,8 @@ std::string default_coefficients(const std::string& card) {
   } catch (const InvalidInput&) {
     throw InvalidInput{"there are no coefficients of card '" + card +
                        "' in results/coefficients; name a file that `moecal fit` wrote with "
-                       "--coefficients"};
+                       "--coefficients, or make one from its spec sheet: `moecal transfer --to " +
+                       card + " --out FILE`"};
   }
 }
 
@@ -186,7 +187,8 @@ void add_check(CLI::App& app) {
                    "one card of --coefficients")
       ->type_name("CARD");
   verb->add_option("--coefficients", options->coefficients,
-                   "Files that `moecal fit` wrote; default results/coefficients/CARD.json")
+                   "Files that `moecal fit` or `moecal transfer` wrote; default "
+                   "results/coefficients/CARD.json")
       ->type_name("FILE");
   verb->add_option("--document", options->document, "Only this document, e.g. b200-8gpu")
       ->type_name("SLUG");

@@ -8,7 +8,6 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <set>
@@ -16,6 +15,7 @@
 #include "calibration/flat_csv.hpp"
 #include "cli/card_id.hpp"
 #include "cli/verbs.hpp"
+#include "cli/write_file.hpp"
 #include "core/build.hpp"
 #include "core/error.hpp"
 
@@ -27,15 +27,6 @@ struct FitArguments {
   std::string out, csv, card, source;
   bool compact = false;
 };
-
-void write_file(const std::string& path, const std::string& text) {
-  const auto folder = std::filesystem::path{path}.parent_path();
-  std::error_code error;
-  if (!folder.empty()) std::filesystem::create_directories(folder, error);
-  std::ofstream file{path, std::ios::binary};
-  if (!(file << text) || !file.flush())
-    throw Error{"cannot write '" + path + "': is the folder there, writable, and not full?"};
-}
 
 std::string csv_beside(const std::string& json) {
   return std::filesystem::path{json}.replace_extension(".csv").string();

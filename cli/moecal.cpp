@@ -20,6 +20,8 @@ int main(int argc, char** argv) {
   moecal::cli::add_check(app);
   moecal::cli::add_evaluate(app);
   moecal::cli::add_suggest(app);
+  moecal::cli::add_transfer(app);
+  moecal::cli::add_compare(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {

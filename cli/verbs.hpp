@@ -17,5 +17,7 @@ void add_check(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_import(CLI::App& app);
 void add_suggest(CLI::App& app);
+void add_transfer(CLI::App& app);
+void add_compare(CLI::App& app);
 
 }  // namespace moecal::cli

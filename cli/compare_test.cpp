@@ -1,0 +1,166 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <regex>
+
+#include "calibration/coefficients.hpp"
+#include "cli/testing/moecal_process.hpp"
+#include "core/card.hpp"
+
+// `moecal transfer` and `moecal compare` as a user runs them, on two cards of known cost.
+namespace moecal::cli::testing {
+namespace {
+
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+calibration::Model model_of(const Card& card, const std::string& operation,
+                            const std::string& form) {
+  calibration::Model model;
+  model.id = operation + "." + card.id;
+  model.operation = operation;
+  model.card = card.id;
+  model.system = card.id + "-8";
+  model.conditions.implementation = "test";
+  model.form = form;
+  model.residual_quantiles = {{0, 0, 0.1, 100}};
+  model.observation_ids = {"test"};
+  model.provenance = "imported";
+  return model;
+}
+
+calibration::Model gemm(const Card& card, double e1) {
+  auto model = model_of(card, "expert_gemm", "roofline");
+  model.conditions.dtype = "bf16";
+  model.parameters = {{"t0", 4e-6, "s", 0},
+                      {"e1", e1, "1", 0},
+                      {"e2", 1.25, "1", 0},
+                      {"nominal_flops", card.dense_peak("bf16")->value(), "FLOP/s", 0},
+                      {"nominal_bandwidth", card.memory_bandwidth->value.value(), "B/s", 0}};
+  model.validity = {{"m", {1, 16384}}, {"n", {512, 32768}}, {"k", {512, 16384}}};
+  return model;
+}
+
+calibration::Model all_reduce(const Card& card, double latency) {
+  auto model = model_of(card, "all_reduce", "segmented_latency_bandwidth");
+  model.conditions.dtype = "f16";
+  model.conditions.group = 4;
+  model.parameters = {{"latency", latency, "s", 0},
+                      {"inverse_bandwidth_1", 2 / card.link.rate->value.value(), "s/B", 0},
+                      {"last_rate_spread", 0, "1", 0}};
+  model.validity = {{"bytes", {512, 1 << 30}}};
+  return model;
+}
+
+/// Coefficients of B200 and H100 in a folder of this process's own.
+class Compare : public ::testing::Test {
+ protected:
+  Compare() {
+    fs::create_directories(folder_);
+    const auto b200 = find_card("b200-sxm"), h100 = find_card("h100-sxm");
+    calibration::Coefficients coefficients;
+    coefficients.source = "test";
+    coefficients.models = {gemm(b200, 1.5), all_reduce(b200, 2e-5), gemm(h100, 1.25),
+                           all_reduce(h100, 1e-5)};
+    std::ofstream{file_} << calibration::to_json(coefficients);
+  }
+  ~Compare() override { fs::remove_all(folder_); }
+
+  fs::path folder_ = fs::temp_directory_path() / ("moecal_compare_" + std::to_string(::getpid()));
+  fs::path file_ = folder_ / "two.json";
+};
+
+// Intervals are quantiles of exponentials: their last digits depend on the mathematics library.
+std::string without_intervals(const std::string& text) {
+  static const std::regex kInterval{R"( +[0-9.]+ \.\. +[0-9.]+)"};
+  return std::regex_replace(text, kInterval, " lo .. hi");
+}
+
+TEST_F(Compare, PrintsRatiosWhatIsMissingAndWhatDoesNotFit) {
+  const auto run = run_moecal("compare b200-sxm h100-sxm a100-64 --coefficients " + file_.string());
+  EXPECT_EQ(run.status, 0) << run.output;
+  expect_golden("compare.txt", without_intervals(run.output));
+}
+
+TEST_F(Compare, NeverGivesANumberWithoutAnInterval) {
+  const auto run = run_moecal("compare b200-sxm mi210 --json --coefficients " + file_.string());
+  ASSERT_EQ(run.status, 0) << run.output;
+  const auto pair = nlohmann::json::parse(run.output).at("comparisons").at(0);
+  int numbers = 0;
+  for (const auto& call : pair.at("calls")) {
+    EXPECT_EQ(call.at("ratio").is_null(), call.at("interval").is_null());
+    if (call.at("ratio").is_null()) continue;
+    ++numbers;
+    EXPECT_LT(call.at("interval").at(0), call.at("ratio"));
+    EXPECT_LT(call.at("ratio"), call.at("interval").at(1));
+    EXPECT_EQ(call.at("first").at("provenance"), "imported");
+    EXPECT_EQ(call.at("other").at("provenance"), "transferred");
+  }
+  EXPECT_GT(numbers, 0);
+  EXPECT_EQ(pair.at("does_not_fit").at(0).at("card"), "mi210");
+}
+
+TEST_F(Compare, SaysWhatIsWrong) {
+  const auto on = " --coefficients " + file_.string();
+  EXPECT_EQ(run_moecal("compare b200-sxm" + on).status, 2);
+  EXPECT_THAT(run_moecal("compare b200-sxm" + on).output, HasSubstr("needs two cards or more"));
+  EXPECT_THAT(run_moecal("compare b200-sxm nosuch" + on).output, HasSubstr("unknown card"));
+  EXPECT_THAT(run_moecal("compare b200-sxm mi210 --operation sort" + on).output,
+              HasSubstr("no call of 'sort' is compared"));
+}
+
+TEST_F(Compare, HelpOfBothVerbs) {
+  expect_golden("compare_help.txt", run_moecal("compare --help").output);
+  expect_golden("transfer_help.txt", run_moecal("transfer --help").output);
+}
+
+class Transfer : public Compare {};
+
+TEST_F(Transfer, WritesCoefficientsThatPredictAndCheckRead) {
+  const auto out = (folder_ / "a100-64.json").string();
+  const auto run = run_moecal("transfer --to a100_64gb --from " + file_.string() + " --out " + out);
+  ASSERT_EQ(run.status, 0) << run.output;
+  EXPECT_THAT(run.output, HasSubstr("not verified: memory_bytes_per_second"));
+  const auto predicted =
+      run_moecal("predict " + out + " --operation all_reduce --group 4 --point bytes=1048576");
+  EXPECT_EQ(predicted.status, 0) << predicted.output;
+  EXPECT_THAT(predicted.output, HasSubstr("provenance  transferred"));
+}
+
+TEST_F(Transfer, IsShownAsSuchInVerdicts) {
+  const auto out = (folder_ / "all.json").string();
+  ASSERT_EQ(run_moecal("transfer --to a100-64 --out " + out).status, 0);
+  const auto checked = run_moecal("check --card a100-64 --json --coefficients " + out);
+  ASSERT_EQ(checked.status, 0) << checked.output;
+  int transferred = 0;
+  const auto claims = nlohmann::json::parse(checked.output).at("claims");
+  for (const auto& claim : claims) {
+    EXPECT_NE(claim.at("provenance"), "measured") << claim.at("id");
+    EXPECT_NE(claim.at("provenance"), "imported") << claim.at("id");
+    if (claim.at("provenance") == "transferred") ++transferred;
+  }
+  EXPECT_GT(transferred, 0);
+}
+
+TEST_F(Transfer, PrintsTheLeaveOneOutErrors) {
+  const auto run = run_moecal("transfer --leave-one-out --from " + file_.string());
+  EXPECT_EQ(run.status, 0) << run.output;
+  expect_golden("leave_one_out.txt", run.output);
+}
+
+TEST_F(Transfer, SaysWhatIsWrong) {
+  const auto run = run_moecal("transfer --to mi210 --from " + file_.string());
+  EXPECT_EQ(run.status, 2);
+  EXPECT_THAT(run.output, HasSubstr("needs --to CARD and --out FILE"));
+  EXPECT_EQ(run_moecal("check --card mi210").status, 2);
+  EXPECT_THAT(run_moecal("check --card mi210").output, HasSubstr("moecal transfer --to mi210"));
+}
+
+}  // namespace
+}  // namespace moecal::cli::testing
