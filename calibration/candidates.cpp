@@ -3,6 +3,7 @@
 #include "calibration/candidates.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -11,8 +12,10 @@
 #include "calibration/log_log_table.hpp"
 #include "calibration/nested_choice.hpp"
 #include "calibration/piecewise.hpp"
+#include "calibration/residual.hpp"
 #include "calibration/saturating_roofline.hpp"
 #include "calibration/segmented_latency_bandwidth.hpp"
+#include "calibration/tile_wave.hpp"
 #include "core/error.hpp"
 
 namespace moecal::calibration {
@@ -54,6 +57,10 @@ std::vector<FitFunction> gemm_forms(const Series& series, const ReferenceRates& 
     forms.push_back([=](std::span<const FitPoint> points) {
       return fit_saturating_roofline(points, rates_of(points));
     });
+  // Waves are of the card's multiprocessors: a card without a spec sheet has none.
+  if (nominal.nominal && nominal.multiprocessors > 0 && series.points.size() >= 2 * kTileWavePoints)
+    forms.push_back(
+        [=](std::span<const FitPoint> points) { return fit_tile_wave(points, nominal); });
   return forms;
 }
 
@@ -68,6 +75,24 @@ std::vector<FitFunction> grouped_forms(const Series& series, const ReferenceRate
       return fit_grouped_gemms(points, rates_of(points));
     });
   return forms;
+}
+
+constexpr double kWorthAResidual = 0.95;  // of the compact form's error, at most
+constexpr double kSpikeCap = 0.5;         // one spike must not decide
+
+double mean_error(std::span<const HeldOut> errors) {
+  double sum = 0;
+  for (const auto& error : errors) sum += std::min(std::abs(error.log_ratio), kSpikeCap);
+  return sum / static_cast<double>(std::max<std::size_t>(1, errors.size()));
+}
+
+/// Fits again the form that a series' GEMM model has.
+FitFunction gemm_form_of(const Series& series, const ReferenceRates& nominal,
+                         const std::string& name) {
+  static constexpr std::array<std::string_view, 3> kNames{"roofline", "saturating_roofline",
+                                                          "tile_wave"};  // as gemm_forms
+  const auto found = std::find(kNames.begin(), kNames.end(), name);
+  return gemm_forms(series, nominal).at(static_cast<std::size_t>(found - kNames.begin()));
 }
 
 std::vector<FitFunction> forms_of(const Series& series, const ReferenceRates& nominal) {
@@ -117,6 +142,24 @@ Candidate fit_compact(const Series& series, const ReferenceRates& nominal) {
             {}};
   auto choice = choose_nested(series.points, folds_of(series), forms);
   return {forms[choice.form](series.points), std::move(choice.held_out), {}};
+}
+
+Candidate with_residual(const Series& series, const ReferenceRates& nominal, Candidate compact) {
+  if (series.family != Family::gemm || series.points.size() < kResidualPoints) return compact;
+  const auto fit_form = gemm_form_of(series, nominal, compact.model.form);
+  const auto plan = plan_residual(series.points, compact.model, nominal.multiprocessors);
+  const auto fit = [&](std::span<const FitPoint> points) {
+    Model model = fit_form(points);
+    model.residual = fit_residual(points, model, plan);
+    return model;
+  };
+  auto held_out = cross_validate(series.points, folds_of(series), fit);
+  if (mean_error(held_out) > kWorthAResidual * mean_error(compact.held_out)) return compact;
+  auto residual = fit_residual(series.points, compact.model, plan);
+  residual.compact_quantiles = conformal_quantiles(compact.held_out, regime_limits(series.family));
+  compact.model.residual = std::move(residual);
+  compact.held_out = std::move(held_out);
+  return compact;
 }
 
 bool is_worth_a_table(const Series& series) {

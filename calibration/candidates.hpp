@@ -21,6 +21,11 @@ struct Candidate {
 /// @throws InvalidInput if the series has too few points for any.
 [[nodiscard]] Candidate fit_compact(const Series& series, const ReferenceRates& nominal);
 
+/// The same form with what it leaves over learnt from the series' points, if it is a GEMM's and has
+/// enough of them, and left-out points say that it predicts better; else `compact` as it is.
+[[nodiscard]] Candidate with_residual(const Series& series, const ReferenceRates& nominal,
+                                      Candidate compact);
+
 /// Of fewer points a table is hardly more than its ends.
 inline constexpr std::size_t kTablePoints = 4;
 [[nodiscard]] bool is_worth_a_table(const Series& series);

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "calibration/residual_text.hpp"
 #include "core/error.hpp"
 
 namespace moecal::calibration {
@@ -79,6 +80,24 @@ Json quality_json(const FitQuality& q) {
   return json;
 }
 
+Json residual_json(const Residual& residual) {
+  const auto text = to_text(residual);
+  Json json{{"kind", text.kind},
+            {"features", text.features},
+            {"multiprocessors", text.multiprocessors},
+            {"gate", {{"reach", text.reach}, {"centres", text.centres}}}};
+  if (residual.kind == kSymmetricTrees) {
+    json["borders"] = text.borders;
+    json["trees"] = text.trees;
+  } else {
+    json["lengths"] = text.lengths;
+    json["noise"] = text.noise;
+    json["weights"] = text.weights;
+  }
+  json["compact_quantiles"] = quantiles_json(residual.compact_quantiles);
+  return json;
+}
+
 Json model_json(const Model& m) {
   Json json{{"id", m.id},
             {"operation", m.operation},
@@ -89,6 +108,7 @@ Json model_json(const Model& m) {
             {"parameters", parameters_json(m.parameters)},
             {"knots_bytes", m.knots}};
   if (!m.table.empty()) json["table_bytes_seconds"] = m.table;
+  if (m.residual) json["residual"] = residual_json(*m.residual);
   json["residual_quantiles"] = quantiles_json(m.residual_quantiles);
   if (!m.between_quantiles.empty()) json["between_quantiles"] = quantiles_json(m.between_quantiles);
   if (!m.donor_ratios.empty()) json["donor_ratios"] = donor_ratios_json(m.donor_ratios);

@@ -3,9 +3,12 @@
 #pragma once
 #include <compare>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "calibration/boosted_trees.hpp"
+#include "calibration/radial_basis.hpp"
 #include "core/point.hpp"
 
 namespace moecal::calibration {
@@ -86,6 +89,26 @@ struct DonorRatio {
   std::vector<std::pair<double, double>> ratio;
 };
 
+/// Where a residual counts: wholly within `reach` of a centre, not at all from twice as far.
+struct ResidualGate {
+  double reach = 0;                  // octaves, in the coordinate that differs most
+  std::vector<Coordinates> centres;  // log2 of the features' coordinates
+};
+
+inline constexpr char kSymmetricTrees[] = "symmetric_trees";
+inline constexpr char kRadialBasis[] = "radial_basis";
+
+/// What is added to a compact form's log time, learnt from what the form leaves over.
+struct Residual {
+  std::string kind;            // symmetric_trees | radial_basis
+  std::string features;        // what it asks about: a name of calibration/residual_features.hpp
+  double multiprocessors = 0;  // of the card; 0: unknown
+  BoostedTrees trees;          // of symmetric_trees
+  RadialBasis basis;           // of radial_basis, whose centres are the gate's
+  ResidualGate gate;
+  std::vector<ResidualQuantile> compact_quantiles;  // of the compact form alone, past the gate
+};
+
 /// One fitted model. log t = compact form + gated residual.
 struct Model {
   std::string id;  // stable: derived from operation, card, conditions and form
@@ -106,6 +129,7 @@ struct Model {
   FitQuality quality;
   std::vector<std::string> observation_ids;  // digests of the observations used
   std::string provenance = "measured";       // measured | imported | transferred | nominal
+  std::optional<Residual> residual{};
 };
 
 /// A fit's result for one file: small JSON, published schema

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "calibration/form.hpp"
+#include "calibration/residual_text.hpp"
 #include "core/json_reader.hpp"
 
 namespace moecal::calibration {
@@ -88,6 +89,29 @@ std::vector<DonorRatio> read_donor_ratios(const JsonReader& r) {
   return ratios;
 }
 
+using Lines = std::vector<std::string>;
+
+Residual read_residual(const JsonReader& r) {
+  r.allow_only({"kind", "features", "multiprocessors", "gate", "borders", "trees", "lengths",
+                "noise", "weights", "compact_quantiles"});
+  ResidualText text;
+  text.kind = r.require<std::string>("kind");
+  text.features = r.require<std::string>("features");
+  text.multiprocessors = r.require<double>("multiprocessors");
+  text.borders = r.optional<Lines>("borders", {});
+  text.trees = r.optional<Lines>("trees", {});
+  text.lengths = r.optional<std::vector<double>>("lengths", {});
+  text.noise = r.optional<double>("noise", 0);
+  text.weights = r.optional<std::string>("weights", "");
+  const auto gate = r.object("gate");
+  text.reach = gate.require<double>("reach");
+  text.centres = gate.require<Lines>("centres");
+  auto residual = residual_of(
+      text, [&](const std::string& field, const std::string& problem) { r.fail(field, problem); });
+  residual.compact_quantiles = read_quantiles(r, "compact_quantiles");
+  return residual;
+}
+
 FitQuality read_quality(const JsonReader& r) {
   FitQuality q;
   q.points = r.require<int>("points");
@@ -138,6 +162,7 @@ Model read_model(const JsonReader& r) {
   m.quality = read_quality(r.object("quality"));
   m.observation_ids = r.require<std::vector<std::string>>("observation_ids");
   m.provenance = r.require<std::string>("provenance");
+  if (r.has("residual")) m.residual = read_residual(r.object("residual"));
   check_shape(r, m);
   return m;
 }

@@ -75,11 +75,17 @@ std::map<int, std::vector<HeldOut>> predict_without(std::span<const FitPoint> po
   std::map<int, std::vector<HeldOut>> result;
   try {
     const Model model = fit(training);
+    std::vector<std::size_t> rows;
+    std::vector<Inputs> calls;
     for (std::size_t i = 0; i < points.size(); ++i)
-      if (unseen.contains(fold_of[i]))
-        result[fold_of[i]].push_back(
-            {points[i].inputs.size,
-             std::log(evaluate(model, points[i].inputs) / points[i].seconds)});
+      if (unseen.contains(fold_of[i])) {
+        rows.push_back(i);
+        calls.push_back(points[i].inputs);
+      }
+    const auto seconds = evaluate(model, calls);
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      result[fold_of[rows[i]]].push_back(
+          {calls[i].size, std::log(seconds[i] / points[rows[i]].seconds)});
   } catch (const InvalidInput&) {
     // Too few points are left without these folds: they say nothing about the form.
   }

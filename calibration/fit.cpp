@@ -33,7 +33,8 @@ ReferenceRates nominal_rates(const Series& series, const std::vector<Card>& card
     if (card.id != series.card) continue;
     const auto peak = card.dense_peak(series.conditions.dtype);
     if (peak && card.memory_bandwidth)
-      return {peak->value(), card.memory_bandwidth->value.value(), true};
+      return {peak->value(), card.memory_bandwidth->value.value(), true,
+              card.multiprocessors ? static_cast<double>(card.multiprocessors->value) : 0};
   }
   return {};
 }
@@ -53,10 +54,12 @@ double ape_quantile(const std::vector<HeldOut>& errors, double p) {
 }
 
 FitQuality quality_of(const Series& series, const Candidate& candidate) {
+  std::vector<Inputs> calls;
+  for (const auto& point : series.points) calls.push_back(point.inputs);
+  const auto seconds = evaluate(candidate.model, calls);
   std::vector<HeldOut> in_sample;
-  for (const auto& point : series.points)
-    in_sample.push_back(
-        {point.inputs.size, std::log(evaluate(candidate.model, point.inputs) / point.seconds)});
+  for (std::size_t i = 0; i < calls.size(); ++i)
+    in_sample.push_back({calls[i].size, std::log(seconds[i] / series.points[i].seconds)});
   FitQuality quality;
   quality.points = static_cast<int>(series.points.size());
   quality.in_sample_median_ape = ape_quantile(in_sample, 0.5);
@@ -106,7 +109,11 @@ SeriesFit fit_series(const Series& series, const FitOptions& options) {
       result.left_out.push_back({series.id(), error.what()});
     }
   };
-  attempt([&] { return fit_compact(series, nominal_rates(series, options.cards)); });
+  attempt([&] {
+    const auto nominal = nominal_rates(series, options.cards);
+    auto compact = fit_compact(series, nominal);
+    return options.compact ? compact : with_residual(series, nominal, std::move(compact));
+  });
   if (is_worth_a_table(series) && !options.compact) attempt([&] { return fit_table(series); });
   return result;
 }
@@ -166,7 +173,8 @@ void pool_sparse_curves(std::span<const Series* const> curves, const FitOptions&
 /// Series whose errors are alike: one form, one family, one machine.
 std::string pool_of(const Fitted& fitted) {
   return fitted.candidate.model.form + "/" + fitted.series->card + "/" + fitted.series->system +
-         "/" + std::to_string(static_cast<int>(fitted.series->family));
+         "/" + std::to_string(static_cast<int>(fitted.series->family)) +
+         (fitted.candidate.model.residual ? "/residual" : "");
 }
 
 const std::vector<HeldOut>& calibration_of(const Candidate& candidate) {

@@ -3,14 +3,17 @@
 #include "calibration/form.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "calibration/group_scaling.hpp"
 #include "calibration/grouped_gemms.hpp"
 #include "calibration/latency_bandwidth.hpp"
 #include "calibration/log_log_table.hpp"
+#include "calibration/residual.hpp"
 #include "calibration/roofline.hpp"
 #include "calibration/saturating_roofline.hpp"
 #include "calibration/segmented_latency_bandwidth.hpp"
+#include "calibration/tile_wave.hpp"
 #include "core/error.hpp"
 
 namespace moecal::calibration {
@@ -23,7 +26,8 @@ std::span<const Form> all_forms() {
                                         pooled_curve_form(),
                                         roofline_form(),
                                         saturating_roofline_form(),
-                                        segmented_latency_bandwidth_form()};
+                                        segmented_latency_bandwidth_form(),
+                                        tile_wave_form()};
   return kForms;
 }
 
@@ -37,14 +41,49 @@ const Form& form(std::string_view name) {
 }
 
 double evaluate(const Model& model, const Inputs& inputs) {
-  return form(model.form).seconds(model, inputs);
+  return evaluate(model, std::span{&inputs, 1}).front();
 }
 
-std::unique_ptr<PreparedForm> prepare(const Model& model) {
+std::vector<double> evaluate(const Model& model, std::span<const Inputs> calls) {
+  const auto seconds_of = form(model.form).seconds;
+  std::vector<double> seconds;
+  for (const auto& inputs : calls) seconds.push_back(seconds_of(model, inputs));
+  if (!model.residual) return seconds;
+  const auto corrections = log_corrections(*model.residual, calls, seconds);
+  for (std::size_t i = 0; i < seconds.size(); ++i) seconds[i] *= std::exp(corrections[i]);
+  return seconds;
+}
+
+namespace {
+
+std::unique_ptr<PreparedForm> prepare_compact(const Model& model) {
   const auto& of = form(model.form);
   if (of.prepare != nullptr) return of.prepare(model);
   return prepared_function(
       [&model, seconds = of.seconds](const Inputs& inputs) { return seconds(model, inputs); });
+}
+
+/// A compact form with a residual on top.
+class PreparedCorrection final : public PreparedForm {
+ public:
+  explicit PreparedCorrection(const Model& model)
+      : compact_{prepare_compact(model)}, residual_{*model.residual} {}
+  void seconds(std::span<const Inputs> calls, std::span<double> seconds) const override {
+    compact_->seconds(calls, seconds);
+    const auto corrections = log_corrections(residual_, calls, seconds.first(calls.size()));
+    for (std::size_t i = 0; i < calls.size(); ++i) seconds[i] *= std::exp(corrections[i]);
+  }
+
+ private:
+  std::unique_ptr<PreparedForm> compact_;
+  const Residual& residual_;
+};
+
+}  // namespace
+
+std::unique_ptr<PreparedForm> prepare(const Model& model) {
+  if (model.residual) return std::make_unique<PreparedCorrection>(model);
+  return prepare_compact(model);
 }
 
 double parameter_or(const Model& model, std::string_view name, double fallback) {

@@ -11,6 +11,7 @@
 #include "calibration/conformal.hpp"
 #include "calibration/group_opinions.hpp"
 #include "calibration/join.hpp"
+#include "calibration/residual.hpp"
 #include "calibration/selection.hpp"
 #include "core/dtype.hpp"
 #include "core/error.hpp"
@@ -55,13 +56,13 @@ RoutingSpec routing_of(const Model& model, const Query& query) {
   return routing;
 }
 
-const ResidualQuantile* regime_of(const std::vector<ResidualQuantile>& quantiles, double size) {
+const ResidualQuantile* regime_of(std::span<const ResidualQuantile> quantiles, double size) {
   for (const auto& quantile : quantiles)
     if (size >= quantile.from && (quantile.to == 0 || size < quantile.to)) return &quantile;
   return nullptr;
 }
 
-void add_interval(Draft& draft, const std::vector<ResidualQuantile>& quantiles, double size) {
+void add_interval(Draft& draft, std::span<const ResidualQuantile> quantiles, double size) {
   const auto* regime = regime_of(quantiles, size);
   draft.half_width = regime == nullptr ? kUnknownHalfWidth : regime->half_width_90;
   const int count = regime == nullptr ? 0 : regime->count;
@@ -71,6 +72,18 @@ void add_interval(Draft& draft, const std::vector<ResidualQuantile>& quantiles, 
   else if (count < kConformalPoints)
     draft.flags.push_back("interval widened: calibrated on " + std::to_string(count) +
                           " held-out points only");
+}
+
+/// Far from the points it learnt from a residual fades, and the compact form's own error returns.
+void fade_residual(Draft& draft, const Model& model, const Inputs& inputs) {
+  if (!model.residual) return;
+  const double weight = residual_weight(*model.residual, inputs);
+  if (weight == 1) return;
+  const auto* regime = regime_of(model.residual->compact_quantiles, inputs.size);
+  const double compact = regime == nullptr ? kUnknownHalfWidth : regime->half_width_90;
+  draft.half_width = std::max(draft.half_width, weight * draft.half_width + (1 - weight) * compact);
+  draft.flags.push_back("residual counts " + number(100 * weight) +
+                        " %: far from the points it learnt from");
 }
 
 /// Past the last size a transfer goes on at its last rate.
@@ -119,6 +132,7 @@ Draft draft_of(const Model& model, const Query& query) {
       inputs_of(query.operation, query.point, dtypes_of(model, query), routing_of(model, query));
   Draft draft{evaluate(model, inputs), 0, {}};
   add_interval(draft, model.residual_quantiles, inputs.size);
+  fade_residual(draft, model, inputs);
   if (past_last_size(model, query))
     extrapolate_transfer(draft, model, inputs.size);
   else

@@ -9,6 +9,7 @@
 
 #include "calibration/conformal.hpp"
 #include "calibration/predict.hpp"
+#include "calibration/residual.hpp"
 #include "core/error.hpp"
 
 namespace moecal::calibration {
@@ -137,6 +138,11 @@ void predict_one(const Model& model, const Batch& batch, std::size_t call,
     out.half_widths[call] = std::log(prediction.hi / prediction.seconds);
 }
 
+/// Far from the points a residual learnt from, flags and widths are a prediction of their own.
+bool fades(const Model& model, const Inputs& inputs) {
+  return model.residual && residual_weight(*model.residual, inputs) < 1;
+}
+
 /// Columns as inputs of a form.
 class InputsOfCalls {
  public:
@@ -194,7 +200,7 @@ void PreparedModel::predict(std::span<const CallColumn> columns,
       p.form->seconds({inputs.data(), count}, out.seconds.subspan(from, count));
     }
     for (std::size_t i = from; i < from + count; ++i) {
-      if (p.shape == Shape::other || !batch.is_valid(i))
+      if (p.shape == Shape::other || !batch.is_valid(i) || fades(p.model, inputs[i - from]))
         predict_one(p.model, batch, i, out);
       else if (!out.half_widths.empty())
         out.half_widths[i] = p.half_width(inputs[i - from].size);

@@ -1,0 +1,250 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/boosted_trees.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <random>
+
+namespace moecal::calibration {
+namespace {
+
+using Bins = std::vector<std::vector<std::uint8_t>>;  // by feature, then row
+
+/// Between neighbouring values, or where there are too many between equal shares of the rows.
+std::vector<double> borders_of(std::vector<double> values, int most) {
+  std::sort(values.begin(), values.end());
+  std::vector<double> distinct = values;
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+  std::vector<double> borders;
+  // Short numbers: a border between two values need not be exact, only the same in the file.
+  const auto between = [&](auto above) {
+    borders.push_back(static_cast<double>(static_cast<float>(0.5 * (*(above - 1) + *above))));
+  };
+  if (distinct.size() <= static_cast<std::size_t>(most) + 1) {
+    for (auto it = distinct.begin() + 1; it < distinct.end(); ++it) between(it);
+    return borders;
+  }
+  for (int i = 1; i <= most; ++i) {
+    const double cut =
+        values[values.size() * static_cast<std::size_t>(i) / (static_cast<std::size_t>(most) + 1)];
+    const auto above = std::upper_bound(distinct.begin(), distinct.end(), cut);
+    if (above == distinct.end()) break;
+    between(above);
+    if (borders.size() > 1 && borders.back() == borders[borders.size() - 2]) borders.pop_back();
+  }
+  return borders;
+}
+
+/// Borders at or below the value. Written without a branch: which half comes next is not
+/// predictable.
+std::uint8_t bin_of(const std::vector<double>& borders, double value) {
+  if (borders.empty()) return 0;
+  const double* from = borders.data();
+  std::size_t left = borders.size();
+  while (left > 1) {
+    const std::size_t half = left / 2;
+    from += from[half - 1] <= value ? half : 0;
+    left -= half;
+  }
+  return static_cast<std::uint8_t>(from - borders.data() + (*from <= value ? 1 : 0));
+}
+
+Bins bins_of(const std::vector<std::vector<double>>& borders, const FeatureColumns& columns) {
+  Bins bins(columns.size());
+  for (std::size_t f = 0; f < columns.size(); ++f)
+    for (const double value : columns[f]) bins[f].push_back(bin_of(borders[f], value));
+  return bins;
+}
+
+/// Gradient above, weight below, both whole numbers: one addition adds both.
+using Pair = std::int64_t;
+constexpr int kWeightBits = 32;
+
+double gradient(Pair p) { return static_cast<double>((p - (p & 0xffffffffLL)) >> kWeightBits); }
+double weight(Pair p) { return static_cast<double>(p & 0xffffffffLL); }
+
+/// Grows one boosted sum.
+class Booster {
+ public:
+  Booster(const FeatureColumns& columns, std::span<const double> targets,
+          const BoostingOptions& options)
+      : options_{options}, residuals_(targets.begin(), targets.end()), random_{options.seed} {
+    for (const auto& column : columns)
+      model_.borders.push_back(borders_of(column, options.most_borders));
+    bins_ = bins_of(model_.borders, columns);
+    for (std::size_t f = 0; f < columns.size(); ++f)
+      if (!model_.borders[f].empty()) usable_.push_back(static_cast<int>(f));
+    // The weights of all rows must fit the lower half of a Pair.
+    unit_ = std::ldexp(1.0, 30 - static_cast<int>(std::bit_width(residuals_.size())));
+  }
+
+  BoostedTrees grow() {
+    if (usable_.empty() || residuals_.empty()) return model_;
+    for (int i = 0; i < options_.trees; ++i) add_tree();
+    return model_;
+  }
+
+ private:
+  void add_tree() {
+    draw_rows();
+    draw_features();
+    SymmetricTree tree;
+    leaf_of_.assign(rows_.size(), 0);
+    for (int level = 0; level < options_.levels; ++level) split(tree, level);
+    set_leaves(tree);
+    model_.trees.push_back(std::move(tree));
+  }
+
+  /// Weighted residuals of a share of the rows: iteratively reweighted squares stand in for L1.
+  void draw_rows() {
+    const auto threshold = static_cast<std::uint64_t>(options_.row_share * 18446744073709549568.0);
+    rows_.clear();
+    pairs_.clear();
+    for (std::size_t row = 0; row < residuals_.size(); ++row) {
+      if (options_.row_share < 1 && random_() > threshold) continue;
+      rows_.push_back(static_cast<std::uint32_t>(row));
+      pairs_.push_back(pair_of(residuals_[row]));
+    }
+  }
+
+  [[nodiscard]] Pair pair_of(double residual) const {
+    const double w = options_.loss_scale / std::hypot(residual, options_.loss_scale);
+    const auto g = static_cast<Pair>(std::llround(unit_ * w * residual / options_.loss_scale));
+    return (g << kWeightBits) + static_cast<Pair>(std::llround(unit_ * w));
+  }
+
+  void draw_features() {
+    features_ = usable_;
+    const auto count = std::max<std::size_t>(
+        1, static_cast<std::size_t>(options_.feature_share * static_cast<double>(usable_.size())));
+    for (std::size_t i = 0; i < count; ++i)
+      std::swap(features_[i], features_[i + random_() % (features_.size() - i)]);
+    features_.resize(count);
+    std::sort(features_.begin(), features_.end());
+  }
+
+  /// The border that explains most, over all leaves of this level at once.
+  void split(SymmetricTree& tree, int level) {
+    const std::size_t leaves = std::size_t{1} << level;
+    double best = -1;
+    int best_feature = features_.front(), best_border = 0;
+    for (const int f : features_) {
+      const std::size_t bins = model_.borders[static_cast<std::size_t>(f)].size() + 1;
+      fill_histogram(f, leaves * bins, bins);
+      for_each_gain(leaves, bins, [&](int border, double gain) {
+        if (gain <= best) return;
+        best = gain;
+        best_feature = f;
+        best_border = border;
+      });
+    }
+    tree.features.push_back(best_feature);
+    tree.borders.push_back(best_border);
+    const auto& bins = bins_[static_cast<std::size_t>(best_feature)];
+    for (std::size_t i = 0; i < rows_.size(); ++i)
+      leaf_of_[i] |= static_cast<std::uint16_t>((bins[rows_[i]] > best_border ? 1 : 0) << level);
+  }
+
+  void fill_histogram(int feature, std::size_t size, std::size_t bins) {
+    histogram_.assign(size, 0);
+    const auto* bin = bins_[static_cast<std::size_t>(feature)].data();
+    for (std::size_t i = 0; i < rows_.size(); ++i)
+      histogram_[leaf_of_[i] * bins + bin[rows_[i]]] += pairs_[i];
+  }
+
+  template <typename Take>
+  void for_each_gain(std::size_t leaves, std::size_t bins, const Take& take) {
+    gains_.assign(bins - 1, 0);
+    for (std::size_t leaf = 0; leaf < leaves; ++leaf) {
+      const Pair* counts = &histogram_[leaf * bins];
+      Pair all = 0;
+      for (std::size_t b = 0; b < bins; ++b) all += counts[b];
+      if (all == 0) continue;
+      Pair below = 0;
+      for (std::size_t b = 0; b + 1 < bins; ++b) {
+        below += counts[b];
+        gains_[b] += explained(below) + explained(all - below);
+      }
+    }
+    for (std::size_t b = 0; b + 1 < bins; ++b) take(static_cast<int>(b), gains_[b]);
+  }
+
+  [[nodiscard]] double explained(Pair p) const {
+    const double g = gradient(p);
+    return g * g / (weight(p) + options_.leaf_prior * unit_);
+  }
+
+  void set_leaves(SymmetricTree& tree) {
+    std::vector<Pair> sums(std::size_t{1} << options_.levels, 0);
+    for (std::size_t i = 0; i < rows_.size(); ++i) sums[leaf_of_[i]] += pairs_[i];
+    for (const Pair sum : sums) {
+      const double step = options_.rate * options_.loss_scale * gradient(sum) /
+                          (weight(sum) + options_.leaf_prior * unit_);
+      tree.leaves.push_back(static_cast<int>(std::lround(step / kLeafUnit)));
+    }
+    for (std::size_t row = 0; row < residuals_.size(); ++row) {
+      std::size_t leaf = 0;
+      for (std::size_t level = 0; level < tree.features.size(); ++level)
+        leaf |= std::size_t{bins_[static_cast<std::size_t>(tree.features[level])][row] >
+                            tree.borders[level]}
+                << level;
+      residuals_[row] -= kLeafUnit * tree.leaves[leaf];
+    }
+  }
+
+  const BoostingOptions& options_;
+  BoostedTrees model_;
+  Bins bins_;
+  std::vector<double> residuals_;
+  std::mt19937_64 random_;
+  double unit_ = 1;
+  std::vector<int> usable_, features_;
+  std::vector<std::uint32_t> rows_;  // that this tree is grown on
+  std::vector<Pair> pairs_, histogram_;
+  std::vector<std::uint16_t> leaf_of_;
+  std::vector<double> gains_;
+};
+
+constexpr std::size_t kBlock = 256;
+
+/// Adds one tree's leaf of each of `count` rows, level by level over all of them.
+void add_leaves(const SymmetricTree& tree, const Bins& bins, std::size_t count,
+                std::array<int, kBlock>& sums) {
+  std::array<std::uint8_t, kBlock> leaf{};
+  for (std::size_t level = 0; level < tree.features.size(); ++level) {
+    const auto* bin = bins[static_cast<std::size_t>(tree.features[level])].data();
+    const auto border = static_cast<std::uint8_t>(tree.borders[level]);
+    const auto bit = static_cast<std::uint8_t>(1U << level);
+    for (std::size_t i = 0; i < count; ++i)
+      leaf[i] = static_cast<std::uint8_t>(leaf[i] | (bin[i] > border ? bit : 0));
+  }
+  for (std::size_t i = 0; i < count; ++i) sums[i] += tree.leaves[leaf[i]];
+}
+
+}  // namespace
+
+BoostedTrees fit_boosted_trees(const FeatureColumns& columns, std::span<const double> targets,
+                               const BoostingOptions& options) {
+  return Booster{columns, targets, options}.grow();
+}
+
+std::vector<double> evaluate(const BoostedTrees& trees, const FeatureColumns& columns) {
+  const std::size_t rows = columns.empty() ? 0 : columns.front().size();
+  std::vector<double> values(rows, 0);
+  Bins bins(columns.size(), std::vector<std::uint8_t>(kBlock));
+  for (std::size_t from = 0; from < rows; from += kBlock) {
+    const std::size_t count = std::min(kBlock, rows - from);
+    for (std::size_t f = 0; f < columns.size(); ++f)
+      for (std::size_t i = 0; i < count; ++i)
+        bins[f][i] = bin_of(trees.borders[f], columns[f][from + i]);
+    std::array<int, kBlock> sums{};
+    for (const auto& tree : trees.trees) add_leaves(tree, bins, count, sums);
+    for (std::size_t i = 0; i < count; ++i) values[from + i] = kLeafUnit * sums[i];
+  }
+  return values;
+}
+
+}  // namespace moecal::calibration

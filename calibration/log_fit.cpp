@@ -1,0 +1,92 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/log_fit.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "calibration/least_squares.hpp"
+#include "calibration/roofline.hpp"
+
+namespace moecal::calibration {
+namespace {
+
+constexpr double kLossScale = 0.1;  // of log time: errors far above it count little
+constexpr std::size_t kMostRows = 2000;
+constexpr std::size_t kScoutRows = 250;
+
+/// A tenth of a row's usual error at one spread.
+double prior_pull(const LogParameter& p) { return 0.1 * kLossScale / p.spread; }
+
+/// Residuals and slopes of the rows, and after them of the priors.
+void evaluate_rows(const LogFit& fit, std::span<const FitPoint> rows, std::span<const double> logs,
+                   std::pair<std::span<double>, std::span<double>> results) {
+  const auto [residuals, slopes] = results;
+  const std::size_t count = logs.size();
+  std::vector<double> values;
+  for (const double log : logs) values.push_back(std::exp(log));
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    const auto of_row = slopes.empty() ? slopes : slopes.subspan(row * count, count);
+    residuals[row] =
+        fit.log_seconds(values, rows[row].inputs, of_row) - std::log(rows[row].seconds);
+  }
+  for (std::size_t i = 0; i < count; ++i)
+    residuals[rows.size() + i] =
+        prior_pull(fit.parameters[i]) * (logs[i] - std::log(fit.parameters[i].prior));
+  if (slopes.empty()) return;
+  const auto of_priors = slopes.subspan(rows.size() * count);
+  std::fill(of_priors.begin(), of_priors.end(), 0);
+  for (std::size_t i = 0; i < count; ++i) of_priors[i * count + i] = prior_pull(fit.parameters[i]);
+}
+
+LeastSquares problem_of(const LogFit& fit, std::span<const FitPoint> rows) {
+  LeastSquares problem;
+  problem.rows = rows.size() + fit.parameters.size();
+  problem.loss_scale = kLossScale;
+  problem.evaluate_all = [&fit, rows](std::span<const double> logs, std::span<double> residuals,
+                                      std::span<double> slopes) {
+    evaluate_rows(fit, rows, logs, {residuals, slopes});
+  };
+  for (const auto& p : fit.parameters) {
+    problem.lower.push_back(std::log(p.low));
+    problem.upper.push_back(std::log(p.high));
+  }
+  return problem;
+}
+
+std::vector<double> logs_of(const std::vector<double>& values) {
+  std::vector<double> logs;
+  for (const double value : values) logs.push_back(std::log(value));
+  return logs;
+}
+
+}  // namespace
+
+ScoutedLogs scout_logs(std::span<const FitPoint> points, const LogFit& fit) {
+  const auto few = thin(points, kScoutRows);
+  auto problem = problem_of(fit, few);
+  ScoutedLogs best;
+  for (const auto& start : fit.starts) {
+    problem.start = logs_of(start);
+    auto solution = solve(problem);
+    if (solution.cost < best.cost) best = {std::move(solution.parameters), solution.cost};
+  }
+  return best;
+}
+
+std::vector<Parameter> fit_logs(std::span<const FitPoint> points, const LogFit& fit,
+                                const ScoutedLogs& scouted) {
+  const auto rows = thin(points, kMostRows);
+  auto problem = problem_of(fit, rows);
+  problem.start = scouted.logs;
+  const auto solution = solve(problem);
+  std::vector<Parameter> fitted;
+  for (std::size_t i = 0; i < fit.parameters.size(); ++i) {
+    const double value = std::exp(solution.parameters[i]);
+    fitted.push_back({std::string{fit.parameters[i].name}, value,
+                      std::string{fit.parameters[i].unit}, value * solution.standard_errors[i]});
+  }
+  return fitted;
+}
+
+}  // namespace moecal::calibration

@@ -1,0 +1,164 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/residual.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "calibration/residual_features.hpp"
+#include "core/error.hpp"
+#include "core/statistics.hpp"
+
+namespace moecal::calibration {
+namespace {
+
+constexpr std::size_t kGateCentres = 128;
+constexpr double kNeighbourShare = 0.9;  // of the centres lie this close to another one
+constexpr double kLeastReach = 0.5;      // octaves
+constexpr std::size_t kMostFeatures = 64;
+
+/// Octaves between two places, by the coordinate in which they differ most.
+double distance(std::span<const double> a, std::span<const double> b) {
+  double most = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) most = std::max(most, std::abs(a[i] - b[i]));
+  return most;
+}
+
+struct Features {
+  FeatureColumns columns;
+  [[nodiscard]] Coordinates place(std::size_t row, std::size_t coordinates) const {
+    Coordinates place;
+    for (std::size_t i = 0; i < coordinates; ++i) place.push_back(columns[i][row]);
+    return place;
+  }
+};
+
+Features features_of(const FeatureSet& set, double multiprocessors, std::span<const Inputs> calls,
+                     std::span<const double> compact_seconds) {
+  Features features{FeatureColumns(set.count, std::vector<double>(calls.size()))};
+  std::array<double, kMostFeatures> row{};
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    set.compute({calls[i], compact_seconds[i], multiprocessors}, row);
+    for (std::size_t f = 0; f < set.count; ++f) features.columns[f][i] = row[f];
+  }
+  return features;
+}
+
+/// The training points in a residual's terms.
+struct Training {
+  Features features;
+  std::vector<double> targets;  // log(measured / compact)
+  std::vector<Coordinates> places;
+};
+
+Training training_of(std::span<const FitPoint> points, const Model& compact,
+                     const ResidualPlan& plan) {
+  const auto& set = feature_set(plan.features);
+  std::vector<Inputs> calls;
+  for (const auto& point : points) calls.push_back(point.inputs);
+  const auto seconds = evaluate(compact, calls);
+  Training training{features_of(set, plan.multiprocessors, calls, seconds), {}, {}};
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    training.targets.push_back(std::log(points[i].seconds / seconds[i]));
+    training.places.push_back(training.features.place(i, set.coordinates));
+  }
+  return training;
+}
+
+/// Of the places, those that leave none far from all of them: each next one is the farthest from
+/// those before it.
+std::vector<Coordinates> spread_out(std::span<const Coordinates> places, std::size_t most) {
+  std::vector<Coordinates> chosen{places.front()};
+  std::vector<double> nearest(places.size(), std::numeric_limits<double>::infinity());
+  while (chosen.size() < most) {
+    for (std::size_t i = 0; i < places.size(); ++i)
+      nearest[i] = std::min(nearest[i], distance(places[i], chosen.back()));
+    const auto farthest = std::max_element(nearest.begin(), nearest.end());
+    if (*farthest == 0) break;
+    chosen.push_back(places[static_cast<std::size_t>(farthest - nearest.begin())]);
+  }
+  return chosen;
+}
+
+double nearest_distance(std::span<const Coordinates> centres, std::span<const double> place) {
+  double nearest = std::numeric_limits<double>::infinity();
+  for (const auto& centre : centres) nearest = std::min(nearest, distance(centre, place));
+  return nearest;
+}
+
+/// A residual may be believed between the points as they are spaced: as far from a centre as a
+/// training point can be, and as far again as most centres are from their neighbour.
+double reach_of(std::span<const Coordinates> places, std::span<const Coordinates> centres) {
+  double covering = 0;
+  for (const auto& place : places) covering = std::max(covering, nearest_distance(centres, place));
+  std::vector<double> neighbours;
+  for (std::size_t i = 0; i < centres.size(); ++i) {
+    double nearest = std::numeric_limits<double>::infinity();
+    for (std::size_t j = 0; j < centres.size(); ++j)
+      if (i != j) nearest = std::min(nearest, distance(centres[i], centres[j]));
+    neighbours.push_back(nearest);
+  }
+  return covering + std::max(kLeastReach, quantile(neighbours, kNeighbourShare));
+}
+
+double weight_at(const ResidualGate& gate, std::span<const double> place) {
+  return std::clamp(2 - nearest_distance(gate.centres, place) / gate.reach, 0.0, 1.0);
+}
+
+}  // namespace
+
+ResidualPlan plan_residual(std::span<const FitPoint> points, const Model& compact,
+                           double multiprocessors) {
+  if (points.size() < kResidualPoints)
+    throw InvalidInput{"a residual needs at least " + std::to_string(kResidualPoints) + " points"};
+  ResidualPlan plan{kSymmetricTrees, kGemmFeatures, multiprocessors, {}};
+  if (points.size() >= kTreePoints) return plan;
+  plan.kind = kRadialBasis;
+  const auto training = training_of(points, compact, plan);
+  plan.basis = choose_radial_basis(training.places, training.targets);
+  return plan;
+}
+
+Residual fit_residual(std::span<const FitPoint> points, const Model& compact,
+                      const ResidualPlan& plan) {
+  const auto training = training_of(points, compact, plan);
+  Residual residual;
+  residual.kind = plan.kind;
+  residual.features = plan.features;
+  residual.multiprocessors = plan.multiprocessors;
+  if (plan.kind == kRadialBasis) {
+    residual.gate.centres = training.places;
+    residual.basis = fit_radial_basis(training.places, training.targets, plan.basis);
+  } else {
+    residual.gate.centres = spread_out(training.places, kGateCentres);
+    residual.trees = fit_boosted_trees(training.features.columns, training.targets, {});
+  }
+  residual.gate.reach = reach_of(training.places, residual.gate.centres);
+  return residual;
+}
+
+double residual_weight(const Residual& residual, const Inputs& inputs) {
+  const auto& set = feature_set(residual.features);
+  std::array<double, kMostFeatures> row{};
+  set.compute({inputs, 1, residual.multiprocessors}, row);
+  return weight_at(residual.gate, std::span{row}.first(set.coordinates));
+}
+
+std::vector<double> log_corrections(const Residual& residual, std::span<const Inputs> calls,
+                                    std::span<const double> compact_seconds) {
+  const auto& set = feature_set(residual.features);
+  const auto features = features_of(set, residual.multiprocessors, calls, compact_seconds);
+  std::vector<double> corrections(calls.size(), 0);
+  if (residual.kind == kSymmetricTrees) corrections = evaluate(residual.trees, features.columns);
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    const auto place = features.place(i, set.coordinates);
+    if (residual.kind == kRadialBasis)
+      corrections[i] = evaluate(residual.basis, residual.gate.centres, place);
+    corrections[i] *= weight_at(residual.gate, place);
+  }
+  return corrections;
+}
+
+}  // namespace moecal::calibration

@@ -1,0 +1,62 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/residual_features.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+#include "core/error.hpp"
+
+namespace moecal::calibration {
+namespace {
+
+constexpr std::array<double, 3> kRows{64, 128, 256};
+constexpr std::array<double, 2> kColumns{192, 256};
+constexpr std::array<std::pair<double, double>, 6> kTiles{
+    {{64, 64}, {64, 128}, {64, 256}, {128, 128}, {128, 256}, {256, 256}}};
+constexpr std::size_t kGemmCount = 10 + kRows.size() + kColumns.size() + 2 * kTiles.size() + 3;
+
+double whole(double x) { return std::max(1.0, std::ceil(x)); }
+
+/// Powers of two in an extent: what decides which loads are aligned.
+double powers_of_two(double extent) {
+  const auto value = static_cast<std::uint64_t>(extent);
+  return value == 0 ? 0 : std::min(8, std::countr_zero(value));
+}
+
+void gemm_features(const ResidualCall& call, std::span<double> features) {
+  const auto& x = call.inputs;
+  const double m = std::log2(x.m), n = std::log2(x.n), k = std::log2(x.k);
+  const double flops = std::log2(x.flops), bytes = std::log2(x.bytes);
+  std::size_t next = 0;
+  for (const double value :
+       {m, n, k, m + n, n + k, m + k, flops, bytes, flops - bytes, std::log2(call.compact_seconds)})
+    features[next++] = value;
+  for (const double rows : kRows) features[next++] = whole(x.m / rows) * rows / x.m - 1;
+  for (const double columns : kColumns) features[next++] = whole(x.n / columns) * columns / x.n - 1;
+  const double multiprocessors = std::max(1.0, call.multiprocessors);
+  for (const auto& [rows, columns] : kTiles) {
+    const double waves = whole(x.m / rows) * whole(x.n / columns) / multiprocessors;
+    features[next++] = waves;
+    features[next++] = waves / whole(waves);
+  }
+  for (const double extent : {x.m, x.n, x.k}) features[next++] = powers_of_two(extent);
+}
+
+constexpr std::array<FeatureSet, 1> kSets{{{kGemmFeatures, kGemmCount, 3, gemm_features}}};
+
+}  // namespace
+
+const FeatureSet& feature_set(const std::string& name) {
+  std::string known;
+  for (const auto& set : kSets) {
+    if (set.name == name) return set;
+    known += " " + std::string{set.name};
+  }
+  throw InvalidInput{"unknown features '" + name + "'; known:" + known};
+}
+
+}  // namespace moecal::calibration

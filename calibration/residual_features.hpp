@@ -1,0 +1,35 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "calibration/features.hpp"
+
+namespace moecal::calibration {
+
+/// What a residual may ask about: a call, what the compact form says of it, and the card.
+struct ResidualCall {
+  const Inputs& inputs;
+  double compact_seconds = 0;
+  double multiprocessors = 0;  // of the card; 0: unknown
+};
+
+/// A named, ordered list of numbers of a call. A change of the list is a new name: coefficients
+/// carry the name, and what was fitted to one list means nothing on another.
+struct FeatureSet {
+  std::string_view name;
+  std::size_t count;        // of all features
+  std::size_t coordinates;  // the first of them, in octaves: where distance is measured
+  void (*compute)(const ResidualCall& call, std::span<double> features);
+};
+
+/// @throws InvalidInput naming the known sets.
+[[nodiscard]] const FeatureSet& feature_set(const std::string& name);
+
+/// Of a GEMM: log2 of m, n, k, of their products, of FLOPs, bytes, intensity and the compact time;
+/// how full the tiles and waves of a few tile shapes are; powers of two in m, n and k.
+inline constexpr char kGemmFeatures[] = "gemm/1";
+
+}  // namespace moecal::calibration
