@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "calibration/grouped_gemms.hpp"
 #include "calibration/latency_bandwidth.hpp"
@@ -123,23 +124,33 @@ std::vector<int> folds_of(const Series& series) {
 }
 
 /// Interpolation errors grow about as the square root of the gap's logarithm: p90 of 11, 14 and 19
-/// % at sizes 4, 8 and 16 times apart on public NCCL tables. This takes an error made across the
-/// gap that a left-out row leaves to the wider of the two gaps beside the row.
-double gap_factor(const Model& table, double size) {
-  const auto row = std::lower_bound(table.table.begin(), table.table.end(), std::pair{size, 0.0});
-  const double before = std::log(row->first / (row - 1)->first);
-  const double after = std::log((row + 1)->first / row->first);
-  return std::sqrt(std::max(before, after) / (before + after));
+/// % at sizes 4, 8 and 16 times apart on public NCCL tables. This takes errors made across the gaps
+/// that left-out points leave to the wider of the two gaps beside each point: wider than those no
+/// prediction between measured sizes meets.
+std::vector<HeldOut> taken_to_gaps(std::span<const FitPoint> points,
+                                   std::span<const HeldOut> errors) {
+  std::set<double> sizes;
+  for (const auto& point : points) sizes.insert(point.inputs.size);
+  std::vector<HeldOut> result;
+  for (auto error : errors) {
+    const auto own = sizes.find(error.size);
+    const double before = std::log(*own / *std::prev(own));
+    const double after = std::log(*std::next(own) / *own);
+    error.log_ratio *= std::sqrt(std::max(before, after) / (before + after));
+    result.push_back(error);
+  }
+  return result;
 }
 
 }  // namespace
 
 Candidate fit_compact(const Series& series, const ReferenceRates& nominal) {
   const auto forms = forms_of(series, nominal);
-  if (series.family == Family::transfer && series.points.size() >= kSettledPoints)
-    return {forms.back()(series.points),
-            cross_validate(series.points, folds_one_out(series.points), forms.back()),
-            {}};
+  if (series.family == Family::transfer && series.points.size() >= kSettledPoints) {
+    auto held_out = cross_validate(series.points, folds_one_out(series.points), forms.back());
+    auto calibration = taken_to_gaps(series.points, held_out);
+    return {forms.back()(series.points), std::move(held_out), std::move(calibration)};
+  }
   auto choice = choose_nested(series.points, folds_of(series), forms);
   return {forms[choice.form](series.points), std::move(choice.held_out), {}};
 }
@@ -170,15 +181,9 @@ Candidate fit_table(const Series& series) {
   if (!is_worth_a_table(series))
     throw InvalidInput{"a point table needs at least " + std::to_string(kTablePoints) +
                        " points that differ in one number only"};
-  Candidate candidate{
-      fit_log_log_table(series.points),
-      cross_validate(series.points, folds_one_out(series.points), fit_log_log_table),
-      {}};
-  for (auto error : candidate.held_out) {
-    error.log_ratio *= gap_factor(candidate.model, error.size);
-    candidate.calibration.push_back(error);
-  }
-  return candidate;
+  auto held_out = cross_validate(series.points, folds_one_out(series.points), fit_log_log_table);
+  auto calibration = taken_to_gaps(series.points, held_out);
+  return {fit_log_log_table(series.points), std::move(held_out), std::move(calibration)};
 }
 
 double last_rate_spread(const Series& series) {

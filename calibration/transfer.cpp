@@ -47,6 +47,8 @@ std::string missing_figure(const Card& card, Family family, const Conditions& co
   const auto missing = [&](const std::string& what) {
     return "the spec sheet of " + card.id + " gives no " + what;
   };
+  if (family == Family::grouped)
+    return "several kernels in one figure are not transferred: transfer each by itself";
   if (family == Family::transfer) {
     const bool inside = conditions.tier == "intra";
     if (inside && card.devices_per_node && conditions.group > card.devices_per_node->value)
@@ -130,6 +132,7 @@ Model pool(const Evidences& donors, const Card& target) {
   switch (family(*donors.front())) {
     case Family::gemm:
       return pool_gemm(donors, target, conditions);
+    case Family::grouped:  // missing_figure keeps it out
     case Family::memory_bound:
       return pool_memory(donors, target);
     case Family::transfer:

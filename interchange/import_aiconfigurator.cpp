@@ -10,12 +10,13 @@ namespace moecal::interchange {
 namespace {
 
 const std::vector<AiconfiguratorTable>& tables() {
-  static const std::vector<AiconfiguratorTable> kTables{aiconfigurator_deepep_low_latency(),
+  // A table of layers has all columns of a table of exchanges, and more: it is asked first.
+  static const std::vector<AiconfiguratorTable> kTables{aiconfigurator_moe_layers(),
+                                                        aiconfigurator_deepep_low_latency(),
                                                         aiconfigurator_deepep_normal(),
                                                         aiconfigurator_trtllm_alltoall(),
                                                         aiconfigurator_collectives(),
-                                                        aiconfigurator_gemms(),
-                                                        aiconfigurator_moe_layers()};
+                                                        aiconfigurator_gemms()};
   return kTables;
 }
 
