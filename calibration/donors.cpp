@@ -13,8 +13,10 @@
 namespace moecal::calibration {
 namespace {
 
+/// A model over several group sizes (of group 0) says again what those of each size say.
 bool is_measurement(const Model& model) {
-  return model.provenance == "measured" || model.provenance == "imported";
+  return (model.provenance == "measured" || model.provenance == "imported") &&
+         model.conditions.group >= 1;
 }
 
 /// Asks for the series that a model belongs to.

@@ -10,11 +10,11 @@
 #include <regex>
 
 #include "calibration/coefficients.hpp"
-#include "cli/testing/moecal_process.hpp"
 #include "core/card.hpp"
+#include "tests/verb_process.hpp"
 
 // `moecal transfer` and `moecal compare` as a user runs them, on two cards of known cost.
-namespace moecal::cli::testing {
+namespace moecal::cli {
 namespace {
 
 using ::testing::HasSubstr;
@@ -84,14 +84,14 @@ std::string without_intervals(const std::string& text) {
 
 TEST_F(Compare, PrintsRatiosWhatIsMissingAndWhatDoesNotFit) {
   const auto run = run_moecal("compare b200-sxm h100-sxm a100-64 --coefficients " + file_.string());
-  EXPECT_EQ(run.status, 0) << run.output;
-  expect_golden("compare.txt", without_intervals(run.output));
+  EXPECT_EQ(run.status, 0) << run.text;
+  expect_golden("compare.txt", without_intervals(run.text));
 }
 
 TEST_F(Compare, NeverGivesANumberWithoutAnInterval) {
   const auto run = run_moecal("compare b200-sxm mi210 --json --coefficients " + file_.string());
-  ASSERT_EQ(run.status, 0) << run.output;
-  const auto pair = nlohmann::json::parse(run.output).at("comparisons").at(0);
+  ASSERT_EQ(run.status, 0) << run.text;
+  const auto pair = nlohmann::json::parse(run.text).at("comparisons").at(0);
   int numbers = 0;
   for (const auto& call : pair.at("calls")) {
     EXPECT_EQ(call.at("ratio").is_null(), call.at("interval").is_null());
@@ -109,15 +109,15 @@ TEST_F(Compare, NeverGivesANumberWithoutAnInterval) {
 TEST_F(Compare, SaysWhatIsWrong) {
   const auto on = " --coefficients " + file_.string();
   EXPECT_EQ(run_moecal("compare b200-sxm" + on).status, 2);
-  EXPECT_THAT(run_moecal("compare b200-sxm" + on).output, HasSubstr("needs two cards or more"));
-  EXPECT_THAT(run_moecal("compare b200-sxm nosuch" + on).output, HasSubstr("unknown card"));
-  EXPECT_THAT(run_moecal("compare b200-sxm mi210 --operation sort" + on).output,
+  EXPECT_THAT(run_moecal("compare b200-sxm" + on).text, HasSubstr("needs two cards or more"));
+  EXPECT_THAT(run_moecal("compare b200-sxm nosuch" + on).text, HasSubstr("unknown card"));
+  EXPECT_THAT(run_moecal("compare b200-sxm mi210 --operation sort" + on).text,
               HasSubstr("no call of 'sort' is compared"));
 }
 
 TEST_F(Compare, HelpOfBothVerbs) {
-  expect_golden("compare_help.txt", run_moecal("compare --help").output);
-  expect_golden("transfer_help.txt", run_moecal("transfer --help").output);
+  expect_golden("compare_help.txt", run_moecal("compare --help").text);
+  expect_golden("transfer_help.txt", run_moecal("transfer --help").text);
 }
 
 class Transfer : public Compare {};
@@ -125,21 +125,21 @@ class Transfer : public Compare {};
 TEST_F(Transfer, WritesCoefficientsThatPredictAndCheckRead) {
   const auto out = (folder_ / "a100-64.json").string();
   const auto run = run_moecal("transfer --to a100_64gb --from " + file_.string() + " --out " + out);
-  ASSERT_EQ(run.status, 0) << run.output;
-  EXPECT_THAT(run.output, HasSubstr("not verified: memory_bytes_per_second"));
+  ASSERT_EQ(run.status, 0) << run.text;
+  EXPECT_THAT(run.text, HasSubstr("not verified: memory_bytes_per_second"));
   const auto predicted =
       run_moecal("predict " + out + " --operation all_reduce --group 4 --point bytes=1048576");
-  EXPECT_EQ(predicted.status, 0) << predicted.output;
-  EXPECT_THAT(predicted.output, HasSubstr("provenance  transferred"));
+  EXPECT_EQ(predicted.status, 0) << predicted.text;
+  EXPECT_THAT(predicted.text, HasSubstr("provenance  transferred"));
 }
 
 TEST_F(Transfer, IsShownAsSuchInVerdicts) {
   const auto out = (folder_ / "all.json").string();
   ASSERT_EQ(run_moecal("transfer --to a100-64 --out " + out).status, 0);
   const auto checked = run_moecal("check --card a100-64 --json --coefficients " + out);
-  ASSERT_EQ(checked.status, 0) << checked.output;
+  ASSERT_EQ(checked.status, 0) << checked.text;
   int transferred = 0;
-  const auto claims = nlohmann::json::parse(checked.output).at("claims");
+  const auto claims = nlohmann::json::parse(checked.text).at("claims");
   for (const auto& claim : claims) {
     EXPECT_NE(claim.at("provenance"), "measured") << claim.at("id");
     EXPECT_NE(claim.at("provenance"), "imported") << claim.at("id");
@@ -150,17 +150,17 @@ TEST_F(Transfer, IsShownAsSuchInVerdicts) {
 
 TEST_F(Transfer, PrintsTheLeaveOneOutErrors) {
   const auto run = run_moecal("transfer --leave-one-out --from " + file_.string());
-  EXPECT_EQ(run.status, 0) << run.output;
-  expect_golden("leave_one_out.txt", run.output);
+  EXPECT_EQ(run.status, 0) << run.text;
+  expect_golden("leave_one_out.txt", run.text);
 }
 
 TEST_F(Transfer, SaysWhatIsWrong) {
   const auto run = run_moecal("transfer --to mi210 --from " + file_.string());
   EXPECT_EQ(run.status, 2);
-  EXPECT_THAT(run.output, HasSubstr("needs --to CARD and --out FILE"));
+  EXPECT_THAT(run.text, HasSubstr("needs --to CARD and --out FILE"));
   EXPECT_EQ(run_moecal("check --card mi210").status, 2);
-  EXPECT_THAT(run_moecal("check --card mi210").output, HasSubstr("moecal transfer --to mi210"));
+  EXPECT_THAT(run_moecal("check --card mi210").text, HasSubstr("moecal transfer --to mi210"));
 }
 
 }  // namespace
-}  // namespace moecal::cli::testing
+}  // namespace moecal::cli

@@ -11,12 +11,10 @@ namespace {
 
 const std::vector<AiconfiguratorTable>& tables() {
   // A table of layers has all columns of a table of exchanges, and more: it is asked first.
-  static const std::vector<AiconfiguratorTable> kTables{aiconfigurator_moe_layers(),
-                                                        aiconfigurator_deepep_low_latency(),
-                                                        aiconfigurator_deepep_normal(),
-                                                        aiconfigurator_trtllm_alltoall(),
-                                                        aiconfigurator_collectives(),
-                                                        aiconfigurator_gemms()};
+  static const std::vector<AiconfiguratorTable> kTables{
+      aiconfigurator_moe_layers(),    aiconfigurator_deepep_low_latency(),
+      aiconfigurator_deepep_normal(), aiconfigurator_trtllm_alltoall(),
+      aiconfigurator_collectives(),   aiconfigurator_gemms()};
   return kTables;
 }
 
