@@ -147,9 +147,9 @@ std::vector<HeldOut> taken_to_gaps(std::span<const FitPoint> points,
 Candidate fit_compact(const Series& series, const ReferenceRates& nominal) {
   const auto forms = forms_of(series, nominal);
   if (series.family == Family::transfer && series.points.size() >= kSettledPoints) {
-    auto held_out = cross_validate(series.points, folds_one_out(series.points), forms.back());
-    auto calibration = taken_to_gaps(series.points, held_out);
-    return {forms.back()(series.points), std::move(held_out), std::move(calibration)};
+    return {forms.back()(series.points),
+            cross_validate(series.points, folds_one_out(series.points), forms.back()),
+            {}};
   }
   auto choice = choose_nested(series.points, folds_of(series), forms);
   return {forms[choice.form](series.points), std::move(choice.held_out), {}};

@@ -39,7 +39,7 @@ struct Inputs {
   double bytes = 0;  // read and written, each operand once
   double m = 0, n = 0, k = 0;
   double ranks = 0, nodes = 0;  // of a collective's group; only joint forms ask
-  GroupedInputs grouped{};  // of Family::grouped
+  GroupedInputs grouped{};      // of Family::grouped
 };
 
 /// Bytes of one element of a GEMM's operands and result.

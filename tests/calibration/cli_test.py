@@ -106,7 +106,7 @@ def check_errors(session):
     session.error("is in 's'", "predict", write("u.json", text.replace('"unit": "s"', '"unit": "us"', 1)), *ask)
     session.error("have no operation 'allreduce'; they have: all_reduce", "predict", "c.json", "--operation",
                   "allreduce", "--point", "bytes=1024")
-    session.error("no model of all_reduce over 16 ranks, tier intra", "predict", "c.json", *ask, "--group", "16", status=1)
+    session.error("no model of all_reduce over 16 ranks, tier inter", "predict", "c.json", *ask, "--group", "16", "--tier", "inter", status=1)
     session.error("no model of all_reduce on h200-sxm", "predict", "c.json", *ask, "--card", "NVIDIA H200", status=1)
     two = json.loads(text)
     two["models"] += [{**m, "id": m["id"] + "-other", "card": "other", "system": "other"} for m in two["models"]]
