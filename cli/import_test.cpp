@@ -136,9 +136,7 @@ TEST_F(ImportVerb, ErrorsAreSentencesWithStatusTwo) {
 TEST_F(ImportVerb, ListsItsFormats) {
   const auto list = run("--list-formats");
   EXPECT_EQ(list.status, 0);
-  const auto line =
-      "  aiconfigurator  NCCL, GEMM, MoE layer and expert exchange tables of aiconfigurator, as "
-      "CSV\n";
+  const auto line = "  aiconfigurator  NCCL, GEMM and MoE tables of aiconfigurator, as CSV\n";
   EXPECT_THAT(list.text, HasSubstr(line));
   const auto help = run("--help");
   EXPECT_EQ(help.status, 0);
