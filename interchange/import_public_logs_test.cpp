@@ -122,6 +122,17 @@ INSTANTIATE_TEST_SUITE_P(
         PublicLog{"dispatch/deepep_h200_ll.csv", {}, "aiconfigurator", 176, 352, 0, 0},
         PublicLog{"dispatch/deepep_b200_normal.csv", {}, "aiconfigurator", 2484, 4968, 0, 0},
         PublicLog{"dispatch/deepep_h200_normal.csv", {}, "aiconfigurator", 2484, 4968, 0, 0},
+        // Six rows of a dispatch and a combine; four rows of rates without a time.
+        PublicLog{"logs/deepep_v1_h800_tables.txt",
+                  {.card = "h800", .unlisted = true},
+                  "deepep-tables",
+                  10,
+                  12,
+                  0,
+                  4},
+        // Five numbers of GPUs on two nodes, each with NVLS and without.
+        PublicLog{
+            "logs/h200_b200_ml-eng_nvls_vs_ring_by_gpu_count.txt", {}, "nvls-table", 10, 20, 0, 0},
         // 20 sizes on 1 and on 4 nodes, and 11 rows of figures derived from them.
         PublicLog{"logs/b200_ml-eng_1n8r_4n32r_all_reduce_bench.txt",
                   {.card = "b200-sxm"},

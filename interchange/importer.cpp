@@ -12,6 +12,8 @@
 #include "interchange/import_aiconfigurator.hpp"
 #include "interchange/import_azure_guide.hpp"
 #include "interchange/import_cutlass.hpp"
+#include "interchange/import_deepep.hpp"
+#include "interchange/import_deepep_tables.hpp"
 #include "interchange/import_deepgemm.hpp"
 #include "interchange/import_flashinfer.hpp"
 #include "interchange/import_galvatron.hpp"
@@ -19,11 +21,13 @@
 #include "interchange/import_hccl_test.hpp"
 #include "interchange/import_mamf.hpp"
 #include "interchange/import_megatron_all_reduce.hpp"
+#include "interchange/import_nccl_ep.hpp"
 #include "interchange/import_nccl_tests.hpp"
 #include "interchange/import_nccl_tests_json.hpp"
 #include "interchange/import_nccom_test.hpp"
 #include "interchange/import_nvbandwidth.hpp"
 #include "interchange/import_nvbench.hpp"
+#include "interchange/import_nvls_table.hpp"
 #include "interchange/import_osu.hpp"
 #include "interchange/import_torch_all_reduce.hpp"
 #include "interchange/import_torch_gemm.hpp"
@@ -93,6 +97,10 @@ const std::vector<Format>& formats() {
       google_benchmark_format(),
       mamf_format(),
       azure_guide_format(),
+      deepep_format(),
+      deepep_tables_format(),
+      nccl_ep_format(),
+      nvls_table_format(),
       // clang-format on
   };
   return kFormats;

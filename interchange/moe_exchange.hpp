@@ -5,6 +5,9 @@
 #include <string>
 
 #include "core/observation.hpp"
+#include "interchange/kernel_collector.hpp"
+#include "interchange/launch.hpp"
+#include "interchange/printed_number.hpp"
 
 namespace moecal::interchange {
 
@@ -27,5 +30,35 @@ struct ExchangeShape {
 [[nodiscard]] inline double bytes_of_bf16_row(std::int64_t hidden) {
   return 2.0 * static_cast<double>(hidden);
 }
+
+/// One side of an exchange that a tool other than aiconfigurator timed.
+struct ExchangeRow {
+  int line = 0;
+  std::string operation, implementation, dtype;
+  double seconds = 0;
+  ExchangeShape shape;
+  Launch launch;  // complete
+  LibraryInfo library;
+};
+
+/// Takes it. @throws InvalidInput if it cannot be.
+void take_exchange(KernelCollector& collector, const Device& device, const ExchangeRow& row);
+
+/// The launch over the ranks of --ranks or else of the file, with nodes and tier, and a note that
+/// says so. @throws InvalidInput at `line` if neither names ranks.
+[[nodiscard]] Launch exchange_launch(KernelCollector& collector, const Device& device,
+                                     const std::optional<Launch>& of_file, int line);
+
+/// How many rows of so many bytes a printed rate and time come to.
+struct RowsMoved {
+  double lo = 0, hi = 0;
+  [[nodiscard]] bool meet(const RowsMoved& other) const { return lo <= other.hi && other.lo <= hi; }
+};
+[[nodiscard]] RowsMoved rows_moved(const PrintedNumber& gigabytes_per_second,
+                                   const PrintedNumber& microseconds, double bytes_per_row);
+
+/// The number that follows these words in a line, blanks between them aside; nothing without both.
+[[nodiscard]] std::optional<PrintedNumber> number_after(std::string_view line,
+                                                        std::string_view words);
 
 }  // namespace moecal::interchange
