@@ -64,12 +64,13 @@ class Importer {
     shape_ = {};
     const auto card = between(line, " on ", " ");
     card_ = card ? *card : "";
-    const auto tokens = between(line, "(", " tokens per batch");
+    const auto before_tokens = line.substr(0, line.find(" tokens per batch"));
+    const auto tokens = before_tokens.substr(before_tokens.rfind('(') + 1);  // the last of brackets
     const auto hidden = between(line, " tokens per batch, ", " hidden");
     const auto experts = line.find(" experts");
     const auto top = line.rfind("top-", experts);
-    if (!tokens || !hidden || experts == line.npos || top == line.npos) return;
-    shape_ = {number_in(*tokens), number_in(*hidden),
+    if (!hidden || experts == line.npos || top == line.npos) return;
+    shape_ = {number_in(tokens), number_in(*hidden),
               line.find("DeepSeek-V3") == line.npos ? 0 : kExpertsOfTheModel,
               number_in(line.substr(top + 4, experts - top - 4))};
     fp8_to_bf16_ = line.find("FP8 dispatching and BF16 combining") != line.npos;
