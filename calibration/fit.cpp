@@ -11,10 +11,10 @@
 
 #include "calibration/candidates.hpp"
 #include "calibration/joint_fit.hpp"
-#include "calibration/parallel.hpp"
 #include "calibration/pooled_curves.hpp"
 #include "core/error.hpp"
 #include "core/hash.hpp"
+#include "core/parallel.hpp"
 #include "core/statistics.hpp"
 
 namespace moecal::calibration {

@@ -9,8 +9,8 @@
 #include <set>
 
 #include "calibration/join.hpp"
-#include "calibration/parallel.hpp"
 #include "core/hash.hpp"
+#include "core/parallel.hpp"
 #include "core/statistics.hpp"
 
 namespace moecal::calibration {

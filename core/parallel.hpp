@@ -3,6 +3,7 @@
 #pragma once
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <exception>
 #include <optional>
 #include <thread>
@@ -11,34 +12,47 @@
 
 namespace moecal {
 
-/// {f(0), ..., f(count - 1)}, computed by as many threads as there are cores. The results stand in
-/// the order of their indices whichever thread made them, so what is computed from them does not
-/// depend on the threads. `f` must be safe to call from several threads.
-/// @throws what the call of the lowest failing index threw, after every call has ended.
-template <class F>
-[[nodiscard]] auto parallel_map(std::size_t count, const F& f) {
-  using Result = std::invoke_result_t<const F&, std::size_t>;
-  std::vector<std::optional<Result>> slots(count);
+/// Threads for that many tasks: those asked for, or with 0 one a core; no more than tasks.
+inline std::size_t threads_for(std::size_t tasks, int asked) {
+  const auto most = asked > 0 ? static_cast<std::size_t>(asked)
+                              : std::max<std::size_t>(1, std::thread::hardware_concurrency());
+  return std::clamp<std::size_t>(tasks, 1, most);
+}
+
+/// Runs task(0) ... task(count - 1) on some threads, in any order: a task writes to its own place
+/// only, so the result does not depend on their number. `task` must be safe to call from several
+/// threads.
+/// @throws what the task of the lowest failing index threw, once every task has ended.
+template <typename Task>
+void for_each_index(std::size_t count, int threads, const Task& task) {
   std::vector<std::exception_ptr> errors(count);
   std::atomic<std::size_t> next{0};
   const auto work = [&] {
     for (std::size_t i = next++; i < count; i = next++) try {
-        slots[i].emplace(f(i));
+        task(i);
       } catch (...) {
         errors[i] = std::current_exception();
       }
   };
   {
-    const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
-    std::vector<std::jthread> helpers;
-    for (std::size_t i = 1; i < std::min(cores, count); ++i) helpers.emplace_back(work);
+    std::vector<std::jthread> others;
+    for (std::size_t i = 1; i < threads_for(count, threads); ++i) others.emplace_back(work);
     work();
   }
+  for (const auto& error : errors)
+    if (error) std::rethrow_exception(error);
+}
+
+/// {f(0), ..., f(count - 1)}, computed by as many threads as there are cores, in the order of their
+/// indices whichever thread made them.
+/// @throws as for_each_index.
+template <typename F>
+[[nodiscard]] auto parallel_map(std::size_t count, const F& f) {
+  using Result = std::invoke_result_t<const F&, std::size_t>;
+  std::vector<std::optional<Result>> slots(count);
+  for_each_index(count, 0, [&](std::size_t i) { slots[i].emplace(f(i)); });
   std::vector<Result> results;
-  for (std::size_t i = 0; i < count; ++i) {
-    if (errors[i]) std::rethrow_exception(errors[i]);
-    results.push_back(std::move(*slots[i]));
-  }
+  for (auto& slot : slots) results.push_back(std::move(*slot));
   return results;
 }
 

@@ -3,13 +3,7 @@
 #include "evaluation/public_tables.hpp"
 
 #include <filesystem>
-#include <optional>
 
-#include "core/card.hpp"
-#include "core/hash.hpp"
-#include "core/json_reader.hpp"
-#include "interchange/csv_table.hpp"
-#include "interchange/gzip.hpp"
 #include "interchange/importer.hpp"
 
 namespace moecal::evaluation {
@@ -68,51 +62,6 @@ PublicTable take_scored(interchange::Imported imported, const std::string& file,
   return table;
 }
 
-const std::vector<std::string> kMoeColumns{"moe_dtype", "num_tokens",  "hidden_size", "inter_size",
-                                           "topk",      "num_experts", "latency"};
-
-MoeRow moe_row(const interchange::CsvRow& row, const std::string& card) {
-  MoeRow r;
-  r.card = card;
-  r.dtype = labels().at(row.text("moe_dtype"));
-  r.implementation = slug(row.text("framework") + " " + row.text("kernel_source"));
-  r.release = row.text("version");
-  r.tokens = row.count("num_tokens");
-  r.hidden = row.count("hidden_size");
-  r.inter = row.count("inter_size");
-  r.top_k = row.count("topk");
-  r.experts = row.count("num_experts");
-  r.tensor_parallel = static_cast<int>(row.count("moe_tp_size"));
-  r.expert_parallel = static_cast<int>(row.count("moe_ep_size"));
-  r.distribution = row.text("distribution");
-  r.seconds = row.number("latency") * 1e-3;  // from milliseconds
-  if (!(r.seconds > 0)) throw InvalidInput{"column 'latency' is not above 0"};
-  return r;
-}
-
-MoeTable read_moe_table(const std::string& path, const std::string& file, const Split& split) {
-  auto text = read_file(path);
-  if (interchange::is_gzip(text)) text = interchange::gunzip(text, path);
-  const auto csv = interchange::CsvTable::find(text, kMoeColumns);
-  if (!csv) throw InvalidInput{"'" + path + "' has not the columns of a table of MoE layers"};
-  MoeTable table{file, "", {}, {}};
-  const auto take = [&](const interchange::CsvRow& row) {
-    const auto word = row.text("moe_dtype");
-    if (!split.dtypes.contains(word)) {
-      ++table.not_scored["dtype " + word];
-      return;
-    }
-    if (table.card.empty()) table.card = find_card(row.text("device")).id;
-    try {
-      table.rows.push_back(moe_row(row, table.card));
-    } catch (const InvalidInput& error) {
-      refuse_row(path, row.line(), error.what());
-    }
-  };
-  csv->for_each(take, [&](int line, const std::string& reason) { refuse_row(path, line, reason); });
-  return table;
-}
-
 }  // namespace
 
 std::string dtype_label(const Dtypes& dtypes) {
@@ -131,23 +80,6 @@ std::vector<PublicTable> read_public_tables(const std::string& data, const Split
     tables.push_back(take_scored(std::move(imported), file, labels));
   }
   return tables;
-}
-
-std::vector<MoeTable> read_moe_tables(const std::string& data, const Split& split) {
-  (void)labels_of(split);
-  std::vector<MoeTable> tables;
-  for (const auto& file : split.tables)
-    tables.push_back(read_moe_table(table_path(data, file, split), file, split));
-  return tables;
-}
-
-std::string MoeRow::model() const {
-  return std::to_string(hidden) + "," + std::to_string(inter) + "," + std::to_string(top_k) + "," +
-         std::to_string(experts);
-}
-
-std::string MoeRow::configuration() const {
-  return model() + "," + std::to_string(tensor_parallel) + "," + std::to_string(expert_parallel);
 }
 
 }  // namespace moecal::evaluation
