@@ -36,6 +36,10 @@ SamplerOptions PointMeasurer::options_for(const PlannedPoint& point) const {
   return options;
 }
 
+void PointMeasurer::begin_step(const char* name, Activity::Limit limit, Seconds allowed) {
+  if (setup_.sampler.activity != nullptr) setup_.sampler.activity->step(name, limit, allowed);
+}
+
 Observation PointMeasurer::describe(const PlannedPoint& point) const {
   Observation o;
   o.operation = point.benchmark->operation();
@@ -71,6 +75,7 @@ Observation PointMeasurer::measure(const PlannedPoint& point) {
 }
 
 void PointMeasurer::sample_and_verify(const PlannedPoint& point, Observation& observation) {
+  begin_step("preparation", Activity::Limit::own_work);
   estimate_.check(observation, setup_.sampler.longest_call);
   int sets = 1;
   const auto trial = make_trial(point, sets);
@@ -78,6 +83,7 @@ void PointMeasurer::sample_and_verify(const PlannedPoint& point, Observation& ob
   sample(point, *trial, sets, observation);
   observation.library = trial->library();  // an algorithm may be known only once it ran
   estimate_.learn(observation);
+  begin_step("verification", Activity::Limit::own_work);
   verify(*trial, observation);
   check_possible(observation, setup_.card, setup_.machine.last_level_cache);
 }
@@ -126,6 +132,7 @@ void PointMeasurer::time_single_calls(const PlannedPoint& point, Trial& trial,
   const double fitting = setup_.sampler.stop.budget.count() / observation.seconds();
   const int count =
       static_cast<int>(std::clamp<double>(fitting, kFewestSingleCalls, kMostSingleCalls));
+  begin_step("single calls", Activity::Limit::timeout, Seconds{2 * count * observation.seconds()});
   const auto own = make_clock(point, trial);
   auto calls = bench::time_single_calls(trial, *own, world_, count);
   observation.skew_s = std::move(calls.skew_s);

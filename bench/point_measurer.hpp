@@ -38,6 +38,7 @@ class PointMeasurer {
   void sample(const PlannedPoint& point, Trial& trial, int sets, Observation& observation);
   void time_single_calls(const PlannedPoint& point, Trial& trial, Observation& observation);
   void verify(Trial& trial, Observation& observation);
+  void begin_step(const char* name, Activity::Limit limit, Seconds allowed = Seconds{0});
   [[nodiscard]] SamplerOptions options_for(const PlannedPoint& point) const;
 
   ControlPlane& world_;

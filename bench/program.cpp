@@ -12,6 +12,8 @@
 #include "bench/plan.hpp"
 #include "bench/session.hpp"
 #include "core/error.hpp"
+#include "runtime/tcp_plane.hpp"
+#include "runtime/watched_plane.hpp"
 
 namespace moecal::bench {
 namespace {
@@ -30,7 +32,8 @@ bool only_lists(const Options& options) {
   });
 }
 
-int run_ranks(const Benchmarks& benchmarks, Options options, ControlPlane& world) {
+int run_ranks(const Benchmarks& benchmarks, Options options, ControlPlane& world,
+              Activity& activity) {
   const bool reports = world.rank() == 0;
   on_every_rank(world, [&] {
     if (world.size() > 1) refuse_own_order(options);
@@ -38,7 +41,7 @@ int run_ranks(const Benchmarks& benchmarks, Options options, ControlPlane& world
   });
   const bool lists = only_lists(options);
   if (lists) options.out.clear();
-  Session session{benchmarks, options, world};
+  Session session{benchmarks, options, world, activity};
   if (lists && !reports) return 0;
   run_under_google(session, !reports ? Report::nothing
                             : options.quiet || options.format != "table"
@@ -87,6 +90,7 @@ int list_or_help(const std::string& name, const Benchmarks& benchmarks, const Op
 
 int run_program(const std::string& name, const Catalog& catalog, int argc, char** argv,
                 const PlaneFactory& make_plane) {
+  Activity activity;
   std::unique_ptr<ControlPlane> world;
   Benchmarks benchmarks;
   Options options;
@@ -96,7 +100,9 @@ int run_program(const std::string& name, const Catalog& catalog, int argc, char*
         options = parse_options(name, argc, argv);
         benchmarks = make_benchmarks(catalog);
         if (options.help || options.list) return list_or_help(name, benchmarks, options);
-        world = make_plane ? make_plane(argc, argv) : make_single_rank_plane();
+        world = make_plane ? make_watched_plane(make_plane(argc, argv), activity,
+                                                timeout_from_environment())
+                           : make_single_rank_plane();
         return 0;
       },
       0);
@@ -106,7 +112,7 @@ int run_program(const std::string& name, const Catalog& catalog, int argc, char*
       name,
       [&] {
         try {
-          return run_ranks(benchmarks, options, *world);
+          return run_ranks(benchmarks, options, *world, activity);
         } catch (const RankLost& error) {
           return end_launch(name, error, *world);
         }

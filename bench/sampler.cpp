@@ -13,13 +13,17 @@ namespace moecal::bench {
 
 Sampling Sampler::run(Trial& trial, SetRotation& rotation) {
   launches_ = 0;
+  begin_step("first call");
   call_once(trial, rotation);
   Sampling result;
   result.timer = clock_.name();
+  begin_step("choosing the batch");
   result.batch = choose_batch(trial, rotation);
+  begin_step("warm-up");
   warm_up(trial, rotation, result.batch);
   result.warmup = static_cast<int>(launches_);
   rotation.forget();
+  begin_step("timed batch");
   Seconds spent{0};
   while (!agreed_to_stop(result.samples_s, spent)) {
     const Seconds elapsed = time_batch(trial, rotation, result.batch);
@@ -32,9 +36,16 @@ Sampling Sampler::run(Trial& trial, SetRotation& rotation) {
 
 Seconds Sampler::time_batch(Trial& trial, SetRotation& rotation, std::int64_t launches) {
   launches_ += launches;
+  Activity unasked;
+  Activity& activity = options_.activity != nullptr ? *options_.activity : unasked;
+  // A device's launches return before they are done, and ranks that take no part wait for others.
+  activity.step(step_, Activity::Limit::timeout, 2.0 * static_cast<double>(launches) * call_);
   return clock_.time([&] {
     if (!trial.takes_part()) return;
-    for (std::int64_t i = 0; i < launches; ++i) trial.launch(rotation.next(), clock_.stream());
+    for (std::int64_t i = 0; i < launches; ++i) {
+      trial.launch(rotation.next(), clock_.stream());
+      activity.beat();
+    }
   });
 }
 
@@ -47,9 +58,10 @@ void Sampler::ask_throttled(std::vector<bool>& flags) {
 // The first call pays for lazy initialisation, so it is never a sample; it only tells what is
 // hopeless.
 void Sampler::call_once(Trial& trial, SetRotation& rotation) {
-  const Seconds call = time_batch(trial, rotation, 1);
-  if (call > options_.longest_call)
-    throw Unsupported{"one call took " + std::to_string(call.count()) + " s; points over " +
+  call_ = Seconds{0};
+  call_ = time_batch(trial, rotation, 1);
+  if (call_ > options_.longest_call)
+    throw Unsupported{"one call took " + std::to_string(call_.count()) + " s; points over " +
                       std::to_string(options_.longest_call.count()) + " s a call are skipped"};
 }
 

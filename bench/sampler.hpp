@@ -10,6 +10,7 @@
 #include "bench/clock.hpp"
 #include "bench/set_rotation.hpp"
 #include "bench/stop_rule.hpp"
+#include "runtime/activity.hpp"
 
 namespace moecal::bench {
 
@@ -28,6 +29,7 @@ struct SamplerOptions {
   // Whether power or heat holds this rank's device back right now; asked after each sample. Empty:
   // nobody can tell.
   std::function<bool()> throttled;
+  Activity* activity = nullptr;  // is told what this rank does; null: nobody asks
 };
 
 /// What sampling one point gave.
@@ -53,6 +55,7 @@ class Sampler {
 
  private:
   Seconds time_batch(Trial& trial, SetRotation& rotation, std::int64_t launches);
+  void begin_step(const char* name) { step_ = name; }
   void call_once(Trial& trial, SetRotation& rotation);
   [[nodiscard]] std::int64_t choose_batch(Trial& trial, SetRotation& rotation);
   void warm_up(Trial& trial, SetRotation& rotation, std::int64_t batch);
@@ -63,6 +66,8 @@ class Sampler {
   ControlPlane& world_;
   SamplerOptions options_;
   std::int64_t launches_ = 0;  // of this run, so far
+  const char* step_ = "";
+  Seconds call_{0};  // what the first one took
 };
 
 }  // namespace moecal::bench

@@ -46,13 +46,15 @@ Seconds default_budget(const std::string& suite) {
   return Seconds{suite == "full" ? 1.0 : 0.5};
 }
 
-PointMeasurer::Setup make_setup(const Machine& machine, const Card& card, const Options& options) {
+PointMeasurer::Setup make_setup(const Session::Place& place, const Options& options,
+                                Activity& activity) {
   PointMeasurer::Setup setup;
-  setup.card = card;
-  setup.machine = machine;
+  setup.card = place.card;
+  setup.machine = place.machine;
+  setup.sampler.activity = &activity;
   setup.sampler.stop.budget = options.min_time.value_or(default_budget(options.suite));
   setup.sampler.interrupted = interrupted;
-  setup.sampler.throttled = make_throttle_watch(machine);
+  setup.sampler.throttled = make_throttle_watch(place.machine);
   setup.make_clock = [](const Implementation& implementation) {
     return make_clock(implementation);
   };
@@ -61,10 +63,12 @@ PointMeasurer::Setup make_setup(const Machine& machine, const Card& card, const 
 
 }  // namespace
 
-Session::Session(const Benchmarks& benchmarks, const Options& options, ControlPlane& world)
+Session::Session(const Benchmarks& benchmarks, const Options& options, ControlPlane& world,
+                 Activity& activity)
     : world_{world},
+      activity_{activity},
       place_{find_place(options, world)},
-      measurer_{world, make_setup(place_.machine, place_.card, options)},
+      measurer_{world, make_setup(place_, options, activity)},
       progress_{std::cerr, world.rank() == 0 && isatty(STDERR_FILENO) == 1},
       keeps_results_{options.format == "nccl-tests"} {
   agree_on_run(options);
@@ -150,6 +154,7 @@ Observation Session::measure_next(Entry& entry) {
   const int last = static_cast<int>(entry.done.size()) - 1;
   while (entry.next < last && entry.done[static_cast<std::size_t>(entry.next)] != 0) ++entry.next;
   Observation observation;
+  activity_.begin(entry.point.name());
   const auto started_at = utc_now("%Y-%m-%dT%H:%M:%SZ");
   if (!begin(entry, started_at)) return observation;
   try {
@@ -159,9 +164,11 @@ Observation Session::measure_next(Entry& entry) {
     if (file_) file_->forget();
     return observation;
   }
+  activity_.step("recording", Activity::Limit::own_work);
   observation.started_at = started_at;
   stamp(observation, entry.next++);
   record(observation);
+  activity_.step("recorded", Activity::Limit::own_work);
   return observation;
 }
 

@@ -23,6 +23,12 @@ class Session {
     int measured = 0, skipped = 0, failed = 0;
     int given_up = 0;  // by earlier launches of this run that ended inside them
   };
+  /// Where the run is measured.
+  struct Place {
+    Machine machine;
+    Card card;
+    Environment environment;
+  };
   /// A planned point and how often it is measured.
   struct Entry {
     PlannedPoint point;
@@ -30,8 +36,10 @@ class Session {
     int next = 0;            // repetition
   };
 
+  /// `activity` is told which point is measured, and each step of it.
   /// @throws InvalidInput, Error: on every rank.
-  Session(const Benchmarks& benchmarks, const Options& options, ControlPlane& world);
+  Session(const Benchmarks& benchmarks, const Options& options, ControlPlane& world,
+          Activity& activity);
 
   /// The points with something left to do, in the order of the run.
   [[nodiscard]] std::vector<Entry>& entries() { return entries_; }
@@ -47,12 +55,6 @@ class Session {
   [[nodiscard]] Progress& progress() { return progress_; }
 
  private:
-  // Where the run is measured.
-  struct Place {
-    Machine machine;
-    Card card;
-    Environment environment;
-  };
   static Place find_place(const Options& options, ControlPlane& world);
   void agree_on_run(const Options& options);
   void open_file(const std::string& path);
@@ -68,6 +70,7 @@ class Session {
   [[nodiscard]] std::string where() const;
 
   ControlPlane& world_;
+  Activity& activity_;
   Place place_;
   PointMeasurer measurer_;
   Progress progress_;

@@ -30,6 +30,9 @@ class ControlPlane {
   /// buffers: however long others take, as long as they live. Says on stderr, once per time-out,
   /// that it still waits. In planes without a time-out: barrier().
   virtual void wait_for_all() { barrier(); }
+  /// Somebody else ends the launch when a rank is gone or stuck (runtime/watchdog.hpp): from now on
+  /// every call waits as wait_for_all() does.
+  virtual void leave_time_outs_to_watchdog() {}
   /// Element-wise maximum over ranks, in place, the same on every rank.
   virtual void max(std::span<double> values) = 0;
   /// Root's bytes on every rank; every rank passes a buffer of the same size.

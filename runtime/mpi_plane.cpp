@@ -59,6 +59,7 @@ class MpiPlane final : public ControlPlane {
   [[nodiscard]] int rank() const override { return rank_; }
   [[nodiscard]] int size() const override { return size_; }
   [[nodiscard]] void* native() override { return &communicator_; }
+  void leave_time_outs_to_watchdog() override { watched_ = true; }
 
   void barrier() override {
     MPI_Request request;
@@ -70,8 +71,7 @@ class MpiPlane final : public ControlPlane {
   void wait_for_all() override {
     MPI_Request request;
     check_mpi(MPI_Ibarrier(communicator_, &request), called("wait_for_all"));
-    const auto start = steady_clock::now();
-    while (!finish(request, timeout_, pause)) report_waiting(rank_, size_, start);
+    wait_patiently(request, steady_clock::now());
   }
 
   using ControlPlane::max;
@@ -95,7 +95,9 @@ class MpiPlane final : public ControlPlane {
     barrier();  // MPI_Comm_split has no time-out of its own
     MPI_Comm part = MPI_COMM_NULL;
     check_mpi(MPI_Comm_split(communicator_, colour, rank_, &part), called("split"));
-    return std::make_unique<MpiPlane>(part, false, timeout_);
+    auto plane = std::make_unique<MpiPlane>(part, false, timeout_);
+    plane->watched_ = watched_;
+    return plane;
   }
 
   [[noreturn]] void abort(int exit_status) override {
@@ -110,10 +112,16 @@ class MpiPlane final : public ControlPlane {
   }
 
   void wait(MPI_Request& request, const std::string& call) {
+    const auto start = steady_clock::now();
     if (finish(request, timeout_)) return;
+    if (watched_) return wait_patiently(request, start);
     // An unfinished collective cannot be cancelled: the launch is to be aborted after this error.
     throw RankLost{absent_ranks() + " did not arrive within " +
                    std::to_string(static_cast<double>(timeout_.count()) / 1e3) + " s at " + call};
+  }
+
+  void wait_patiently(MPI_Request& request, steady_clock::time_point since) {
+    while (!finish(request, timeout_, pause)) report_waiting(rank_, size_, since);
   }
 
   /// Asks who else is waiting: every late rank tells all others, and who stays silent is absent.
@@ -143,6 +151,7 @@ class MpiPlane final : public ControlPlane {
   MPI_Comm communicator_;
   MPI_Comm reports_ = MPI_COMM_NULL;
   bool owns_library_;
+  bool watched_ = false;
   std::chrono::milliseconds timeout_;
   int rank_ = 0;
   int size_ = 1;

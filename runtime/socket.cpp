@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -49,6 +50,8 @@ Addresses resolve(const std::string& address, int port) {
 
 Socket try_connect(const addrinfo& to) {
   Socket socket{::socket(to.ai_family, to.ai_socktype | SOCK_CLOEXEC, to.ai_protocol)};
+  const timeval patience{.tv_sec = 5, .tv_usec = 0};  // else minutes, where nobody says no
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
   if (!socket.open() || ::connect(socket.get(), to.ai_addr, to.ai_addrlen) != 0) return {};
   return socket;
 }

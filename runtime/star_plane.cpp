@@ -107,6 +107,7 @@ class StarPlane final : public ControlPlane {
 
   [[nodiscard]] int rank() const override { return links_.rank; }
   [[nodiscard]] int size() const override { return links_.size; }
+  void leave_time_outs_to_watchdog() override { watched_ = true; }
   void barrier() override { exchange(Call::barrier, {}, none); }
   void wait_for_all() override { exchange(Call::wait_for_all, {}, none); }
 
@@ -174,7 +175,7 @@ class StarPlane final : public ControlPlane {
     std::vector<std::string> missing;
     Deadline until = deadline();
     for (int peer = 1; peer < size(); ++peer) {
-      if (call == Call::wait_for_all) until = wait_patiently(links_.sockets[peer]);
+      if (patient(call)) until = wait_patiently(links_.sockets[peer]);
       Frame frame = receive_frame(links_.sockets[peer], until);
       if (frame.received == Socket::Received::timeout) {
         missing.push_back(links_.names[peer]);
@@ -205,7 +206,7 @@ class StarPlane final : public ControlPlane {
     Socket& socket = links_.sockets[0];
     // A failed send does not end this: rank 0 may have sent its reason before it went away.
     static_cast<void>(send_frame(socket, call, mine, until));
-    if (call == Call::wait_for_all) until = wait_patiently(socket) + kGrace;
+    if (patient(call)) until = wait_patiently(socket) + kGrace;
     Frame frame = receive_frame(socket, until);
     if (frame.received == Socket::Received::closed)
       throw RankLost{links_.names[0] + " closed its connection (it ended or was killed) at " +
@@ -217,6 +218,8 @@ class StarPlane final : public ControlPlane {
       throw RankLost{std::string{frame.payload.begin(), frame.payload.end()}};
     return std::move(frame.payload);
   }
+
+  [[nodiscard]] bool patient(Call call) const { return watched_ || call == Call::wait_for_all; }
 
   /// However long it takes until the other side says something or goes away; the new deadline.
   [[nodiscard]] Deadline wait_patiently(const Socket& socket) const {
@@ -250,6 +253,7 @@ class StarPlane final : public ControlPlane {
 
   static constexpr std::chrono::milliseconds kGrace{2'000};
   StarLinks links_;
+  bool watched_ = false;
 };
 
 std::unique_ptr<ControlPlane> StarPlane::split(int colour) {

@@ -1,0 +1,158 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/watchdog.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <csignal>
+#include <thread>
+
+#include "runtime/fork_plane.hpp"
+#include "runtime/hosts.hpp"
+#include "tests/tcp_ranks.hpp"
+
+namespace moecal {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+
+constexpr char kPoint[] = "all_reduce/ompi/bytes:64/g:4";
+
+/// One rank's sentence; written by its watchdog's thread.
+class Heard {
+ public:
+  void take(const std::string& sentence) {
+    const std::lock_guard lock{mutex_};
+    sentence_ = sentence;
+  }
+  /// Empty if none comes in time.
+  [[nodiscard]] std::string wait(std::chrono::milliseconds within) const {
+    const auto end = std::chrono::steady_clock::now() + within;
+    while (std::chrono::steady_clock::now() < end) {
+      {
+        const std::lock_guard lock{mutex_};
+        if (!sentence_.empty()) return sentence_;
+      }
+      std::this_thread::sleep_for(10ms);
+    }
+    return "";
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::string sentence_;
+};
+
+using Body = std::function<void(int rank, Watchdog&, Activity&)>;
+
+/// What each of four watched ranks says after `body` ran in it; `silent` is not waited for.
+std::vector<std::string> sentences(std::chrono::milliseconds timeout,
+                                   std::chrono::milliseconds within, const Body& body,
+                                   int silent = -1) {
+  std::vector<Heard> heard(4);
+  std::vector<std::string> said(4);
+  const auto problems = testing::on_tcp_ranks(4, 20s, [&](ControlPlane& plane) {
+    const int rank = plane.rank();
+    Activity activity;
+    activity.begin(kPoint);
+    activity.step("timed batch", Activity::Limit::own_work);
+    {
+      Watchdog watchdog{plane, activity, {timeout, [&](const auto& s) { heard[rank].take(s); }}};
+      body(rank, watchdog, activity);
+      if (rank != silent) said[rank] = heard[rank].wait(within);
+      plane.wait_for_all();
+    }
+  });
+  for (const std::string& problem : problems) EXPECT_EQ(problem, "");
+  return said;
+}
+
+TEST(Watchdog, IsQuietAsLongAsRanksLive) {
+  for (const auto& said : sentences(200ms, 600ms, [](int, Watchdog&, Activity&) {}))
+    EXPECT_EQ(said, "");
+}
+
+TEST(Watchdog, EndsAStepWithoutProgressOnEveryRank) {
+  const auto said = sentences(300ms, 10s, [](int rank, Watchdog&, Activity& activity) {
+    if (rank == 2) activity.step("warm-up");
+  });
+  const std::string reason = "no rank made progress for 0.3 s, says rank 2 of 4 on " + host_name();
+  for (int rank = 0; rank < 4; ++rank) {
+    EXPECT_THAT(said[rank], HasSubstr(reason));
+    EXPECT_THAT(said[rank], HasSubstr("moecal: rank " + std::to_string(rank) + " of 4 on " +
+                                      host_name() + ", in " + kPoint + ", step '" +
+                                      (rank == 2 ? "warm-up" : "timed batch") + "': "));
+  }
+}
+
+TEST(Watchdog, WaitsForStepsThatAreKnownToBeLong) {
+  const auto said = sentences(200ms, 600ms, [](int rank, Watchdog&, Activity& activity) {
+    if (rank < 2) activity.step("a long batch", Activity::Limit::timeout, Seconds{20});
+  });
+  for (const auto& sentence : said) EXPECT_EQ(sentence, "");
+}
+
+// The ranks of the groups that are not measured wait for the others.
+TEST(Watchdog, WaitsAsLongAsAnyRankMakesProgress) {
+  for (const int busy : {0, 3}) {
+    const auto said = sentences(500ms, 1ms, [&](int rank, Watchdog&, Activity& activity) {
+      activity.step("timed batch");
+      for (int i = 0; i < 60; ++i) {
+        std::this_thread::sleep_for(20ms);
+        if (rank == busy) activity.beat();
+      }
+    });
+    for (const auto& sentence : said) EXPECT_EQ(sentence, "");
+  }
+}
+
+TEST(Watchdog, TellsTheOthersThatARankFailed) {
+  for (const int failed : {0, 3}) {
+    const auto said = sentences(
+        20s, 10s,
+        [&](int rank, Watchdog& watchdog, Activity&) {
+          if (rank == failed) watchdog.tell("gave up");
+        },
+        failed);
+    for (int rank = 0; rank < 4; ++rank)
+      EXPECT_THAT(said[rank],
+                  HasSubstr(rank == failed ? ""
+                                           : "rank " + std::to_string(failed) + " of 4 on " +
+                                                 host_name() + " gave up"));
+  }
+}
+
+/// Four processes of which one raises a signal; the status, and what they wrote to stderr.
+std::pair<int, std::string> status_and_words(int signalled, int signal) {
+  ::testing::internal::CaptureStderr();
+  const int status = run_forked(4, 20s, [=](ControlPlane& plane) {
+    Activity activity;
+    activity.begin(kPoint);
+    Watchdog watchdog{plane, activity, {.timeout = 1s}};
+    if (plane.rank() == signalled) ::raise(signal);
+    std::this_thread::sleep_for(30s);  // as in a call that never returns
+    return 0;
+  });
+  return {status, ::testing::internal::GetCapturedStderr()};
+}
+
+TEST(Watchdog, NamesAProcessThatStoppedOrDied) {
+  for (const auto& [signalled, signal] : {std::pair{2, SIGKILL}, std::pair{0, SIGSTOP}}) {
+    const auto [status, words] = status_and_words(signalled, signal);
+    EXPECT_NE(status, 0);
+    for (int rank = 0; rank < 4; ++rank) {
+      if (rank == signalled) continue;
+      const std::string self = "moecal: rank " + std::to_string(rank) + " of 4 on " + host_name();
+      const std::string reason =
+          "rank " + std::to_string(signalled) + " of 4 on " + host_name() +
+          (signal == SIGKILL ? " is gone" : " has given no sign of life for 1 s");
+      EXPECT_THAT(words, HasSubstr(self + ", in " + kPoint + ", step 'beginning': " + reason));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace moecal
