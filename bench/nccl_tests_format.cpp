@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <compare>
 #include <cstdio>
+#include <iterator>
+#include <limits>
 #include <map>
 #include <optional>
 
@@ -32,13 +35,21 @@ struct Run {
   auto operator<=>(const Run&) const = default;
 };
 
+/// One half of a row.
+struct Half {
+  double seconds = 0;
+  bool wrong = false;
+};
+
 struct Row {
-  std::optional<double> out_of_place, in_place;  // seconds
+  std::optional<Half> out_of_place, in_place;
 };
 
 struct RunRows {
-  const Observation* any = nullptr;
-  std::map<std::int64_t, Row> rows;  // by bytes
+  LibraryInfo library;
+  std::map<std::int64_t, Row> rows;                                      // by bytes
+  std::int64_t fewest_calls = std::numeric_limits<std::int64_t>::max();  // a sample of any row
+  int least_warmup = std::numeric_limits<int>::max();
 };
 
 Run run_of(const Observation& o) {
@@ -73,13 +84,19 @@ bool adds(const std::string& operation) {
   return operation == "all_reduce" || operation == "reduce_scatter";
 }
 
-std::string times(const Run& run, std::int64_t bytes, std::optional<double> seconds) {
-  if (!seconds) return formatted("  %7s  %6s  %6s  %5s", "N/A", "N/A", "N/A", "N/A");
-  const double microseconds = *seconds * 1e6;
+/// The word under "redop": sendrecv_perf runs over operations too and prints theirs.
+std::string reduction_of(const std::string& operation) {
+  return adds(operation) || operation == "send_recv" ? "sum" : "none";
+}
+
+// "N/A" is what nccl-tests has under #wrong; of a time it would be no number to a reader, "nan" is.
+std::string times(const Run& run, std::int64_t bytes, const std::optional<Half>& half) {
+  if (!half) return formatted("  %7s  %6s  %6s  %5s", "nan", "nan", "nan", "N/A");
+  const double microseconds = half->seconds * 1e6;
   const char* format = microseconds >= 10'000 ? "%7.0f" : microseconds >= 100 ? "%7.1f" : "%7.2f";
-  const double rate = static_cast<double>(bytes) / *seconds / 1e9;
+  const double rate = static_cast<double>(bytes) / half->seconds / 1e9;
   return formatted("  %7s  %6.2f  %6.2f  %5d", formatted(format, microseconds).c_str(), rate,
-                   rate * bus_factor(run.operation, run.group), 0);
+                   rate * bus_factor(run.operation, run.group), half->wrong ? 1 : 0);
 }
 
 std::string row_text(const Run& run, std::int64_t bytes, const Row& row) {
@@ -87,9 +104,18 @@ std::string row_text(const Run& run, std::int64_t bytes, const Row& row) {
   return formatted(
              "%12lld  %12lld  %8s  %6s  %6d", static_cast<long long>(bytes),
              static_cast<long long>(has_blocks(run.operation) ? elements / run.group : elements),
-             type_of(run.dtype).c_str(), adds(run.operation) ? "sum" : "none",
+             type_of(run.dtype).c_str(), reduction_of(run.operation).c_str(),
              run.operation == "broadcast" ? 0 : -1) +
          times(run, bytes, row.out_of_place) + times(run, bytes, row.in_place) + "\n";
+}
+
+/// A device as nccl-tests names it, "0000:1b:00"; by its number where it has no PCI address.
+std::string address_of(const RankPlace& place) {
+  if (place.pci_bus_id.empty()) return formatted("0x%02x", place.device);
+  std::string address = place.pci_bus_id.substr(0, place.pci_bus_id.rfind('.'));
+  std::transform(address.begin(), address.end(), address.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return address;
 }
 
 /// The ranks of the groups that are measured; one group alone is a launch of its own.
@@ -103,27 +129,36 @@ std::string devices_text(const Run& run, std::span<const RankPlace> ranks,
     if (run.concurrent == 1 && group != 0) continue;
     const int shown = run.concurrent > 1 ? rank : contiguous ? rank : rank / groups;
     const RankPlace& place = ranks[rank];
-    text += formatted("#  Rank %2d Group %2d Pid %6d on %10s device %2d [0x%02x] ", shown, group,
-                      place.process, place.host.c_str(), place.device, place.device) +
+    text += formatted("#  Rank %2d Group %2d Pid %6d on %10s device %2d [%s] ", shown, group,
+                      place.process, place.host.c_str(), place.device, address_of(place).c_str()) +
             device + "\n";
   }
   return text;
 }
 
-std::string heading(const Run& run, const RunRows& rows, std::span<const RankPlace> ranks,
-                    const std::string& device) {
-  const Observation& o = *rows.any;
-  const auto smallest = static_cast<long long>(rows.rows.begin()->first);
-  const auto largest = static_cast<long long>(rows.rows.rbegin()->first);
-  return "# Collective test starting: " + program_of(run.operation) + "\n" +
-         formatted(
-             "# nThread 1 nGpus 1 minBytes %lld maxBytes %lld step: 0(bytes) warmup iters: "
-             "%d iters: %lld agg iters: 1 validation: 1 graph: 0\n#\n",
-             smallest, largest, o.policy.warmup,
-             static_cast<long long>(o.sample.iterations_per_sample)) +
-         devices_text(run, ranks, device) + "#\n# " + o.library.name + " version " +
-         o.library.runtime_version + " (" + run.implementation + "), written by moecal\n#\n" +
-         formatted(
+/// How the sizes follow each other: "2(factor)" where each is twice the one before.
+std::string step_of(const std::map<std::int64_t, Row>& rows) {
+  std::int64_t factor = 0;
+  for (auto next = std::next(rows.begin()); next != rows.end(); ++next) {
+    const std::int64_t last = std::prev(next)->first;
+    const bool same = next->first % last == 0 && (factor == 0 || next->first / last == factor);
+    if (!same) return "0(bytes)";
+    factor = next->first / last;
+  }
+  return factor == 0 ? "0(bytes)" : std::to_string(factor) + "(factor)";
+}
+
+std::string settings_text(const RunRows& rows) {
+  return formatted(
+      "# nThread 1 nGpus 1 minBytes %lld maxBytes %lld step: %s warmup iters: %d iters: %lld agg "
+      "iters: 1 validation: 1 graph: 0\n#\n",
+      static_cast<long long>(rows.rows.begin()->first),
+      static_cast<long long>(rows.rows.rbegin()->first), step_of(rows.rows).c_str(),
+      rows.least_warmup, static_cast<long long>(rows.fewest_calls));
+}
+
+std::string columns_text() {
+  return formatted(
              "# %10s  %12s  %8s  %6s  %6s           out-of-place                       "
              "in-place          \n",
              "", "", "", "", "") +
@@ -135,31 +170,62 @@ std::string heading(const Run& run, const RunRows& rows, std::span<const RankPla
                    "(GB/s)", "");
 }
 
+std::string heading(const Run& run, const RunRows& rows, std::span<const RankPlace> ranks,
+                    const std::string& device) {
+  return "# Collective test starting: " + program_of(run.operation) + "\n" + settings_text(rows) +
+         devices_text(run, ranks, device) + "#\n# " + rows.library.name + " version " +
+         rows.library.runtime_version + " (" + run.implementation +
+         "), written by moecal: a time is the median of the slowest rank's; rows have at least "
+         "the iterations above\n#\n" +
+         columns_text();
+}
+
 /// The mean over all times of the run, as nccl-tests has it.
 double mean_busbw(const Run& run, const RunRows& rows) {
   double sum = 0;
   int count = 0;
   for (const auto& [bytes, row] : rows.rows)
-    for (const auto& seconds : {row.out_of_place, row.in_place})
-      if (seconds) {
-        sum += static_cast<double>(bytes) / *seconds / 1e9 * bus_factor(run.operation, run.group);
+    for (const auto& half : {row.out_of_place, row.in_place})
+      if (half) {
+        const double rate = static_cast<double>(bytes) / half->seconds / 1e9;
+        sum += rate * bus_factor(run.operation, run.group);
         ++count;
       }
   return sum / std::max(1, count);
+}
+
+int wrong_results(const RunRows& rows) {
+  int wrong = 0;
+  for (const auto& [bytes, row] : rows.rows)
+    for (const auto& half : {row.out_of_place, row.in_place}) wrong += half && half->wrong ? 1 : 0;
+  return wrong;
 }
 
 std::string run_text(const Run& run, const RunRows& rows, std::span<const RankPlace> ranks,
                      const std::string& device) {
   std::string text = heading(run, rows, ranks, device);
   for (const auto& [bytes, row] : rows.rows) text += row_text(run, bytes, row);
-  return text + "# Out of bounds values : 0 OK\n" +
+  const int wrong = wrong_results(rows);
+  return text + formatted("# Out of bounds values : %d %s\n", wrong, wrong == 0 ? "OK" : "FAILED") +
          formatted("# Avg bus bandwidth    : %g \n#\n", mean_busbw(run, rows)) +
          "# Collective test concluded: " + program_of(run.operation) + "\n\n";
 }
 
+/// MPI knows a broadcast in one buffer only.
+bool uses_one_buffer(const Observation& o) {
+  return is_in_place(o.implementation) || (o.operation == "broadcast" && o.backend == "mpi");
+}
+
+/// It was timed, and then its result was found to be wrong.
+bool is_wrong(const Observation& o) {
+  return o.outcome == Outcome::failed && !o.samples_s.empty() &&
+         o.verification.max_rel_error > o.verification.tolerance;
+}
+
 /// Why an observation is in no row; empty if it is in one.
 std::string why_left_out(const Observation& o) {
-  if (o.outcome != Outcome::measured) return std::string{to_string(o.outcome)} + ": " + o.reason;
+  if (o.outcome != Outcome::measured && !is_wrong(o))
+    return std::string{to_string(o.outcome)} + ": " + o.reason;
   if (find_collective(o.operation) == nullptr || !o.point.contains("bytes"))
     return "nccl-tests has no row for it";
   return "";
@@ -185,9 +251,11 @@ std::string to_nccl_tests(std::span<const Observation> observations,
       continue;
     }
     RunRows& run = runs[run_of(o)];
-    run.any = &o;
+    run.library = o.library;
+    run.fewest_calls = std::min(run.fewest_calls, o.sample.iterations_per_sample);
+    run.least_warmup = std::min(run.least_warmup, o.policy.warmup);
     Row& row = run.rows[o.point.at("bytes")];
-    (is_in_place(o.implementation) ? row.in_place : row.out_of_place) = o.seconds();
+    (uses_one_buffer(o) ? row.in_place : row.out_of_place) = Half{o.seconds(), is_wrong(o)};
   }
   std::string text;
   for (const auto& [run, rows] : runs) text += run_text(run, rows, ranks, devices);

@@ -36,6 +36,14 @@ bool RunFile::given_up(const std::string& key) const {
   return found != ended_.end() && found->second >= kTries;
 }
 
+std::vector<Observation> RunFile::read_back(const std::set<std::string>& keys) const {
+  std::vector<Observation> found;
+  for (auto& observation : read_observations(path_).observations)
+    if (observation.run_id == run_id_ && keys.count(observation.key()) > 0)
+      found.push_back(std::move(observation));
+  return found;
+}
+
 // A note that cannot be read was cut short itself: then nothing was measured after it either.
 void RunFile::record_left_note() {
   std::error_code missing;

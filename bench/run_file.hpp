@@ -5,6 +5,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "core/observation.hpp"
 
@@ -25,6 +26,8 @@ class RunFile {
   }
   /// Whether the launch ended twice inside this point: a third try would only end it again.
   [[nodiscard]] bool given_up(const std::string& key) const;
+  /// What the file holds of this run under these keys, in the file's order. @throws InvalidInput
+  [[nodiscard]] std::vector<Observation> read_back(const std::set<std::string>& keys) const;
   /// Points of this run that are measured or skipped.
   [[nodiscard]] std::size_t count() const { return done_.size(); }
   [[nodiscard]] const std::string& path() const { return path_; }

@@ -33,11 +33,11 @@ std::string utc_now(const char* format) {
   return text.data();
 }
 
-// Rank 0's text on every rank, cut to 255 bytes.
-std::string broadcast_text(ControlPlane& world, const std::string& text) {
+// One rank's text on every rank, cut to 255 bytes.
+std::string text_of_rank(ControlPlane& world, const std::string& text, int rank) {
   std::array<char, 256> buffer{};
   std::copy_n(text.begin(), std::min(text.size(), buffer.size() - 1), buffer.begin());
-  world.broadcast(buffer, 0);
+  world.broadcast(buffer, rank);
   return buffer.data();
 }
 
@@ -89,7 +89,7 @@ Session::Place Session::find_place(const Options& options, ControlPlane& world) 
 
 void Session::agree_on_run(const Options& options) {
   const auto own = options.run_id.empty() ? utc_now("run-%Y%m%dT%H%M%SZ") : options.run_id;
-  run_id_ = broadcast_text(world_, own);
+  run_id_ = text_of_rank(world_, own, 0);
   order_seed_ = options.order_seed.value_or(std::stoull(sha256(run_id_).substr(0, 8), nullptr, 16));
 }
 
@@ -121,14 +121,15 @@ void Session::agree_on_points(const std::vector<PlannedPoint>& points) {
 
 // Only rank 0 knows the file; the others are told, so that all of them skip the same points.
 void Session::keep_what_is_left(std::vector<PlannedPoint> points, int repetitions) {
-  std::set<std::string> planned;
+  std::set<std::string> planned, on_disk;
   for (auto& point : points) {
     Observation identity = measurer_.describe(point);
     std::vector<char> done(static_cast<std::size_t>(repetitions), 0);
     for (int r = 0; r < repetitions; ++r) {
       stamp(identity, r);
-      if (file_ && file_->done(identity.key()))
-        done[static_cast<std::size_t>(r)] = file_->given_up(identity.key()) ? kGivenUp : kDone;
+      if (!file_ || !file_->done(identity.key())) continue;
+      done[static_cast<std::size_t>(r)] = file_->given_up(identity.key()) ? kGivenUp : kDone;
+      on_disk.insert(identity.key());
     }
     if (!planned.insert(identity.key()).second) continue;  // a sweep may name a point twice
     world_.broadcast(done, 0);
@@ -136,6 +137,7 @@ void Session::keep_what_is_left(std::vector<PlannedPoint> points, int repetition
     if (std::count(done.begin(), done.end(), 0) > 0)
       entries_.push_back({std::move(point), std::move(done)});
   }
+  if (keeps_results_ && file_) results_ = file_->read_back(on_disk);
   if (file_ && file_->count() > 0)
     std::cerr << "moecal: " << file_->path() << " holds " << file_->count()
               << " finished points of run '" << run_id_ << "'; " << entries_.size()
@@ -210,16 +212,13 @@ std::string Session::nccl_tests_text() {
   if (!keeps_results_) return "";
   std::vector<RankPlace> places(static_cast<std::size_t>(world_.size()));
   for (int rank = 0; rank < world_.size(); ++rank) {
-    std::array<char, 64> host{};
-    const std::string name = place_.environment.host;
-    std::copy_n(name.begin(), std::min(name.size(), host.size() - 1), host.begin());
-    world_.broadcast(host, rank);
-    places[rank].host = host.data();
+    places[rank].host = text_of_rank(world_, place_.environment.host, rank);
     const auto of_rank = [&](int mine) {
       return static_cast<int>(world_.max(rank == world_.rank() ? mine : -1.0));
     };
     places[rank].process = of_rank(getpid());
     places[rank].device = of_rank(std::max(0, place_.machine.device));
+    places[rank].pci_bus_id = text_of_rank(world_, place_.machine.pci_bus_id, rank);
   }
   return world_.rank() == 0 ? to_nccl_tests(results_, places, place_.environment.device_name) : "";
 }

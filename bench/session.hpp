@@ -49,8 +49,8 @@ class Session {
   [[nodiscard]] bool stopped() const { return !stop_reason_.empty(); }
   /// Says on stderr how the run went. Returns the exit status.
   int finish();
-  /// What this process measured, as nccl-tests prints it; empty unless the options ask for it, and
-  /// on ranks other than 0.
+  /// What this run measured, earlier launches of it included, as nccl-tests prints it; empty unless
+  /// the options ask for it, and on ranks other than 0.
   [[nodiscard]] std::string nccl_tests_text();
   [[nodiscard]] Progress& progress() { return progress_; }
 

@@ -121,7 +121,8 @@ class Importer {
     const auto dtype = dtype_word(row.type);
     if (!dtype) return collector_.leave_out("dtype " + row.type);
     for (std::size_t i = 0; i < row.timings.size(); ++i)
-      take_timing(run, row, row.timings[i], {*dtype, i == 0 ? "" : "_in_place"});
+      if (!row.timings[i].absent)
+        take_timing(run, row, row.timings[i], {*dtype, i == 0 ? "" : "_in_place"});
   }
 
   struct Variant {

@@ -57,22 +57,38 @@ bool fits(const Layout& layout, std::size_t fields) {
 std::size_t mark_disagreement(std::int64_t bytes, std::vector<NcclTiming>& timings) {
   std::size_t agreeing = 0;
   for (auto& timing : timings) {
+    if (timing.absent) continue;
     if (timing.problem.empty() && !rate_agrees(bytes, timing)) timing.problem = kNotTheRate;
     if (timing.problem.empty()) ++agreeing;
   }
   return agreeing;
 }
 
+/// The half of a row that starts at `at` says that it was not measured.
+bool is_absent(const std::vector<std::string>& fields, std::size_t at) {
+  if (fields[at] == "N/A") return true;
+  return fields[at] == "nan" && at + 3 < fields.size() && fields[at + 3] == "N/A";
+}
+
+NcclTiming absent_timing() {
+  NcclTiming timing;
+  timing.absent = true;
+  return timing;
+}
+
 std::vector<NcclTiming> timings_of(const Layout& layout, const std::vector<std::string>& fields) {
   std::vector<NcclTiming> timings;
   if (layout.root == 1 && !is_integer(fields[0])) return timings;
-  const auto first = timing_at(fields, layout.root, layout.wrong == 1);
-  if (!first) return timings;
-  timings.push_back(*first);
+  const bool has_wrong = layout.wrong == 1;
+  const auto first = timing_at(fields, layout.root, has_wrong);
+  if (!first && (layout.second == 0 || !is_absent(fields, layout.root))) return timings;
+  timings.push_back(first.value_or(absent_timing()));
   if (layout.second == 0) return timings;
-  if (const auto second = timing_at(fields, layout.second, layout.wrong == 1))
+  if (const auto second = timing_at(fields, layout.second, has_wrong))
     timings.push_back(*second);
-  else if (fields[layout.second] != "N/A")  // N/A: the operation has no in-place form
+  else if (!first)
+    timings.clear();
+  else if (!is_absent(fields, layout.second))
     timings.push_back(
         {{}, {}, {}, "", "time, algbw or busbw is '" + fields[layout.second] + "'", {}});
   return timings;

@@ -20,7 +20,7 @@ FactorRange factor_range(const NcclTable& table) {
   for (const auto& row : table.rows) {
     if (!row.problem.empty() || row.bytes == 0) continue;
     for (const auto& timing : row.timings) {
-      if (!timing.problem.empty()) continue;
+      if (!timing.problem.empty() || timing.absent) continue;
       const auto range = factor_range(row.bytes, timing);
       all = {std::max(all.lo, range.lo), std::min(all.hi, range.hi)};
     }

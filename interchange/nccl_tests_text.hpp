@@ -22,6 +22,7 @@ struct NcclTiming {
   std::string problem;  // why this measurement is none; empty if it is one
   std::vector<double> samples_us;  // each iteration by itself, where that was recorded
   int skipped = 0;                 // iterations before those that do not count
+  bool absent = false;             // this half of the row says that it was not measured
 };
 
 struct NcclRow {

@@ -14,8 +14,10 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr char kDevice[] = "NVIDIA H100 80GB HBM3";
-const std::vector<RankPlace> kRanks{
-    {"nodea", 101, 0}, {"nodea", 102, 1}, {"nodea", 103, 2}, {"nodea", 104, 3}};
+const std::vector<RankPlace> kRanks{{"nodea", 101, 0, "0000:1B:00.0"},
+                                    {"nodea", 102, 1, "0000:43:00.0"},
+                                    {"nodea", 103, 2, "0000:52:00.0"},
+                                    {"nodea", 104, 3, "0000:9D:00.0"}};
 
 Observation observation(const std::string& implementation, std::int64_t bytes, double seconds) {
   Observation o;
@@ -39,16 +41,17 @@ TEST(NcclTestsFormat, IsThatOfNcclTestsColumnForColumn) {
   EXPECT_EQ(
       to_nccl_tests(run, kRanks, kDevice),
       "# Collective test starting: all_reduce_perf\n"
-      "# nThread 1 nGpus 1 minBytes 1024 maxBytes 1073741824 step: 0(bytes) warmup iters: 61 "
+      "# nThread 1 nGpus 1 minBytes 1024 maxBytes 1073741824 step: 1024(factor) warmup iters: 61 "
       "iters: 20 agg iters: 1 validation: 1 graph: 0\n"
       "#\n"
       "# Using devices\n"
-      "#  Rank  0 Group  0 Pid    101 on      nodea device  0 [0x00] NVIDIA H100 80GB HBM3\n"
-      "#  Rank  1 Group  0 Pid    102 on      nodea device  1 [0x01] NVIDIA H100 80GB HBM3\n"
-      "#  Rank  2 Group  0 Pid    103 on      nodea device  2 [0x02] NVIDIA H100 80GB HBM3\n"
-      "#  Rank  3 Group  0 Pid    104 on      nodea device  3 [0x03] NVIDIA H100 80GB HBM3\n"
+      "#  Rank  0 Group  0 Pid    101 on      nodea device  0 [0000:1b:00] NVIDIA H100 80GB HBM3\n"
+      "#  Rank  1 Group  0 Pid    102 on      nodea device  1 [0000:43:00] NVIDIA H100 80GB HBM3\n"
+      "#  Rank  2 Group  0 Pid    103 on      nodea device  2 [0000:52:00] NVIDIA H100 80GB HBM3\n"
+      "#  Rank  3 Group  0 Pid    104 on      nodea device  3 [0000:9d:00] NVIDIA H100 80GB HBM3\n"
       "#\n"
-      "# NCCL version 2.28.9 (nccl), written by moecal\n"
+      "# NCCL version 2.28.9 (nccl), written by moecal: a time is the median of the slowest "
+      "rank's; rows have at least the iterations above\n"
       "#\n"
       "#                                                              out-of-place                "
       "       in-place          \n"
@@ -59,9 +62,9 @@ TEST(NcclTestsFormat, IsThatOfNcclTestsColumnForColumn) {
       "        1024           256     float     sum      -1    12.34    0.08    0.12      0    "
       "11.00    0.09    0.14      0\n"
       "     1048576        262144     float     sum      -1    123.4    8.49   12.74      0      "
-      "N/A     N/A     N/A    N/A\n"
+      "nan     nan     nan    N/A\n"
       "  1073741824     268435456     float     sum      -1    12346   86.97  130.46      0      "
-      "N/A     N/A     N/A    N/A\n"
+      "nan     nan     nan    N/A\n"
       "# Out of bounds values : 0 OK\n"
       "# Avg bus bandwidth    : 35.8666 \n"
       "#\n"
@@ -77,6 +80,42 @@ TEST(NcclTestsFormat, CountsElementsOfABlockAndNamesTheRoot) {
   const std::string text = to_nccl_tests(std::vector{gather, broadcast}, kRanks, kDevice);
   EXPECT_THAT(text, HasSubstr("        4096           512  bfloat16    none      -1    10.00"));
   EXPECT_THAT(text, HasSubstr("        4096          1024     float    none       0    10.00"));
+}
+
+TEST(NcclTestsFormat, KeepsTheRowOfAWrongResultAndEndsInFailed) {
+  Observation wrong = observation("nccl", 4096, 1e-5);
+  wrong.outcome = Outcome::failed;
+  wrong.verification = {1, 0, "pattern"};
+  const std::vector<Observation> run{wrong, observation("nccl", 8192, 1e-5)};
+  const std::string text = to_nccl_tests(run, kRanks, kDevice);
+  EXPECT_THAT(text, HasSubstr("4096          1024     float     sum      -1    10.00    0.41    "
+                              "0.61      1"));
+  EXPECT_THAT(text, HasSubstr("# Out of bounds values : 1 FAILED\n"));
+  const auto imported = interchange::import_text("run.log", text, {});
+  ASSERT_EQ(imported.observations.size(), 2U);
+  EXPECT_EQ(imported.observations[0].outcome, Outcome::failed);
+  EXPECT_EQ(imported.observations[1].outcome, Outcome::measured);
+}
+
+// The columns of sendrecv_perf: it runs over reductions, though it makes none.
+TEST(NcclTestsFormat, NamesAReductionForSendRecv) {
+  Observation o = observation("nccl", 4096, 1e-5);
+  o.operation = "send_recv";
+  EXPECT_THAT(to_nccl_tests(std::vector{o}, kRanks, kDevice),
+              HasSubstr("        4096          1024     float     sum      -1    10.00"));
+}
+
+TEST(NcclTestsFormat, ABroadcastOfMpiIsInPlace) {
+  Observation o = observation("ompi", 4096, 1e-5);
+  o.operation = "broadcast";
+  o.backend = "mpi";
+  const std::string text = to_nccl_tests(std::vector{o}, kRanks, kDevice);
+  EXPECT_THAT(text, HasSubstr("none       0      nan     nan     nan    N/A    10.00    0.41    "
+                              "0.41      0\n"));
+  const auto imported = interchange::import_text("run.log", text, {});
+  ASSERT_EQ(imported.observations.size(), 1U);
+  EXPECT_TRUE(imported.refused.empty());
+  EXPECT_TRUE(imported.observations[0].implementation.ends_with("_in_place"));
 }
 
 TEST(NcclTestsFormat, SaysWhatItHasNoRowFor) {
