@@ -1,15 +1,39 @@
 #!/bin/bash
 # SPDX-FileCopyrightText: The moecal authors
 # SPDX-License-Identifier: Apache-2.0
-# The examples under scripts/slurm are shell scripts that parse, and start programs of this project.
-# usage: slurm_scripts_test.sh SOURCE_DIR
+# The examples under scripts/slurm, run with a stand-in for srun that starts the program of the same line as two ranks
+# and has them list their points: every program exists, every option is known, and every collective is measured.
+# usage: slurm_scripts_test.sh SOURCE_DIR PROGRAM_DIR
 set -euo pipefail
 shopt -s nullglob
-scripts=("$1"/scripts/slurm/*.sbatch)
-[[ ${#scripts[@]} -ge 2 ]] || { echo "no examples under $1/scripts/slurm" >&2; exit 1; }
+source_dir=$1 programs=$2
+scripts=("$source_dir"/scripts/slurm/*.sbatch)
+[[ ${#scripts[@]} -ge 2 ]] || { echo "no examples under $source_dir/scripts/slurm" >&2; exit 1; }
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cat >"$work/srun" <<'STUB'
+#!/bin/bash
+set -e
+while [[ $1 == --* ]]; do shift; done
+basename "$1" >>"$SRUN_LOG"
+[[ " $* " == *" --device cuda "* ]]
+arguments=("${@:2}")
+MOECAL_RANKS=2 exec "$1" "${arguments[@]/#cuda/cpu}" --benchmark_list_tests >/dev/null
+STUB
+chmod +x "$work/srun"
+
+expected=$(cd "$source_dir/collectives" && for folder in */; do echo "bench_${folder%/}"; done | sort)
 for script in "${scripts[@]}"; do
-  bash -n "$script"
-  for operation in $(sed -n 's/^for operation in \(.*\); do$/\1/p' "$script"); do
-    [[ -d $1/collectives/$operation ]] || { echo "$script: no operation $operation" >&2; exit 1; }
-  done
+  : >"$work/log"
+  (cd "$work" && PATH="$work:$PATH" SRUN_LOG="$work/log" SLURM_JOB_ID=7 MOECAL_BIN="$programs" bash "$script")
+  if ! diff <(echo "$expected") <(sort "$work/log"); then
+    echo "$script does not start every collective of this project (< expected, > started)" >&2
+    exit 1
+  fi
+  if (cd "$work" && PATH="$work:$PATH" SLURM_JOB_ID=7 MOECAL_BIN="$work/nowhere" bash "$script") 2>"$work/said"; then
+    echo "$script ends well where there is no program" >&2
+    exit 1
+  fi
+  grep -q MOECAL_BIN "$work/said"
 done
