@@ -17,6 +17,7 @@
 #include "calibration/roofline.hpp"
 #include "calibration/saturating_roofline.hpp"
 #include "calibration/synthetic.hpp"
+#include "core/hash.hpp"
 
 namespace moecal::calibration {
 namespace {
@@ -30,11 +31,13 @@ class Mix {
  public:
   explicit Mix(std::size_t count) : points_{std::max<std::size_t>(count / kRuns, 40)} {}
 
+  /// With their digests, as a file is read.
   std::vector<Observation> observations() {
     const std::size_t curve_points = points_ / 10, memory_points = points_ / 10;
     for (std::size_t i = 0; i < curve_points; ++i) add_collective(i);
     for (std::size_t i = 0; i < memory_points; ++i) add_permute(i);
     for (std::size_t i = 0; i + curve_points + memory_points < points_; ++i) add_gemm(i);
+    for (auto& o : all_) o.digest = sha256(to_json_line(o)).substr(0, 12);
     return std::move(all_);
   }
 

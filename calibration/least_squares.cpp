@@ -67,13 +67,16 @@ class Linearised {
 
   /// Half the sum of rho; not finite where the problem has no value.
   double cost_at(std::span<const double> parameters) {
-    evaluate_rows(problem_, parameters, residuals_, {});
+    // With its residual a row's slopes cost little, and most places are linearised at next.
+    const bool with_slopes = static_cast<bool>(problem_.evaluate_all);
+    evaluate_at(parameters, with_slopes);
     return cost();
   }
 
   void linearise_at(std::span<const double> parameters) {
-    evaluate_rows(problem_, parameters, residuals_,
-                  {slopes_.data(), static_cast<std::size_t>(slopes_.size())});
+    if (!std::equal(parameters.begin(), parameters.end(), has_slopes_of_.begin(),
+                    has_slopes_of_.end()))
+      evaluate_at(parameters, true);
     gradient.setZero(slopes_.cols());
     weighted_ = slopes_;
     for (std::size_t row = 0; row < residuals_.size(); ++row) {
@@ -100,6 +103,13 @@ class Linearised {
   Eigen::MatrixXd curvature;
 
  private:
+  void evaluate_at(std::span<const double> parameters, bool with_slopes) {
+    evaluate_rows(
+        problem_, parameters, residuals_,
+        {slopes_.data(), with_slopes ? static_cast<std::size_t>(slopes_.size()) : std::size_t{0}});
+    has_slopes_of_.assign(parameters.begin(), with_slopes ? parameters.end() : parameters.begin());
+  }
+
   [[nodiscard]] double cost() const {
     double sum = 0;
     for (const double residual : residuals_) sum += half_rho(residual, problem_.loss_scale);
@@ -109,6 +119,7 @@ class Linearised {
   const LeastSquares& problem_;
   std::vector<double> residuals_;
   RowMajor slopes_, weighted_;
+  std::vector<double> has_slopes_of_;  // the place that residuals_ and slopes_ are of, or none
 };
 
 /// A step is solved for the parameters that are not held at a bound by their slope.
@@ -205,6 +216,7 @@ std::vector<double> standard_errors(const LeastSquares& problem,
 
 LeastSquaresSolution solve(const LeastSquares& problem) {
   auto solution = Descent{problem}.run();
+  if (!problem.wants_errors) return solution;
   solution.standard_errors = standard_errors(problem, solution.parameters);
   for (std::size_t i = 0; i < problem.start.size(); ++i)
     if (solution.parameters[i] <= problem.lower[i] || solution.parameters[i] >= problem.upper[i])

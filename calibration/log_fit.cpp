@@ -12,23 +12,33 @@ namespace moecal::calibration {
 namespace {
 
 constexpr double kLossScale = 0.1;  // of log time: errors far above it count little
-constexpr std::size_t kMostRows = 2000;
-constexpr std::size_t kScoutRows = 250;
 
 /// A tenth of a row's usual error at one spread.
 double prior_pull(const LogParameter& p) { return 0.1 * kLossScale / p.spread; }
 
+/// What a form is fitted to.
+struct LogRows {
+  std::span<const FitPoint> points;
+  std::vector<double> log_seconds;  // measured
+};
+
+LogRows rows_of(std::span<const FitPoint> points) {
+  LogRows rows{points, {}};
+  for (const auto& point : points) rows.log_seconds.push_back(std::log(point.seconds));
+  return rows;
+}
+
 /// Residuals and slopes of the rows, and after them of the priors.
-void evaluate_rows(const LogFit& fit, std::span<const FitPoint> rows, std::span<const double> logs,
+void evaluate_rows(const LogFit& fit, const LogRows& measured, std::span<const double> logs,
                    std::pair<std::span<double>, std::span<double>> results) {
+  const auto rows = measured.points;
   const auto [residuals, slopes] = results;
   const std::size_t count = logs.size();
   std::vector<double> values;
   for (const double log : logs) values.push_back(std::exp(log));
   for (std::size_t row = 0; row < rows.size(); ++row) {
     const auto of_row = slopes.empty() ? slopes : slopes.subspan(row * count, count);
-    residuals[row] =
-        fit.log_seconds(values, rows[row].inputs, of_row) - std::log(rows[row].seconds);
+    residuals[row] = fit.log_seconds(values, rows[row].inputs, of_row) - measured.log_seconds[row];
   }
   for (std::size_t i = 0; i < count; ++i)
     residuals[rows.size() + i] =
@@ -43,9 +53,10 @@ LeastSquares problem_of(const LogFit& fit, std::span<const FitPoint> rows) {
   LeastSquares problem;
   problem.rows = rows.size() + fit.parameters.size();
   problem.loss_scale = kLossScale;
-  problem.evaluate_all = [&fit, rows](std::span<const double> logs, std::span<double> residuals,
-                                      std::span<double> slopes) {
-    evaluate_rows(fit, rows, logs, {residuals, slopes});
+  problem.evaluate_all = [&fit, measured = rows_of(rows)](std::span<const double> logs,
+                                                          std::span<double> residuals,
+                                                          std::span<double> slopes) {
+    evaluate_rows(fit, measured, logs, {residuals, slopes});
   };
   for (const auto& p : fit.parameters) {
     problem.lower.push_back(std::log(p.low));
@@ -62,9 +73,27 @@ std::vector<double> logs_of(const std::vector<double>& values) {
 
 }  // namespace
 
+std::vector<std::vector<double>> starts_of(std::span<const FitPoint> points,
+                                           std::span<const LogParameter> parameters,
+                                           const LaunchesAndCorners& choices) {
+  double least = std::numeric_limits<double>::infinity();
+  for (const auto& point : points) least = std::min(least, point.seconds);
+  std::vector<std::vector<double>> all;
+  for (const double corner : choices.corners)
+    for (const double launch : choices.launches) {
+      std::vector<double> start;
+      for (const auto& p : parameters) start.push_back(p.prior);
+      start.front() = launch * least;
+      start.at(choices.corner) = corner;
+      all.push_back(std::move(start));
+    }
+  return all;
+}
+
 ScoutedLogs scout_logs(std::span<const FitPoint> points, const LogFit& fit) {
-  const auto few = thin(points, kScoutRows);
+  const auto few = thin(points, fit.scout_rows);
   auto problem = problem_of(fit, few);
+  problem.wants_errors = false;
   ScoutedLogs best;
   for (const auto& start : fit.starts) {
     problem.start = logs_of(start);
@@ -76,7 +105,7 @@ ScoutedLogs scout_logs(std::span<const FitPoint> points, const LogFit& fit) {
 
 std::vector<Parameter> fit_logs(std::span<const FitPoint> points, const LogFit& fit,
                                 const ScoutedLogs& scouted) {
-  const auto rows = thin(points, kMostRows);
+  const auto rows = thin(points, fit.most_rows);
   auto problem = problem_of(fit, rows);
   problem.start = scouted.logs;
   const auto solution = solve(problem);
@@ -87,6 +116,10 @@ std::vector<Parameter> fit_logs(std::span<const FitPoint> points, const LogFit& 
                       std::string{fit.parameters[i].unit}, value * solution.standard_errors[i]});
   }
   return fitted;
+}
+
+std::vector<Parameter> fit_logs(std::span<const FitPoint> points, const LogFit& fit) {
+  return fit_logs(points, fit, scout_logs(points, fit));
 }
 
 }  // namespace moecal::calibration

@@ -30,7 +30,19 @@ struct LogFit {
   std::span<const LogParameter> parameters;
   LogSeconds log_seconds;
   std::vector<std::vector<double>> starts;  // values, not logarithms
+  std::size_t most_rows = 2000;             // more do not sharpen the parameters
+  std::size_t scout_rows = 250;             // a start is tried on these before all rows polish it
 };
+
+/// Starts with every parameter at its prior but the first, which is a launch (shares of the least
+/// measured time), and the one at `corner`: every choice of both.
+struct LaunchesAndCorners {
+  std::vector<double> launches, corners;
+  std::size_t corner = 0;  // which parameter
+};
+[[nodiscard]] std::vector<std::vector<double>> starts_of(std::span<const FitPoint> points,
+                                                         std::span<const LogParameter> parameters,
+                                                         const LaunchesAndCorners& choices);
 
 /// The best of the starts on a few of the rows: where a fit of all begins. Costs of one form's
 /// variants compare on the same points.
@@ -44,5 +56,8 @@ struct ScoutedLogs {
 /// (calibration/least_squares.hpp) of log(predicted / measured).
 [[nodiscard]] std::vector<Parameter> fit_logs(std::span<const FitPoint> points, const LogFit& fit,
                                               const ScoutedLogs& scouted);
+
+/// Scouts, then fits.
+[[nodiscard]] std::vector<Parameter> fit_logs(std::span<const FitPoint> points, const LogFit& fit);
 
 }  // namespace moecal::calibration

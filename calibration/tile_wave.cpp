@@ -149,29 +149,13 @@ std::unique_ptr<PreparedForm> prepare_tile_wave(const Model& model) {
       });
 }
 
-/// Starts that differ in how much is launch, and in the corner.
-std::vector<std::vector<double>> starts(std::span<const FitPoint> points) {
-  double least = std::numeric_limits<double>::infinity();
-  for (const auto& point : points) least = std::min(least, point.seconds);
-  std::vector<std::vector<double>> all;
-  for (const double corner : {1.5, 5.0})
-    for (const double launch : {0.2, 0.9}) {
-      std::vector<double> start;
-      for (const auto& p : kParameters) start.push_back(p.prior);
-      start[kT0] = launch * least;
-      start[kQ] = corner;
-      all.push_back(std::move(start));
-    }
-  return all;
-}
-
 LogFit fit_of(std::span<const FitPoint> points, const Machine& machine) {
   return {
       kParameters,
       [machine](std::span<const double> values, const Inputs& inputs, std::span<double> slopes) {
         return log_seconds(values, machine, inputs, slopes);
       },
-      starts(points)};
+      starts_of(points, kParameters, {{0.2, 0.9}, {1.5, 5.0}, kQ})};
 }
 
 }  // namespace
