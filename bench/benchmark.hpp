@@ -64,6 +64,8 @@ class Trial {
   /// False on ranks that take no part (their group is not measured); they still follow every
   /// agreement.
   [[nodiscard]] virtual bool takes_part() const { return true; }
+  /// Number of this rank's group among those that are measured at once; groups run independently.
+  [[nodiscard]] virtual int group() const { return 0; }
 };
 
 /// An operation as the suite sees it.

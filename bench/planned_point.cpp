@@ -36,9 +36,9 @@ bool is_collective(const Implementation& implementation) {
   return implementation.backend == "mpi" || implementation.backend == "nccl";
 }
 
-bool is_rooted(const Benchmark& benchmark) {
+bool is_in_step(const Benchmark& benchmark) {
   const CollectiveFacts* facts = find_collective(benchmark.operation());
-  return facts != nullptr && facts->rooted;
+  return facts == nullptr || facts->in_step;
 }
 
 bool is_cuda(const Implementation& implementation) {

@@ -22,8 +22,8 @@ struct PlannedPoint {
 
 /// Whether ranks take part together: timed as the slowest rank's back-to-back calls.
 [[nodiscard]] bool is_collective(const Implementation& implementation);
-/// Whether one rank has it all before the others: its calls have no common transfer time.
-[[nodiscard]] bool is_rooted(const Benchmark& benchmark);
+/// Whether ranks that start a call of it together also leave it together (core/collective.hpp).
+[[nodiscard]] bool is_in_step(const Benchmark& benchmark);
 /// Whether it runs on a CUDA device.
 [[nodiscard]] bool is_cuda(const Implementation& implementation);
 

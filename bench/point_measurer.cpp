@@ -17,8 +17,10 @@ namespace {
 // last.
 constexpr int kCollectiveBatch = 20;
 
-constexpr int kMostSingleCalls = 20;
 constexpr int kFewestSingleCalls = 3;
+constexpr int kUsualSingleCalls = 20;  // as far as they fit in a point's budget
+constexpr int kMostSingleCalls = 100;  // as far as they fit in this part of it
+constexpr double kPartOfBudget = 0.1;
 constexpr double kNotANumber = 1e300;
 
 void check_rotation(const PlannedPoint& point, const Trial& trial, const SetRotation& rotation) {
@@ -122,20 +124,26 @@ void PointMeasurer::sample(const PlannedPoint& point, Trial& trial, int sets,
   observation.sample = {"raw", sampling.batch, sampling.timer};
   observation.policy.warmup = sampling.warmup;
   on_every_rank(world_, [&] { check_rotation(point, trial, rotation); });
-  if (is_collective(point.implementation) && !is_rooted(*point.benchmark))
-    time_single_calls(point, trial, observation);
+  if (is_collective(point.implementation)) time_single_calls(point, trial, observation);
 }
 
 // As many as fit in the time of a point, so that a large transfer is not timed for ever.
 void PointMeasurer::time_single_calls(const PlannedPoint& point, Trial& trial,
                                       Observation& observation) {
-  const double fitting = setup_.sampler.stop.budget.count() / observation.seconds();
-  const int count =
-      static_cast<int>(std::clamp<double>(fitting, kFewestSingleCalls, kMostSingleCalls));
-  begin_step("single calls", Activity::Limit::timeout, Seconds{2 * count * observation.seconds()});
+  const Seconds budget = setup_.sampler.stop.budget;
+  const double fitting = budget.count() / observation.seconds();
+  const int fewest =
+      static_cast<int>(std::clamp<double>(fitting, kFewestSingleCalls, kUsualSingleCalls));
+  begin_step("single calls", Activity::Limit::timeout,
+             Seconds{2 * fewest * observation.seconds()} + budget);
   const auto own = make_clock(point, trial);
-  auto calls = bench::time_single_calls(trial, *own, world_, count);
+  CommonStart start{world_, setup_.host_time};
+  auto calls = bench::time_single_calls(trial, *own, start,
+                                        {fewest, kMostSingleCalls, kPartOfBudget * budget});
+  observation.call_s = std::move(calls.call_s);
+  if (!is_in_step(*point.benchmark)) return;
   observation.skew_s = std::move(calls.skew_s);
+  observation.skew_floor_s = std::move(calls.skew_floor_s);
   observation.transfer_s = std::move(calls.transfer_s);
   observation.late_rank = std::move(calls.late_rank);
 }

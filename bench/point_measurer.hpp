@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include "bench/common_start.hpp"
 #include "bench/limits.hpp"
 #include "bench/machine.hpp"
 #include "bench/planned_point.hpp"
@@ -20,6 +21,7 @@ class PointMeasurer {
     Card card;  // its nominal figures, where they are known
     SamplerOptions sampler;
     ClockFactory make_clock;
+    HostTime host_time = steady_host_time();
   };
 
   PointMeasurer(ControlPlane& world, Setup setup) : world_{world}, setup_{std::move(setup)} {}

@@ -8,6 +8,7 @@
 #include <array>
 
 #include "bench/agreement.hpp"
+#include "bench/single_calls.hpp"
 #include "bench/testing/fake_benchmark.hpp"
 #include "bench/testing/fake_ranks.hpp"
 
@@ -22,6 +23,7 @@ struct FakePoint {
     setup.machine.memory = Bytes{1e9};
     setup.machine.last_level_cache = Bytes{10e3};
     setup.make_clock = [this](const Implementation&) { return std::make_unique<FakeClock>(time); };
+    setup.host_time = {[] { return 0.0; }, [](double) {}, "fake"};
   }
   Observation measure(FakeBenchmark::MakeTrial make) {
     const FakeBenchmark benchmark{std::move(make)};
@@ -190,26 +192,180 @@ TEST(PointMeasurer, FailsAnImpossibleResult) {
   EXPECT_THAT(o.reason, HasSubstr("impossible result"));
 }
 
+// What ranks measure of one point, each on a clock of its own.
+struct FakeWorld {
+  using Prepare = std::function<void(ControlPlane&, FakePoint&)>;
+  using MakeTrial = std::function<std::unique_ptr<Trial>(ControlPlane&, FakePoint&)>;
+  std::string operation = "fake";
+  Prepare prepare = [](ControlPlane&, FakePoint&) {};
+
+  template <int kRanks>
+  std::array<Observation, kRanks> measure(const MakeTrial& make) const {
+    std::array<Observation, kRanks> observations;
+    FakeRanks{kRanks}.run([&](ControlPlane& world) {
+      FakePoint point;
+      prepare(world, point);
+      FakeBenchmark benchmark{[&] { return make(world, point); }};
+      benchmark.operation_ = operation;
+      observations[static_cast<std::size_t>(world.rank())] =
+          PointMeasurer{world, point.setup}.measure(
+              {&benchmark, {"fake", "mpi"}, {}, CachePolicy::warm});
+    });
+    return observations;
+  }
+};
+
+// Of each rank, what it spends in a call.
+FakeWorld::MakeTrial spending(std::vector<double> seconds) {
+  return [seconds](ControlPlane& world, FakePoint& point) {
+    return std::make_unique<FakeTrial>(
+        point.time, FakeDevice{.median_s = seconds[static_cast<std::size_t>(world.rank())]});
+  };
+}
+
 // Ranks 0, 1, 2 spend 5, 2 and 9 ms in each call: rank 1 came last and waited for nobody.
 TEST(PointMeasurer, TellsTransferFromSkewAndNamesTheLateRank) {
-  std::array<Observation, 3> observations;
-  FakeRanks{3}.run([&](ControlPlane& world) {
-    const auto rank = static_cast<std::size_t>(world.rank());
-    FakePoint point;
-    const FakeDevice device{.median_s = std::array<double, 3>{5e-3, 2e-3, 9e-3}[rank]};
-    const FakeBenchmark benchmark{[&] { return std::make_unique<FakeTrial>(point.time, device); }};
-    observations[rank] = PointMeasurer{world, point.setup}.measure(
-        {&benchmark, {"fake", "mpi"}, {}, CachePolicy::warm});
-  });
-  for (const auto& o : observations) {
+  for (const auto& o : FakeWorld{}.measure<3>(spending({5e-3, 2e-3, 9e-3}))) {
     ASSERT_EQ(o.outcome, Outcome::measured) << o.reason;
     EXPECT_NEAR(o.seconds(), 9e-3, 1e-9);
     EXPECT_EQ(o.sample.iterations_per_sample, 20);
-    ASSERT_EQ(o.skew_s.size(), 20U);
+    ASSERT_EQ(o.skew_s.size(), 100U);
     EXPECT_NEAR(o.transfer_s[0], 2e-3, 1e-9);
     EXPECT_NEAR(o.skew_s[0], 7e-3, 1e-9);
-    EXPECT_EQ(o.late_rank, std::vector<int>(20, 1));
+    EXPECT_EQ(o.late_rank, std::vector<int>(100, 1));
+    EXPECT_EQ(o.call_s.size(), 100U);
+    EXPECT_NEAR(o.call_s[0], 9e-3, 1e-9);
   }
+}
+
+// Groups {0, 2} and {1, 3}; the second is ten times slower, and nobody in either is late by more
+// than rank 2 is.
+TEST(PointMeasurer, KeepsGroupsThatRunAtOnceApart) {
+  struct Grouped : FakeTrial {
+    using FakeTrial::FakeTrial;
+    [[nodiscard]] int group() const override { return group_; }
+    int group_ = 0;
+  };
+  const std::array<double, 4> seconds{3e-3, 20e-3, 2e-3, 20.5e-3};
+  const auto observations = FakeWorld{}.measure<4>([&](ControlPlane& world, FakePoint& point) {
+    const auto rank = static_cast<std::size_t>(world.rank());
+    auto trial = std::make_unique<Grouped>(point.time, FakeDevice{.median_s = seconds[rank]});
+    trial->group_ = world.rank() % 2;
+    return trial;
+  });
+  for (const auto& o : observations) {
+    ASSERT_EQ(o.outcome, Outcome::measured) << o.reason;
+    EXPECT_NEAR(o.transfer_s[0], 20e-3, 1e-9);
+    EXPECT_NEAR(o.skew_s[0], 1e-3, 1e-9);
+    EXPECT_EQ(o.late_rank[0], 2);
+    EXPECT_NEAR(o.call_s[0], 20.5e-3, 1e-9);
+  }
+}
+
+// Ranks with fewer rows are done sooner: that is no lateness.
+TEST(PointMeasurer, RecordsNoSkewWhereRanksDoNotLeaveACallTogether) {
+  for (const char* operation : {"all_to_all_v", "broadcast", "send_recv"})
+    for (const auto& o : FakeWorld{operation}.measure<3>(spending({5e-3, 2e-3, 9e-3}))) {
+      EXPECT_EQ(o.skew_s.size() + o.transfer_s.size() + o.late_rank.size(), 0U) << operation;
+      EXPECT_FALSE(o.call_s.empty()) << operation;
+    }
+}
+
+// A collective as ranks see it: nobody leaves before all have come and the slowest has done its
+// part.
+struct FakeCollective final : FakeTrial {
+  FakeCollective(ControlPlane& world, FakePoint& point, double transfer_s)
+      : FakeTrial{point.time, {}}, world_{world}, time_{point.time}, transfer_s_{transfer_s} {}
+  void launch(int, Stream) override {
+    time_.now_s = world_.max(time_.now_s) + world_.max(transfer_s_);
+  }
+  ControlPlane& world_;
+  FakeTime& time_;
+  double transfer_s_;
+};
+
+// A rank whose fake time goes on with a moment that all agree on; `delayed` starts later.
+FakeWorld on_one_clock(int delayed, double delay_s) {
+  return {.prepare = [=](ControlPlane& world, FakePoint& point) {
+    const double own_delay = world.rank() == delayed ? delay_s : 0;
+    point.setup.host_time = {[&point] { return point.time.now_s; },
+                             [&point, own_delay](double moment) {
+                               point.time.now_s = std::max(point.time.now_s, moment) + own_delay;
+                             },
+                             "fake"};
+  }};
+}
+
+FakeWorld::MakeTrial collective(int slow, double slow_s) {
+  return [=](ControlPlane& world, FakePoint& point) {
+    return std::make_unique<FakeCollective>(world, point, world.rank() == slow ? slow_s : 200e-6);
+  };
+}
+
+TEST(PointMeasurer, ReportsADelayedStartAsSkewAndLeavesTheTransfer) {
+  for (const auto& o : on_one_clock(2, 200e-6).measure<4>(collective(-1, 0))) {
+    ASSERT_EQ(o.outcome, Outcome::measured) << o.reason;
+    EXPECT_NEAR(o.seconds(), 200e-6, 1e-9);
+    ASSERT_GE(o.skew_s.size(), 20U);
+    for (std::size_t call = 0; call < o.skew_s.size(); ++call) {
+      EXPECT_NEAR(o.skew_s[call], 200e-6, 1e-9);
+      EXPECT_NEAR(o.transfer_s[call], 200e-6, 1e-9);
+      EXPECT_EQ(o.late_rank[call], 2);
+    }
+  }
+}
+
+TEST(PointMeasurer, ReportsASlowRankAsTransferAndNamesNobody) {
+  for (const auto& o : on_one_clock(-1, 0).measure<4>(collective(1, 600e-6))) {
+    ASSERT_EQ(o.outcome, Outcome::measured) << o.reason;
+    EXPECT_NEAR(o.seconds(), 600e-6, 1e-9);
+    EXPECT_NEAR(o.transfer_s.at(0), 600e-6, 1e-9);
+    EXPECT_NEAR(o.skew_s.at(0), 0, 1e-9);
+    EXPECT_EQ(o.late_rank.at(0), -1);
+  }
+}
+
+// Rank 1's clock is 40 s ahead, and messages take a millisecond: what that leaves open is the
+// floor.
+TEST(CommonStart, BoundsTheOffsetOfAnotherClock) {
+  constexpr double kAhead = 40;
+  std::array<double, 2> errors{}, waited_for{};
+  FakeRanks{2}.run([&](ControlPlane& world) {
+    const auto rank = static_cast<std::size_t>(world.rank());
+    const HostTime real = steady_host_time();
+    const double ahead = rank == 1 ? kAhead : 0;
+    const HostTime own{[=] { return real.now() + ahead; },
+                       [&](double moment) { waited_for[rank] = moment - ahead; },
+                       rank == 1 ? "there" : "here"};
+    CommonStart start{world, own};
+    EXPECT_TRUE(start.wait(true));
+    errors[rank] = start.error().count();
+    EXPECT_FALSE(start.wait(rank == 1)) << "rank 0 decides";
+  });
+  EXPECT_GT(errors[1], 0);
+  EXPECT_LE(std::abs(waited_for[0] - waited_for[1]), errors[0] + errors[1] + 1e-9);
+}
+
+TEST(CommonStart, LosesNothingToTheClockOfOneKernel) {
+  std::array<double, 3> waited_for{};
+  FakeRanks{3}.run([&](ControlPlane& world) {
+    HostTime time = steady_host_time();
+    time.wait_until = [&](double moment) {
+      waited_for[static_cast<std::size_t>(world.rank())] = moment;
+    };
+    CommonStart start{world, time};
+    EXPECT_TRUE(start.wait(true));
+  });
+  EXPECT_EQ(waited_for, (std::array<double, 3>{waited_for[0], waited_for[0], waited_for[0]}));
+}
+
+TEST(SingleCalls, NameNobodyWhereTheStartMayBeToBlame) {
+  SingleCalls calls;
+  const std::vector<double> seconds{5e-3, 4.9e-3, -1}, groups{0, 0, 0};
+  add_call(calls, {seconds, groups, 50e-6});
+  add_call(calls, {seconds, groups, 150e-6});
+  EXPECT_EQ(calls.late_rank, (std::vector<int>{1, -1}));
+  EXPECT_EQ(calls.skew_floor_s, (std::vector<double>{50e-6, 150e-6}));
 }
 
 TEST(Agreement, ThrowsOnEveryRankWhatTheLowestFailingRankSaid) {

@@ -157,7 +157,8 @@ TEST(Sampler, EndsTheLaunchWhenABatchOfOneRankFails) {
   const auto clock = make_slowest_rank_clock(std::make_unique<FailingClock>(), world);
   EXPECT_THROW((void)(Sampler{*clock, world, {}}.run(trial, rotation)), RankLost);
   FailingClock own;
-  EXPECT_THROW((void)time_single_calls(trial, own, world, 3), RankLost);
+  CommonStart start{world, {[] { return 0.0; }, [](double) {}, "one"}};
+  EXPECT_THROW((void)time_single_calls(trial, own, start, {}), RankLost);
 }
 
 // The median is what a sample means: it must come back within the half-width that is stated for it,

@@ -38,7 +38,7 @@ struct MpiTask {
   const CollectiveOperation& operation;
   const CollectiveOperation::MpiImplementation& implementation;
   CollectiveShape shape{};
-  bool takes_part = true;
+  Membership where{};
   std::shared_ptr<const RoutedExchange> exchange{};  // shape's, if it has one
 };
 
@@ -78,7 +78,8 @@ class MpiTrial final : public bench::Trial {
   [[nodiscard]] LibraryInfo library() const override {
     return {"MPI", mpi_library_version(), "unknown", 0};
   }
-  [[nodiscard]] bool takes_part() const override { return task_.takes_part; }
+  [[nodiscard]] bool takes_part() const override { return task_.where.takes_part; }
+  [[nodiscard]] int group() const override { return task_.where.index; }
 
  private:
   using Buffers = RankBuffers<std::vector<std::byte>>;
@@ -202,7 +203,7 @@ class CollectiveBenchmark final : public bench::Benchmark {
     const GroupSpec spec = to_spec(c.ranks);
     MpiTask task{operation_, find_implementation(operation_.mpi, name)};
     give_shape(task, c);
-    task.takes_part = membership(spec, context.world.rank()).takes_part;
+    task.where = membership(spec, context.world.rank());
     task.implementation.check(task.shape);
     return std::make_unique<MpiTrial>(task, shared_->planes.of(spec, context.world));
   }

@@ -57,6 +57,7 @@ class NcclTrial final : public bench::Trial {
     return {"NCCL", nccl_library_version(), log_.algorithm_of(call), 0};
   }
   [[nodiscard]] bool takes_part() const override { return where_.takes_part; }
+  [[nodiscard]] int group() const override { return where_.index; }
 
  private:
   /// What the first buffer holds before a call.

@@ -10,9 +10,11 @@ namespace moecal {
 struct CollectiveFacts {
   std::string_view name;  // the operation's word in records
   std::string_view
-      bytes;            // what "bytes" of a point counts; empty: its points are not sized in bytes
-  double rounds = 0;    // how often the bytes cross a rank's link: busbw = rounds (n-1)/n algbw
-  bool rooted = false;  // ranks finish apart: a call has no transfer time common to all
+      bytes;          // what "bytes" of a point counts; empty: its points are not sized in bytes
+  double rounds = 0;  // how often the bytes cross a rank's link: busbw = rounds (n-1)/n algbw
+  // Ranks that start a call together also leave it together: only then does the time of the last
+  // arriver tell the transfer, and how much longer the others took tell the skew.
+  bool in_step = true;
 };
 
 /// All of them.

@@ -55,7 +55,7 @@ TEST(Collectives, HaveTheirBusFactors) {
     EXPECT_EQ(bus_factor(gathering, 4), 0.75) << gathering;
   for (const auto* rooted : {"broadcast", "send_recv"}) {
     EXPECT_EQ(bus_factor(rooted, 4), 1) << rooted;
-    EXPECT_TRUE(find_collective(rooted)->rooted);
+    EXPECT_FALSE(find_collective(rooted)->in_step);
   }
   EXPECT_EQ(find_collective("permute"), nullptr);
   try {

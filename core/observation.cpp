@@ -114,6 +114,8 @@ std::string to_json_line(const Observation& o) {
             {"source", source_json(o.source)},
             {"started_at", o.started_at}};
   if (o.routed) json["routing"] = routing_json(o.routing);
+  if (!o.call_s.empty()) json["call_s"] = o.call_s;
+  if (!o.skew_floor_s.empty()) json["skew_floor_s"] = o.skew_floor_s;
   if (!o.transfer_s.empty()) json["transfer_s"] = o.transfer_s;
   if (!o.late_rank.empty()) json["late_rank"] = o.late_rank;
   return json.dump() + "\n";

@@ -70,9 +70,14 @@ struct Observation {
   SampleInfo sample;
   std::vector<double> samples_s;
   SampleFlags flags;
-  // Collectives, calls one at a time (samples_s are back-to-back calls): per call, the last start
-  // minus the first, the last arriver's own time, and which rank that was. Empty otherwise.
+  // Collectives, calls one at a time (samples_s are back-to-back calls), per call: the slowest
+  // rank's time.
+  std::vector<double> call_s{};
+  // Of those whose ranks leave a call together: the last start minus the first of a group, what of
+  // that the measuring itself may be to blame for, the last arriver's own time, and which rank that
+  // was (-1 where the skew is within its floor). Of groups that run at once, the largest.
   std::vector<double> skew_s;
+  std::vector<double> skew_floor_s{};
   std::vector<double> transfer_s;
   std::vector<int> late_rank;
   Outcome outcome = Outcome::measured;

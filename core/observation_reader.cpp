@@ -97,6 +97,8 @@ Observation read_observation(const JsonReader& r) {
   o.flags = {flags.require<std::vector<bool>>("throttled"),
              flags.require<std::vector<bool>>("outlier")};
   o.skew_s = r.require<std::vector<double>>("skew_s");
+  o.call_s = r.optional<std::vector<double>>("call_s", {});
+  o.skew_floor_s = r.optional<std::vector<double>>("skew_floor_s", {});
   o.transfer_s = r.optional<std::vector<double>>("transfer_s", {});
   o.late_rank = r.optional<std::vector<int>>("late_rank", {});
   read_outcome(r.object("outcome"), o);

@@ -14,7 +14,7 @@ class FakeBenchmark final : public Benchmark {
   using MakeTrial = std::function<std::unique_ptr<Trial>()>;
   explicit FakeBenchmark(MakeTrial make) : make_{std::move(make)} {}
 
-  [[nodiscard]] std::string operation() const override { return "fake"; }
+  [[nodiscard]] std::string operation() const override { return operation_; }
   [[nodiscard]] std::vector<Case> sweep(Suite, const std::string&, int) const override {
     return {Case{}};
   }
@@ -27,6 +27,7 @@ class FakeBenchmark final : public Benchmark {
     return make_();
   }
 
+  std::string operation_ = "fake";
   Work work_;
 
  private:

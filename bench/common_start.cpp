@@ -1,0 +1,91 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/common_start.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <limits>
+#include <thread>
+
+#include "runtime/hosts.hpp"
+
+namespace moecal::bench {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr int kRounds = 10;
+constexpr double kLongestMargin = 2e-3;  // ranks that outnumber the cores hear of it this late
+constexpr double kAwake = 100e-6;        // a sleeping thread may wake up this late
+
+double steady_now() {
+  return std::chrono::duration<double>(steady_clock::now().time_since_epoch()).count();
+}
+
+// Yields instead of sleeping for the last part, and instead of spinning: ranks may outnumber cores.
+void steady_wait_until(double moment) {
+  const double sleep = moment - kAwake - steady_now();
+  if (sleep > 0) std::this_thread::sleep_for(std::chrono::duration<double>(sleep));
+  while (steady_now() < moment) std::this_thread::yield();
+}
+
+// Processes of one running kernel read one monotonic clock, in whatever container they are.
+std::string kernel_name() {
+  std::ifstream file{"/proc/sys/kernel/random/boot_id"};
+  std::string id;
+  file >> id;
+  return id.empty() ? host_name() : id;
+}
+
+}  // namespace
+
+HostTime steady_host_time() { return {steady_now, steady_wait_until, kernel_name()}; }
+
+CommonStart::CommonStart(ControlPlane& world, HostTime time)
+    : world_{world}, time_{std::move(time)} {
+  std::array<char, 64> first{};
+  std::copy_n(time_.clock.begin(), std::min(time_.clock.size(), first.size() - 1), first.begin());
+  const std::string own{first.data()};
+  world_.broadcast(first, 0);
+  if (world_.max(own == first.data() ? 0.0 : 1.0) > 0) bound_offset();
+  if (own != first.data()) return;
+  offset_ = 0;
+  uncertainty_ = Seconds{0};
+}
+
+// Rank 0 reads its clock after every rank read its own, and every rank reads its own again after it
+// heard from rank 0: the offset lies between the two differences, in every round.
+void CommonStart::bound_offset() {
+  double least = -std::numeric_limits<double>::infinity();
+  double most = -least;
+  for (int round = 0; round < kRounds; ++round) {
+    world_.barrier();
+    const double before = time_.now();
+    world_.barrier();
+    const double there = from_rank_0(time_.now());
+    most = std::min(most, time_.now() - there);
+    least = std::max(least, before - there);
+  }
+  offset_ = (least + most) / 2;
+  uncertainty_ = Seconds{std::abs(most - least) / 2};
+}
+
+double CommonStart::from_rank_0(double value) {
+  world_.broadcast({reinterpret_cast<char*>(&value), sizeof value}, 0);
+  return value;
+}
+
+bool CommonStart::wait(bool wanted) {
+  if (world_.max(late_) > 0) margin_ = std::min(2 * margin_, kLongestMargin);
+  const double never = std::numeric_limits<double>::infinity();
+  const double moment = from_rank_0(wanted ? time_.now() + margin_ : never) + offset_;
+  if (moment == never) return false;
+  late_ = std::max(0.0, time_.now() - moment);
+  time_.wait_until(moment);
+  return true;
+}
+
+}  // namespace moecal::bench
