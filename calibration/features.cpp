@@ -16,6 +16,8 @@ namespace {
 constexpr double kIndexBytes = 4;   // row maps and expert ids: int32
 constexpr double kCountBytes = 8;   // rows of an expert and their offsets: int64
 constexpr double kWeightBytes = 4;  // routing weights: f32
+constexpr double kScaleBytes = 4;   // of quantized values: f32
+constexpr double kScaleBlock = 128;
 
 /// The numbers of one call, asked for by name.
 struct Call {
@@ -129,6 +131,24 @@ Work unpermute_work(const Call& call) {
                    tokens * row);
 }
 
+/// A scale for each block of 128 neighbours, or one for all.
+Work quantize_work(const Call& call) {
+  const double hidden = call.number("hidden"), tokens = call.number("tokens");
+  const bool in_blocks = call.dtypes.scale_mode == "block_1x128";
+  const double scales = in_blocks ? tokens * std::ceil(hidden / kScaleBlock) : 1;
+  return make_work(0, tokens * hidden * call.a(),
+                   tokens * hidden * call.c() + scales * kScaleBytes);
+}
+
+/// Gates and ups are two operands of the result's size. FP8 results come with scales.
+Work swiglu_work(const Call& call) {
+  const double inner = call.number("inner"), tokens = call.number("tokens");
+  const bool scaled = call.dtypes.scale_mode == "block_1x128";
+  const double scales = scaled ? tokens * std::ceil(inner / kScaleBlock) : 0;
+  return make_work(5 * tokens * inner, 2 * tokens * inner * call.a(),
+                   tokens * inner * call.c() + scales * kScaleBytes);
+}
+
 Work gate_work(const Call& call) {
   const double tokens = call.number("tokens"), experts = call.number("experts");
   const double chosen = tokens * call.number("top_k");
@@ -158,7 +178,7 @@ const std::map<std::string, WorkOf>& known_work() {
   static const std::map<std::string, WorkOf> kKnown{
       {"expert_gemm", work_of_gemm}, {"grouped_gemm", work_of_gemm}, {"memory_copy", copy_work},
       {"permute", permute_work},     {"unpermute", unpermute_work},  {"topk_gate", gate_work},
-      {"moe_layer", layer_work}};
+      {"quantize", quantize_work},   {"swiglu", swiglu_work},        {"moe_layer", layer_work}};
   return kKnown;
 }
 

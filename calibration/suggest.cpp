@@ -70,6 +70,7 @@ Dtypes dtypes_for(const std::string& operation, const std::string& dtype) {
   const std::string a = dtype.empty() ? "bf16" : dtype;
   if (is_collective(operation)) return {a, "", a, "", "", ""};
   if (operation == "topk_gate") return {"f32", "", "f32", "", "", ""};
+  if (operation == "quantize") return {a, "", "fp8_e4m3", "", "tensor", ""};
   if (operation == "memory_copy") return {"uint8", "", "uint8", "", "", ""};
   if (operation != "expert_gemm" && operation != "grouped_gemm") return {a, "", a, "", "", ""};
   if (a == "int8") return {a, a, "int32", "int32", "none", "TN"};

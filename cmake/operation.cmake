@@ -12,13 +12,17 @@
 #
 # SOURCES, CUDA_SOURCES: further files of the folder that belong to the operation; the latter only in a CUDA build.
 # BENCH_LIBRARIES: what <name>_bench.cpp needs beside the operation and bench/.
+# USES: operations whose functions this one's call.
 #
 # A backend this build cannot have is left out; the folder's *_bench.cpp does not offer it then
 # (core/build.hpp says what the build has). tests/ decides what is run.
 function(moecal_add_operation name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "KERNELS_ON_CPU" "" "SOURCES;CUDA_SOURCES;BENCH_LIBRARIES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "KERNELS_ON_CPU" "" "SOURCES;CUDA_SOURCES;BENCH_LIBRARIES;USES")
   set(sources ${name}/${name}_cpu.cpp)
   set(libraries moecal_core moecal_runtime)
+  foreach(used IN LISTS arg_USES)
+    list(APPEND libraries moecal_${used})
+  endforeach()
   _moecal_backend(${name} _local.cpp ON)
   _moecal_backend(${name} _onednn.cpp ON ${MOECAL_DNNL} OpenMP::OpenMP_CXX)
   _moecal_backend(${name} _cuda.cu ${MOECAL_HAS_CUDA} CUDA::cudart_static)
@@ -41,7 +45,7 @@ function(moecal_add_operation name)
   add_library(moecal_${name}_bench STATIC ${name}/${name}_bench.cpp)
   target_link_libraries(moecal_${name}_bench PUBLIC moecal_${name} moecal_bench ${arg_BENCH_LIBRARIES})
   if(MOECAL_TESTS AND arg_KERNELS_ON_CPU)
-    moecal_add_kernel_tests(${name})
+    moecal_add_kernel_tests(${name} USES ${arg_USES})
   elseif(MOECAL_TESTS AND EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}_test.cpp)
     moecal_add_test(${name}_test SOURCES ${name}/${name}_test.cpp LIBRARIES moecal_${name}_bench)
   endif()

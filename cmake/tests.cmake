@@ -41,12 +41,15 @@ endfunction()
 # moecal_add_kernel_tests(permute): permute_test runs permute_cuda.cu compiled by the C++ compiler against the
 # emulation in tests/cuda_on_cpu, permute_gpu_test the same text compiled by nvcc on a GPU.
 function(moecal_add_kernel_tests name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "USES")
   set(folder ${CMAKE_CURRENT_SOURCE_DIR}/${name})
   # A .cpp that includes the .cu: the .cu itself belongs to nvcc in a CUDA build.
   file(RELATIVE_PATH kernels ${PROJECT_SOURCE_DIR} ${folder}/${name}_cuda.cu)
   file(CONFIGURE OUTPUT ${name}_cuda_on_cpu.cpp CONTENT "#include \"${kernels}\"\n")
+  set(used_oracles ${arg_USES})
+  list(TRANSFORM used_oracles REPLACE "(.+)" "${CMAKE_CURRENT_SOURCE_DIR}/\\1/\\1_cpu.cpp")
   moecal_add_test(
-    ${name}_test SOURCES ${folder}/${name}_test.cpp ${folder}/${name}_cpu.cpp
+    ${name}_test SOURCES ${folder}/${name}_test.cpp ${folder}/${name}_cpu.cpp ${used_oracles}
                          ${CMAKE_CURRENT_BINARY_DIR}/${name}_cuda_on_cpu.cpp
     LIBRARIES moecal_cuda_on_cpu moecal_core SANITIZER)
   # Before the project's root: <cuda_runtime.h> and "runtime/launch.cuh" are the emulation's.

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "core/collective.hpp"
+#include "core/element.hpp"
 #include "core/hash.hpp"
 #include "core/json_reader.hpp"
 #include "core/narrow_float.hpp"
@@ -240,6 +241,36 @@ TEST(NarrowFloat, RoundsToNearestAndTiesToEven) {
   EXPECT_TRUE(std::isnan(to_float(from_float<Float16>(NAN))));
   EXPECT_TRUE(std::isnan(to_float(from_float<BFloat16>(NAN))));
   EXPECT_THROW(with_float_type(Dtype::int8, [](auto) {}), InvalidInput);
+}
+
+template <class T>
+void expect_fp8_rounds_as_elements_do(Dtype dtype) {
+  const auto encoded = [dtype](float value) {
+    std::byte bits{};
+    encode_element(dtype, value, &bits);
+    return std::to_integer<std::uint8_t>(bits);
+  };
+  for (std::uint32_t bits = 0; bits < 0x7f800000U; bits += 9973) {
+    const auto value = std::bit_cast<float>(bits);
+    ASSERT_EQ(from_float<T>(value).bits, encoded(value)) << value;
+    ASSERT_EQ(from_float<T>(-value).bits, encoded(-value)) << -value;
+  }
+  for (int code = 0; code < 0x7c; ++code) {  // every number and the ties above it
+    const auto low = static_cast<std::byte>(code), high = static_cast<std::byte>(code + 1);
+    const double number = decode_element(dtype, &low), next = decode_element(dtype, &high);
+    EXPECT_EQ(from_float<T>(static_cast<float>(number)).bits, code);
+    if (!std::isfinite(next)) continue;
+    const auto tie = static_cast<float>((number + next) / 2);
+    for (const float value : {std::nextafter(tie, 0.0F), tie, std::nextafter(tie, INFINITY)})
+      EXPECT_EQ(from_float<T>(value).bits, encoded(value)) << value;
+  }
+  EXPECT_EQ(from_float<T>(-INFINITY).bits, encoded(-INFINITY));
+  EXPECT_EQ(from_float<T>(NAN).bits, 0x7f);
+}
+
+TEST(NarrowFloat, RoundsToFp8AsElementsDo) {
+  expect_fp8_rounds_as_elements_do<Fp8E4M3>(Dtype::fp8_e4m3);
+  expect_fp8_rounds_as_elements_do<Fp8E5M2>(Dtype::fp8_e5m2);
 }
 
 TEST(Statistics, OfHandComputedData) {

@@ -15,6 +15,8 @@ namespace moecal::bench {
 std::unique_ptr<Benchmark> make_expert_gemm();
 std::unique_ptr<Benchmark> make_memory_copy();
 std::unique_ptr<Benchmark> make_permute();
+std::unique_ptr<Benchmark> make_quantize();
+std::unique_ptr<Benchmark> make_swiglu();
 std::unique_ptr<Benchmark> make_topk_gate();
 std::unique_ptr<Benchmark> make_unpermute();
 
@@ -39,7 +41,8 @@ TEST_P(WorkAgreement, OfKernelAndFitInEveryCase) {
 
 INSTANTIATE_TEST_SUITE_P(Kernels, WorkAgreement,
                          testing::Values(make_expert_gemm, make_memory_copy, make_permute,
-                                         make_topk_gate, make_unpermute));
+                                         make_quantize, make_swiglu, make_topk_gate,
+                                         make_unpermute));
 
 }  // namespace
 }  // namespace moecal::bench

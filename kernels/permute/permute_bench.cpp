@@ -23,7 +23,7 @@ struct Permute {
     Memory tokens, row_of, rows;
   };
 
-  static std::vector<RoutedPoint> points(Suite suite) { return row_points(suite); }
+  static std::vector<Case> cases(Suite suite) { return routed_cases(row_points(suite)); }
   static Shape shape_of(const Case& c) {
     return {c.point.at("tokens"), c.point.at("hidden"), c.point.at("top_k"),
             parse_dtype(c.dtypes.a)};
@@ -47,6 +47,6 @@ struct Permute {
 
 }  // namespace
 
-std::unique_ptr<Benchmark> make_permute() { return std::make_unique<RoutedBenchmark<Permute>>(); }
+std::unique_ptr<Benchmark> make_permute() { return std::make_unique<OwnBenchmark<Permute>>(); }
 
 }  // namespace moecal::bench

@@ -49,7 +49,7 @@ struct TopkGate {
     Memory logits, expert_of, weight_of, row_of, counts, offsets, workspace;
   };
 
-  static std::vector<RoutedPoint> points(Suite suite) { return gate_points(suite); }
+  static std::vector<Case> cases(Suite suite) { return routed_cases(gate_points(suite)); }
   static Shape shape_of(const Case& c) {
     const RoutingShape routing{c.point.at("tokens"), c.point.at("experts"), c.point.at("top_k")};
     return {routing.tokens, routing.experts, routing.top_k,
@@ -78,8 +78,6 @@ struct TopkGate {
 
 }  // namespace
 
-std::unique_ptr<Benchmark> make_topk_gate() {
-  return std::make_unique<RoutedBenchmark<TopkGate>>();
-}
+std::unique_ptr<Benchmark> make_topk_gate() { return std::make_unique<OwnBenchmark<TopkGate>>(); }
 
 }  // namespace moecal::bench

@@ -28,10 +28,10 @@ struct Unpermute {
   };
 
   /// permute's, without those of dtypes that have no arithmetic: experts return 16-bit rows.
-  static std::vector<RoutedPoint> points(Suite suite) {
+  static std::vector<Case> cases(Suite suite) {
     auto points = row_points(suite);
     std::erase_if(points, [](const auto& point) { return point.dtype == "fp8_e4m3"; });
-    return points;
+    return routed_cases(points);
   }
   static Shape shape_of(const Case& c) {
     return {c.point.at("tokens"), c.point.at("hidden"), c.point.at("top_k"),
@@ -61,8 +61,6 @@ struct Unpermute {
 
 }  // namespace
 
-std::unique_ptr<Benchmark> make_unpermute() {
-  return std::make_unique<RoutedBenchmark<Unpermute>>();
-}
+std::unique_ptr<Benchmark> make_unpermute() { return std::make_unique<OwnBenchmark<Unpermute>>(); }
 
 }  // namespace moecal::bench

@@ -1,0 +1,97 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench/benchmark.hpp"
+#include "core/build.hpp"
+#include "core/dtype.hpp"
+#include "runtime/memory.hpp"
+
+/// What the benchmarks of operations with own CUDA kernels share: implementations, data, trial.
+namespace moecal::bench {
+
+/// The CPU measurement is the oracle: a plain loop on one thread, not a tuned library.
+inline const Implementation kOracleLoop{"oracle_loop", "cpu"};
+/// Our own kernels.
+inline const Implementation kOwnCuda{"own", "cuda"};
+
+/// Those of this build, for an operation with own CUDA kernels.
+[[nodiscard]] std::vector<Implementation> own_implementations();
+[[nodiscard]] LibraryInfo own_library();
+[[nodiscard]] Memory::Place place_of(const Implementation& implementation);
+
+/// `count` elements of `dtype` as bytes, uniform in [-1, 1]; fp8: any finite values.
+[[nodiscard]] std::vector<std::byte> uniform_elements(Dtype dtype, std::int64_t count,
+                                                      std::uint64_t seed);
+
+/// Largest difference between two arrays of a floating-point dtype, over the largest magnitude in
+/// `expected`; infinite if they differ in size or one has a NaN.
+[[nodiscard]] double relative_error(Dtype dtype, const std::vector<std::byte>& actual,
+                                    const std::vector<std::byte>& expected);
+
+/// One case of an operation with own kernels. An Operation is a struct with static members
+///
+///   name                                      the operation's word in records
+///   cases(suite)                              its sweep
+///   shape_of(case)                            a Shape; check_shape(Shape) refuses impossible ones
+///   work(shape)
+///   run_cpu(shape, buffers), run_cuda(shape, buffers, stream)
+///   verify(shape, buffers)                    what the last run left, against the oracle
+///
+/// and a struct Buffers{case, shape, place, set}: the tensors of one buffer set.
+template <class Operation>
+class OwnTrial final : public Trial {
+ public:
+  OwnTrial(const Case& c, Memory::Place place)
+      : case_{c}, shape_{Operation::shape_of(c)}, place_{place} {
+    check_shape(shape_);
+  }
+  [[nodiscard]] Bytes footprint() const override {
+    const auto work = Operation::work(shape_);
+    return work.read + work.written;
+  }
+  void prepare(int sets) override {
+    for (int set = 0; set < sets; ++set) sets_.emplace_back(case_, shape_, place_, set);
+  }
+  void launch(int set, Stream stream) override {
+    const auto& buffers = sets_[static_cast<std::size_t>(set)];
+    if (place_ == Memory::Place::host) return Operation::run_cpu(shape_, buffers);
+    if constexpr (build::has_cuda) Operation::run_cuda(shape_, buffers, stream);
+  }
+  [[nodiscard]] VerificationResult verify() override {
+    return Operation::verify(shape_, sets_.front());
+  }
+  [[nodiscard]] LibraryInfo library() const override { return own_library(); }
+
+ private:
+  Case case_;
+  decltype(Operation::shape_of(Case{})) shape_;
+  Memory::Place place_;
+  std::vector<typename Operation::Buffers> sets_;
+};
+
+template <class Operation>
+class OwnBenchmark final : public Benchmark {
+ public:
+  [[nodiscard]] std::string operation() const override { return Operation::name; }
+  [[nodiscard]] std::vector<Case> sweep(Suite suite, const std::string&, int) const override {
+    return Operation::cases(suite);
+  }
+  [[nodiscard]] Work work(const Case& c) const override {
+    return Operation::work(Operation::shape_of(c));
+  }
+  [[nodiscard]] std::vector<Implementation> implementations() const override {
+    return own_implementations();
+  }
+  [[nodiscard]] std::unique_ptr<Trial> make_trial(const Implementation& implementation,
+                                                  const Case& c, Context&) const override {
+    return std::make_unique<OwnTrial<Operation>>(c, place_of(implementation));
+  }
+};
+
+}  // namespace moecal::bench

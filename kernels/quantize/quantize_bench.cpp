@@ -1,0 +1,108 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/quantize/quantize.hpp"
+
+#include "core/element.hpp"
+#include "core/error.hpp"
+#include "kernels/own_bench.hpp"
+
+namespace moecal::bench {
+namespace {
+
+using kernels::QuantizeShape;
+using kernels::ScaleGroups;
+
+std::size_t workspace_bytes([[maybe_unused]] const QuantizeShape& shape, Memory::Place place) {
+  if constexpr (build::has_cuda)
+    if (place == Memory::Place::device) return quantize_cuda_workspace(shape);
+  return 0;
+}
+
+ScaleGroups groups_of(const std::string& scale_mode) {
+  if (scale_mode == "tensor") return ScaleGroups::tensor;
+  if (scale_mode == "block_1x128") return ScaleGroups::block_1x128;
+  throw InvalidInput{"quantize has the scale modes tensor and block_1x128, not '" + scale_mode +
+                     "'"};
+}
+
+Case case_of(std::int64_t tokens, std::int64_t hidden, const std::string& dtype,
+             const std::string& scale_mode) {
+  Case c;
+  c.point = {{"tokens", tokens}, {"hidden", hidden}};
+  c.dtypes.a = dtype;
+  c.dtypes.c = "fp8_e4m3";
+  c.dtypes.scale_mode = scale_mode;
+  return c;
+}
+
+/// A size and its 16-bit type.
+struct Activations {
+  std::int64_t tokens;
+  std::int64_t hidden;
+  const char* dtype;
+};
+
+std::vector<Activations> activations_of(Suite suite) {
+  if (suite == Suite::quick) return {{512, 4096, "bf16"}, {2048, 1024, "bf16"}};
+  std::vector<Activations> all{{64, 7168, "bf16"},   {512, 4096, "bf16"},  {4096, 4096, "bf16"},
+                               {2048, 1024, "bf16"}, {8192, 7168, "bf16"}, {32768, 2048, "f16"},
+                               {2048, 512, "f16"},   {163840, 512, "f16"}};
+  if (suite == Suite::full)
+    for (const std::int64_t hidden : {512, 1024, 2048, 4096, 7168})
+      for (const std::int64_t tokens : {1, 128, 16384, 163840})
+        all.push_back({tokens, hidden, "bf16"});
+  return all;
+}
+
+struct Quantize {
+  static constexpr char name[] = "quantize";
+  using Shape = QuantizeShape;
+
+  struct Buffers {
+    Buffers(const Case& c, const Shape& shape, Memory::Place place, int set)
+        : values{Memory::of(place,
+                            uniform_elements(shape.from, shape.tokens * shape.hidden,
+                                             c.routing.seed + static_cast<std::uint64_t>(set)))},
+          quantized{place, static_cast<std::size_t>(shape.tokens * shape.hidden)},
+          scales{place, static_cast<std::size_t>(scale_count(shape)) * sizeof(float)},
+          workspace{place, workspace_bytes(shape, place)} {}
+    [[nodiscard]] kernels::QuantizeTensors tensors() const {
+      return {values.as<void>(), quantized.as<void>(), scales.as<float>()};
+    }
+    Memory values, quantized, scales, workspace;
+  };
+
+  static std::vector<Case> cases(Suite suite) {
+    std::vector<Case> cases;
+    for (const auto& [tokens, hidden, dtype] : activations_of(suite))
+      for (const auto* mode : {"tensor", "block_1x128"})
+        cases.push_back(case_of(tokens, hidden, dtype, mode));
+    return cases;
+  }
+  static Shape shape_of(const Case& c) {
+    return {c.point.at("tokens"), c.point.at("hidden"), parse_dtype(c.dtypes.a),
+            parse_dtype(c.dtypes.c), groups_of(c.dtypes.scale_mode)};
+  }
+  static Work work(const Shape& shape) { return quantize_work(shape); }
+  static void run_cpu(const Shape& shape, const Buffers& buffers) {
+    quantize_cpu(shape, buffers.tensors());
+  }
+  static void run_cuda(const Shape& shape, const Buffers& buffers, Stream stream) {
+    quantize_cuda(shape, buffers.tensors(), buffers.workspace.as<void>(), stream);
+  }
+  static VerificationResult verify(const Shape& shape, const Buffers& buffers) {
+    const auto values = buffers.values.to_host<std::byte>();
+    const auto quantized = buffers.quantized.to_host<std::uint8_t>();
+    const auto scales = buffers.scales.to_host<float>();
+    std::vector<std::uint8_t> expected(quantized.size());
+    std::vector<float> expected_scales(scales.size());
+    quantize_cpu(shape, {values.data(), expected.data(), expected_scales.data()});
+    return {quantized == expected && scales == expected_scales ? 0.0 : 1.0, 0.0, "full"};
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Benchmark> make_quantize() { return std::make_unique<OwnBenchmark<Quantize>>(); }
+
+}  // namespace moecal::bench

@@ -1,0 +1,108 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <cuda_runtime.h>
+
+#include <cmath>
+#include <cstdint>
+
+#include "kernels/fp8.cuh"
+#include "kernels/row_grid.cuh"
+#include "kernels/swiglu/swiglu.hpp"
+#include "runtime/launch.cuh"
+
+namespace moecal::kernels {
+namespace {
+
+template <class T>
+struct Activation {
+  const T* gate_up;  // [tokens, 2 x inner]
+  void* activated;   // [tokens, inner]
+  float* scales;     // [blocks, tokens]
+  std::int64_t tokens;
+  std::int64_t inner;
+  std::int64_t chunks;  // of a result's row, in whole blocks
+};
+
+/// silu(gate) x up of a chunk of which `available` elements exist; the others are 0.
+template <class T, bool kAligned>
+__device__ void activate_chunk(const T* gate, std::int64_t inner, std::int64_t available,
+                               float (&values)[kChunk]) {
+  float up[kChunk];
+  load_chunk<kAligned>(gate, available, values);
+  load_chunk<kAligned>(gate + inner, available, up);
+#pragma unroll
+  for (int i = 0; i < kChunk; ++i) values[i] = values[i] / (1 + expf(-values[i])) * up[i];
+}
+
+template <class T, bool kAligned>
+__device__ void store_narrowed(T* to, std::int64_t available, const float (&values)[kChunk]) {
+  if (kAligned && available >= kChunk) return store_floats<kChunk>(to, values);
+#pragma unroll
+  for (int i = 0; i < kChunk; ++i)
+    if (i < available) narrow(values[i], to[i]);
+}
+
+// One row of threads per token, a chunk per thread and step: four 16-byte loads are under way at a
+// time for 16-bit types. Lanes without a chunk go along: the block scales' shuffles need them.
+template <class T, bool kAligned, bool kToFp8>
+__global__ void __launch_bounds__(kRowBlockThreads) activate_rows(Activation<T> view) {
+  const std::int64_t token = row_of_thread();
+  if (token >= view.tokens) return;
+  for (std::int64_t first = 0; first < view.chunks; first += blockDim.x) {
+    const std::int64_t chunk = first + threadIdx.x;
+    const std::int64_t column = chunk * kChunk;
+    const std::int64_t place = token * view.inner + column;
+    const std::int64_t available = view.inner - column;
+    float values[kChunk];
+    activate_chunk<T, kAligned>(view.gate_up + place + token * view.inner, view.inner, available,
+                                values);
+    if constexpr (kToFp8) {
+      const ScaleFactors factors = factors_of<Dtype::fp8_e4m3>(amax_of_block(values));
+      store_chunk<kAligned, Dtype::fp8_e4m3>(static_cast<std::uint8_t*>(view.activated) + place,
+                                             available, factors.factor, values);
+      if (chunk < view.chunks && threadIdx.x % kLanesPerScaleBlock == 0)
+        view.scales[chunk / kLanesPerScaleBlock * view.tokens + token] = factors.scale;
+    } else {
+      store_narrowed<T, kAligned>(static_cast<T*>(view.activated) + place, available, values);
+    }
+  }
+}
+
+template <class T, bool kAligned, bool kToFp8>
+void launch_activate_rows(const Activation<T>& view, Stream stream) {
+  const auto [grid, block] = row_grid(view.tokens, view.chunks, 1);
+  launch({.what = "activate rows", .grid = grid, .block = block, .stream = stream},
+         activate_rows<T, kAligned, kToFp8>, view);
+}
+
+template <class T>
+bool is_aligned(const Activation<T>& view) {
+  return (reinterpret_cast<std::uintptr_t>(view.gate_up) |
+          reinterpret_cast<std::uintptr_t>(view.activated)) %
+                 16 ==
+             0 &&
+         view.inner % kChunk == 0;
+}
+
+}  // namespace
+
+void swiglu_cuda(const SwigluShape& shape, const SwigluTensors& tensors, Stream stream) {
+  check_shape(shape);
+  if (shape.tokens == 0 || shape.inner == 0) return;
+  with_float_type(shape.from, [&](auto zero) {
+    using T = DeviceType<decltype(zero)>;
+    const Activation<T> view{static_cast<const T*>(tensors.gate_up),
+                             tensors.activated,
+                             tensors.scales,
+                             shape.tokens,
+                             shape.inner,
+                             (shape.inner + kScaleBlock - 1) / kScaleBlock * kLanesPerScaleBlock};
+    if (shape.to == Dtype::fp8_e4m3)
+      return is_aligned(view) ? launch_activate_rows<T, true, true>(view, stream)
+                              : launch_activate_rows<T, false, true>(view, stream);
+    return is_aligned(view) ? launch_activate_rows<T, true, false>(view, stream)
+                            : launch_activate_rows<T, false, false>(view, stream);
+  });
+}
+
+}  // namespace moecal::kernels
