@@ -118,10 +118,18 @@ Work copy_work(const Call& call) {
   return make_work(0, call.number("bytes"), call.number("bytes"));
 }
 
+/// Of a row of that many elements, each block of 128 of which has a scale of its own; else 0.
+double row_scales(const Call& call, const std::string& elements) {
+  if (call.dtypes.scale_mode != "block_1x128") return 0;
+  return std::ceil(call.number(elements) / kScaleBlock);
+}
+
 Work permute_work(const Call& call) {
   const double row = call.number("hidden") * call.a(), tokens = call.number("tokens");
   const double rows = tokens * call.number("top_k");
-  return make_work(0, tokens * row + rows * kIndexBytes, rows * row);
+  const double written = rows * call.number("hidden") * call.c();
+  const double scales = rows * row_scales(call, "hidden");
+  return make_work(0, tokens * row + rows * kIndexBytes, written + scales * kScaleBytes);
 }
 
 Work unpermute_work(const Call& call) {
@@ -131,22 +139,18 @@ Work unpermute_work(const Call& call) {
                    tokens * row);
 }
 
-/// A scale for each block of 128 neighbours, or one for all.
 Work quantize_work(const Call& call) {
-  const double hidden = call.number("hidden"), tokens = call.number("tokens");
-  const bool in_blocks = call.dtypes.scale_mode == "block_1x128";
-  const double scales = in_blocks ? tokens * std::ceil(hidden / kScaleBlock) : 1;
-  return make_work(0, tokens * hidden * call.a(),
-                   tokens * hidden * call.c() + scales * kScaleBytes);
+  const double tokens = call.number("tokens"), elements = tokens * call.number("hidden");
+  const double scales =
+      call.dtypes.scale_mode == "block_1x128" ? tokens * row_scales(call, "hidden") : 1;
+  return make_work(0, elements * call.a(), elements * call.c() + scales * kScaleBytes);
 }
 
-/// Gates and ups are two operands of the result's size. FP8 results come with scales.
+/// Gates and ups are two operands of the result's size.
 Work swiglu_work(const Call& call) {
-  const double inner = call.number("inner"), tokens = call.number("tokens");
-  const bool scaled = call.dtypes.scale_mode == "block_1x128";
-  const double scales = scaled ? tokens * std::ceil(inner / kScaleBlock) : 0;
-  return make_work(5 * tokens * inner, 2 * tokens * inner * call.a(),
-                   tokens * inner * call.c() + scales * kScaleBytes);
+  const double tokens = call.number("tokens"), results = tokens * call.number("inner");
+  const double scales = tokens * row_scales(call, "inner");
+  return make_work(5 * results, 2 * results * call.a(), results * call.c() + scales * kScaleBytes);
 }
 
 Work gate_work(const Call& call) {

@@ -2,7 +2,7 @@
 #
 #   permute.hpp          the contract           permute_cpu.cpp      the oracle
 #   permute_onednn.cpp   CPU library            permute_cuda.cu      own CUDA kernel
-#   permute_cublaslt.cpp CUDA library           permute_mpi.cpp, permute_nccl.cpp  collectives
+#   permute_cublaslt.cpp, permute_cublas.cpp CUDA libraries           permute_mpi.cpp, permute_nccl.cpp  collectives
 #   permute_test.cpp     the tests              permute_bench.cpp    sweep, work, implementations
 #
 # Makes the library moecal_permute (backends), and moecal_permute_bench that a program links.
@@ -26,6 +26,7 @@ function(moecal_add_operation name)
   _moecal_backend(${name} _local.cpp ON)
   _moecal_backend(${name} _onednn.cpp ON ${MOECAL_DNNL} OpenMP::OpenMP_CXX)
   _moecal_backend(${name} _cuda.cu ${MOECAL_HAS_CUDA} CUDA::cudart_static)
+  _moecal_backend(${name} _cublas.cpp ${MOECAL_HAS_CUDA} CUDA::cublas CUDA::cudart_static)
   _moecal_backend(${name} _cublaslt.cpp ${MOECAL_HAS_CUDA} CUDA::cublasLt CUDA::cudart_static)
   _moecal_backend(${name} _mpi.cpp ${MOECAL_HAS_MPI} MPI::MPI_CXX)
   _moecal_backend(${name} _nccl.cpp ${MOECAL_HAS_NCCL} NCCL::NCCL CUDA::cudart_static)

@@ -43,12 +43,17 @@ inline const Implementation kOwnCuda{"own", "cuda"};
 ///   run_cpu(shape, buffers), run_cuda(shape, buffers, stream)
 ///   verify(shape, buffers)                    what the last run left, against the oracle
 ///
-/// and a struct Buffers{case, shape, place, set}: the tensors of one buffer set.
+/// and a struct Buffers{case, shape, place, set}: the tensors of one buffer set. It may also have
+///
+///   implementations()                         other than own_implementations()
+///   choose(implementation, shape&)            what an implementation changes in the shape
 template <class Operation>
 class OwnTrial final : public Trial {
  public:
-  OwnTrial(const Case& c, Memory::Place place)
-      : case_{c}, shape_{Operation::shape_of(c)}, place_{place} {
+  OwnTrial(const Case& c, const Implementation& implementation)
+      : case_{c}, shape_{Operation::shape_of(c)}, place_{place_of(implementation)} {
+    if constexpr (requires { Operation::choose(implementation, shape_); })
+      Operation::choose(implementation, shape_);
     check_shape(shape_);
   }
   [[nodiscard]] Bytes footprint() const override {
@@ -86,11 +91,12 @@ class OwnBenchmark final : public Benchmark {
     return Operation::work(Operation::shape_of(c));
   }
   [[nodiscard]] std::vector<Implementation> implementations() const override {
+    if constexpr (requires { Operation::implementations(); }) return Operation::implementations();
     return own_implementations();
   }
   [[nodiscard]] std::unique_ptr<Trial> make_trial(const Implementation& implementation,
                                                   const Case& c, Context&) const override {
-    return std::make_unique<OwnTrial<Operation>>(c, place_of(implementation));
+    return std::make_unique<OwnTrial<Operation>>(c, implementation);
   }
 };
 

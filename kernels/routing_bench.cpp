@@ -32,6 +32,8 @@ std::vector<RoutedPoint> planner_points() {
   for (const double capacity : {0.0, kDocumentCapacity})
     append(points, {2048, 8192, 16384, 65536, 163840}, {0, 512, 16, 2, "f16", capacity});
   append(points, {4096, 32768}, {0, 2048, 64, 2, "f16"});
+  append(points, {512, 8192}, {0, 4096, 8, 2, "bf16", 0, true});
+  append(points, {2048, 16384}, {0, 1024, 64, 2, "bf16", 0, true});
   return points;
 }
 
@@ -75,6 +77,10 @@ Case routed_case(const RoutedPoint& point) {
   c.point = {{"tokens", point.tokens}, {"experts", point.experts}, {"top_k", point.top_k}};
   if (point.hidden != 0) c.point["hidden"] = point.hidden;
   c.dtypes.a = c.dtypes.c = point.dtype;
+  if (point.to_fp8) {
+    c.dtypes.c = "fp8_e4m3";
+    c.dtypes.scale_mode = "block_1x128";
+  }
   c.routing.capacity_factor = point.capacity_factor;
   c.routed = true;
   return c;

@@ -21,6 +21,7 @@ struct RoutedPoint {
   std::int64_t top_k = 0;
   std::string dtype;
   double capacity_factor = 0;
+  bool to_fp8 = false;  // rows are cast on their way, with a scale per block of 128
 };
 
 [[nodiscard]] Case routed_case(const RoutedPoint& point);

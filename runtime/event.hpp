@@ -24,6 +24,10 @@ class CudaEvent {
 
   /// Asynchronous: the event happens when the stream gets there.
   void record(Stream stream) { check(cudaEventRecord(event_, stream), "recording a CUDA event"); }
+  /// Asynchronous: what is enqueued on `stream` from now on waits for the event.
+  void make_wait(Stream stream) const {
+    check(cudaStreamWaitEvent(stream, event_, 0), "making a stream wait for a CUDA event");
+  }
   /// Waits until the event has happened.
   void synchronize() const { check(cudaEventSynchronize(event_), "waiting for a CUDA event"); }
 

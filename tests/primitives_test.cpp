@@ -24,6 +24,7 @@ std::unique_ptr<Benchmark> make_all_reduce();
 std::unique_ptr<Benchmark> make_all_to_all();
 std::unique_ptr<Benchmark> make_broadcast();
 std::unique_ptr<Benchmark> make_expert_gemm();
+std::unique_ptr<Benchmark> make_grouped_gemm();
 std::unique_ptr<Benchmark> make_memory_copy();
 std::unique_ptr<Benchmark> make_permute();
 std::unique_ptr<Benchmark> make_reduce_scatter();
@@ -219,11 +220,56 @@ TEST(Primitives, ThatAnOperationCanMeasureAreInThePlannerSuite) {
     EXPECT_TRUE(measured.contains(operation)) << operation << " is in no primitive";
 }
 
+/// The (n, k) of a primitive's experts, however its keys name them.
+Weights expert_weights_of(const Json& shapes) {
+  Weights result;
+  const auto append = [&](const Json& pairs) {
+    for (const auto& pair : pairs) result.emplace_back(pair[0], pair[1]);
+  };
+  for (const auto& [key, value] : shapes.items()) {
+    if (key.find("(n,k)") == std::string::npos) continue;
+    if (value.is_array()) append(value);
+    if (value.is_object())
+      for (const auto& [tp, pairs] : value.items()) append(pairs);
+  }
+  return result;
+}
+
+bool multiplies(const Case& c, const std::pair<std::int64_t, std::int64_t>& weights) {
+  return c.point.at("n") == weights.first && c.point.at("k") == weights.second;
+}
+
+// Experts' products are measured alone over their rows (expert_gemm), and of each layer some as one
+// call of several groups: all group counts times all rows would be hours.
+TEST(Primitives, OfGroupedProductsAreMeasuredAloneAndInGroups) {
+  const auto alone = make_expert_gemm()->sweep(Suite::planner, "cuda", 1);
+  const auto grouped = make_grouped_gemm()->sweep(Suite::planner, "cuda", 1);
+  for (const auto& primitive : primitives()) {
+    if (primitive["operation"] != "grouped_gemm") continue;
+    const auto layers = expert_weights_of(primitive["shapes"]);
+    for (const auto& dtype : dtypes_of(primitive))
+      for (const auto& weights : layers)
+        EXPECT_TRUE(std::any_of(
+            alone.begin(), alone.end(),
+            [&](const Case& c) { return multiplies(c, weights) && c.dtypes.a == dtype; }))
+            << primitive["id"] << " " << weights.first << " x " << weights.second << " " << dtype;
+    EXPECT_TRUE(layers.empty() ||
+                std::any_of(grouped.begin(), grouped.end(),
+                            [&](const Case& c) {
+                              return std::any_of(
+                                  layers.begin(), layers.end(), [&](const auto& weights) {
+                                    return multiplies(c, weights) && c.point.at("groups") > 1;
+                                  });
+                            }))
+        << primitive["id"];
+  }
+}
+
 /// An operation that gets a folder has to get its place above.
 TEST(Primitives, OfOtherOperationsHaveNoFolder) {
   for (const auto& primitive : primitives()) {
     const auto operation = primitive["operation"].get<std::string>();
-    if (coverage().contains(operation)) continue;
+    if (coverage().contains(operation) || operation == "grouped_gemm") continue;
     for (const auto* kind : {"kernels/", "collectives/"})
       EXPECT_FALSE(std::filesystem::exists(MOECAL_SOURCE_DIR "/" + (kind + operation)))
           << primitive["id"];

@@ -13,6 +13,7 @@
 namespace moecal::bench {
 
 std::unique_ptr<Benchmark> make_expert_gemm();
+std::unique_ptr<Benchmark> make_grouped_gemm();
 std::unique_ptr<Benchmark> make_memory_copy();
 std::unique_ptr<Benchmark> make_permute();
 std::unique_ptr<Benchmark> make_quantize();
@@ -40,8 +41,8 @@ TEST_P(WorkAgreement, OfKernelAndFitInEveryCase) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kernels, WorkAgreement,
-                         testing::Values(make_expert_gemm, make_memory_copy, make_permute,
-                                         make_quantize, make_swiglu, make_topk_gate,
+                         testing::Values(make_expert_gemm, make_grouped_gemm, make_memory_copy,
+                                         make_permute, make_quantize, make_swiglu, make_topk_gate,
                                          make_unpermute));
 
 }  // namespace

@@ -65,14 +65,19 @@ std::uint32_t alignment_of(const void* address) {
   return static_cast<std::uint32_t>(std::min<std::uintptr_t>(number & (~number + 1), 256));
 }
 
-CublasLtMatmul::CublasLtMatmul(const CublasLtPlan& plan, const CublasLtScales& scales)
+CublasLtHandle make_cublaslt_handle() {
+  cublasLtHandle_t handle = nullptr;
+  check(cublasLtCreate(&handle), "starting cuBLASLt");
+  return {handle, CublasLtDestroyer<cublasLtDestroy>{}};
+}
+
+CublasLtMatmul::CublasLtMatmul(const CublasLtPlan& plan, const CublasLtScales& scales,
+                               CublasLtHandle handle)
     : plan_{plan},
+      handle_{std::move(handle)},
       weights_{make_layout(plan.weights)},
       tokens_{make_layout(plan.tokens)},
       result_{make_layout(plan.result)} {
-  cublasLtHandle_t handle = nullptr;
-  check(cublasLtCreate(&handle), "starting cuBLASLt");
-  handle_.reset(handle);
   cublasLtMatmulDesc_t operation = nullptr;
   check(cublasLtMatmulDescCreate(&operation, plan.compute, plan.scale),
         "creating a cuBLASLt product");

@@ -25,6 +25,10 @@ struct CublasLtDestroyer {
 template <class Object, auto Destroy>
 using CublasLtObject = std::unique_ptr<Object, CublasLtDestroyer<Destroy>>;
 
+/// A start of cuBLASLt, shared by the products that use it one thread at a time.
+using CublasLtHandle = std::shared_ptr<cublasLtContext>;
+[[nodiscard]] CublasLtHandle make_cublaslt_handle();
+
 /// Device addresses of the two scales; null where the plan has none.
 struct CublasLtScales {
   const float* weights = nullptr;
@@ -51,7 +55,8 @@ class CublasLtMatmul {
  public:
   using Candidate = cublasLtMatmulHeuristicResult_t;
 
-  CublasLtMatmul(const CublasLtPlan& plan, const CublasLtScales& scales);
+  CublasLtMatmul(const CublasLtPlan& plan, const CublasLtScales& scales,
+                 CublasLtHandle handle = make_cublaslt_handle());
 
   /// The heuristic's algorithms for operands as aligned as these addresses, best guess first.
   /// @throws Unsupported if it has none.
@@ -68,7 +73,7 @@ class CublasLtMatmul {
   void set_scales(const CublasLtScales& scales);
 
   CublasLtPlan plan_;
-  CublasLtObject<cublasLtContext, cublasLtDestroy> handle_;
+  CublasLtHandle handle_;
   CublasLtObject<cublasLtMatmulDescOpaque_t, cublasLtMatmulDescDestroy> operation_;
   Layout weights_;
   Layout tokens_;

@@ -9,6 +9,7 @@
 
 /// permute: copies every token's row to each of the top_k places it has in expert order, so that an
 /// expert finds its rows side by side. The places come from topk_gate (or from any stable sort).
+/// Optionally it casts on the way, as quantize would: what then crosses memory top_k times is FP8.
 namespace moecal::kernels {
 
 struct PermuteShape {
@@ -16,6 +17,8 @@ struct PermuteShape {
   std::int64_t hidden = 0;
   std::int64_t top_k = 0;
   Dtype dtype = Dtype::bf16;  // rows are moved as bytes: only its size matters
+  bool to_fp8 =
+      false;  // f32, f16 and bf16 only: rows become fp8_e4m3 with a scale per block of 128
 };
 
 /// All in device memory for permute_cuda, in host memory for permute_cpu; inputs and outputs do not
@@ -27,12 +30,18 @@ struct PermuteTensors {
                                          // nowhere
   void* rows = nullptr;  // out: [rows, hidden], row-major, rows > every row_of; rows that no choice
                          // names are not written
+  float* scales = nullptr;  // out, to_fp8: [blocks of a row, tokens x top_k], as quantize's
 };
 
-/// Every token read once, every row written once, row_of read once; no choice dropped.
+/// Scales that the rows have; 0 unless they are FP8.
+[[nodiscard]] std::int64_t scale_count(const PermuteShape& shape);
+
+/// Every token read once, every row (and its scales) written once, row_of read once; no choice
+/// dropped.
 [[nodiscard]] Work permute_work(const PermuteShape& shape);
 
-/// @throws InvalidInput if a size is negative or tokens x top_k does not fit row_of's type.
+/// @throws InvalidInput if a size is negative, tokens x top_k does not fit row_of's type, or a
+/// dtype that is no floating-point number is to become FP8.
 void check_shape(const PermuteShape& shape);
 
 /// The oracle.

@@ -16,17 +16,18 @@ struct Permute {
               place, uniform_elements(shape.dtype, shape.tokens * shape.hidden, c.routing.seed))},
           row_of{Memory::of(place, SetRouting{c, set}.row_of)},
           rows{place, static_cast<std::size_t>(shape.tokens * shape.top_k * shape.hidden *
-                                               size_of(shape.dtype))} {}
+                                               (shape.to_fp8 ? 1 : size_of(shape.dtype)))},
+          scales{place, static_cast<std::size_t>(scale_count(shape)) * sizeof(float)} {}
     [[nodiscard]] kernels::PermuteTensors tensors() const {
-      return {tokens.as<void>(), row_of.as<std::int32_t>(), rows.as<void>()};
+      return {tokens.as<void>(), row_of.as<std::int32_t>(), rows.as<void>(), scales.as<float>()};
     }
-    Memory tokens, row_of, rows;
+    Memory tokens, row_of, rows, scales;
   };
 
   static std::vector<Case> cases(Suite suite) { return routed_cases(row_points(suite)); }
   static Shape shape_of(const Case& c) {
     return {c.point.at("tokens"), c.point.at("hidden"), c.point.at("top_k"),
-            parse_dtype(c.dtypes.a)};
+            parse_dtype(c.dtypes.a), c.dtypes.c != c.dtypes.a};
   }
   static Work work(const Shape& shape) { return permute_work(shape); }
   static void run_cpu(const Shape& shape, const Buffers& buffers) {
@@ -39,9 +40,11 @@ struct Permute {
     const auto tokens = buffers.tokens.to_host<std::byte>();
     const auto row_of = buffers.row_of.to_host<std::int32_t>();
     const auto actual = buffers.rows.to_host<std::byte>();
+    const auto scales = buffers.scales.to_host<float>();
     std::vector<std::byte> expected(actual.size());
-    permute_cpu(shape, {tokens.data(), row_of.data(), expected.data()});
-    return {actual == expected ? 0.0 : 1.0, 0.0, "full"};
+    std::vector<float> expected_scales(scales.size());
+    permute_cpu(shape, {tokens.data(), row_of.data(), expected.data(), expected_scales.data()});
+    return {actual == expected && scales == expected_scales ? 0.0 : 1.0, 0.0, "full"};
   }
 };
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "kernels/fp8.cuh"
 #include "kernels/permute/permute.hpp"
 #include "kernels/row_grid.cuh"
 #include "runtime/launch.cuh"
@@ -64,6 +65,66 @@ void permute_words(const PermuteShape& shape, const PermuteTensors& tensors, Str
          permute_rows<Word>, view);
 }
 
+// ---- with a cast to FP8
+// --------------------------------------------------------------------------
+
+template <class T>
+struct CastRows {
+  const T* tokens;             // [token_count, hidden]
+  const std::int32_t* row_of;  // [token_count, top_k]
+  std::uint8_t* rows;          // [rows, hidden]
+  float* scales;               // [blocks, token_count x top_k]
+  std::int64_t token_count;
+  std::int64_t hidden;
+  std::int64_t chunks;  // of a row, in whole blocks
+  int top_k;
+};
+
+// As permute_rows; a token is read and cast once and written top_k times. Lanes without a chunk go
+// along: the shuffles that find a block's scale need them.
+template <class T, bool kAligned>
+__global__ void __launch_bounds__(kRowBlockThreads) permute_cast_rows(CastRows<T> view) {
+  const std::int64_t token = row_of_thread();
+  if (token >= view.token_count) return;
+  for (std::int64_t first = 0; first < view.chunks; first += blockDim.x) {
+    const std::int64_t chunk = first + threadIdx.x;
+    const std::int64_t column = chunk * kChunk;
+    const std::int64_t available = view.hidden - column;
+    float values[kChunk];
+    load_chunk<kAligned>(view.tokens + token * view.hidden + column, available, values);
+    const ScaleFactors factors = factors_of<Dtype::fp8_e4m3>(amax_of_block(values));
+    const bool has_scale = chunk < view.chunks && threadIdx.x % kLanesPerScaleBlock == 0;
+    float* scales = view.scales + chunk / kLanesPerScaleBlock * view.token_count * view.top_k;
+    for (int choice = 0; choice < view.top_k; ++choice) {
+      const std::int32_t row = view.row_of[token * view.top_k + choice];
+      if (row < 0) continue;
+      store_chunk<kAligned, Dtype::fp8_e4m3>(view.rows + row * view.hidden + column, available,
+                                             factors.factor, values);
+      if (has_scale) scales[row] = factors.scale;
+    }
+  }
+}
+
+template <class T>
+void permute_and_cast(const PermuteShape& shape, const PermuteTensors& tensors, Stream stream) {
+  const CastRows<T> view{static_cast<const T*>(tensors.tokens),
+                         tensors.row_of,
+                         static_cast<std::uint8_t*>(tensors.rows),
+                         tensors.scales,
+                         shape.tokens,
+                         shape.hidden,
+                         (shape.hidden + kScaleBlock - 1) / kScaleBlock * kLanesPerScaleBlock,
+                         static_cast<int>(shape.top_k)};
+  const bool aligned = (reinterpret_cast<std::uintptr_t>(tensors.tokens) |
+                        reinterpret_cast<std::uintptr_t>(tensors.rows)) %
+                               16 ==
+                           0 &&
+                       shape.hidden % kChunk == 0;
+  const auto [grid, block] = row_grid(shape.tokens, view.chunks, 1);
+  launch({.what = "permute and cast rows", .grid = grid, .block = block, .stream = stream},
+         aligned ? permute_cast_rows<T, true> : permute_cast_rows<T, false>, view);
+}
+
 bool divides_rows(std::uintptr_t word, const PermuteShape& shape, const PermuteTensors& tensors) {
   const auto row_bytes = static_cast<std::uintptr_t>(shape.hidden * size_of(shape.dtype));
   const auto from = reinterpret_cast<std::uintptr_t>(tensors.tokens);
@@ -76,6 +137,10 @@ bool divides_rows(std::uintptr_t word, const PermuteShape& shape, const PermuteT
 void permute_cuda(const PermuteShape& shape, const PermuteTensors& tensors, Stream stream) {
   check_shape(shape);
   if (shape.tokens == 0 || shape.hidden == 0) return;
+  if (shape.to_fp8)
+    return with_float_type(shape.dtype, [&](auto zero) {
+      permute_and_cast<DeviceType<decltype(zero)>>(shape, tensors, stream);
+    });
   if (divides_rows(16, shape, tensors)) return permute_words<uint4>(shape, tensors, stream);
   if (divides_rows(4, shape, tensors)) return permute_words<std::uint32_t>(shape, tensors, stream);
   if (divides_rows(2, shape, tensors)) return permute_words<std::uint16_t>(shape, tensors, stream);

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "core/error.hpp"
+#include "core/narrow_float.hpp"
 #include "core/routing.hpp"
 #include "tests/device_array.hpp"
 
@@ -128,6 +129,83 @@ TEST_F(PermuteKernel, TakesRowsThatAreNotAligned) {
   DeviceArray<unsigned char> rows{Raw(input.size())};
   permute_cuda(shape, {tokens.data() + 2, device_row_of.data(), rows.data()}, nullptr);
   EXPECT_EQ(rows.host(), permuted_on_cpu(shape, input, row_of));
+}
+
+// ---- with a cast to FP8
+// --------------------------------------------------------------------------
+
+struct CastRows {
+  std::vector<std::uint8_t> rows;
+  std::vector<float> scales;
+  bool operator==(const CastRows&) const = default;
+};
+
+PermuteShape cast_shape(std::int64_t tokens, std::int64_t hidden, std::int64_t top_k, Dtype dtype) {
+  return {tokens, hidden, top_k, dtype, true};
+}
+
+CastRows untouched_rows(const PermuteShape& shape) {
+  return {std::vector<std::uint8_t>(output_rows(shape) * static_cast<std::size_t>(shape.hidden),
+                                    kUntouched),
+          std::vector<float>(static_cast<std::size_t>(scale_count(shape)), -1)};
+}
+
+template <class T>
+CastRows cast_on_cpu(const PermuteShape& shape, const std::vector<T>& tokens,
+                     const std::vector<std::int32_t>& row_of) {
+  CastRows result = untouched_rows(shape);
+  permute_cpu(shape, {tokens.data(), row_of.data(), result.rows.data(), result.scales.data()});
+  return result;
+}
+
+template <class T>
+CastRows cast_by_kernel(const PermuteShape& shape, const std::vector<T>& tokens,
+                        const std::vector<std::int32_t>& row_of) {
+  const CastRows untouched = untouched_rows(shape);
+  DeviceArray<T> device_tokens{tokens};
+  DeviceArray<std::int32_t> device_row_of{row_of};
+  DeviceArray<std::uint8_t> rows{untouched.rows};
+  DeviceArray<float> scales{untouched.scales};
+  permute_cuda(shape, {device_tokens.data(), device_row_of.data(), rows.data(), scales.data()},
+               nullptr);
+  return {rows.host(), scales.host()};
+}
+
+TEST(PermuteCpu, CastsEachTokenOnceForAllItsRows) {
+  const auto shape = cast_shape(2, 2, 2, Dtype::f32);
+  const auto cast = cast_on_cpu<float>(shape, {224, 448, 448, 896}, {3, 0, 1, -1});
+  EXPECT_EQ(cast.rows, (std::vector<std::uint8_t>{0x76, 0x7e, 0x76, 0x7e, kUntouched, kUntouched,
+                                                  0x76, 0x7e}));  // 224, 448
+  EXPECT_EQ(cast.scales, (std::vector<float>{1, 2, -1, 1}));
+}
+
+TEST(PermuteWork, CountsFp8RowsAndTheirScales) {
+  const auto work = permute_work(cast_shape(256, 4096, 2, Dtype::bf16));
+  EXPECT_EQ(work.read, Bytes{256 * 4096 * 2 + 256 * 2 * 4});
+  EXPECT_EQ(work.written, Bytes{2 * 256 * (4096 + 32 * 4)});
+}
+
+TEST(PermuteShape, RefusesToCastWhatIsNoNumber) {
+  EXPECT_THROW(check_shape(cast_shape(1, 8, 1, Dtype::uint8)), InvalidInput);
+}
+
+TEST_F(PermuteKernel, CastsAsOracle) {
+  for (const std::int64_t hidden : {1, 16, 33, 128, 272, 512, 4096, 7168})
+    for (const std::int64_t tokens : {1, 33})
+      for (const Dtype dtype : {Dtype::f32, Dtype::f16, Dtype::bf16}) {
+        SCOPED_TRACE("tokens " + std::to_string(tokens) + ", hidden " + std::to_string(hidden));
+        const auto shape = cast_shape(tokens, hidden, 2, dtype);
+        const RoutingSpec spec{.distribution = "power_law", .capacity_factor = 0.5};
+        const auto row_of = place_rows(draw_routing({tokens, 8, 2}, spec),
+                                       expert_capacity({tokens, 8, 2}, spec.capacity_factor));
+        with_float_type(dtype, [&](auto zero) {
+          using T = decltype(zero);
+          std::vector<T> input(static_cast<std::size_t>(tokens * hidden));
+          for (std::size_t i = 0; i < input.size(); ++i)
+            input[i] = from_float<T>(static_cast<float>(i * 2654435761U % 4096) / 64 - 32);
+          EXPECT_EQ(cast_by_kernel(shape, input, row_of), cast_on_cpu(shape, input, row_of));
+        });
+      }
 }
 
 }  // namespace

@@ -13,12 +13,17 @@
 /// order. The GEMM that makes the logits is an expert_gemm.
 namespace moecal::kernels {
 
+/// What turns a logit into the score that weights are made of. Both are monotonic: which experts
+/// are chosen does not depend on it.
+enum class GateScores { softmax, sigmoid };
+
 struct TopkGateShape {
   std::int64_t tokens = 0;
   std::int64_t experts = 0;
   std::int64_t top_k = 0;
   std::int64_t capacity = 0;  // rows an expert takes at most; 0: no limit
   Dtype dtype = Dtype::f32;   // of the logits: f32, f16 or bf16
+  GateScores scores = GateScores::softmax;
 };
 
 /// All in device memory for topk_gate_cuda, in host memory for topk_gate_cpu.
@@ -26,8 +31,9 @@ struct TopkGateTensors {
   const void* logits = nullptr;       // in: [tokens, experts], row-major
   std::int32_t* expert_of = nullptr;  // out: [tokens, top_k], row-major, most probable first; among
                                       // equals the lower expert
-  float* weight_of = nullptr;  // out: [tokens, top_k], row-major: the probabilities (softmax over
-                               // all experts) of the chosen, scaled to sum to 1
+  float* weight_of = nullptr;  // out: [tokens, top_k], row-major: the scores (softmax over all
+                               // experts, or sigmoid) of the chosen, scaled to sum to 1; 0 where
+                               // every sigmoid of a token is
   std::int64_t* counts = nullptr;   // out: [experts] choices of each expert, capacity disregarded
   std::int64_t* offsets = nullptr;  // out: [experts + 1] first row of each expert, then the number
                                     // of rows: exclusive sum of min(count, capacity)

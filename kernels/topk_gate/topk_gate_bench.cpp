@@ -11,6 +11,8 @@ namespace {
 // exp on the device is within 2 units in the last place.
 constexpr double kWeightTolerance = 0x1p-20;
 
+constexpr char kSigmoid[] = "_sigmoid";
+
 std::size_t workspace_bytes([[maybe_unused]] const kernels::TopkGateShape& shape,
                             Memory::Place place) {
   if constexpr (build::has_cuda)
@@ -54,6 +56,16 @@ struct TopkGate {
     const RoutingShape routing{c.point.at("tokens"), c.point.at("experts"), c.point.at("top_k")};
     return {routing.tokens, routing.experts, routing.top_k,
             expert_capacity(routing, c.routing.capacity_factor), parse_dtype(c.dtypes.a)};
+  }
+  /// Beside the softmax, which the documents' routers have, the suite `full` measures sigmoids.
+  static std::vector<Implementation> implementations() {
+    auto all = own_implementations();
+    for (const auto& [name, backend, from] : own_implementations())
+      all.push_back({name + kSigmoid, backend, Suite::full});
+    return all;
+  }
+  static void choose(const Implementation& implementation, Shape& shape) {
+    if (implementation.name.ends_with(kSigmoid)) shape.scores = kernels::GateScores::sigmoid;
   }
   static Work work(const Shape& shape) { return topk_gate_work(shape); }
   static void run_cpu(const Shape& shape, const Buffers& buffers) {

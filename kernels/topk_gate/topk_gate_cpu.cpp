@@ -16,13 +16,14 @@ namespace moecal::kernels {
 namespace {
 
 constexpr float kLargest = std::numeric_limits<float>::max();
+constexpr float kSmallestNormal = std::numeric_limits<float>::min();
 
 float score(float logit) {
   return std::isnan(logit) ? -kLargest : std::clamp(logit, -kLargest, kLargest);
 }
 
 /// The experts with the highest scores, and their weights, for one token.
-void choose_experts(std::span<const float> scores, std::span<std::int32_t> chosen,
+void choose_experts(GateScores kind, std::span<const float> scores, std::span<std::int32_t> chosen,
                     std::span<float> weights) {
   std::vector<std::int32_t> order(scores.size());
   std::iota(order.begin(), order.end(), 0);
@@ -38,9 +39,11 @@ void choose_experts(std::span<const float> scores, std::span<std::int32_t> chose
   float sum = 0;
   for (std::size_t choice = 0; choice < chosen.size(); ++choice) {
     chosen[choice] = order[choice];
-    sum += weights[choice] = std::exp(score_of(order[choice]) - score_of(order[0]));
+    sum += weights[choice] = kind == GateScores::softmax
+                                 ? std::exp(score_of(order[choice]) - score_of(order[0]))
+                                 : 1 / (1 + std::exp(-score_of(order[choice])));
   }
-  for (float& weight : weights) weight /= sum;
+  for (float& weight : weights) weight /= std::max(sum, kSmallestNormal);
 }
 
 template <class T>
@@ -52,7 +55,7 @@ void choose_experts_of_all(const TopkGateShape& shape, const TopkGateTensors& te
     const T* logits = static_cast<const T*>(tensors.logits) + token * shape.experts;
     std::transform(logits, logits + experts, scores.begin(),
                    [](T logit) { return score(to_float(logit)); });
-    choose_experts(scores, {tensors.expert_of + token * shape.top_k, top_k},
+    choose_experts(shape.scores, scores, {tensors.expert_of + token * shape.top_k, top_k},
                    {tensors.weight_of + token * shape.top_k, top_k});
   }
 }

@@ -102,7 +102,7 @@ __device__ Candidate best_of_group(Candidate best) {
 // kLanes lanes share a token, each holding kPerLane neighbouring experts in registers: with 8
 // experts a warp works on 32 tokens, with 256 on one. Lanes past the last token go along without a
 // token, since the shuffles need the whole warp.
-template <class T, int kLanes, int kPerLane>
+template <class T, int kLanes, int kPerLane, GateScores kScores>
 __global__ void __launch_bounds__(kBlockThreads) choose_experts(Gate gate) {
   constexpr int kTokensPerBlock = kBlockThreads / kLanes;
   const int lane = static_cast<int>(threadIdx.x) % kLanes;
@@ -122,7 +122,8 @@ __global__ void __launch_bounds__(kBlockThreads) choose_experts(Gate gate) {
     for (int i = 0; i < kPerLane; ++i)
       if (first + i == best.expert) scores[i] = kTaken;
     if (choice == 0) highest = best.score;
-    const float weight = expf(best.score - highest);
+    const float weight =
+        kScores == GateScores::softmax ? expf(best.score - highest) : 1 / (1 + expf(-best.score));
     sum += weight;
     if (has_token && choice % kLanes == lane) {
       expert_of[choice] = best.expert;
@@ -130,7 +131,8 @@ __global__ void __launch_bounds__(kBlockThreads) choose_experts(Gate gate) {
     }
   }
   if (!has_token) return;
-  for (int choice = lane; choice < gate.top_k; choice += kLanes) weight_of[choice] /= sum;
+  for (int choice = lane; choice < gate.top_k; choice += kLanes)
+    weight_of[choice] /= fmaxf(sum, FLT_MIN);
 }
 
 // ---- sorting the choices by expert --------------------------------------------------------------
@@ -285,19 +287,20 @@ Gate view_of(const TopkGateShape& shape, const TopkGateTensors& tensors, void* w
 
 /// The fewest lanes per token, from kLanes on, that hold all experts with 8 on each (16 beyond
 /// 256).
-template <class T, int kLanes = 1>
+template <class T, GateScores kScores, int kLanes = 1>
 void launch_choose_experts(const Gate& gate, Stream stream) {
   constexpr int kPerLane = kLanes <= kWarpSize ? 8 : 16;
   constexpr int kUsedLanes = std::min(kLanes, kWarpSize);
   if constexpr (kLanes <= kWarpSize)
-    if (gate.experts > kLanes * kPerLane) return launch_choose_experts<T, kLanes * 2>(gate, stream);
+    if (gate.experts > kLanes * kPerLane)
+      return launch_choose_experts<T, kScores, kLanes * 2>(gate, stream);
   constexpr int kTokensPerBlock = kBlockThreads / kUsedLanes;
   const auto blocks = static_cast<unsigned>((gate.tokens + kTokensPerBlock - 1) / kTokensPerBlock);
   launch({.what = "choose experts",
           .grid = dim3{blocks, 1, 1},
           .block = dim3{kBlockThreads, 1, 1},
           .stream = stream},
-         choose_experts<T, kUsedLanes, kPerLane>, gate);
+         choose_experts<T, kUsedLanes, kPerLane, kScores>, gate);
 }
 
 void sort_choices(const Gate& gate, Stream stream) {
@@ -327,7 +330,11 @@ void topk_gate_cuda(const TopkGateShape& shape, const TopkGateTensors& tensors, 
   const Gate gate = view_of(shape, tensors, workspace);
   if (shape.tokens > 0)
     with_float_type(shape.dtype, [&](auto zero) {
-      launch_choose_experts<DeviceType<decltype(zero)>>(gate, stream);
+      using T = DeviceType<decltype(zero)>;
+      if (shape.scores == GateScores::softmax)
+        launch_choose_experts<T, GateScores::softmax>(gate, stream);
+      else
+        launch_choose_experts<T, GateScores::sigmoid>(gate, stream);
     });
   sort_choices(gate, stream);
 }

@@ -133,6 +133,17 @@ TEST(TopkGateCpu, ChoosesWeighsCountsAndPlaces) {
   EXPECT_THAT(table.row_of, ElementsAre(2, 0, 4, 1, 5, 3));
 }
 
+TEST(TopkGateCpu, WeighsBySigmoidWhereAsked) {
+  const TopkGateShape shape{.tokens = 2, .experts = 3, .top_k = 2, .scores = GateScores::sigmoid};
+  const std::vector<float> logits{0,     std::log(3.0F), -5,      // sigmoids 1/2, 3/4
+                                  -1000, -2000,          -3000};  // all 0
+  const Table table = gated_on_cpu(shape, logits.data());
+  EXPECT_THAT(table.expert_of, ElementsAre(1, 0, 0, 1));
+  EXPECT_FLOAT_EQ(table.weight_of[0], 0.6F);
+  EXPECT_FLOAT_EQ(table.weight_of[1], 0.4F);
+  EXPECT_EQ(table.weight_of[2], 0);
+}
+
 TEST(TopkGateCpu, DropsLaterTokensBeyondCapacity) {
   const TopkGateShape shape{.tokens = 3, .experts = 2, .top_k = 1, .capacity = 1};
   const std::vector<float> logits{0, 1, 0, 1, 1, 0};
@@ -199,6 +210,19 @@ TEST_F(TopkGateKernel, EqualsOracleForEveryDtypeAndExpertCount) {
                                    .experts = experts,
                                    .top_k = std::min<std::int64_t>(4, experts),
                                    .dtype = dtype});
+}
+
+TEST_F(TopkGateKernel, EqualsOracleForSigmoids) {
+  for (const std::int64_t top_k : {1, 2, 4, 8})
+    for (const std::int64_t experts : {8, 64, 256})
+      expect_kernel_equals_oracle({.tokens = 100,
+                                   .experts = experts,
+                                   .top_k = top_k,
+                                   .dtype = Dtype::bf16,
+                                   .scores = GateScores::sigmoid});
+  const std::vector<float> logits(3 * 8, -1000.0F);
+  const TopkGateShape zeros{.tokens = 3, .experts = 8, .top_k = 2, .scores = GateScores::sigmoid};
+  expect_equal(gated_by_kernel(zeros, as_bytes(logits)), gated_on_cpu(zeros, logits.data()));
 }
 
 TEST_F(TopkGateKernel, EqualsOracleWithCapacityAndEmptyExperts) {

@@ -22,6 +22,17 @@ bool FakeCudaDevice::owns(const void* start, std::size_t bytes) const {
   return first + bytes <= buffer + size;
 }
 
+bool FakeCudaDevice::run(cudaStream_t stream, const std::function<void()>& work) {
+  if (!capturing) {
+    work();
+    return true;
+  }
+  if (stream != capture.origin && !capture.joined.contains(stream)) return false;
+  capture.work.push_back(work);
+  if (stream != capture.origin) capture.unjoined.insert(stream);
+  return true;
+}
+
 namespace {
 
 constexpr std::size_t kAlignment = 256;  // cudaMalloc's
@@ -45,7 +56,19 @@ cudaError_t release(void* pointer) {
   return cudaSuccess;
 }
 
-double& time_of(cudaEvent_t event) { return *reinterpret_cast<double*>(event); }
+struct FakeEvent {
+  double time = 0;
+  cudaStream_t stream = nullptr;  // that it was last recorded on
+};
+FakeEvent& fake_event(cudaEvent_t event) { return *reinterpret_cast<FakeEvent*>(event); }
+double& time_of(cudaEvent_t event) { return fake_event(event).time; }
+
+using FakeGraph = std::vector<std::function<void()>>;
+
+bool takes_part(cudaStream_t stream) {
+  const auto& capture = fake_cuda().capture;
+  return stream == capture.origin || capture.joined.contains(stream);
+}
 
 }  // namespace
 }  // namespace moecal::tests
@@ -105,17 +128,63 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
 
 cudaError_t cudaEventCreate(cudaEvent_t* event) {
-  *event = reinterpret_cast<cudaEvent_t>(new double{0});
+  *event = reinterpret_cast<cudaEvent_t>(new FakeEvent{});
   return cudaSuccess;
 }
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
-  delete reinterpret_cast<double*>(event);
+  delete reinterpret_cast<FakeEvent*>(event);
   return cudaSuccess;
 }
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  fake_event(event).stream = stream;
   time_of(event) = fake_cuda().clock_ms;
   return cudaSuccess;
 }
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  auto& capture = fake_cuda().capture;
+  const cudaStream_t recorded = fake_event(event).stream;
+  if (!fake_cuda().capturing || !takes_part(recorded)) return cudaSuccess;
+  if (stream != capture.origin) capture.joined.insert(stream);
+  if (stream == capture.origin) capture.unjoined.erase(recorded);
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  if (fake_cuda().capturing) return cudaErrorIllegalState;
+  fake_cuda().capturing = true;
+  fake_cuda().capture = {stream, {}, {}, {}};
+  return cudaSuccess;
+}
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  auto& device = fake_cuda();
+  if (!device.capturing || stream != device.capture.origin) return cudaErrorIllegalState;
+  device.capturing = false;
+  if (!device.capture.unjoined.empty()) return cudaErrorStreamCaptureUnjoined;
+  *graph = reinterpret_cast<cudaGraph_t>(new FakeGraph{std::move(device.capture.work)});
+  return cudaSuccess;
+}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
+                                 unsigned long long) {
+  *executable =
+      reinterpret_cast<cudaGraphExec_t>(new FakeGraph{*reinterpret_cast<FakeGraph*>(graph)});
+  ++fake_cuda().live_graphs;
+  return cudaSuccess;
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t) {
+  for (const auto& work : *reinterpret_cast<FakeGraph*>(executable)) work();
+  ++fake_cuda().graph_launches;
+  return cudaSuccess;
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete reinterpret_cast<FakeGraph*>(graph);
+  return cudaSuccess;
+}
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
+  delete reinterpret_cast<FakeGraph*>(executable);
+  --fake_cuda().live_graphs;
+  return cudaSuccess;
+}
+
 cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
 cudaError_t cudaEventQuery(cudaEvent_t) {
   return fake_cuda().stuck ? cudaErrorNotReady : cudaSuccess;

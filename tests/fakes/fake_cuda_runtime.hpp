@@ -4,14 +4,27 @@
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <mutex>
+#include <set>
+#include <vector>
 
 /// A CUDA runtime without a device, linked in place of the real one: device memory is host memory,
-/// a stream runs its work at once, and time passes only when a fake library says so. Defines the
+/// a stream runs its work at once (or, while it is captured, when the graph is launched), and time
+/// passes only when a fake library says so. Defines the
 /// entry points that runtime/ and the library backends use; another one is a link error. Ranks that
 /// are threads may share it.
 namespace moecal::tests {
+
+/// A capture under way. As CUDA demands, another stream takes part from when it waits for an event
+/// of a stream that does, and has to be waited for again before the capture ends.
+struct FakeCapture {
+  cudaStream_t origin = nullptr;
+  std::set<cudaStream_t> joined;    // streams that take part
+  std::set<cudaStream_t> unjoined;  // of those: had work that the origin has not waited for
+  std::vector<std::function<void()>> work;
+};
 
 struct FakeCudaDevice {
   int devices = 1;
@@ -22,6 +35,15 @@ struct FakeCudaDevice {
   std::map<const std::byte*, std::size_t> buffers;  // live allocations: start and bytes
   std::size_t memory = std::size_t{1} << 30;        // a larger allocation fails
   mutable std::mutex buffers_mutex;
+  bool capturing = false;
+  FakeCapture capture;
+  int graph_launches = 0;
+  int live_graphs = 0;  // instantiated and not destroyed
+
+  /// What a fake library does on a stream: now, or when the graph is launched. False if the stream
+  /// is not part of the capture under way: CUDA would run it at once, in the middle of the
+  /// recording.
+  [[nodiscard]] bool run(cudaStream_t stream, const std::function<void()>& work);
 
   /// True if [start, start + bytes) lies inside one live allocation.
   [[nodiscard]] bool owns(const void* start, std::size_t bytes) const;

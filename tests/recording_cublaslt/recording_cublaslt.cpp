@@ -226,7 +226,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, 
   auto& behaviour = fake_cublaslt().candidates.at(static_cast<std::size_t>(candidate));
   if (!behaviour.launches) return CUBLAS_STATUS_EXECUTION_FAILED;
   fake_cuda().clock_ms += behaviour.milliseconds + std::exchange(behaviour.first_milliseconds, 0);
-  return compute(call);
+  if (!fake_cuda().capturing) return compute(call);
+  return fake_cuda().run(stream, [call] { (void)compute(call); }) ? CUBLAS_STATUS_SUCCESS
+                                                                  : CUBLAS_STATUS_INTERNAL_ERROR;
 }
 
 }  // extern "C"

@@ -1,0 +1,95 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "core/routing.hpp"
+#include "kernels/expert_gemm/expert_gemm.hpp"
+
+/// The products of all experts of a layer, each on the rows that one routing draw gives it: group g
+/// has its own rows of A and its own weights, C_g = A_g B_g^T.
+namespace moecal::kernels {
+
+struct GroupedGemmProblem {
+  ExpertGemmProblem product;  // m: mean rows of a group; n, k and types are every group's
+  std::int64_t groups = 0;
+  RoutingSpec routing;
+};
+
+/// From a record's words: point {groups, m, n, k}. groups x m rows choose a group each.
+/// @throws InvalidInput on an unknown dtype, a missing or non-positive size.
+[[nodiscard]] GroupedGemmProblem grouped_gemm_problem(const Point& point, const Dtypes& dtypes,
+                                                      const RoutingSpec& routing);
+
+/// Rows of each group in buffer set `set`, every set having a draw of its own; at most the
+/// routing's capacity.
+[[nodiscard]] std::vector<std::int64_t> group_rows(const GroupedGemmProblem& problem, int set);
+
+/// What rows come to when each group's are rounded up to a multiple.
+[[nodiscard]] std::int64_t padded_rows(const std::vector<std::int64_t>& rows,
+                                       std::int64_t multiple);
+/// "rows=2048 padded_128=2560 empty_groups=0": for records, which count routed FLOPs.
+[[nodiscard]] std::string describe_rows(const std::vector<std::int64_t>& rows);
+
+/// Of set 0's rows: 2 n k FLOPs per row, A and C once, the weights of every group that has a row.
+[[nodiscard]] Work grouped_gemm_work(const GroupedGemmProblem& problem);
+
+/// The rows of the groups one after the other in `a` [rows, k]; `b` [groups x n, k].
+[[nodiscard]] ExpertGemmOperands make_grouped_gemm_operands(const GroupedGemmProblem& problem,
+                                                            std::uint64_t seed);
+/// Group `group` of operands, or of a result [rows, n]: copies.
+[[nodiscard]] ExpertGemmOperands group_operands(const GroupedGemmProblem& problem,
+                                                const ExpertGemmOperands& operands,
+                                                const std::vector<std::int64_t>& rows,
+                                                std::int64_t group);
+[[nodiscard]] HostMatrix rows_of_matrix(const HostMatrix& matrix, std::int64_t first,
+                                        std::int64_t count);
+
+/// Group `group` as a product of its own. @throws InvalidInput if the group is empty.
+[[nodiscard]] ExpertGemmProblem group_problem(const GroupedGemmProblem& problem,
+                                              const std::vector<std::int64_t>& rows,
+                                              std::int64_t group);
+
+/// The definition: c [rows, n] row-major, in double.
+void grouped_gemm_cpu(const GroupedGemmProblem& problem, const ExpertGemmOperands& operands,
+                      const std::vector<std::int64_t>& rows, std::span<double> c);
+
+/// check_product of every group of set 0; the worst.
+[[nodiscard]] VerificationResult check_grouped_product(const GroupedGemmProblem& problem,
+                                                       const ExpertGemmOperands& operands,
+                                                       const HostMatrix& c);
+
+/// Products that a library was prepared for.
+class GroupedGemm {
+ public:
+  virtual ~GroupedGemm() = default;
+  /// All products on buffer set `set`. CUDA: enqueued on `stream`; CPU: done on return.
+  virtual void launch(int set, Stream stream) = 0;
+  /// C [rows, n] of buffer set 0, after the device's work is done. Synchronous.
+  [[nodiscard]] virtual HostMatrix result() const = 0;
+  [[nodiscard]] virtual LibraryInfo library() const = 0;
+};
+
+struct GroupedGemmSetup {
+  const GroupedGemmProblem& problem;
+  const ExpertGemmOperands& operands;  // copied
+  int sets = 1;
+};
+
+/// oneDNN on the CPU: a product per group, one after the other.
+/// check_...: @throws Unsupported with the reason if this machine cannot do the problem.
+void check_grouped_gemm_onednn(const GroupedGemmProblem& problem);
+[[nodiscard]] std::unique_ptr<GroupedGemm> make_grouped_gemm_onednn(const GroupedGemmSetup& setup);
+
+/// cuBLAS's grouped product, f16, bf16 and f32, FP32 accumulation. Only in builds with CUDA.
+void check_grouped_gemm_cublas(const GroupedGemmProblem& problem, int device);
+[[nodiscard]] std::unique_ptr<GroupedGemm> make_grouped_gemm_cublas(const GroupedGemmSetup& setup);
+
+/// cuBLASLt, a product per group spread over several streams, as one CUDA graph; every type that
+/// expert_gemm has. Only in builds with CUDA.
+void check_grouped_gemm_cublaslt(const GroupedGemmProblem& problem, int device);
+[[nodiscard]] std::unique_ptr<GroupedGemm> make_grouped_gemm_cublaslt(
+    const GroupedGemmSetup& setup);
+
+}  // namespace moecal::kernels

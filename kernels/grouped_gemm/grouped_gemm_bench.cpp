@@ -1,0 +1,150 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <string>
+#include <vector>
+
+#include "bench/benchmark.hpp"
+#include "core/build.hpp"
+#include "kernels/expert_gemm/expert_gemm_sweep.hpp"
+#include "kernels/grouped_gemm/grouped_gemm.hpp"
+
+namespace moecal::bench {
+namespace {
+
+using kernels::GroupedGemmProblem;
+
+constexpr char kOnednn[] = "onednn_loop";
+constexpr char kCublas[] = "cublas_grouped";
+constexpr char kCublaslt[] = "cublaslt_streams";
+constexpr std::uint64_t kSeed = 1;
+
+void check_supported(const std::string& implementation, const GroupedGemmProblem& problem,
+                     int device) {
+  if constexpr (build::has_cuda) {
+    if (implementation == kCublas) return kernels::check_grouped_gemm_cublas(problem, device);
+    if (implementation == kCublaslt) return kernels::check_grouped_gemm_cublaslt(problem, device);
+  }
+  return kernels::check_grouped_gemm_onednn(problem);
+}
+
+std::unique_ptr<kernels::GroupedGemm> make(const std::string& implementation,
+                                           const kernels::GroupedGemmSetup& setup) {
+  if constexpr (build::has_cuda) {
+    if (implementation == kCublas) return kernels::make_grouped_gemm_cublas(setup);
+    if (implementation == kCublaslt) return kernels::make_grouped_gemm_cublaslt(setup);
+  }
+  return kernels::make_grouped_gemm_onednn(setup);
+}
+
+class GroupedGemmTrial final : public Trial {
+ public:
+  GroupedGemmTrial(std::string implementation, GroupedGemmProblem problem, int device)
+      : implementation_{std::move(implementation)}, problem_{std::move(problem)} {
+    check_supported(implementation_, problem_, device);
+  }
+
+  [[nodiscard]] Bytes footprint() const override {
+    const auto work = kernels::grouped_gemm_work(problem_);
+    return work.read + work.written;
+  }
+  void prepare(int sets) override {
+    operands_ = kernels::make_grouped_gemm_operands(problem_, kSeed);
+    gemm_ = make(implementation_, {problem_, operands_, sets});
+  }
+  void launch(int set, Stream stream) override { gemm_->launch(set, stream); }
+  [[nodiscard]] VerificationResult verify() override {
+    return kernels::check_grouped_product(problem_, operands_, gemm_->result());
+  }
+  [[nodiscard]] LibraryInfo library() const override { return gemm_->library(); }
+
+ private:
+  std::string implementation_;
+  GroupedGemmProblem problem_;
+  kernels::ExpertGemmOperands operands_;
+  std::unique_ptr<kernels::GroupedGemm> gemm_;
+};
+
+/// n and k of one expert's products, how many experts, and their mean rows.
+struct Layer {
+  std::int64_t n;
+  std::int64_t k;
+  std::vector<std::int64_t> groups;
+  std::vector<std::int64_t> rows;
+  std::vector<std::string> families;
+};
+
+void append(std::vector<Case>& cases, const Layer& layer, const std::string& distribution) {
+  for (const auto groups : layer.groups)
+    for (const auto m : layer.rows)
+      for (const auto& family : layer.families) {
+        Case c;
+        c.point = {{"groups", groups}, {"m", m}, {"n", layer.n}, {"k", layer.k}};
+        c.dtypes = kernels::expert_gemm_dtypes(family);
+        c.routed = true;
+        c.routing.distribution = distribution;
+        cases.push_back(c);
+      }
+}
+
+std::vector<Case> quick_cases() {
+  std::vector<Case> cases;
+  append(cases, {1024, 512, {4}, {256}, {"f32", "f16", "bf16"}}, "uniform");
+  append(cases, {2048, 1024, {8}, {64}, {"f32", "bf16"}}, "power_law");
+  return cases;
+}
+
+/// The documents' layers as their ranks hold them: how much a group more, a row more and a skewed
+/// draw cost. What one group costs alone is expert_gemm's.
+std::vector<Case> planner_cases() {
+  std::vector<Case> cases = quick_cases();
+  append(cases, {28672, 4096, {2, 4}, {128, 512, 4096}, {"bf16", "fp8_e4m3"}}, "uniform");
+  append(cases, {4096, 14336, {4}, {128, 2048}, {"bf16", "fp8_e4m3"}}, "uniform");
+  append(cases, {7168, 4096, {8}, {1024}, {"bf16"}}, "uniform");
+  append(cases, {2048, 512, {4}, {256, 4096, 24576}, {"f16", "fp8_e4m3"}}, "uniform");
+  append(cases, {512, 1024, {4}, {4096}, {"f16", "fp8_e4m3"}}, "uniform");
+  append(cases, {7168, 2048, {2, 64}, {512}, {"f16", "bf16"}}, "uniform");
+  append(cases, {2048, 1024, {64}, {512, 2048}, {"bf16"}}, "power_law");
+  return cases;
+}
+
+std::vector<Case> full_cases() {
+  std::vector<Case> cases = planner_cases();
+  for (const auto* distribution : {"balanced", "power_law"}) {
+    append(cases, {4096, 7168, {32}, {4, 32, 256, 1024}, {"bf16", "fp8_e4m3"}}, distribution);
+    append(cases, {7168, 2048, {256}, {1, 16, 128}, {"bf16", "fp8_e4m3"}}, distribution);
+    append(cases, {3072, 4096, {128}, {8, 64, 512}, {"bf16", "fp8_e4m3"}}, distribution);
+  }
+  return cases;
+}
+
+class GroupedGemm final : public Benchmark {
+ public:
+  [[nodiscard]] std::string operation() const override { return "grouped_gemm"; }
+  [[nodiscard]] std::vector<Case> sweep(Suite suite, const std::string&, int) const override {
+    if (suite == Suite::quick) return quick_cases();
+    return suite == Suite::planner ? planner_cases() : full_cases();
+  }
+  [[nodiscard]] Work work(const Case& c) const override {
+    return kernels::grouped_gemm_work(problem_of(c));
+  }
+  [[nodiscard]] std::vector<Implementation> implementations() const override {
+    if constexpr (build::has_cuda)
+      return {{kCublas, "cuda"}, {kCublaslt, "cuda"}, {kOnednn, "cpu"}};
+    return {{kOnednn, "cpu"}};
+  }
+  [[nodiscard]] std::unique_ptr<Trial> make_trial(const Implementation& implementation,
+                                                  const Case& c, Context& context) const override {
+    return std::make_unique<GroupedGemmTrial>(implementation.name, problem_of(c), context.device);
+  }
+
+ private:
+  static GroupedGemmProblem problem_of(const Case& c) {
+    return kernels::grouped_gemm_problem(c.point, c.dtypes, c.routing);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Benchmark> make_grouped_gemm() { return std::make_unique<GroupedGemm>(); }
+
+}  // namespace moecal::bench

@@ -1,0 +1,125 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <numeric>
+#include <string>
+
+#include "core/error.hpp"
+#include "kernels/expert_gemm/product_check.hpp"
+#include "kernels/grouped_gemm/grouped_gemm.hpp"
+
+namespace moecal::kernels {
+namespace {
+
+std::int64_t sum_of(const std::vector<std::int64_t>& rows, std::int64_t groups) {
+  return std::accumulate(rows.begin(), rows.begin() + groups, std::int64_t{0});
+}
+
+std::int64_t all_rows(const GroupedGemmProblem& problem) {
+  return problem.groups * problem.product.shape.m;
+}
+
+}  // namespace
+
+GroupedGemmProblem grouped_gemm_problem(const Point& point, const Dtypes& dtypes,
+                                        const RoutingSpec& routing) {
+  const auto found = point.find("groups");
+  if (found == point.end() || found->second < 1)
+    throw InvalidInput{"grouped_gemm needs the number 'groups', at least 1"};
+  return {expert_gemm_problem(point, dtypes), found->second, routing};
+}
+
+std::vector<std::int64_t> group_rows(const GroupedGemmProblem& problem, int set) {
+  const RoutingShape shape{all_rows(problem), problem.groups, 1};
+  RoutingSpec spec = problem.routing;
+  spec.seed += static_cast<std::uint64_t>(set);
+  auto rows = draw_routing(shape, spec).counts;
+  const std::int64_t capacity = expert_capacity(shape, spec.capacity_factor);
+  if (capacity > 0)
+    for (auto& count : rows) count = std::min(count, capacity);
+  return rows;
+}
+
+std::int64_t padded_rows(const std::vector<std::int64_t>& rows, std::int64_t multiple) {
+  std::int64_t padded = 0;
+  for (const auto count : rows) padded += (count + multiple - 1) / multiple * multiple;
+  return padded;
+}
+
+std::string describe_rows(const std::vector<std::int64_t>& rows) {
+  return "rows=" + std::to_string(padded_rows(rows, 1)) +
+         " padded_128=" + std::to_string(padded_rows(rows, 128)) +
+         " empty_groups=" + std::to_string(std::count(rows.begin(), rows.end(), 0));
+}
+
+Work grouped_gemm_work(const GroupedGemmProblem& problem) {
+  const auto& [m, n, k] = problem.product.shape;
+  const auto counts = group_rows(problem, 0);
+  const auto rows = static_cast<double>(padded_rows(counts, 1));
+  const auto active = static_cast<double>(
+      std::count_if(counts.begin(), counts.end(), [](auto count) { return count > 0; }));
+  const auto outputs = static_cast<double>(n), inputs = static_cast<double>(k);
+  const auto size = [](Dtype dtype) { return static_cast<double>(size_of(dtype)); };
+  return {.flops = Flops{2 * rows * outputs * inputs},
+          .read = Bytes{rows * inputs * size(problem.product.a) +
+                        active * outputs * inputs * size(problem.product.b)},
+          .written = Bytes{rows * outputs * size(problem.product.c)}};
+}
+
+ExpertGemmOperands make_grouped_gemm_operands(const GroupedGemmProblem& problem,
+                                              std::uint64_t seed) {
+  const auto& [m, n, k] = problem.product.shape;
+  return {uniform_matrix(problem.product.a, {all_rows(problem), k}, seed),
+          uniform_matrix(problem.product.b, {problem.groups * n, k}, seed + 1)};
+}
+
+HostMatrix rows_of_matrix(const HostMatrix& matrix, std::int64_t first, std::int64_t count) {
+  HostMatrix part{matrix.dtype, count, matrix.columns, matrix.scale, {}};
+  part.data.assign(matrix.row(first), matrix.row(first + count));
+  return part;
+}
+
+ExpertGemmOperands group_operands(const GroupedGemmProblem& problem,
+                                  const ExpertGemmOperands& operands,
+                                  const std::vector<std::int64_t>& rows, std::int64_t group) {
+  const std::int64_t n = problem.product.shape.n;
+  return {rows_of_matrix(operands.a, sum_of(rows, group), rows[static_cast<std::size_t>(group)]),
+          rows_of_matrix(operands.b, group * n, n)};
+}
+
+ExpertGemmProblem group_problem(const GroupedGemmProblem& problem,
+                                const std::vector<std::int64_t>& rows, std::int64_t group) {
+  ExpertGemmProblem product = problem.product;
+  product.shape.m = rows.at(static_cast<std::size_t>(group));
+  if (product.shape.m < 1)
+    throw InvalidInput{"group " + std::to_string(group) + " has no rows: it is no product"};
+  return product;
+}
+
+void grouped_gemm_cpu(const GroupedGemmProblem& problem, const ExpertGemmOperands& operands,
+                      const std::vector<std::int64_t>& rows, std::span<double> c) {
+  for (std::int64_t group = 0; group < problem.groups; ++group) {
+    const auto count =
+        static_cast<std::size_t>(rows[static_cast<std::size_t>(group)] * problem.product.shape.n);
+    expert_gemm_cpu(group_operands(problem, operands, rows, group), c.first(count));
+    c = c.subspan(count);
+  }
+}
+
+VerificationResult check_grouped_product(const GroupedGemmProblem& problem,
+                                         const ExpertGemmOperands& operands, const HostMatrix& c) {
+  const auto rows = group_rows(problem, 0);
+  VerificationResult worst{0, product_tolerance(problem.product), "full"};
+  for (std::int64_t group = 0; group < problem.groups; ++group) {
+    const auto count = rows[static_cast<std::size_t>(group)];
+    if (count == 0) continue;
+    const auto checked = check_product(group_problem(problem, rows, group),
+                                       group_operands(problem, operands, rows, group),
+                                       rows_of_matrix(c, sum_of(rows, group), count));
+    worst.max_rel_error = std::max(worst.max_rel_error, checked.max_rel_error);
+    if (checked.method != "full") worst.method = checked.method;
+  }
+  return worst;
+}
+
+}  // namespace moecal::kernels

@@ -1,0 +1,159 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <cublas_v2.h>
+
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include "core/error.hpp"
+#include "kernels/grouped_gemm/grouped_gemm.hpp"
+#include "runtime/buffer.hpp"
+#include "runtime/check_cublaslt.hpp"
+
+namespace moecal::kernels {
+namespace {
+
+/// Those that cublasGemmGroupedBatchedEx has with FP32 arithmetic.
+std::optional<cudaDataType_t> type_of(const ExpertGemmProblem& product) {
+  if (product.b != product.a || product.c != product.a) return std::nullopt;
+  if (product.a == Dtype::f16) return CUDA_R_16F;
+  if (product.a == Dtype::bf16) return CUDA_R_16BF;
+  if (product.a == Dtype::f32) return CUDA_R_32F;
+  return std::nullopt;
+}
+
+struct CublasDestroyer {
+  void operator()(cublasContext* handle) const noexcept {
+    check_in_destructor(cublasDestroy(handle), "stopping cuBLAS");
+  }
+};
+using CublasHandle = std::unique_ptr<cublasContext, CublasDestroyer>;
+
+CublasHandle make_handle() {
+  cublasHandle_t handle = nullptr;
+  check(cublasCreate(&handle), "starting cuBLAS");
+  return CublasHandle{handle};
+}
+
+/// Device addresses of one matrix of every group, themselves in device memory.
+template <class Address>
+DeviceBuffer addresses_on_device(const std::vector<Address>& addresses) {
+  return to_device(std::span<const Address>{addresses});
+}
+
+/// The groups of one set that have rows. cuBLAS's matrices are column-major: its first operand is
+/// our weights, [k, n] and transposed, its second our rows, [k, rows].
+struct CublasGroups {
+  std::vector<int> outputs, rows, inputs;
+  std::vector<const void*> weights, tokens;
+  std::vector<void*> results;
+
+  void add(int n, int count, int k) {
+    outputs.push_back(n);
+    rows.push_back(count);
+    inputs.push_back(k);
+  }
+};
+
+class CublasGroupedGemm final : public GroupedGemm {
+ public:
+  explicit CublasGroupedGemm(const GroupedGemmSetup& setup)
+      : problem_{setup.problem}, type_{*type_of(setup.problem.product)}, handle_{make_handle()} {
+    for (int set = 0; set < setup.sets; ++set) add_set(setup.operands, group_rows(problem_, set));
+  }
+
+  void launch(int set, Stream stream) override {
+    const auto& buffers = sets_[static_cast<std::size_t>(set)];
+    const auto& groups = buffers.groups;
+    const std::size_t count = groups.rows.size();
+    const std::vector<cublasOperation_t> transposed(count, CUBLAS_OP_T), plain(count, CUBLAS_OP_N);
+    const std::vector<float> ones(count, 1.0F), zeros(count, 0.0F);
+    const std::vector<int> one_each(count, 1);
+    check(cublasSetStream(handle_.get(), stream), "giving cuBLAS a stream");
+    check(cublasGemmGroupedBatchedEx(
+              handle_.get(), transposed.data(), plain.data(), groups.outputs.data(),
+              groups.rows.data(), groups.inputs.data(), ones.data(),
+              buffers.weight_addresses.as<const void*>(), type_, groups.inputs.data(),
+              buffers.token_addresses.as<const void*>(), type_, groups.inputs.data(), zeros.data(),
+              buffers.result_addresses.as<void*>(), type_, groups.outputs.data(),
+              static_cast<int>(count), one_each.data(), CUBLAS_COMPUTE_32F),
+          "launching cuBLAS's grouped product");
+  }
+
+  [[nodiscard]] HostMatrix result() const override {
+    check(cudaDeviceSynchronize(), "waiting for the products");
+    auto matrix = zero_matrix(problem_.product.c,
+                              {padded_rows(group_rows(problem_, 0), 1), problem_.product.shape.n});
+    copy_bytes(matrix.data.data(), sets_[0].result.data(), matrix.data.size());
+    return matrix;
+  }
+
+  [[nodiscard]] LibraryInfo library() const override {
+    int version = 0;  // 13.1.0 is 130100
+    check(cublasGetVersion(handle_.get(), &version), "asking for cuBLAS's version");
+    return {"cuBLAS",
+            std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
+                std::to_string(version % 100),
+            "grouped " + describe_rows(group_rows(problem_, 0)), 0};
+  }
+
+ private:
+  struct Set {
+    DeviceBuffer weights, tokens, result;
+    CublasGroups groups;
+    DeviceBuffer weight_addresses, token_addresses, result_addresses;
+  };
+
+  void add_set(const ExpertGemmOperands& operands, const std::vector<std::int64_t>& rows) {
+    const auto& [m, n, k] = problem_.product.shape;
+    const std::int64_t size = size_of(problem_.product.a);
+    Set set{to_device(std::span<const std::byte>{operands.b.data}),
+            to_device(std::span<const std::byte>{operands.a.data}),
+            DeviceBuffer{static_cast<std::size_t>(operands.a.rows * n * size)},
+            {},
+            {},
+            {},
+            {}};
+    std::int64_t first = 0;
+    for (std::int64_t group = 0; group < problem_.groups; ++group) {
+      const auto count = rows[static_cast<std::size_t>(group)];
+      if (count == 0) continue;
+      set.groups.add(static_cast<int>(n), static_cast<int>(count), static_cast<int>(k));
+      set.groups.weights.push_back(set.weights.data() + group * n * k * size);
+      set.groups.tokens.push_back(set.tokens.data() + first * k * size);
+      set.groups.results.push_back(set.result.data() + first * n * size);
+      first += count;
+    }
+    set.weight_addresses = addresses_on_device(set.groups.weights);
+    set.token_addresses = addresses_on_device(set.groups.tokens);
+    set.result_addresses = addresses_on_device(set.groups.results);
+    sets_.push_back(std::move(set));
+  }
+
+  GroupedGemmProblem problem_;
+  cudaDataType_t type_;
+  CublasHandle handle_;
+  std::vector<Set> sets_;
+};
+
+}  // namespace
+
+void check_grouped_gemm_cublas(const GroupedGemmProblem& problem, int device) {
+  const auto& product = problem.product;
+  if (!type_of(product) || product.scale_mode != "none")
+    throw Unsupported{
+        "cuBLAS has no grouped product for " + type_names(product) +
+        (product.scale_mode == "none" ? "" : " with scale mode " + product.scale_mode)};
+  constexpr std::int64_t kMost = std::numeric_limits<int>::max();
+  const auto& [m, n, k] = product.shape;
+  if (problem.groups * m > kMost || n > kMost || k > kMost)
+    throw Unsupported{"cuBLAS's grouped product has 32-bit sizes"};
+  check_expert_gemm_cublaslt(product, device);
+}
+
+std::unique_ptr<GroupedGemm> make_grouped_gemm_cublas(const GroupedGemmSetup& setup) {
+  return std::make_unique<CublasGroupedGemm>(setup);
+}
+
+}  // namespace moecal::kernels

@@ -1,0 +1,131 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/grouped_gemm/grouped_gemm.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "core/element.hpp"
+#include "core/error.hpp"
+#include "kernels/expert_gemm/expert_gemm_sweep.hpp"
+#include "kernels/expert_gemm/product_check.hpp"
+#include "tests/thrown_message.hpp"
+
+namespace moecal::kernels {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+struct Groups {
+  std::int64_t groups;
+  std::int64_t m;
+};
+
+GroupedGemmProblem problem_of(const std::string& family, const Groups& groups,
+                              const RoutingSpec& routing = {}) {
+  return grouped_gemm_problem({{"groups", groups.groups}, {"m", groups.m}, {"n", 33}, {"k", 20}},
+                              expert_gemm_dtypes(family), routing);
+}
+
+HostMatrix column(const std::vector<float>& values) {
+  auto matrix = zero_matrix(Dtype::f32, {static_cast<std::int64_t>(values.size()), 1});
+  std::memcpy(matrix.data.data(), values.data(), matrix.data.size());
+  return matrix;
+}
+
+TEST(GroupedGemmCpu, GivesEachGroupItsRowsAndItsWeights) {
+  const auto problem = grouped_gemm_problem({{"groups", 3}, {"m", 1}, {"n", 2}, {"k", 1}},
+                                            expert_gemm_dtypes("f32"), {});
+  const ExpertGemmOperands operands{column({1, 2, 3}), column({10, 20, 0, 0, 100, 200})};
+  std::vector<double> c(6);
+  grouped_gemm_cpu(problem, operands, {2, 0, 1}, c);
+  EXPECT_THAT(c, ElementsAre(10, 20, 20, 40, 300, 600));
+}
+
+TEST(GroupRows, ComeFromADrawOfEachSet) {
+  const auto problem = problem_of("f32", {8, 100}, {.distribution = "power_law"});
+  const auto rows = group_rows(problem, 0);
+  EXPECT_EQ(rows, draw_routing({800, 8, 1}, problem.routing).counts);
+  EXPECT_EQ(std::accumulate(rows.begin(), rows.end(), std::int64_t{0}), 800);
+  EXPECT_NE(group_rows(problem, 1), rows);
+  const auto limited = group_rows(
+      problem_of("f32", {8, 100}, {.distribution = "power_law", .capacity_factor = 1}), 0);
+  EXPECT_THAT(limited, testing::Each(testing::Le(100)));
+  EXPECT_THAT(group_rows(problem_of("f32", {4, 7}, {.distribution = "balanced"}), 0),
+              testing::Each(7));
+}
+
+TEST(GroupRows, ArePaddedGroupByGroup) {
+  EXPECT_EQ(padded_rows({1, 0, 128, 129}, 128), 128 + 0 + 128 + 256);
+  EXPECT_EQ(describe_rows({1, 0, 129}), "rows=130 padded_128=384 empty_groups=1");
+}
+
+TEST(GroupedGemmWork, CountsRoutedRowsAndTheWeightsOfGroupsThatHaveSome) {
+  const auto problem = problem_of("bf16", {64, 1});  // 64 rows: some groups stay empty
+  const auto rows = group_rows(problem, 0);
+  const auto active = 64 - std::count(rows.begin(), rows.end(), 0);
+  ASSERT_LT(active, 64);
+  const auto work = grouped_gemm_work(problem);
+  EXPECT_DOUBLE_EQ(work.flops.value(), 2.0 * 64 * 33 * 20);
+  EXPECT_DOUBLE_EQ(work.read.value(), 2.0 * (64 * 20 + static_cast<double>(active) * 33 * 20));
+  EXPECT_DOUBLE_EQ(work.written.value(), 2.0 * 64 * 33);
+}
+
+TEST(GroupedGemmProblem, NamesWhatIsWrong) {
+  EXPECT_THAT(
+      thrown_message([] {
+        (void)grouped_gemm_problem({{"m", 1}, {"n", 1}, {"k", 1}}, expert_gemm_dtypes("f32"), {});
+      }),
+      HasSubstr("needs the number 'groups'"));
+  EXPECT_THAT(thrown_message([] {
+                (void)group_problem(problem_of("f32", {2, 1}), {2, 0}, 1);
+              }),
+              HasSubstr("group 1 has no rows"));
+}
+
+class OnednnLoop : public testing::TestWithParam<std::string> {};
+
+TEST_P(OnednnLoop, EqualsTheOracle) {
+  for (const auto& groups : {Groups{1, 31}, Groups{5, 33}, Groups{64, 2}}) {
+    const auto problem = problem_of(GetParam(), groups, {.distribution = "power_law"});
+    try {
+      check_grouped_gemm_onednn(problem);
+    } catch (const Unsupported& reason) {
+      GTEST_SKIP() << reason.what();
+    }
+    const auto operands = make_grouped_gemm_operands(problem, 3);
+    const auto gemm = make_grouped_gemm_onednn({problem, operands, 2});
+    gemm->launch(1, nullptr);
+    gemm->launch(0, nullptr);
+    const auto checked = check_grouped_product(problem, operands, gemm->result());
+    EXPECT_LE(checked.max_rel_error, checked.tolerance);
+    EXPECT_THAT(gemm->library().algorithm, HasSubstr("padded_128="));
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Types, OnednnLoop, testing::Values("f32", "bf16", "int8"));
+
+TEST(GroupedProductCheck, CatchesAGroupMultipliedWithItsNeighboursWeights) {
+  const auto problem = problem_of("f32", {4, 16});
+  const auto operands = make_grouped_gemm_operands(problem, 3);
+  const auto rows = group_rows(problem, 0);
+  const auto result_of = [&](const ExpertGemmOperands& given) {
+    std::vector<double> c(64 * 33);
+    grouped_gemm_cpu(problem, given, rows, c);
+    auto matrix = zero_matrix(Dtype::f32, {64, 33});
+    for (std::size_t i = 0; i < c.size(); ++i)
+      encode_element(Dtype::f32, c[i], matrix.data.data() + 4 * i);
+    return check_grouped_product(problem, operands, matrix);
+  };
+  EXPECT_LE(result_of(operands).max_rel_error, product_tolerance(problem.product));
+  auto shifted = operands;
+  std::rotate(shifted.b.data.begin(), shifted.b.data.begin() + 33 * 20 * 4, shifted.b.data.end());
+  EXPECT_GT(result_of(shifted).max_rel_error, product_tolerance(problem.product));
+}
+
+}  // namespace
+}  // namespace moecal::kernels

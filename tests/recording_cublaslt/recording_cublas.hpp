@@ -1,0 +1,25 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cublas_v2.h>
+
+#include <vector>
+
+/// A cuBLAS without a device, as recording_cublaslt.hpp: its grouped product is computed from the
+/// arguments alone.
+namespace moecal::tests {
+
+struct RecordedGroup {
+  int m = 0, n = 0, k = 0, size = 0;
+};
+
+struct FakeCublas {
+  std::vector<std::vector<RecordedGroup>> grouped;  // of each call
+  int live_handles = 0;
+  cudaStream_t stream = nullptr;
+};
+
+/// The one fake library of the process.
+FakeCublas& fake_cublas();
+
+}  // namespace moecal::tests

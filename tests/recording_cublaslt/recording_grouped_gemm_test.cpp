@@ -1,0 +1,123 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "core/error.hpp"
+#include "kernels/expert_gemm/expert_gemm_sweep.hpp"
+#include "kernels/grouped_gemm/grouped_gemm.hpp"
+#include "tests/fakes/fake_cuda_runtime.hpp"
+#include "tests/recording_cublaslt/recording_cublas.hpp"
+#include "tests/recording_cublaslt/recording_cublaslt.hpp"
+#include "tests/thrown_message.hpp"
+
+namespace moecal::kernels {
+namespace {
+
+using testing::HasSubstr;
+using tests::fake_cublas;
+using tests::fake_cublaslt;
+using tests::fake_cuda;
+
+struct Given {
+  std::string family;
+  std::int64_t groups;
+  std::int64_t m;
+};
+
+GroupedGemmProblem problem_of(const Given& given) {
+  return grouped_gemm_problem({{"groups", given.groups}, {"m", given.m}, {"n", 32}, {"k", 48}},
+                              expert_gemm_dtypes(given.family), {.distribution = "power_law"});
+}
+
+class RecordedGroups : public testing::TestWithParam<Given> {
+ protected:
+  void SetUp() override {
+    fake_cuda().devices = 1;
+    fake_cuda().compute_major = 9;
+    fake_cuda().graph_launches = 0;
+    fake_cublas() = {};
+    fake_cublaslt() = {};
+    fake_cublaslt().candidates.assign(8, {0.1, true});
+  }
+  void TearDown() override {
+    EXPECT_EQ(fake_cublaslt().live_objects, 0);
+    EXPECT_EQ(fake_cublas().live_handles, 0);
+    EXPECT_EQ(fake_cuda().live_graphs, 0);
+    EXPECT_TRUE(fake_cuda().buffers.empty()) << "all device memory is freed";
+  }
+  void expect_right(GroupedGemm& gemm) {
+    gemm.launch(1, kStream);
+    gemm.launch(0, kStream);
+    const auto checked = check_grouped_product(problem_, operands_, gemm.result());
+    EXPECT_LE(checked.max_rel_error, checked.tolerance);
+  }
+
+  static inline const Stream kStream = reinterpret_cast<Stream>(0x5EA);
+  const GroupedGemmProblem problem_ = problem_of(GetParam());
+  const ExpertGemmOperands operands_ = make_grouped_gemm_operands(problem_, 9);
+  const std::vector<std::int64_t> rows_ = group_rows(problem_, 0);
+  const std::size_t active_ =
+      rows_.size() - static_cast<std::size_t>(std::count(rows_.begin(), rows_.end(), 0));
+};
+
+TEST_P(RecordedGroups, CublasltRunsAProductPerGroupInOneGraph) {
+  const auto gemm = make_grouped_gemm_cublaslt({problem_, operands_, 2});
+  fake_cublaslt().matmuls.clear();
+  expect_right(*gemm);
+  EXPECT_EQ(fake_cuda().graph_launches, 2);
+  EXPECT_TRUE(fake_cublaslt().matmuls.empty()) << "a launch is the graph's, not the library's";
+  EXPECT_THAT(gemm->library().algorithm, HasSubstr(describe_rows(rows_)));
+}
+
+TEST_P(RecordedGroups, CublasltSpreadsTheGroupsOverStreamsWithWorkspacesOfTheirOwn) {
+  const auto gemm = make_grouped_gemm_cublaslt({problem_, operands_, 1});
+  std::map<cudaStream_t, std::set<void*>> workspaces;
+  for (const auto& call : fake_cublaslt().matmuls) workspaces[call.stream].insert(call.workspace);
+  EXPECT_EQ(workspaces.size(), std::min<std::size_t>(8, active_));
+  std::set<void*> all;
+  for (const auto& [stream, of_stream] : workspaces) {
+    EXPECT_EQ(of_stream.size(), 1u);
+    all.insert(of_stream.begin(), of_stream.end());
+  }
+  EXPECT_EQ(all.size(), workspaces.size());
+}
+
+TEST_P(RecordedGroups, CublasIsGivenEveryGroupThatHasRows) {
+  if (problem_.product.scale_mode != "none") {
+    EXPECT_THAT(thrown_message([&] { check_grouped_gemm_cublas(problem_, 0); }),
+                HasSubstr("cuBLAS has no grouped product for fp8_e4m3"));
+    return;
+  }
+  check_grouped_gemm_cublas(problem_, 0);
+  const auto gemm = make_grouped_gemm_cublas({problem_, operands_, 2});
+  expect_right(*gemm);
+  EXPECT_EQ(fake_cublas().stream, kStream);
+  ASSERT_EQ(fake_cublas().grouped.size(), 2u);
+  std::vector<std::int64_t> given;
+  for (const auto& group : fake_cublas().grouped.back()) given.push_back(group.n);
+  auto expected = rows_;
+  std::erase(expected, 0);
+  EXPECT_EQ(given, expected);
+  EXPECT_EQ(gemm->library().runtime_version, "13.1.0");
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, RecordedGroups,
+                         testing::Values(Given{"bf16", 4, 16}, Given{"f16", 12, 5},
+                                         Given{"f32", 3, 1}, Given{"fp8_e4m3", 20, 3}),
+                         [](const auto& given) { return given.param.family; });
+
+TEST(CublasltGroups, SkipWhatTheCardCannotDo) {
+  fake_cuda().compute_major = 8;
+  EXPECT_THAT(thrown_message([] {
+                check_grouped_gemm_cublaslt(problem_of({"fp8_e4m3", 4, 16}), 0);
+              }),
+              HasSubstr("needs compute capability 8.9"));
+  fake_cuda().compute_major = 9;
+}
+
+}  // namespace
+}  // namespace moecal::kernels
