@@ -164,9 +164,13 @@ class Booster {
       for (std::size_t b = 0; b < bins; ++b) all += counts[b];
       if (all == 0) continue;
       Pair below = 0;
+      double gain = explained(all);
       for (std::size_t b = 0; b + 1 < bins; ++b) {
-        below += counts[b];
-        gains_[b] += explained(below) + explained(all - below);
+        if (counts[b] != 0) {  // of the small leaves of a deep level few bins hold a row
+          below += counts[b];
+          gain = explained(below) + explained(all - below);
+        }
+        gains_[b] += gain;
       }
     }
     for (std::size_t b = 0; b + 1 < bins; ++b) take(static_cast<int>(b), gains_[b]);

@@ -3,9 +3,10 @@
 #include "calibration/candidates.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <memory>
 #include <set>
 
 #include "calibration/grouped_gemms.hpp"
@@ -47,6 +48,27 @@ std::vector<FitFunction> memory_forms(const Series& series) {
   return forms;
 }
 
+/// The points of a GEMM series that a fit saw, told apart by all their numbers.
+std::vector<double> key_of(std::span<const FitPoint> points) {
+  std::vector<double> key;
+  for (const auto& [inputs, seconds] : points)
+    for (const double number : {inputs.m, inputs.n, inputs.k, inputs.bytes, seconds})
+      key.push_back(number);
+  return key;
+}
+
+/// The same fit, done once for each choice of points: a form's choice and its residual's leave out
+/// the same folds. Of one thread.
+FitFunction remembering(FitFunction fit) {
+  auto fitted = std::make_shared<std::map<std::vector<double>, Model>>();
+  return [fit = std::move(fit), fitted](std::span<const FitPoint> points) {
+    auto key = key_of(points);
+    const auto found = fitted->find(key);
+    if (found != fitted->end()) return found->second;
+    return fitted->emplace(std::move(key), fit(points)).first->second;
+  };
+}
+
 std::vector<FitFunction> gemm_forms(const Series& series, const ReferenceRates& nominal) {
   // The reference is a scale: each fold takes its own where there is no nominal one.
   const auto rates_of = [nominal](std::span<const FitPoint> points) {
@@ -62,6 +84,7 @@ std::vector<FitFunction> gemm_forms(const Series& series, const ReferenceRates& 
   if (nominal.nominal && nominal.multiprocessors > 0 && series.points.size() >= 2 * kTileWavePoints)
     forms.push_back(
         [=](std::span<const FitPoint> points) { return fit_tile_wave(points, nominal); });
+  for (auto& form : forms) form = remembering(std::move(form));
   return forms;
 }
 
@@ -85,15 +108,6 @@ double mean_error(std::span<const HeldOut> errors) {
   double sum = 0;
   for (const auto& error : errors) sum += std::min(std::abs(error.log_ratio), kSpikeCap);
   return sum / static_cast<double>(std::max<std::size_t>(1, errors.size()));
-}
-
-/// Fits again the form that a series' GEMM model has.
-FitFunction gemm_form_of(const Series& series, const ReferenceRates& nominal,
-                         const std::string& name) {
-  static constexpr std::array<std::string_view, 3> kNames{"roofline", "saturating_roofline",
-                                                          "tile_wave"};  // as gemm_forms
-  const auto found = std::find(kNames.begin(), kNames.end(), name);
-  return gemm_forms(series, nominal).at(static_cast<std::size_t>(found - kNames.begin()));
 }
 
 std::vector<FitFunction> forms_of(const Series& series, const ReferenceRates& nominal) {
@@ -152,15 +166,16 @@ Candidate fit_compact(const Series& series, const ReferenceRates& nominal) {
             {}};
   }
   auto choice = choose_nested(series.points, folds_of(series), forms);
-  return {forms[choice.form](series.points), std::move(choice.held_out), {}};
+  Candidate compact{forms[choice.form](series.points), std::move(choice.held_out), {}};
+  if (series.family == Family::gemm) compact.fit_form = forms[choice.form];
+  return compact;
 }
 
 Candidate with_residual(const Series& series, const ReferenceRates& nominal, Candidate compact) {
   if (series.family != Family::gemm || series.points.size() < kResidualPoints) return compact;
-  const auto fit_form = gemm_form_of(series, nominal, compact.model.form);
   const auto plan = plan_residual(series.points, compact.model, nominal.multiprocessors);
   const auto fit = [&](std::span<const FitPoint> points) {
-    Model model = fit_form(points);
+    Model model = compact.fit_form(points);
     model.residual = fit_residual(points, model, plan);
     return model;
   };

@@ -14,6 +14,9 @@ struct Candidate {
   /// The same as an interval should see them; empty: as they are. Without a point a table's gap is
   /// wider than any a prediction will fall into, and so is its error.
   std::vector<HeldOut> calibration;
+  /// Fits the same form to other points of the series; remembers what it fitted before. Only of
+  /// GEMMs.
+  FitFunction fit_form{};
 };
 
 /// The compact form of a series: of its family's forms the one with the least held-out error. The
@@ -23,6 +26,7 @@ struct Candidate {
 
 /// The same form with what it leaves over learnt from the series' points, if it is a GEMM's and has
 /// enough of them, and left-out points say that it predicts better; else `compact` as it is.
+/// `compact` is what fit_compact gave.
 [[nodiscard]] Candidate with_residual(const Series& series, const ReferenceRates& nominal,
                                       Candidate compact);
 
