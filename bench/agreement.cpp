@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <iostream>
 #include <string>
 
 #include "core/error.hpp"
@@ -63,10 +62,7 @@ void or_end_launch(ControlPlane& world, const std::function<void()>& phase) {
     throw;
   } catch (const std::exception& error) {
     if (world.size() == 1) throw;
-    std::cerr << "moecal: rank " << world.rank()
-              << " failed while all ranks measure: " << error.what()
-              << "; ending all ranks, the same command resumes\n";
-    world.abort(1);
+    world.abort(1, std::string{"failed while all ranks measure: "} + error.what());
   }
 }
 

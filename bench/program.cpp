@@ -58,14 +58,6 @@ int report_failure(const std::string& name, const std::exception& error, int ran
   return status;
 }
 
-// Every rank that notices says so: which one the user sees is not known.
-int end_launch(const std::string& name, const RankLost& error, ControlPlane& world) {
-  std::cerr << name << " on rank " << world.rank() << " of " << world.size() << ": " << error.what()
-            << "; ending all ranks, the same command resumes\n";
-  world.abort(1);
-  return 1;
-}
-
 int run_guarded(const std::string& name, const std::function<int()>& body, int rank) {
   try {
     return body();
@@ -114,7 +106,8 @@ int run_program(const std::string& name, const Catalog& catalog, int argc, char*
         try {
           return run_ranks(benchmarks, options, *world, activity);
         } catch (const RankLost& error) {
-          return end_launch(name, error, *world);
+          world->abort(1, std::string{"lost another: "} + error.what());
+          return 1;  // not reached
         }
       },
       world->rank());

@@ -138,7 +138,7 @@ struct HalfAlone final : ControlPlane {
   void max(std::span<double>) override {}
   void broadcast(std::span<char>, int) override {}
   [[nodiscard]] std::unique_ptr<ControlPlane> split(int) override { throw Error{"no"}; }
-  [[noreturn]] void abort(int) override { throw RankLost{"aborted"}; }
+  [[noreturn]] void abort(int, const std::string&) override { throw RankLost{"aborted"}; }
 };
 
 // A CUDA device tells of a failed kernel only when it is waited for: after the launches.

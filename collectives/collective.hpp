@@ -29,6 +29,7 @@ struct CollectiveShape {
   Dtype dtype = Dtype::f32;
   int group = 1;                             // ranks
   const RoutedExchange* exchange = nullptr;  // of all_to_all_v; not owned
+  int index = 0;  // of this group among those of the launch: their data differ
 
   [[nodiscard]] std::int64_t elements() const { return bytes / size_of(dtype); }
 };

@@ -166,10 +166,11 @@ class CollectiveBenchmark final : public bench::Benchmark {
     return operation_.shape == nullptr ? sized_shape(c) : operation_.shape(c);
   }
 
-  /// Fills a task's shape, and refuses what no implementation can do.
+  /// Fills the shape of a rank's task, and refuses what no implementation can do.
   template <class Task>
-  void give_shape(Task& task, const Case& c) const {
+  void give_shape(Task& task, const Case& c, int rank) const {
     task.shape = shape_of(c);
+    task.shape.index = membership(to_spec(c.ranks), rank).index;
     if (operation_.route != nullptr) {
       task.exchange = std::make_shared<const RoutedExchange>(operation_.route(c));
       task.shape.exchange = task.exchange.get();
@@ -202,7 +203,7 @@ class CollectiveBenchmark final : public bench::Benchmark {
       throw Unsupported{"MPI collectives need a launch by MPI: start the program with mpirun"};
     const GroupSpec spec = to_spec(c.ranks);
     MpiTask task{operation_, find_implementation(operation_.mpi, name)};
-    give_shape(task, c);
+    give_shape(task, c, context.world.rank());
     task.where = membership(spec, context.world.rank());
     task.implementation.check(task.shape);
     return std::make_unique<MpiTrial>(task, shared_->planes.of(spec, context.world));
@@ -214,7 +215,7 @@ class CollectiveBenchmark final : public bench::Benchmark {
     if constexpr (build::has_nccl) {
       if (!shared_->nccl) shared_->nccl = make_nccl_groups();
       NcclTask task{operation_, implementation, {}, to_spec(c.ranks)};
-      give_shape(task, c);
+      give_shape(task, c, context.world.rank());
       return make_nccl_trial(task, *shared_->nccl, context);
     }
     throw Unsupported{"this build has no NCCL"};

@@ -226,5 +226,41 @@ TEST(Launch64, NoticesOneRankWithAnothersData) {
   EXPECT_THAT(problems, ::testing::Each(""));
 }
 
+/// A launch in which ranks 1 and 17 are put into each other's group of 16.
+struct MixedUpPlane final : testing::ThreadPlane {
+  using ThreadPlane::ThreadPlane;
+  [[nodiscard]] std::unique_ptr<ControlPlane> split(int colour) override {
+    return ThreadPlane::split(rank() == 1 ? 1 : rank() == 17 ? 0 : colour);
+  }
+};
+
+TEST(Launch64, NoticesARankOfAnotherGroup) {
+  const GroupSpec spec{64, 16, Placement::contiguous, true};
+  for (const CollectiveOperation& operation : operations()) {
+    std::atomic<int> wrong = 0;
+    const auto problems = testing::on_ranks_of<MixedUpPlane>(64, [&](ControlPlane& world) {
+      const auto benchmark = make_collective_benchmark(operation);
+      const auto c = case_of(spec, operation.dtypes.front(), 65'536);
+      if (measured_error(*benchmark, c, world) > 0) ++wrong;
+    });
+    EXPECT_THAT(problems, ::testing::Each("")) << operation.name;
+    // A broadcast is from ranks 0 and 16: the others of their groups get what they expect.
+    EXPECT_GE(wrong, 2) << operation.name;
+    EXPECT_EQ(wrong == 32, operation.name != "broadcast" && operation.name != "send_recv")
+        << operation.name << ": every rank of both groups, but " << wrong << " were wrong";
+  }
+}
+
+TEST(Launch64, EndsOnEveryRankWhenOneLeaves) {
+  const auto problems = testing::on_thread_ranks(64, [](ControlPlane& world) {
+    const auto half = world.split(world.rank() % 2);
+    if (world.rank() == 5) throw Error{"out of memory"};
+    if (world.rank() == 7) half->barrier();
+    world.barrier();
+  });
+  for (int rank = 0; rank < 64; ++rank)
+    EXPECT_EQ(problems[rank], rank == 5 ? "out of memory" : "rank 5 left: out of memory");
+}
+
 }  // namespace
 }  // namespace moecal::collectives

@@ -22,6 +22,15 @@ int largest_exact(Dtype dtype) {
   return static_cast<int>(1 / unit_roundoff(dtype));
 }
 
+/// 32 bits that differ between groups, ranks and indices.
+std::uint32_t mix(int group, std::int64_t rank, std::int64_t index) {
+  auto mixed = static_cast<std::uint64_t>(index) +
+               0x9e3779b97f4a7c15ULL * static_cast<std::uint64_t>(rank + 1) +
+               0xd6e8feb86659fd93ULL * static_cast<std::uint64_t>(group);
+  mixed = (mixed ^ (mixed >> 29)) * 0xbf58476d1ce4e5b9ULL;
+  return static_cast<std::uint32_t>(mixed >> 32);
+}
+
 /// Pieces that are compared at once: long enough for memcmp, short enough for a core's cache.
 constexpr std::int64_t kPeriodsPerPiece = 256;
 
@@ -33,8 +42,8 @@ std::vector<std::byte> expected_piece(const SumPattern& pattern, std::int64_t by
       static_cast<std::size_t>(std::min(bytes, size * kSummandPeriod * kPeriodsPerPiece)));
   for (std::int64_t i = 0; i < period; ++i) {
     double sum = 0;
-    for (int rank = 0; rank < pattern.group; ++rank)
-      sum += summand(pattern.dtype, pattern.group, rank, pattern.first + i);
+    for (int rank = 0; rank < pattern.ranks; ++rank)
+      sum += summand(pattern, rank, pattern.first + i);
     encode_element(pattern.dtype, sum, &piece[i * size]);
   }
   repeat_start(piece, static_cast<std::size_t>(period * size));
@@ -56,32 +65,32 @@ double largest_error(Dtype dtype, std::span<const std::byte> got,
 
 }  // namespace
 
-int summand(Dtype dtype, int group, int rank, std::int64_t index) {
+int summand(const SumPattern& pattern, int rank, std::int64_t index) {
   constexpr int kPeriod = kSummandPeriod;
-  const int largest = largest_exact(dtype) / group;
+  const int largest = largest_exact(pattern.dtype) / pattern.ranks;
   if (largest < 1)
-    throw Unsupported{"a sum over " + std::to_string(group) + " ranks is not exact in " +
-                      std::string{to_string(dtype)}};
-  return static_cast<int>((rank * 7 + index % kPeriod) % std::min(kPeriod, largest + 1));
+    throw Unsupported{"a sum over " + std::to_string(pattern.ranks) + " ranks is not exact in " +
+                      std::string{to_string(pattern.dtype)}};
+  // Mixed, not counted up: sums of numbers that count up can be the same everywhere.
+  return static_cast<int>(mix(pattern.group, rank, index % kPeriod) %
+                          std::min(kPeriod, largest + 1));
 }
 
-std::byte block_byte(int source, int target, std::int64_t index) {
-  auto mixed = static_cast<std::uint64_t>(index % kBlockPeriod) +
-               0x9e3779b97f4a7c15ULL * (source * 65'537ULL + target + 1);
-  mixed = (mixed ^ (mixed >> 29)) * 0xbf58476d1ce4e5b9ULL;
-  return static_cast<std::byte>(mixed >> 56);
+std::byte block_byte(const BlockPattern& pattern, std::int64_t index) {
+  return static_cast<std::byte>(
+      mix(pattern.group, pattern.source * 65'537LL + pattern.target, index % kBlockPeriod) >> 24);
 }
 
-void fill_block(int source, int target, std::span<std::byte> block) {
+void fill_block(const BlockPattern& pattern, std::span<std::byte> block) {
   const auto period = std::min<std::size_t>(block.size(), kBlockPeriod);
   for (std::size_t i = 0; i < period; ++i)
-    block[i] = block_byte(source, target, static_cast<std::int64_t>(i));
+    block[i] = block_byte(pattern, static_cast<std::int64_t>(i));
   repeat_start(block, period);
 }
 
-bool holds_block(int source, int target, std::span<const std::byte> block) {
+bool holds_block(const BlockPattern& pattern, std::span<const std::byte> block) {
   std::vector<std::byte> expected(std::min<std::size_t>(block.size(), kBlockPeriod));
-  fill_block(source, target, expected);
+  fill_block(pattern, expected);
   return first_difference(block, expected).empty();
 }
 
@@ -90,8 +99,7 @@ void fill_summands(const SumPattern& pattern, int rank, std::span<std::byte> sen
   const std::int64_t period =
       std::min(static_cast<std::int64_t>(send.size()) / size, kSummandPeriod);
   for (std::int64_t i = 0; i < period; ++i)
-    encode_element(pattern.dtype, summand(pattern.dtype, pattern.group, rank, pattern.first + i),
-                   &send[i * size]);
+    encode_element(pattern.dtype, summand(pattern, rank, pattern.first + i), &send[i * size]);
   repeat_start(send, static_cast<std::size_t>(period * size));
 }
 

@@ -7,10 +7,10 @@
 
 #include "core/dtype.hpp"
 
-/// What collectives are checked with: data that follows from rank and index alone, so every rank
-/// knows what every other one sent. It repeats, so that buffers of many gigabytes are filled and
-/// checked as fast as memory goes; the periods are primes, which no block of memory is a multiple
-/// of.
+/// What collectives are checked with: data that follows from group, rank and index alone, so every
+/// rank knows what every other one of its group sent, and those of another group differ. It
+/// repeats, so that buffers of many gigabytes are filled and checked as fast as memory goes; the
+/// periods are primes, which no block of memory is a multiple of.
 namespace moecal::collectives {
 
 /// Elements after which summand() repeats.
@@ -18,24 +18,28 @@ inline constexpr std::int64_t kSummandPeriod = 251;
 /// Bytes after which block_byte() repeats.
 inline constexpr std::int64_t kBlockPeriod = 65'521;
 
-/// Whole numbers so small that their sum over `group` ranks is exact in the type, in any order.
-/// @throws Unsupported if even ones would not be, or the type is an integer.
-[[nodiscard]] int summand(Dtype dtype, int group, int rank, std::int64_t index);
+/// What one rank of a group sends to another; misplaced, repeated and stale blocks differ.
+struct BlockPattern {
+  int group = 0;  // which one of the launch's
+  int source = 0;
+  int target = 0;
+};
+[[nodiscard]] std::byte block_byte(const BlockPattern& pattern, std::int64_t index);
 
-/// A byte of the block that `source` sends to `target`: misplaced, repeated and stale blocks
-/// differ.
-[[nodiscard]] std::byte block_byte(int source, int target, std::int64_t index);
+/// The block, whole.
+void fill_block(const BlockPattern& pattern, std::span<std::byte> block);
+[[nodiscard]] bool holds_block(const BlockPattern& pattern, std::span<const std::byte> block);
 
-/// The block that `source` sends to `target`, whole.
-void fill_block(int source, int target, std::span<std::byte> block);
-[[nodiscard]] bool holds_block(int source, int target, std::span<const std::byte> block);
-
-/// Elements of a sum over `group` ranks, from element `first` of each rank's buffer on.
+/// Elements of a sum over `ranks` ranks, from element `first` of each rank's buffer on.
 struct SumPattern {
   Dtype dtype = Dtype::f32;
-  int group = 1;
+  int ranks = 1;
+  int group = 0;  // which one of the launch's
   std::int64_t first = 0;
 };
+/// Whole numbers so small that their sum over the group's ranks is exact in the type, in any order.
+/// @throws Unsupported if even ones would not be, or the type is an integer.
+[[nodiscard]] int summand(const SumPattern& pattern, int rank, std::int64_t index);
 /// What `rank` adds. @throws Unsupported as summand() does.
 void fill_summands(const SumPattern& pattern, int rank, std::span<std::byte> send);
 /// 0 if `receive` is the sum over all ranks, else the largest relative error of the first piece

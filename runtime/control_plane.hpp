@@ -41,8 +41,9 @@ class ControlPlane {
   [[nodiscard]] virtual std::unique_ptr<ControlPlane> split(int colour) = 0;
   /// The implementation's own communicator for backends that need it (MPI_Comm*), else nullptr.
   [[nodiscard]] virtual void* native() { return nullptr; }
-  /// Ends every rank of the launch after this rank failed; does not return.
-  [[noreturn]] virtual void abort(int exit_status) = 0;
+  /// Ends every rank of the launch after this rank failed, and says so on stderr; does not return.
+  /// `reason` goes on after "rank 1 of 4": "failed: out of memory".
+  [[noreturn]] virtual void abort(int exit_status, const std::string& reason) = 0;
 
   [[nodiscard]] double max(double value) {
     max(std::span<double>{&value, 1});

@@ -164,11 +164,11 @@ TEST(ForkPlane, ARankThatHangsIsEndedAfterAnotherFailed) {
 
 TEST(ForkPlane, AbortReachesTheOthers) {
   const int status = run_forked(3, 20s, [](ControlPlane& plane) {
-    if (plane.rank() == 1) plane.abort(7);
+    if (plane.rank() == 1) plane.abort(7, "failed: out of memory");
     try {
       plane.barrier();
     } catch (const Error& problem) {
-      return std::string{problem.what()} == "rank 1 of 3 gave up with exit status 7" ? 0 : 9;
+      return std::string{problem.what()} == "rank 1 of 3 failed: out of memory" ? 0 : 9;
     }
     return 8;
   });

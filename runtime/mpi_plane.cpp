@@ -100,7 +100,8 @@ class MpiPlane final : public ControlPlane {
     return plane;
   }
 
-  [[noreturn]] void abort(int exit_status) override {
+  [[noreturn]] void abort(int exit_status, const std::string& reason) override {
+    if (!watched_) report_giving_up(rank_, size_, reason);
     std::fflush(nullptr);
     MPI_Abort(MPI_COMM_WORLD, exit_status);
     std::_Exit(exit_status);

@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "runtime/control_plane.hpp"
+#include "runtime/waiting.hpp"
 
 namespace moecal {
 namespace {
@@ -19,7 +20,10 @@ class SingleRankPlane final : public ControlPlane {
   [[nodiscard]] std::unique_ptr<ControlPlane> split(int) override {
     return make_single_rank_plane();
   }
-  [[noreturn]] void abort(int exit_status) override { std::_Exit(exit_status); }
+  [[noreturn]] void abort(int exit_status, const std::string& reason) override {
+    report_giving_up(0, 1, reason);
+    std::_Exit(exit_status);
+  }
 };
 
 }  // namespace

@@ -131,8 +131,9 @@ class StarPlane final : public ControlPlane {
 
   [[nodiscard]] std::unique_ptr<ControlPlane> split(int colour) override;
 
-  [[noreturn]] void abort(int exit_status) override {
-    tell_others(links_.names[rank()] + " gave up with exit status " + std::to_string(exit_status));
+  [[noreturn]] void abort(int exit_status, const std::string& reason) override {
+    if (!watched_) report_giving_up(rank(), size(), reason);
+    tell_others(links_.names[rank()] + " " + reason);
     std::fflush(nullptr);
     std::_Exit(exit_status);
   }

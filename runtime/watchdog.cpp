@@ -52,11 +52,13 @@ class Watchdog::Watch {
 
   ~Watch() { leave(); }
 
-  void tell(const std::string& reason) {
+  bool tell(const std::string& reason) {
     std::unique_lock lock{mutex_};
+    if (ended_) return false;
     wish_ = reason;
     links_.wake();
     told_.wait_for(lock, kLastMoment, [this] { return !wish_; });
+    return wish_ ? !ended_ : passed_on_;
   }
 
   [[nodiscard]] std::string sentence(const std::string& reason) const {
@@ -116,7 +118,8 @@ class Watchdog::Watch {
   bool pass_on_wish() {
     const std::lock_guard lock{mutex_};
     if (!wish_) return false;
-    if (!ended_) links_.send(Sign::verdict, self_ + " " + *wish_);
+    passed_on_ = !ended_;
+    if (passed_on_) links_.send(Sign::verdict, self_ + " " + *wish_);
     ended_ = true;
     wish_.reset();
     told_.notify_all();
@@ -137,7 +140,8 @@ class Watchdog::Watch {
   Time looked_ = steady_clock::now();
   Time progress_ = looked_;
   std::uint64_t beats_ = 0;
-  bool ended_ = false;
+  std::atomic<bool> ended_ = false;
+  bool passed_on_ = false;
   std::atomic<bool> leaving_ = false;
   std::mutex mutex_;
   std::condition_variable told_;
@@ -149,7 +153,7 @@ Watchdog::Watchdog(ControlPlane& world, const Activity& activity, Setup setup)
     : watch_{std::make_unique<Watch>(world, activity, std::move(setup))} {}
 Watchdog::~Watchdog() = default;
 
-void Watchdog::tell(const std::string& reason) { watch_->tell(reason); }
+bool Watchdog::tell(const std::string& reason) { return watch_->tell(reason); }
 
 std::string Watchdog::sentence(const std::string& reason) const { return watch_->sentence(reason); }
 

@@ -34,8 +34,9 @@ class Watchdog {
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
 
-  /// This rank failed: has every other rank say so and end. Returns when they are told.
-  void tell(const std::string& reason);
+  /// This rank failed: has every other rank say so and end; `reason` goes on after "rank 1 of 4".
+  /// Returns when they are told; false if this rank's watchdog has ended the launch already.
+  bool tell(const std::string& reason);
   /// Which rank this is, on which host, in which point and step, and the reason.
   [[nodiscard]] std::string sentence(const std::string& reason) const;
 

@@ -31,12 +31,12 @@ class WatchedPlane final : public ControlPlane {
   }
   [[nodiscard]] void* native() override { return plane_->native(); }
 
-  [[noreturn]] void abort(int exit_status) override {
-    watchdog_.tell("gave up, and says why itself");
-    std::fputs(watchdog_.sentence("this rank gives up, as it said").c_str(), stderr);
+  [[noreturn]] void abort(int exit_status, const std::string& reason) override {
+    if (watchdog_.tell(reason))
+      std::fputs(watchdog_.sentence("this rank " + reason).c_str(), stderr);
     // Launchers end all ranks when they see one end: the others are to say where they are first.
     std::this_thread::sleep_for(kLastMoment);
-    plane_->abort(exit_status);
+    plane_->abort(exit_status, reason);
     std::_Exit(exit_status);
   }
 

@@ -19,7 +19,7 @@ import tempfile
 import time
 
 RANKS = 4
-TIMEOUT_S = 3
+TIMEOUT_S = 8  # of a busy machine, where a rank that lives may not run for seconds
 MARGIN_S = 5 + 10  # what is promised, and what a busy machine may take
 
 
@@ -103,8 +103,8 @@ def wait_for_points(launch, out):
 
 def check_words(words, lost, reason, point):
     for rank in range(RANKS):
-        sentence = (rf"moecal: rank {rank} of {RANKS} on \S+, in {point}\S+, step '[a-z ]+': "
-                    rf"rank {lost} of {RANKS} on \S+ {reason}")
+        sentence = (rf"moecal: rank {rank} of {RANKS} on \S+, in {point}\S+, step '[^']+': "
+                    rf"((this rank|rank . of {RANKS} on \S+) lost another: )?rank {lost} of {RANKS} on \S+ {reason}")
         if rank != lost and not re.search(sentence, words):
             fail(f"rank {rank} does not say {sentence!r}; stderr is:\n{words}")
 
@@ -123,7 +123,7 @@ def lose_a_rank(way, program, how, lost):
             launch.clean_up()
         if 0 in statuses:
             fail(f"{way}: exit statuses {statuses} after rank {lost} was lost")
-        reason = "is gone" if how == signal.SIGKILL else f"has given no sign of life for {TIMEOUT_S} s"
+        reason = "(is gone|closed its connection)" if how == signal.SIGKILL else f"has given no sign of life for {TIMEOUT_S} s"
         check_words(launch.err.read_text(), lost, reason, point)
         before = finished(out)
         again = Launch(way, program, out)

@@ -3,8 +3,7 @@
 #pragma once
 #include <algorithm>
 #include <array>
-#include <barrier>
-#include <cstdlib>
+#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
@@ -17,32 +16,80 @@
 
 namespace moecal::testing {
 
+/// A barrier that a rank which leaves can break.
+class Meeting {
+ public:
+  explicit Meeting(int size) : size_{size} {}
+  /// @throws RankLost with the reason, if the meeting is broken before all have come.
+  void wait() {
+    std::unique_lock lock{mutex_};
+    const unsigned round = round_;
+    if (broken_.empty() && ++arrived_ == size_) {
+      arrived_ = 0;
+      ++round_;
+      changed_.notify_all();
+      return;
+    }
+    changed_.wait(lock, [&] { return round_ != round || !broken_.empty(); });
+    if (round_ == round) throw RankLost{broken_};
+  }
+  void break_up(const std::string& reason) {
+    const std::lock_guard lock{mutex_};
+    if (broken_.empty()) broken_ = reason;
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int size_;
+  int arrived_ = 0;
+  unsigned round_ = 0;
+  std::string broken_;  // why; empty: it is not
+};
+
 /// What the ranks of one plane share. Ranks are threads of one process: a hundred of them start in
 /// milliseconds. Calls alternate between two tables, so that one meeting per call is enough: nobody
 /// is two calls ahead of a rank that still reads.
 struct ThreadGroup {
   explicit ThreadGroup(int size) : meeting{size} {
     for (auto& table : shown) table.resize(static_cast<std::size_t>(size));
+    for (auto& table : numbers) table.resize(static_cast<std::size_t>(size));
   }
-  std::barrier<> meeting;
+  Meeting meeting;
+  /// [call % 2][rank]; here, because a rank may end while others still read its numbers.
+  std::array<std::vector<std::vector<double>>, 2> numbers;
   std::array<std::vector<const void*>, 2> shown;                      // [call % 2][rank]
   std::array<std::map<int, std::shared_ptr<ThreadGroup>>, 2> made{};  // by colour, of a split
-  std::mutex mutex;
+  std::vector<std::weak_ptr<ThreadGroup>> parts;                      // all ever made of it
+  std::mutex mutex;                                                   // of made and parts
+  std::string left;  // why somebody left; whoever makes a part then makes a broken one
+
+  /// Nobody waits any more for a rank that left, here or in a part.
+  void break_up(const std::string& reason) {
+    const std::lock_guard lock{mutex};
+    if (left.empty()) left = reason;  // who leaves because others left is not the reason
+    for (const auto& part : parts)
+      if (const auto living = part.lock()) living->break_up(left);
+    meeting.break_up(left);
+  }
 };
 
-class ThreadPlane final : public ControlPlane {
+/// A rank that leaves by an exception breaks its plane up: what the others then call throws
+/// RankLost with its reason.
+class ThreadPlane : public ControlPlane {
  public:
   ThreadPlane(std::shared_ptr<ThreadGroup> group, int rank)
       : group_{std::move(group)}, rank_{rank} {}
 
   [[nodiscard]] int rank() const override { return rank_; }
   [[nodiscard]] int size() const override { return static_cast<int>(group_->shown[0].size()); }
-  void barrier() override { group_->meeting.arrive_and_wait(); }
+  void barrier() override { group_->meeting.wait(); }
   /// What follows waits for all.
   void wait_for_all() override {}
 
   void max(std::span<double> values) override {
-    auto& mine = numbers_[call_ % 2];
+    auto& mine = group_->numbers[call_ % 2][static_cast<std::size_t>(rank_)];
     mine.assign(values.begin(), values.end());
     for (const void* one : of_all(&mine)) {
       const auto& others = *static_cast<const std::vector<double>*>(one);
@@ -81,41 +128,51 @@ class ThreadPlane final : public ControlPlane {
   }
 
   [[nodiscard]] void* native() override { return group_.get(); }
-  [[noreturn]] void abort(int) override { std::abort(); }
+  [[noreturn]] void abort(int, const std::string& reason) override {
+    throw Error{"rank " + std::to_string(rank_) + " " + reason};
+  }
 
  private:
   std::shared_ptr<ThreadGroup> made_for(std::map<int, std::shared_ptr<ThreadGroup>>& made,
                                         int colour, int size) {
     const std::lock_guard lock{group_->mutex};
     auto& part = made[colour];
-    if (!part) part = std::make_shared<ThreadGroup>(size);
+    if (part) return part;
+    part = std::make_shared<ThreadGroup>(size);
+    if (!group_->left.empty()) part->break_up(group_->left);
+    group_->parts.push_back(part);
     return part;
   }
 
   std::shared_ptr<ThreadGroup> group_;
   int rank_;
   unsigned call_ = 0;
-  std::array<std::vector<double>, 2> numbers_;
 };
 
-/// Runs `body` on every rank; a rank's exception is its text. A rank that throws while others wait
-/// for it would hang: `body` agrees on failures, as programs do.
-inline std::vector<std::string> on_thread_ranks(int ranks,
-                                                const std::function<void(ControlPlane&)>& body) {
+/// Runs `body` on every rank; a rank's exception is its text, which the ranks that wait for it get
+/// too.
+template <class Plane>
+std::vector<std::string> on_ranks_of(int ranks, const std::function<void(ControlPlane&)>& body) {
   const auto group = std::make_shared<ThreadGroup>(ranks);
   std::vector<std::string> problems(static_cast<std::size_t>(ranks));
   std::vector<std::jthread> threads;
   for (int rank = 0; rank < ranks; ++rank)
     threads.emplace_back([&, rank] {
+      Plane plane{group, rank};
       try {
-        ThreadPlane plane{group, rank};
         body(plane);
       } catch (const std::exception& problem) {
         problems[rank] = problem.what();
+        group->break_up("rank " + std::to_string(rank) + " left: " + problem.what());
       }
     });
   threads.clear();
   return problems;
+}
+
+inline std::vector<std::string> on_thread_ranks(int ranks,
+                                                const std::function<void(ControlPlane&)>& body) {
+  return on_ranks_of<ThreadPlane>(ranks, body);
 }
 
 }  // namespace moecal::testing

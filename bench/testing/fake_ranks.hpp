@@ -53,7 +53,9 @@ class FakeRanks {
     [[nodiscard]] std::unique_ptr<ControlPlane> split(int) override {
       throw Error{"fake ranks cannot split"};
     }
-    [[noreturn]] void abort(int) override { throw Error{"a fake rank aborted the launch"}; }
+    [[noreturn]] void abort(int, const std::string& reason) override {
+      throw Error{"a fake rank aborted the launch: it " + reason};
+    }
 
    private:
     FakeRanks& ranks_;

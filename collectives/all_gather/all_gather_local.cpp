@@ -20,14 +20,14 @@ Work all_gather_work(const CollectiveShape& shape) {
           .messages = shape.group - 1};
 }
 
-void all_gather_fill(const CollectiveShape&, int rank, std::span<std::byte> send) {
-  fill_block(rank, 0, send);
+void all_gather_fill(const CollectiveShape& shape, int rank, std::span<std::byte> send) {
+  fill_block({shape.index, rank, 0}, send);
 }
 
 double all_gather_error(const CollectiveShape& shape, int, std::span<const std::byte> receive) {
   const std::int64_t block = all_gather_buffers(shape).send;
   for (int source = 0; source < shape.group; ++source)
-    if (!holds_block(source, 0, receive.subspan(source * block, block))) return 1;
+    if (!holds_block({shape.index, source, 0}, receive.subspan(source * block, block))) return 1;
   return 0;
 }
 

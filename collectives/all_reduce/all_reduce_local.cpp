@@ -8,7 +8,7 @@
 
 namespace moecal::collectives {
 std::int64_t all_reduce_elements(const CollectiveShape& shape) {
-  static_cast<void>(summand(shape.dtype, shape.group, 0, 0));
+  static_cast<void>(summand({shape.dtype, shape.group}, 0, 0));
   check_whole_elements(shape.bytes, shape.dtype);
   return shape.elements();
 }
@@ -30,11 +30,11 @@ Work all_reduce_work(const CollectiveShape& shape) {
 
 void all_reduce_fill(const CollectiveShape& shape, int rank, std::span<std::byte> send) {
   static_cast<void>(all_reduce_elements(shape));
-  fill_summands({shape.dtype, shape.group}, rank, send);
+  fill_summands({shape.dtype, shape.group, shape.index}, rank, send);
 }
 
 double all_reduce_error(const CollectiveShape& shape, std::span<const std::byte> receive) {
-  return sum_error({shape.dtype, shape.group}, receive);
+  return sum_error({shape.dtype, shape.group, shape.index}, receive);
 }
 
 void all_reduce_local(const CollectiveShape& shape, std::span<const CollectiveTensors> ranks) {

@@ -27,14 +27,14 @@ Work all_to_all_work(const CollectiveShape& shape) {
 void all_to_all_fill(const CollectiveShape& shape, int rank, std::span<std::byte> send) {
   const std::int64_t block = all_to_all_block_bytes(shape);
   for (int target = 0; target < shape.group; ++target)
-    fill_block(rank, target, send.subspan(target * block, block));
+    fill_block({shape.index, rank, target}, send.subspan(target * block, block));
 }
 
 double all_to_all_error(const CollectiveShape& shape, int rank,
                         std::span<const std::byte> receive) {
   const std::int64_t block = all_to_all_block_bytes(shape);
   for (int source = 0; source < shape.group; ++source)
-    if (!holds_block(source, rank, receive.subspan(source * block, block))) return 1;
+    if (!holds_block({shape.index, source, rank}, receive.subspan(source * block, block))) return 1;
   return 0;
 }
 

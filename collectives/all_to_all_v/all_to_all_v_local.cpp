@@ -70,14 +70,15 @@ Work all_to_all_v_work(const CollectiveShape& shape) {
 void all_to_all_v_fill(const CollectiveShape& shape, int rank, std::span<std::byte> send) {
   const Blocks& blocks = shape.exchange->sends[rank];
   for (int target = 0; target < shape.group; ++target)
-    fill_block(rank, target, send.subspan(blocks[target].at, blocks[target].bytes));
+    fill_block({shape.index, rank, target}, send.subspan(blocks[target].at, blocks[target].bytes));
 }
 
 double all_to_all_v_error(const CollectiveShape& shape, int rank,
                           std::span<const std::byte> receive) {
   const Blocks& blocks = shape.exchange->receives[rank];
   for (int source = 0; source < shape.group; ++source)
-    if (!holds_block(source, rank, receive.subspan(blocks[source].at, blocks[source].bytes)))
+    if (!holds_block({shape.index, source, rank},
+                     receive.subspan(blocks[source].at, blocks[source].bytes)))
       return 1;
   return 0;
 }

@@ -18,12 +18,12 @@ Work broadcast_work(const CollectiveShape& shape) {
 }
 
 // What the other ranks could send differs, so that a wrong root is noticed.
-void broadcast_fill(const CollectiveShape&, int rank, std::span<std::byte> send) {
-  fill_block(rank, 0, send);
+void broadcast_fill(const CollectiveShape& shape, int rank, std::span<std::byte> send) {
+  fill_block({shape.index, rank, 0}, send);
 }
 
-double broadcast_error(const CollectiveShape&, int, std::span<const std::byte> receive) {
-  return holds_block(0, 0, receive) ? 0 : 1;
+double broadcast_error(const CollectiveShape& shape, int, std::span<const std::byte> receive) {
+  return holds_block({shape.index, 0, 0}, receive) ? 0 : 1;
 }
 
 void broadcast_local(const CollectiveShape& shape, std::span<const CollectiveTensors> ranks) {

@@ -8,7 +8,7 @@
 namespace moecal::collectives {
 
 CollectiveBuffers reduce_scatter_buffers(const CollectiveShape& shape) {
-  static_cast<void>(summand(shape.dtype, shape.group, 0, 0));
+  static_cast<void>(summand({shape.dtype, shape.group}, 0, 0));
   return {shape.bytes, block_bytes(shape.bytes, shape.group, shape.dtype)};
 }
 
@@ -24,13 +24,13 @@ Work reduce_scatter_work(const CollectiveShape& shape) {
 
 void reduce_scatter_fill(const CollectiveShape& shape, int rank, std::span<std::byte> send) {
   static_cast<void>(reduce_scatter_buffers(shape));
-  fill_summands({shape.dtype, shape.group}, rank, send);
+  fill_summands({shape.dtype, shape.group, shape.index}, rank, send);
 }
 
 double reduce_scatter_error(const CollectiveShape& shape, int rank,
                             std::span<const std::byte> receive) {
   const std::int64_t elements = reduce_scatter_buffers(shape).receive / size_of(shape.dtype);
-  return sum_error({shape.dtype, shape.group, rank * elements}, receive);
+  return sum_error({shape.dtype, shape.group, shape.index, rank * elements}, receive);
 }
 
 void reduce_scatter_local(const CollectiveShape& shape, std::span<const CollectiveTensors> ranks) {

@@ -18,11 +18,11 @@ Work send_recv_work(const CollectiveShape& shape) {
 }
 
 void send_recv_fill(const CollectiveShape& shape, int rank, std::span<std::byte> send) {
-  fill_block(rank, (rank + 1) % shape.group, send);
+  fill_block({shape.index, rank, (rank + 1) % shape.group}, send);
 }
 
 double send_recv_error(const CollectiveShape& shape, int rank, std::span<const std::byte> receive) {
-  return holds_block((rank + shape.group - 1) % shape.group, rank, receive) ? 0 : 1;
+  return holds_block({shape.index, (rank + shape.group - 1) % shape.group, rank}, receive) ? 0 : 1;
 }
 
 void send_recv_local(const CollectiveShape& shape, std::span<const CollectiveTensors> ranks) {
