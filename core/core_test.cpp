@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "core/call_statistics.hpp"
 #include "core/collective.hpp"
 #include "core/element.hpp"
 #include "core/hash.hpp"
@@ -16,6 +17,7 @@
 #include "core/narrow_float.hpp"
 #include "core/observation.hpp"
 #include "core/routing.hpp"
+#include "core/routing_loads.hpp"
 #include "core/statistics.hpp"
 
 namespace moecal {
@@ -201,6 +203,110 @@ TEST(Routing, IsTheSameOnEveryMachineAndAddsUp) {
   EXPECT_EQ(draw_routing({8, 4, 1}, {"balanced", 1, 1.2, 0}).counts,
             (std::vector<std::int64_t>{2, 2, 2, 2}));
   EXPECT_THROW((void)draw_routing({8, 4, 5}, {}), InvalidInput);
+}
+
+std::vector<double> loads_in(const std::string& text) {
+  std::istringstream stream{text};
+  return read_expert_loads(stream, "loads.txt");
+}
+
+std::string why_no_loads(const std::string& text) {
+  try {
+    (void)loads_in(text);
+    return "";
+  } catch (const InvalidInput& error) {
+    return error.what();
+  }
+}
+
+TEST(ExpertLoads, AreOneNumberALineOrJson) {
+  const std::vector<double> loads{12, 0, 3.5};
+  EXPECT_EQ(loads_in("# layer 7\n12\n\n 0 \n3.5"), loads);
+  EXPECT_EQ(loads_in(" [12, 0,\n 3.5]\n"), loads);
+}
+
+TEST(ExpertLoads, AreRefusedWithTheirLine) {
+  EXPECT_EQ(why_no_loads("12\ntwelve\n"),
+            "loads.txt:2: 'twelve' is no number: a line holds the load of one expert");
+  EXPECT_EQ(why_no_loads("1\n2 3\n"),
+            "loads.txt:2: '2 3' is no number: a line holds the load of one expert");
+  EXPECT_NE(why_no_loads("1\n-2\n").find("loads.txt:2: "), std::string::npos);
+  EXPECT_NE(why_no_loads("1\nnan\n").find("loads.txt:2: "), std::string::npos);
+  EXPECT_NE(why_no_loads("[1, \"2\"]").find("is no number"), std::string::npos);
+  EXPECT_NE(why_no_loads("[1, [2]]").find("is no number"), std::string::npos);
+  EXPECT_NE(why_no_loads("[1, 2").find("begins as a JSON array"), std::string::npos);
+  for (const char* nothing : {"", "\n# none\n", "0\n0\n", "[]"})
+    EXPECT_EQ(why_no_loads(nothing), "'loads.txt' holds no expert's load over 0");
+  EXPECT_THROW((void)read_expert_loads("/nowhere/loads"), InvalidInput);
+}
+
+TEST(Routing, FollowsRecordedLoads) {
+  const RoutingSpec spec{"recorded", 3, 1.2, 0, {600, 0, 300, 100}};
+  const auto counts = draw_routing({20'000, 4, 1}, spec).counts;
+  EXPECT_NEAR(static_cast<double>(counts[0]), 12'000, 400);
+  EXPECT_EQ(counts[1], 0);
+  EXPECT_NEAR(static_cast<double>(counts[3]), 2'000, 200);
+  EXPECT_EQ(draw_routing({100, 4, 3}, spec).counts[0], 100) << "three of three with a load";
+}
+
+TEST(Routing, RefusesRecordedLoadsThatDoNotFit) {
+  const RoutingSpec spec{"recorded", 3, 1.2, 0, {600, 0, 300, 100}};
+  EXPECT_THROW((void)draw_routing({8, 5, 1}, spec), InvalidInput) << "another number of experts";
+  EXPECT_THROW((void)draw_routing({8, 4, 4}, spec), InvalidInput) << "one can never be chosen";
+  EXPECT_THROW((void)draw_routing({8, 4, 1}, {"recorded", 3, 1.2, 0, {}}), InvalidInput);
+}
+
+TEST(CallStatistics, AreThoseOfNcclTests) {
+  Observation o;
+  o.operation = "all_reduce";
+  o.point = {{"bytes", 8'000'000}};
+  o.ranks.group = 4;
+  o.samples_s = {1e-3};
+  EXPECT_NEAR(collective_rates(o)->algbw.value(), 8e9, 1);
+  EXPECT_NEAR(collective_rates(o)->busbw.value(), 12e9, 1);
+  EXPECT_FALSE(call_percentiles(o));
+  EXPECT_FALSE(most_often_late(o));
+  for (int i = 0; i <= 100; ++i) o.call_s.push_back(1e-3 * i);
+  EXPECT_NEAR(call_percentiles(o)->p50, 50e-3, 1e-12);
+  EXPECT_NEAR(call_percentiles(o)->p99, 99e-3, 1e-12);
+  o.late_rank = {-1, -1, -1, 3, 1, 3};
+  EXPECT_EQ(most_often_late(o)->rank, 3);
+  EXPECT_EQ(most_often_late(o)->calls, 2);
+  o.operation = "expert_gemm";
+  EXPECT_FALSE(collective_rates(o));
+}
+
+TEST(CallStatistics, OfAnExchangeOfRowsFollowFromWhatIsSent) {
+  Observation o;
+  o.operation = "all_to_all_v";
+  o.point = {{"tokens", 64}};
+  o.ranks.group = 4;
+  o.samples_s = {1e-3};
+  o.work.sent = Bytes{3e6};
+  EXPECT_NEAR(collective_rates(o)->algbw.value(), 4e9, 1);
+  EXPECT_NEAR(collective_rates(o)->busbw.value(), 3e9, 1);
+}
+
+TEST(Observation, KeepsWhatIsKnownOfSingleCalls) {
+  Observation o;
+  o.operation = "all_reduce";
+  o.point = {{"bytes", 1024}};
+  o.samples_s = o.call_s = o.transfer_s = o.skew_s = o.skew_floor_s = {1e-3};
+  o.late_rank = {2};
+  o.late_hosts = {{2, "node7"}};
+  o.ranks.group = 4;
+  o.routed = true;
+  o.routing = {"recorded", 3, 1.2, 0, {6, 0, 3}};
+  const std::string line = to_json_line(o);
+  EXPECT_NE(line.find("\"p99_s\":0.001"), std::string::npos) << line;
+  EXPECT_NE(line.find("\"busbw_bytes_per_s\":1536000.0"), std::string::npos) << line;
+  std::istringstream stream{line};
+  const auto read = read_observations(stream, "line").observations.at(0);
+  EXPECT_EQ(read.call_s, o.call_s);
+  EXPECT_EQ(read.skew_floor_s, o.skew_floor_s);
+  EXPECT_EQ(read.late_hosts, o.late_hosts);
+  EXPECT_EQ(read.routing, o.routing);
+  EXPECT_EQ(to_json_line(read), line);
 }
 
 TEST(Routing, PlacesRowsByExpertThenByToken) {

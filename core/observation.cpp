@@ -5,6 +5,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "core/call_statistics.hpp"
 #include "core/hash.hpp"
 #include "core/statistics.hpp"
 
@@ -23,10 +24,12 @@ Json dtypes_json(const Dtypes& d) {
 }
 
 Json routing_json(const RoutingSpec& r) {
-  return {{"distribution", r.distribution},
-          {"seed", r.seed},
-          {"exponent", r.exponent},
-          {"capacity_factor", r.capacity_factor}};
+  Json json{{"distribution", r.distribution},
+            {"seed", r.seed},
+            {"exponent", r.exponent},
+            {"capacity_factor", r.capacity_factor}};
+  if (!r.loads.empty()) json["loads"] = r.loads;
+  return json;
 }
 
 Json ranks_json(const Ranks& r) {
@@ -47,6 +50,22 @@ Json source_json(const Source& s) {
   if (s.kind == "measured") return {{"kind", s.kind}};
   return {
       {"kind", s.kind}, {"tool", s.tool}, {"file", s.file}, {"line", s.line}, {"sha256", s.sha256}};
+}
+
+Json host_names(const std::map<int, std::string>& hosts) {
+  Json json = Json::object();
+  for (const auto& [rank, host] : hosts) json[std::to_string(rank)] = host;
+  return json;
+}
+
+// What follows from the samples is written for those who do not compute, and not read back.
+void add_statistics(const Observation& o, Json& json) {
+  if (const auto rates = collective_rates(o))
+    json["rates"] = {{"algbw_bytes_per_s", rates->algbw.value()},
+                     {"busbw_bytes_per_s", rates->busbw.value()}};
+  if (const auto calls = call_percentiles(o))
+    json["call_percentiles"] = {
+        {"p50_s", calls->p50}, {"p95_s", calls->p95}, {"p99_s", calls->p99}};
 }
 
 }  // namespace
@@ -118,6 +137,8 @@ std::string to_json_line(const Observation& o) {
   if (!o.skew_floor_s.empty()) json["skew_floor_s"] = o.skew_floor_s;
   if (!o.transfer_s.empty()) json["transfer_s"] = o.transfer_s;
   if (!o.late_rank.empty()) json["late_rank"] = o.late_rank;
+  if (!o.late_hosts.empty()) json["late_hosts"] = host_names(o.late_hosts);
+  if (o.source.kind == "measured") add_statistics(o, json);
   return json.dump() + "\n";
 }
 

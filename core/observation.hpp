@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <iosfwd>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -80,6 +81,7 @@ struct Observation {
   std::vector<double> skew_floor_s{};
   std::vector<double> transfer_s;
   std::vector<int> late_rank;
+  std::map<int, std::string> late_hosts{};  // of the ranks that late_rank names
   Outcome outcome = Outcome::measured;
   std::string reason;  // of skipped and failed: a sentence
   Policy policy;

@@ -18,7 +18,8 @@ Dtypes read_dtypes(const JsonReader& r) {
 
 RoutingSpec read_routing(const JsonReader& r) {
   return {r.require<std::string>("distribution"), r.require<std::uint64_t>("seed"),
-          r.require<double>("exponent"), r.require<double>("capacity_factor")};
+          r.require<double>("exponent"), r.require<double>("capacity_factor"),
+          r.optional<std::vector<double>>("loads", {})};
 }
 
 Ranks read_ranks(const JsonReader& r) {
@@ -64,6 +65,16 @@ void read_outcome(const JsonReader& r, Observation& o) {
   r.fail("kind", "is not measured, skipped or failed");
 }
 
+void read_late_hosts(const JsonReader& r, Observation& o) {
+  for (const auto& [rank, host] :
+       r.optional<std::map<std::string, std::string>>("late_hosts", {})) {
+    if (rank.empty() || rank.find_first_not_of("0123456789") != std::string::npos ||
+        rank.size() > 8)
+      r.fail("late_hosts." + rank, "is not named by the number of a rank");
+    o.late_hosts[std::stoi(rank)] = host;
+  }
+}
+
 void check_samples(const JsonReader& r, const Observation& o) {
   if (o.outcome == Outcome::measured && o.samples_s.empty())
     r.fail("samples_s", "is empty although the point is measured");
@@ -101,6 +112,7 @@ Observation read_observation(const JsonReader& r) {
   o.skew_floor_s = r.optional<std::vector<double>>("skew_floor_s", {});
   o.transfer_s = r.optional<std::vector<double>>("transfer_s", {});
   o.late_rank = r.optional<std::vector<int>>("late_rank", {});
+  read_late_hosts(r, o);
   read_outcome(r.object("outcome"), o);
   o.policy = read_policy(r.object("policy"));
   const auto verification = r.object("verification");

@@ -21,6 +21,7 @@ double unit_uniform(std::mt19937_64& engine) {
 std::vector<double> expert_weights(const RoutingShape& shape, const RoutingSpec& spec,
                                    std::mt19937_64& engine) {
   std::vector<double> weights(static_cast<std::size_t>(shape.experts), 1.0);
+  if (spec.distribution == "recorded") return spec.loads;
   if (spec.distribution == "power_law_loads")
     for (auto& weight : weights)
       weight = power_law_load(shape, spec.exponent, unit_uniform(engine));
@@ -51,15 +52,28 @@ void draw_token(std::vector<double> weights, std::mt19937_64& engine, std::int32
   }
 }
 
+// Tokens choose top_k different experts: so many must have a load.
+void check_loads(const RoutingShape& shape, const RoutingSpec& spec) {
+  if (static_cast<std::int64_t>(spec.loads.size()) != shape.experts)
+    throw InvalidInput{"the recorded routing has the loads of " +
+                       std::to_string(spec.loads.size()) + " experts, the point has " +
+                       std::to_string(shape.experts)};
+  const auto loaded = std::ranges::count_if(spec.loads, [](double load) { return load > 0; });
+  if (loaded < shape.top_k)
+    throw InvalidInput{"only " + std::to_string(loaded) + " experts of the recorded routing have " +
+                       "a load; tokens choose " + std::to_string(shape.top_k) + " different ones"};
+}
+
 void check(const RoutingShape& shape, const RoutingSpec& spec) {
   if (shape.tokens < 0 || shape.experts < 1 || shape.top_k < 1 || shape.top_k > shape.experts)
     throw InvalidInput{"routing needs tokens >= 0 and 1 <= top_k <= experts, not tokens " +
                        std::to_string(shape.tokens) + ", experts " + std::to_string(shape.experts) +
                        ", top_k " + std::to_string(shape.top_k)};
+  if (spec.distribution == "recorded") return check_loads(shape, spec);
   if (spec.distribution != "uniform" && spec.distribution != "balanced" &&
       spec.distribution != "power_law" && spec.distribution != "power_law_loads")
     throw InvalidInput{"unknown routing distribution '" + spec.distribution +
-                       "'; known: uniform balanced power_law power_law_loads"};
+                       "'; known: uniform balanced power_law power_law_loads recorded"};
 }
 
 }  // namespace

@@ -9,13 +9,17 @@ namespace moecal {
 
 /// How tokens choose experts. The same specification always gives the same draw.
 struct RoutingSpec {
-  std::string distribution = "uniform";  // uniform | balanced | power_law | power_law_loads
+  std::string distribution = "uniform";  // uniform | balanced | power_law |
+                                         // power_law_loads | recorded
   std::uint64_t seed = 1;
   // power_law: expert e has weight (e+1)^-exponent, experts shuffled. power_law_loads: an expert's
   // weight is drawn from the density x^-exponent between 1 and 0.8 x tokens, as in the tables
   // of aiconfigurator.
   double exponent = 1.2;
   double capacity_factor = 0.0;  // rows an expert takes at most, over the mean; 0: no limit
+  // recorded: an expert's weight, in the order of experts; what was counted in a model, from
+  // read_expert_loads(). Empty otherwise.
+  std::vector<double> loads{};
   bool operator==(const RoutingSpec&) const = default;
 };
 
