@@ -33,6 +33,9 @@ class ControlPlane {
   /// Somebody else ends the launch when a rank is gone or stuck (runtime/watchdog.hpp): from now on
   /// every call waits as wait_for_all() does.
   virtual void leave_time_outs_to_watchdog() {}
+  /// While set, this rank's waits leave cores and memory to others: it takes no part in what they
+  /// measure. Not collective.
+  virtual void idle(bool /*on*/) {}
   /// Element-wise maximum over ranks, in place, the same on every rank.
   virtual void max(std::span<double> values) = 0;
   /// Root's bytes on every rank; every rank passes a buffer of the same size.

@@ -181,6 +181,19 @@ TEST(Hosts, RanksOfOneHostAreOneNode) {
   });
 }
 
+TEST(Hosts, RanksKnowTheHostsOfAllAndTheirPlaceOnTheirOwn) {
+  EXPECT_EQ(
+      run_forked(
+          4, 20s,
+          [](ControlPlane& plane) {
+            ::setenv("MOECAL_NODE", plane.rank() % 2 == 0 ? "west" : "east", 1);
+            const auto hosts = hosts_of_ranks(plane);
+            const bool all = hosts == std::vector<std::string>{"west", "east", "west", "east"};
+            return all && rank_on_host(hosts, plane.rank()) == plane.rank() / 2 ? 0 : 1;
+          }),
+      0);
+}
+
 TEST(Hosts, NodesAreNumberedAsRanksNameThem) {
   EXPECT_EQ(run_forked(4, 20s,
                        [](ControlPlane& plane) {
@@ -194,7 +207,8 @@ class LaunchEnvironment : public ::testing::Test {
  protected:
   void SetUp() override {
     for (const char* name : {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "SLURM_PROCID",
-                             "SLURM_NTASKS", "SLURM_STEP_NODELIST", "SLURM_JOB_ID"})
+                             "SLURM_NTASKS", "SLURM_STEP_NODELIST", "SLURM_JOB_ID", "SLURM_STEP_ID",
+                             "SLURM_STEP_NUM_TASKS", "MOECAL_PORT", "TORCHELASTIC_USE_AGENT_STORE"})
       ::unsetenv(name);
   }
   void TearDown() override { SetUp(); }
@@ -216,6 +230,7 @@ TEST_F(LaunchEnvironment, ReadsTorchrunsVariables) {
 }
 
 TEST_F(LaunchEnvironment, ReadsSlurmsVariables) {
+  ::setenv("SLURM_STEP_ID", "0", 1);
   ::setenv("SLURM_PROCID", "15", 1);
   ::setenv("SLURM_NTASKS", "16", 1);
   ::setenv("SLURM_STEP_NODELIST", "gpu[03-05,9],cpu1", 1);
@@ -226,6 +241,41 @@ TEST_F(LaunchEnvironment, ReadsSlurmsVariables) {
   EXPECT_EQ(place->size, 16);
   EXPECT_EQ(place->address, "gpu03");
   EXPECT_EQ(place->port, 20'123);
+}
+
+TEST_F(LaunchEnvironment, LeavesMasterPortToTorchrunsAgent) {
+  ::setenv("RANK", "1", 1);
+  ::setenv("WORLD_SIZE", "2", 1);
+  ::setenv("MASTER_ADDR", "node1", 1);
+  ::setenv("MASTER_PORT", "29500", 1);
+  ::setenv("TORCHELASTIC_USE_AGENT_STORE", "True", 1);
+  EXPECT_EQ(rendezvous_from_environment()->port, 29501);
+  ::setenv("TORCHELASTIC_USE_AGENT_STORE", "False", 1);
+  EXPECT_EQ(rendezvous_from_environment()->port, 29500);
+  ::setenv("MOECAL_PORT", "4000", 1);
+  EXPECT_EQ(rendezvous_from_environment()->port, 4000);
+}
+
+TEST_F(LaunchEnvironment, TellsABatchScriptFromTheTasksOfSrun) {
+  ::setenv("SLURM_PROCID", "0", 1);
+  ::setenv("SLURM_NTASKS", "16", 1);
+  ::setenv("SLURM_JOB_ID", "40123", 1);
+  ::setenv("MASTER_ADDR", "node1", 1);
+  for (const char* step : {"", "4294967291"}) {
+    ::setenv("SLURM_STEP_ID", step, 1);
+    try {
+      static_cast<void>(rendezvous_from_environment());
+      FAIL() << "a batch script passed for a rank";
+    } catch (const InvalidInput& error) {
+      EXPECT_THAT(error.what(), HasSubstr("start it with srun"));
+    }
+  }
+  ::setenv("SLURM_STEP_ID", "4294967290", 1);  // an interactive shell is a step of one task
+  ::setenv("SLURM_STEP_NUM_TASKS", "1", 1);
+  EXPECT_EQ(rendezvous_from_environment()->size, 1);
+  ::setenv("SLURM_STEP_ID", "3", 1);
+  ::setenv("SLURM_STEP_NUM_TASKS", "4", 1);
+  EXPECT_EQ(rendezvous_from_environment()->size, 4);
 }
 
 TEST_F(LaunchEnvironment, RefusesWhatContradictsItself) {
@@ -244,6 +294,9 @@ TEST(FirstHost, ReadsSlurmNodeLists) {
   EXPECT_EQ(first_host("gpu[7]"), "gpu7");
   EXPECT_EQ(first_host("login,gpu[1-2]"), "login");
   EXPECT_EQ(first_host("one"), "one");
+  EXPECT_EQ(first_host("gpu[1-2]-ib"), "gpu1-ib");
+  EXPECT_EQ(first_host("rack[2,4]n[07-09],x"), "rack2n07");
+  EXPECT_EQ(first_host("gpu["), "gpu");
 }
 
 }  // namespace

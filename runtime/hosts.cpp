@@ -4,6 +4,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <map>
 
@@ -22,6 +24,23 @@ std::string host_name() {
   char name[256] = "unknown";
   ::gethostname(name, sizeof name - 1);
   return name;
+}
+
+std::vector<std::string> hosts_of_ranks(ControlPlane& plane) {
+  const std::string own = host_name();
+  std::vector<std::string> hosts;
+  for (int rank = 0; rank < plane.size(); ++rank) {
+    std::array<char, 256> host{};
+    std::copy_n(own.begin(), std::min(own.size(), host.size() - 1), host.begin());
+    plane.broadcast(host, rank);
+    hosts.emplace_back(host.data());
+  }
+  return hosts;
+}
+
+int rank_on_host(std::span<const std::string> hosts, int rank) {
+  const auto before = hosts.first(static_cast<std::size_t>(rank));
+  return static_cast<int>(std::ranges::count(before, hosts[static_cast<std::size_t>(rank)]));
 }
 
 std::vector<int> nodes_of_ranks(ControlPlane& plane) {

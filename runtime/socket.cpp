@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -69,6 +70,33 @@ void set_options(const Socket& socket) {
   set(IPPROTO_TCP, TCP_KEEPCNT, 6);     // questions without an answer
 }
 
+template <class Address>
+Socket bound_socket(const Address& address, int family) {
+  Socket socket{::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  const int on = 1, off = 0;
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (family == AF_INET6)
+    ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);  // and IPv4 too
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    return {};
+  return socket;
+}
+
+/// IPv6 and IPv4; IPv4 alone where the kernel has no other. Closed, with errno, if there is none.
+Socket bound_socket_of_all_addresses(int port) {
+  sockaddr_in6 both{};
+  both.sin6_family = AF_INET6;
+  both.sin6_addr = in6addr_any;
+  both.sin6_port = htons(static_cast<std::uint16_t>(port));
+  Socket socket = bound_socket(both, AF_INET6);
+  if (socket.open() || errno == EADDRINUSE) return socket;
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_ANY);
+  address.sin_port = both.sin6_port;
+  return bound_socket(address, AF_INET);
+}
+
 }  // namespace
 
 Socket::Socket(Socket&& other) noexcept : descriptor_{std::exchange(other.descriptor_, -1)} {}
@@ -119,28 +147,26 @@ std::string Socket::local_address() const {
   if (address.ss_family != AF_UNIX)
     ::getnameinfo(reinterpret_cast<sockaddr*>(&address), length, host, sizeof host, nullptr, 0,
                   NI_NUMERICHOST);
-  return host;
+  // An IPv4 connection to a socket that listens to both; a peer may have no IPv6 at all.
+  const std::string_view text{host};
+  constexpr std::string_view kMapped = "::ffff:";
+  return std::string{text.starts_with(kMapped) ? text.substr(kMapped.size()) : text};
 }
 
 int Socket::port() const {
-  sockaddr_in address{};
+  sockaddr_storage address{};
   socklen_t length = sizeof address;
   ::getsockname(descriptor_, reinterpret_cast<sockaddr*>(&address), &length);
-  return ntohs(address.sin_port);
+  return ntohs(address.ss_family == AF_INET6
+                   ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
+                   : reinterpret_cast<const sockaddr_in&>(address).sin_port);
 }
 
 Socket listen_on(int port) {
-  Socket socket{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  const int on = 1;
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_ANY);
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
-      ::listen(socket.get(), SOMAXCONN) != 0)
+  Socket socket = bound_socket_of_all_addresses(port);
+  if (!socket.open() || ::listen(socket.get(), SOMAXCONN) != 0)
     throw Error{"cannot listen on port " + std::to_string(port) + ": " + std::strerror(errno) +
-                "; choose another with MASTER_PORT"};
+                "; choose another with MOECAL_PORT"};
   return socket;
 }
 

@@ -22,6 +22,7 @@ class WatchedPlane final : public ControlPlane {
   [[nodiscard]] int rank() const override { return plane_->rank(); }
   [[nodiscard]] int size() const override { return plane_->size(); }
   void barrier() override { plane_->barrier(); }
+  void idle(bool on) override { plane_->idle(on); }
   void wait_for_all() override { plane_->wait_for_all(); }
   using ControlPlane::max;
   void max(std::span<double> values) override { plane_->max(values); }
