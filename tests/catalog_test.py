@@ -12,7 +12,7 @@ import sys
 
 
 def folders(source: pathlib.Path) -> set[str]:
-    return {bench.parent.name for kind in ("kernels", "collectives") for bench in (source / kind).glob("*/*_bench.cpp")}
+    return {bench.parent.name for kind in ("kernels", "collectives", "layers") for bench in (source / kind).glob("*/*_bench.cpp")}
 
 
 def listed(program: str) -> list[str]:

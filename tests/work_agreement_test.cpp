@@ -15,6 +15,7 @@ namespace moecal::bench {
 std::unique_ptr<Benchmark> make_expert_gemm();
 std::unique_ptr<Benchmark> make_grouped_gemm();
 std::unique_ptr<Benchmark> make_memory_copy();
+std::unique_ptr<Benchmark> make_moe_layer();
 std::unique_ptr<Benchmark> make_permute();
 std::unique_ptr<Benchmark> make_quantize();
 std::unique_ptr<Benchmark> make_swiglu();
@@ -44,6 +45,18 @@ INSTANTIATE_TEST_SUITE_P(Kernels, WorkAgreement,
                          testing::Values(make_expert_gemm, make_grouped_gemm, make_memory_copy,
                                          make_permute, make_quantize, make_swiglu, make_topk_gate,
                                          make_unpermute));
+
+// A fit knows the distribution of a layer's routing, a measurement the rows of a draw.
+TEST(LayerWorkAgreement, IsUpToTheDraw) {
+  const auto benchmark = make_moe_layer();
+  for (const auto& c : benchmark->sweep(Suite::planner, "cuda", 1)) {
+    const Work stated = benchmark->work(c);
+    const Work fitted = calibration::work_of("moe_layer", c.point, c.dtypes, c.routing);
+    EXPECT_NEAR(stated.flops / fitted.flops, 1, 0.1) << c.point.at("tokens");
+    EXPECT_NEAR(stated.read / fitted.read, 1, 0.1) << c.point.at("tokens");
+    EXPECT_DOUBLE_EQ(stated.written.value(), fitted.written.value());
+  }
+}
 
 }  // namespace
 }  // namespace moecal::bench

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -75,6 +76,14 @@ struct ExpertGemmSetup {
 /// check_...: @throws Unsupported with the reason if this machine cannot do the problem.
 void check_expert_gemm_onednn(const ExpertGemmProblem& problem);
 [[nodiscard]] std::unique_ptr<ExpertGemm> make_expert_gemm_onednn(const ExpertGemmSetup& setup);
+
+/// The same product for a caller that has its own rows: (A [m, k], C [m, n]) -> void, both
+/// row-major host memory. `weights`: B [n, k].
+using PackedProduct = std::function<void(const void* a, void* c)>;
+[[nodiscard]] PackedProduct make_packed_product_onednn(const ExpertGemmProblem& problem,
+                                                       const HostMatrix& weights);
+/// Name and version.
+[[nodiscard]] LibraryInfo onednn_library();
 
 /// cuBLASLt on the current CUDA device, FP32 accumulation: f16 -> f16, bf16 -> bf16, and FP8 E4M3
 /// with one scale per operand -> bf16 or f16. The candidates of its heuristic are timed and the

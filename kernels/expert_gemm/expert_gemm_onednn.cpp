@@ -87,6 +87,23 @@ memory filled(const HostMatrix& matrix, const memory::desc& layout, const dnnl::
   return result;
 }
 
+struct Machine {
+  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream{engine};
+};
+
+// [n, k] row-major is [k, n] column-major.
+memory pack(const HostMatrix& weights, const dnnl::matmul::primitive_desc& description,
+            Machine& machine) {
+  const auto& layout = description.weights_desc();
+  memory plain = filled(
+      weights, {layout.dims(), onednn_type(weights.dtype), memory::format_tag::ba}, machine.engine);
+  memory packed{layout, machine.engine};
+  dnnl::reorder{plain, packed}.execute(machine.stream, plain, packed);
+  machine.stream.wait();
+  return packed;
+}
+
 // A first call that takes minutes would hold up a sweep before anything could be known: the rate of
 // a small product tells beforehand. It is below that of a large one by at most about kMargin.
 constexpr ExpertGemmShape kProbe{256, 512, 512};
@@ -124,16 +141,14 @@ class OnednnGemm final : public ExpertGemm {
  public:
   explicit OnednnGemm(const ExpertGemmSetup& setup)
       : problem_{setup.problem},
-        engine_{dnnl::engine::kind::cpu, 0},
-        stream_{engine_},
-        description_{describe(setup.problem, engine_)},
+        description_{describe(setup.problem, machine_.engine)},
         matmul_{description_} {
     for (int set = 0; set < setup.sets; ++set) add_set(setup.operands);
   }
 
   void launch(int set, Stream) override {
-    matmul_.execute(stream_, sets_[static_cast<std::size_t>(set)]);
-    stream_.wait();
+    matmul_.execute(machine_.stream, sets_[static_cast<std::size_t>(set)]);
+    machine_.stream.wait();
   }
 
   [[nodiscard]] HostMatrix result() const override {
@@ -152,21 +167,14 @@ class OnednnGemm final : public ExpertGemm {
   using Arguments = std::unordered_map<int, memory>;
 
   void add_set(const ExpertGemmOperands& operands) {
-    // [n, k] row-major is [k, n] column-major.
-    const memory::desc plain{description_.weights_desc().dims(), onednn_type(problem_.b),
-                             memory::format_tag::ba};
-    memory weights = filled(operands.b, plain, engine_);
-    memory packed{description_.weights_desc(), engine_};
-    dnnl::reorder{weights, packed}.execute(stream_, weights, packed);
-    stream_.wait();
-    sets_.push_back({{DNNL_ARG_SRC, filled(operands.a, description_.src_desc(), engine_)},
-                     {DNNL_ARG_WEIGHTS, packed},
-                     {DNNL_ARG_DST, memory{description_.dst_desc(), engine_}}});
+    const auto& engine = machine_.engine;
+    sets_.push_back({{DNNL_ARG_SRC, filled(operands.a, description_.src_desc(), engine)},
+                     {DNNL_ARG_WEIGHTS, pack(operands.b, description_, machine_)},
+                     {DNNL_ARG_DST, memory{description_.dst_desc(), engine}}});
   }
 
   ExpertGemmProblem problem_;
-  dnnl::engine engine_;
-  dnnl::stream stream_;
+  Machine machine_;
   dnnl::matmul::primitive_desc description_;
   dnnl::matmul matmul_;
   std::vector<Arguments> sets_;
@@ -181,6 +189,23 @@ void check_expert_gemm_onednn(const ExpertGemmProblem& problem) {
   const dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   (void)describe(problem, engine);
   check_duration(problem);
+}
+
+LibraryInfo onednn_library() { return {"oneDNN", version(), "", 0}; }
+
+PackedProduct make_packed_product_onednn(const ExpertGemmProblem& problem,
+                                         const HostMatrix& weights) {
+  const auto machine = std::make_shared<Machine>();
+  const auto description = describe(problem, machine->engine);
+  const dnnl::matmul product{description};
+  const memory packed = pack(weights, description, *machine);
+  return [machine, description, product, packed](const void* a, void* c) {
+    const memory from{description.src_desc(), machine->engine, const_cast<void*>(a)};
+    const memory to{description.dst_desc(), machine->engine, c};
+    product.execute(machine->stream,
+                    {{DNNL_ARG_SRC, from}, {DNNL_ARG_WEIGHTS, packed}, {DNNL_ARG_DST, to}});
+    machine->stream.wait();
+  };
 }
 
 std::unique_ptr<ExpertGemm> make_expert_gemm_onednn(const ExpertGemmSetup& setup) {

@@ -1,0 +1,85 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "layers/moe_layer/layer_buffers.hpp"
+
+namespace moecal::layers {
+namespace {
+
+std::size_t bytes_of(std::int64_t elements, Dtype dtype) {
+  return static_cast<std::size_t>(elements * size_of(dtype));
+}
+
+struct Sizes {
+  explicit Sizes(const MoeLayerProblem& problem)
+      : choices{problem.tokens * problem.top_k},
+        hidden{choices * problem.hidden},
+        inter{choices * problem.inter} {}
+  std::int64_t choices;
+  std::int64_t hidden;  // elements of [choices, hidden]
+  std::int64_t inter;   // elements of [choices, inter]
+};
+
+std::size_t if_fp8(const MoeLayerProblem& problem, std::int64_t elements) {
+  return problem.quantizes() ? static_cast<std::size_t>(elements) : 0;
+}
+
+}  // namespace
+
+LayerBuffers::LayerBuffers(const MoeLayerSetup& setup, int set, Memory::Place place)
+    : logits{Memory::of(place, setup.routing.at(static_cast<std::size_t>(set)).logits)},
+      tokens{Memory::of(place, setup.data.tokens.data)},
+      gate_up{Memory::of(place, setup.data.gate_up.data)},
+      down{Memory::of(place, setup.data.down.data)},
+      expert_of{place, bytes_of(Sizes{setup.problem}.choices, Dtype::int32)},
+      weight_of{place, bytes_of(Sizes{setup.problem}.choices, Dtype::f32)},
+      counts{place, static_cast<std::size_t>(setup.problem.experts) * sizeof(std::int64_t)},
+      offsets{place, static_cast<std::size_t>(setup.problem.experts + 1) * sizeof(std::int64_t)},
+      row_of{place, bytes_of(Sizes{setup.problem}.choices, Dtype::int32)},
+      rows{place, bytes_of(Sizes{setup.problem}.hidden, setup.problem.values)},
+      first_scale{place, sizeof(float)},
+      projected{place, bytes_of(2 * Sizes{setup.problem}.inter, setup.problem.values)},
+      activated{place, bytes_of(Sizes{setup.problem}.inter, setup.problem.values)},
+      second_scale{place, sizeof(float)},
+      results{place, bytes_of(Sizes{setup.problem}.hidden, setup.problem.values)},
+      quantized_rows{place, if_fp8(setup.problem, Sizes{setup.problem}.hidden)},
+      quantized_activated{place, if_fp8(setup.problem, Sizes{setup.problem}.inter)},
+      output{place, bytes_of(setup.problem.tokens * setup.problem.hidden, setup.problem.values)} {}
+
+kernels::TopkGateTensors LayerBuffers::gate_tensors() const {
+  return {logits.as<void>(),         expert_of.as<std::int32_t>(), weight_of.as<float>(),
+          counts.as<std::int64_t>(), offsets.as<std::int64_t>(),   row_of.as<std::int32_t>()};
+}
+kernels::PermuteTensors LayerBuffers::permute_tensors() const {
+  return {tokens.as<void>(), row_of.as<std::int32_t>(), rows.as<void>()};
+}
+kernels::QuantizeTensors LayerBuffers::first_quantize_tensors() const {
+  return {rows.as<void>(), quantized_rows.as<void>(), first_scale.as<float>()};
+}
+kernels::SwigluTensors LayerBuffers::swiglu_tensors() const {
+  return {projected.as<void>(), activated.as<void>()};
+}
+kernels::QuantizeTensors LayerBuffers::second_quantize_tensors() const {
+  return {activated.as<void>(), quantized_activated.as<void>(), second_scale.as<float>()};
+}
+kernels::UnpermuteTensors LayerBuffers::unpermute_tensors() const {
+  return {results.as<void>(), row_of.as<std::int32_t>(), weight_of.as<float>(), output.as<void>()};
+}
+
+GateTable LayerBuffers::gate_table() const {
+  return {counts.to_host<std::int64_t>(), offsets.to_host<std::int64_t>(),
+          row_of.to_host<std::int32_t>()};
+}
+
+// Rows that a capacity drops are not there: the buffers' last rows stay zeros and are quantized and
+// activated as such, as a layer of fixed buffers does.
+LayerShapes::LayerShapes(const MoeLayerProblem& problem, std::int64_t capacity)
+    : gate{problem.tokens, problem.experts, problem.top_k, capacity, problem.values},
+      permute{problem.tokens, problem.hidden, problem.top_k, problem.values},
+      first_quantize{problem.tokens * problem.top_k, problem.hidden, problem.values,
+                     Dtype::fp8_e4m3},
+      swiglu{problem.tokens * problem.top_k, problem.inter, problem.values, problem.values},
+      second_quantize{problem.tokens * problem.top_k, problem.inter, problem.values,
+                      Dtype::fp8_e4m3},
+      unpermute{problem.tokens, problem.hidden, problem.top_k, problem.values} {}
+
+}  // namespace moecal::layers

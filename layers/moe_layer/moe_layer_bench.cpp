@@ -1,0 +1,138 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/benchmark.hpp"
+#include "core/build.hpp"
+#include "kernels/expert_gemm/expert_gemm_sweep.hpp"
+#include "kernels/routing_bench.hpp"
+#include "layers/moe_layer/moe_layer.hpp"
+
+namespace moecal::bench {
+namespace {
+
+using layers::MoeLayerProblem;
+using layers::MoeLayerRouting;
+
+constexpr char kCublaslt[] = "cublaslt_graph";
+constexpr char kOnednn[] = "onednn";
+constexpr std::uint64_t kSeed = 1;
+
+MoeLayerProblem problem_of(const Case& c) {
+  return layers::moe_layer_problem(c.point, c.dtypes, c.routing);
+}
+
+/// Without logits, which only a run needs.
+MoeLayerRouting counted_routing(const Case& c, int set) {
+  SetRouting routing{c, set};
+  return {std::move(routing.draw), routing.capacity, {}};
+}
+
+MoeLayerRouting routing_of(const Case& c, int set) {
+  auto routing = counted_routing(c, set);
+  routing.logits = gate_logits(problem_of(c).values, routing.draw);
+  return routing;
+}
+
+class MoeLayerTrial final : public Trial {
+ public:
+  MoeLayerTrial(std::string implementation, const Case& c, int device)
+      : implementation_{std::move(implementation)}, case_{c}, problem_{problem_of(c)} {
+    check_supported(device);
+  }
+
+  [[nodiscard]] Bytes footprint() const override {
+    const auto work = layers::moe_layer_work(problem_, counted_routing(case_, 0));
+    return work.read + work.written;
+  }
+  void prepare(int sets) override {
+    data_ = layers::make_moe_layer_data(problem_, kSeed);
+    for (int set = 0; set < sets; ++set) routing_.push_back(routing_of(case_, set));
+    layer_ = make({problem_, data_, routing_});
+    parts_ = layer_->time_parts();
+  }
+  void launch(int set, Stream stream) override { layer_->launch(set, stream); }
+  [[nodiscard]] VerificationResult verify() override {
+    auto result = layers::check_moe_layer(problem_, data_, routing_.front(), layer_->output());
+    if (layer_->gate_table().counts != routing_.front().draw.counts) result.max_rel_error = 1;
+    return result;
+  }
+  [[nodiscard]] LibraryInfo library() const override {
+    auto library = layer_->library();
+    library.algorithm += " " + layers::describe_parts(parts_);
+    return library;
+  }
+
+ private:
+  void check_supported([[maybe_unused]] int device) const {
+    if constexpr (build::has_cuda)
+      if (implementation_ == kCublaslt) return layers::check_moe_layer_cublaslt(problem_, device);
+    layers::check_moe_layer_onednn(problem_);
+  }
+  [[nodiscard]] std::unique_ptr<layers::MoeLayer> make(const layers::MoeLayerSetup& setup) const {
+    if constexpr (build::has_cuda)
+      if (implementation_ == kCublaslt) return layers::make_moe_layer_cublaslt(setup);
+    return layers::make_moe_layer_onednn(setup);
+  }
+
+  std::string implementation_;
+  Case case_;
+  MoeLayerProblem problem_;
+  layers::MoeLayerData data_;
+  std::vector<MoeLayerRouting> routing_;
+  std::unique_ptr<layers::MoeLayer> layer_;
+  std::vector<layers::PartTime> parts_;
+};
+
+struct Layer {
+  std::int64_t hidden, inter, experts, top_k;
+  std::vector<std::int64_t> tokens;
+  std::vector<std::string> families;
+};
+
+void append(std::vector<Case>& cases, const Layer& layer) {
+  for (const auto tokens : layer.tokens)
+    for (const auto& family : layer.families) {
+      Case c;
+      c.point = {{"tokens", tokens},         {"hidden", layer.hidden}, {"inter", layer.inter},
+                 {"experts", layer.experts}, {"top_k", layer.top_k},   {"tensor_parallel", 1},
+                 {"expert_parallel", 1}};
+      c.dtypes = kernels::expert_gemm_dtypes(family);
+      c.routed = true;
+      cases.push_back(c);
+    }
+}
+
+class MoeLayerBenchmark final : public Benchmark {
+ public:
+  [[nodiscard]] std::string operation() const override { return "moe_layer"; }
+  /// The documents' layers, with the experts that one device holds.
+  [[nodiscard]] std::vector<Case> sweep(Suite suite, const std::string&, int) const override {
+    std::vector<Case> cases;
+    append(cases, {256, 512, 8, 2, {64, 512}, {"f32", "bf16"}});
+    if (suite == Suite::quick) return cases;
+    append(cases, {512, 1024, 16, 2, {2048, 16384}, {"bf16", "fp8_e4m3"}});
+    append(cases, {1024, 2048, 64, 2, {2048}, {"bf16", "fp8_e4m3"}});
+    append(cases, {4096, 14336, 8, 2, {512, 4096}, {"bf16", "fp8_e4m3"}});
+    if (suite == Suite::planner) return cases;
+    append(cases, {2048, 3584, 64, 2, {1, 64, 1024, 8192}, {"bf16", "fp8_e4m3"}});
+    append(cases, {4096, 1536, 128, 8, {1, 64, 1024, 8192}, {"bf16", "fp8_e4m3"}});
+    append(cases, {7168, 2048, 32, 8, {1, 64, 1024, 8192}, {"bf16", "fp8_e4m3"}});
+    return cases;
+  }
+  [[nodiscard]] Work work(const Case& c) const override {
+    return layers::moe_layer_work(problem_of(c), counted_routing(c, 0));
+  }
+  [[nodiscard]] std::vector<Implementation> implementations() const override {
+    if constexpr (build::has_cuda) return {{kCublaslt, "cuda"}, {kOnednn, "cpu"}};
+    return {{kOnednn, "cpu"}};
+  }
+  [[nodiscard]] std::unique_ptr<Trial> make_trial(const Implementation& implementation,
+                                                  const Case& c, Context& context) const override {
+    return std::make_unique<MoeLayerTrial>(implementation.name, c, context.device);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Benchmark> make_moe_layer() { return std::make_unique<MoeLayerBenchmark>(); }
+
+}  // namespace moecal::bench

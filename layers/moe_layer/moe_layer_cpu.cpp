@@ -1,0 +1,190 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cmath>
+#include <iomanip>
+#include <limits>
+#include <sstream>
+
+#include "core/error.hpp"
+#include "layers/moe_layer/moe_layer.hpp"
+
+namespace moecal::layers {
+namespace {
+
+// Checking a token takes some nanoseconds per multiplication.
+constexpr double kCheckedMultiplications = 0x1p29;
+constexpr std::int64_t kFewestTokens = 2;
+
+std::int64_t number(const Point& point, const std::string& name) {
+  const auto found = point.find(name);
+  if (found == point.end()) throw InvalidInput{"moe_layer needs the number '" + name + "'"};
+  if (found->second < 1)
+    throw InvalidInput{"moe_layer: " + name + " is " + std::to_string(found->second) +
+                       "; it must be at least 1"};
+  return found->second;
+}
+
+double silu(double x) { return x / (1 + std::exp(-x)); }
+
+/// weights [count rows from `first`, x.size()] times x.
+std::vector<double> multiply(const HostMatrix& weights, std::int64_t first, std::int64_t count,
+                             const std::vector<double>& x) {
+  std::vector<double> row(x.size());
+  std::vector<double> result;
+  for (std::int64_t i = first; i < first + count; ++i) {
+    decode_row(weights, i, row);
+    double sum = 0;
+    for (std::size_t j = 0; j < x.size(); ++j) sum += row[j] * x[j];
+    result.push_back(sum);
+  }
+  return result;
+}
+
+std::vector<double> expert_output(const MoeLayerProblem& problem, const MoeLayerData& data,
+                                  std::int64_t expert, const std::vector<double>& x) {
+  auto inner = multiply(data.gate_up, expert * 2 * problem.inter, 2 * problem.inter, x);
+  const auto inter = static_cast<std::size_t>(problem.inter);
+  for (std::size_t i = 0; i < inter; ++i) inner[i] = silu(inner[i]) * inner[inter + i];
+  inner.resize(inter);
+  return multiply(data.down, expert * problem.hidden, problem.hidden, inner);
+}
+
+double norm(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double value : values) sum += value * value;
+  return std::sqrt(sum);
+}
+
+double error_of(const HostMatrix& output, std::int64_t token, const std::vector<double>& truth) {
+  std::vector<double> difference(truth.size());
+  decode_row(output, token, difference);
+  for (std::size_t i = 0; i < truth.size(); ++i) difference[i] -= truth[i];
+  const double error = norm(difference), size = norm(truth);
+  if (std::isnan(error)) return std::numeric_limits<double>::infinity();
+  return error == 0 ? 0 : error / size;
+}
+
+kernels::GroupedGemmProblem product(const MoeLayerProblem& problem, std::int64_t n,
+                                    std::int64_t k) {
+  const std::int64_t mean =
+      std::max<std::int64_t>(1, problem.tokens * problem.top_k / problem.experts);
+  return {{{mean, n, k},
+           problem.operands,
+           problem.operands,
+           problem.values,
+           problem.quantizes() ? "tensor" : "none"},
+          problem.experts,
+          problem.routing};
+}
+
+}  // namespace
+
+MoeLayerProblem moe_layer_problem(const Point& point, const Dtypes& dtypes,
+                                  const RoutingSpec& routing) {
+  for (const auto* name : {"tensor_parallel", "expert_parallel"})
+    if (number(point, name) != 1)
+      throw Unsupported{std::string{"moe_layer measures one device: "} + name + " has to be 1"};
+  MoeLayerProblem problem{number(point, "tokens"), number(point, "hidden"),
+                          number(point, "inter"),  number(point, "experts"),
+                          number(point, "top_k"),  parse_dtype(dtypes.a),
+                          parse_dtype(dtypes.c),   routing};
+  const bool fp8 = problem.operands == Dtype::fp8_e4m3 && dtypes.scale_mode == "tensor";
+  const bool known = problem.values == Dtype::f32 || problem.values == Dtype::bf16;
+  if (dtypes.b != dtypes.a || !known || (problem.quantizes() && !fp8))
+    throw Unsupported{
+        "moe_layer has f32, bf16, and fp8_e4m3 with one scale per tensor between "
+        "bf16 values, not " +
+        dtypes.a + " x " + dtypes.b + " -> " + dtypes.c};
+  if (problem.top_k > problem.experts)
+    throw InvalidInput{"moe_layer: top_k is more than the experts"};
+  return problem;
+}
+
+std::vector<std::int64_t> MoeLayerRouting::expert_rows() const {
+  auto rows = draw.counts;
+  if (capacity > 0)
+    for (auto& count : rows) count = std::min(count, capacity);
+  return rows;
+}
+
+MoeLayerData make_moe_layer_data(const MoeLayerProblem& problem, std::uint64_t seed) {
+  const auto& p = problem;
+  return {uniform_matrix(p.values, {p.tokens, p.hidden}, seed),
+          uniform_matrix(p.operands, {p.experts * 2 * p.inter, p.hidden}, seed + 1),
+          uniform_matrix(p.operands, {p.experts * p.hidden, p.inter}, seed + 2)};
+}
+
+kernels::GroupedGemmProblem first_product(const MoeLayerProblem& problem) {
+  return product(problem, 2 * problem.inter, problem.hidden);
+}
+
+kernels::GroupedGemmProblem second_product(const MoeLayerProblem& problem) {
+  return product(problem, problem.hidden, problem.inter);
+}
+
+Work moe_layer_work(const MoeLayerProblem& problem, const MoeLayerRouting& routing) {
+  const auto counts = routing.expert_rows();
+  const auto rows = static_cast<double>(kernels::padded_rows(counts, 1));
+  const auto active = static_cast<double>(
+      std::count_if(counts.begin(), counts.end(), [](auto count) { return count > 0; }));
+  const double weights = 3 * static_cast<double>(problem.hidden * problem.inter);
+  const double row = static_cast<double>(problem.tokens * problem.hidden * size_of(problem.values));
+  return {.flops = Flops{2 * rows * weights},
+          .read = Bytes{active * weights * static_cast<double>(size_of(problem.operands)) + row},
+          .written = Bytes{row}};
+}
+
+std::vector<double> moe_layer_cpu(const MoeLayerProblem& problem, const MoeLayerData& data,
+                                  const MoeLayerRouting& routing, std::int64_t token) {
+  const auto places = place_rows(routing.draw, routing.capacity);
+  std::vector<double> x(static_cast<std::size_t>(problem.hidden)), sum(x.size());
+  decode_row(data.tokens, token, x);
+  for (std::int64_t i = token * problem.top_k; i < (token + 1) * problem.top_k; ++i) {
+    const auto choice = static_cast<std::size_t>(i);
+    if (places[choice] < 0) continue;
+    const auto output = expert_output(problem, data, routing.draw.expert_of[choice], x);
+    for (std::size_t j = 0; j < sum.size(); ++j)
+      sum[j] += static_cast<double>(routing.draw.weight_of[choice]) * output[j];
+  }
+  return sum;
+}
+
+// Norms: independent errors of elements average out of none of them, but do not add up either. The
+// logits carry the routing weights in the type of `values`. bf16 rounds by 2^-9 of a logit, and
+// logits reach about 16; FP8 rounds each operand by up to 2^-4, 2^-5.3 in the mean square, once
+// per product.
+double moe_layer_tolerance(const MoeLayerProblem& problem) {
+  if (problem.quantizes()) return 0x1p-3;
+  return problem.values == Dtype::f32 ? 0x1p-14 : 0x1p-4;
+}
+
+VerificationResult check_moe_layer(const MoeLayerProblem& problem, const MoeLayerData& data,
+                                   const MoeLayerRouting& routing, const HostMatrix& output) {
+  const double per_token = 3.0 * static_cast<double>(problem.top_k) *
+                           static_cast<double>(problem.hidden * problem.inter);
+  const auto affordable = static_cast<std::int64_t>(kCheckedMultiplications / per_token);
+  const std::int64_t checked = std::min(problem.tokens, std::max(kFewestTokens, affordable));
+  VerificationResult result{0, moe_layer_tolerance(problem),
+                            checked == problem.tokens ? "full" : "sampled"};
+  for (std::int64_t i = 0; i < checked; ++i) {
+    const std::int64_t token = checked == 1 ? 0 : i * (problem.tokens - 1) / (checked - 1);
+    const double error = error_of(output, token, moe_layer_cpu(problem, data, routing, token));
+    result.max_rel_error = std::max(result.max_rel_error, error);
+  }
+  return result;
+}
+
+std::string describe_parts(const std::vector<PartTime>& parts) {
+  std::ostringstream text;
+  text << "parts_us" << std::setprecision(4);
+  Seconds sum{};
+  for (const auto& [name, time] : parts) {
+    text << " " << name << "=" << time.count() * 1e6;
+    sum += time;
+  }
+  text << " sum=" << sum.count() * 1e6;
+  return text.str();
+}
+
+}  // namespace moecal::layers

@@ -1,0 +1,193 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <functional>
+#include <limits>
+
+#include "kernels/grouped_gemm/cublaslt_groups.hpp"
+#include "layers/moe_layer/layer_buffers.hpp"
+#include "layers/moe_layer/moe_layer.hpp"
+#include "runtime/cuda_graph.hpp"
+
+namespace moecal::layers {
+namespace {
+
+using kernels::CublasLtGroups;
+using kernels::CublasLtLanes;
+
+constexpr Memory::Place kDevice = Memory::Place::device;
+// Calls of a part in one graph: the launch of the graph is a small part of their time.
+constexpr int kCallsPerTiming = 16;
+constexpr int kTimings = 5;
+
+/// What all buffer sets share.
+struct Machine {
+  explicit Machine(const MoeLayerData& data)
+      : gate_up_scale{Memory::of(kDevice, std::vector<float>{data.gate_up.scale})},
+        down_scale{Memory::of(kDevice, std::vector<float>{data.down.scale})} {}
+  CublasLtLanes lanes;
+  Memory gate_up_scale, down_scale;
+};
+
+struct Part {
+  std::string name;
+  std::function<void(Stream)> enqueue;
+};
+
+class Set {
+ public:
+  Set(const MoeLayerSetup& setup, int set, Machine& machine)
+      : buffers_{setup, set, kDevice},
+        shapes_{setup.problem, setup.routing.front().capacity},
+        expert_rows_{setup.routing[static_cast<std::size_t>(set)].expert_rows()},
+        gate_workspace_{kDevice, topk_gate_cuda_workspace(shapes_.gate)},
+        quantize_workspace_{kDevice, std::max(quantize_cuda_workspace(shapes_.first_quantize),
+                                              quantize_cuda_workspace(shapes_.second_quantize))},
+        first_{first_product(setup.problem),
+               expert_rows_,
+               {buffers_.gate_up.as<void>(), operand(setup, buffers_.quantized_rows, buffers_.rows),
+                buffers_.projected.as<void>()},
+               {machine.gate_up_scale.as<float>(), buffers_.first_scale.as<float>()},
+               machine.lanes},
+        second_{second_product(setup.problem),
+                expert_rows_,
+                {buffers_.down.as<void>(),
+                 operand(setup, buffers_.quantized_activated, buffers_.activated),
+                 buffers_.results.as<void>()},
+                {machine.down_scale.as<float>(), buffers_.second_scale.as<float>()},
+                machine.lanes},
+        parts_{parts(setup.problem.quantizes())} {
+    // Kernels are loaded at their first launch, which a capture does not allow.
+    const CudaStream stream;
+    enqueue(stream.get());
+    stream.synchronize();
+    graph_.push_back(CudaGraph::capture([this](Stream capturing) { enqueue(capturing); }));
+  }
+  Set(const Set&) = delete;
+  Set& operator=(const Set&) = delete;
+
+  void launch(Stream stream) const { graph_.front().launch(stream); }
+  [[nodiscard]] const std::vector<Part>& parts() const { return parts_; }
+  [[nodiscard]] const LayerBuffers& buffers() const { return buffers_; }
+  [[nodiscard]] std::string description() const {
+    return kernels::describe_rows(expert_rows_) + " largest: " + first_.algorithm();
+  }
+
+ private:
+  static const void* operand(const MoeLayerSetup& setup, const Memory& quantized,
+                             const Memory& values) {
+    return (setup.problem.quantizes() ? quantized : values).as<void>();
+  }
+
+  void enqueue(Stream stream) const {
+    for (const auto& part : parts_) part.enqueue(stream);
+  }
+
+  [[nodiscard]] std::vector<Part> parts(bool quantizes) {
+    std::vector<Part> all;
+    all.push_back({"gate", [this](Stream stream) {
+                     topk_gate_cuda(shapes_.gate, buffers_.gate_tensors(),
+                                    gate_workspace_.as<void>(), stream);
+                   }});
+    all.push_back({"permute", [this](Stream stream) {
+                     permute_cuda(shapes_.permute, buffers_.permute_tensors(), stream);
+                   }});
+    if (quantizes)
+      all.push_back({"quantize_1", [this](Stream stream) {
+                       quantize_cuda(shapes_.first_quantize, buffers_.first_quantize_tensors(),
+                                     quantize_workspace_.as<void>(), stream);
+                     }});
+    all.push_back({"gemm_1", [this](Stream stream) { first_.enqueue(stream); }});
+    all.push_back({"swiglu", [this](Stream stream) {
+                     swiglu_cuda(shapes_.swiglu, buffers_.swiglu_tensors(), stream);
+                   }});
+    if (quantizes)
+      all.push_back({"quantize_2", [this](Stream stream) {
+                       quantize_cuda(shapes_.second_quantize, buffers_.second_quantize_tensors(),
+                                     quantize_workspace_.as<void>(), stream);
+                     }});
+    all.push_back({"gemm_2", [this](Stream stream) { second_.enqueue(stream); }});
+    all.push_back({"unpermute", [this](Stream stream) {
+                     unpermute_cuda(shapes_.unpermute, buffers_.unpermute_tensors(), stream);
+                   }});
+    return all;
+  }
+
+  LayerBuffers buffers_;
+  LayerShapes shapes_;
+  std::vector<std::int64_t> expert_rows_;
+  Memory gate_workspace_, quantize_workspace_;
+  CublasLtGroups first_, second_;
+  std::vector<Part> parts_;
+  std::vector<CudaGraph> graph_;  // one: a graph cannot be made before the parts ran
+};
+
+class LayerOnGpu final : public MoeLayer {
+ public:
+  explicit LayerOnGpu(const MoeLayerSetup& setup) : problem_{setup.problem}, machine_{setup.data} {
+    for (std::size_t set = 0; set < setup.routing.size(); ++set)
+      sets_.push_back(std::make_unique<Set>(setup, static_cast<int>(set), machine_));
+  }
+
+  void launch(int set, Stream stream) override {
+    sets_[static_cast<std::size_t>(set)]->launch(stream);
+  }
+
+  [[nodiscard]] HostMatrix output() const override {
+    return {problem_.values, problem_.tokens, problem_.hidden, 1.0F,
+            sets_.front()->buffers().output.to_host<std::byte>()};
+  }
+  [[nodiscard]] GateTable gate_table() const override {
+    return sets_.front()->buffers().gate_table();
+  }
+
+  [[nodiscard]] std::vector<PartTime> time_parts() override {
+    std::vector<PartTime> times;
+    for (std::size_t part = 0; part < sets_.front()->parts().size(); ++part)
+      times.push_back({sets_.front()->parts()[part].name, time_of(part)});
+    return times;
+  }
+
+  [[nodiscard]] LibraryInfo library() const override {
+    return {"moecal+cuBLASLt", kernels::cublaslt_version(), "graph " + sets_.front()->description(),
+            static_cast<std::int64_t>(CublasLtLanes::kLanes * CublasLtLanes::kWorkspaceBytes)};
+  }
+
+ private:
+  [[nodiscard]] Seconds time_of(std::size_t part) const {
+    const auto graph = CudaGraph::capture([&](Stream stream) {
+      for (int call = 0; call < kCallsPerTiming; ++call)
+        sets_[static_cast<std::size_t>(call) % sets_.size()]->parts()[part].enqueue(stream);
+    });
+    const CudaStream stream;
+    CudaEvent start;
+    CudaEvent stop;
+    Seconds best{std::numeric_limits<double>::infinity()};
+    graph.launch(stream.get());
+    for (int timing = 0; timing < kTimings; ++timing) {
+      start.record(stream.get());
+      graph.launch(stream.get());
+      stop.record(stream.get());
+      stop.synchronize();
+      best = std::min(best, elapsed(start, stop));
+    }
+    return best / kCallsPerTiming;
+  }
+
+  MoeLayerProblem problem_;
+  Machine machine_;
+  std::vector<std::unique_ptr<Set>> sets_;
+};
+
+}  // namespace
+
+void check_moe_layer_cublaslt(const MoeLayerProblem& problem, int device) {
+  check_grouped_gemm_cublaslt(first_product(problem), device);
+  check_grouped_gemm_cublaslt(second_product(problem), device);
+}
+
+std::unique_ptr<MoeLayer> make_moe_layer_cublaslt(const MoeLayerSetup& setup) {
+  return std::make_unique<LayerOnGpu>(setup);
+}
+
+}  // namespace moecal::layers

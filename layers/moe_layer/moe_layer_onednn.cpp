@@ -1,0 +1,142 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <chrono>
+#include <functional>
+#include <limits>
+
+#include "core/error.hpp"
+#include "layers/moe_layer/layer_buffers.hpp"
+#include "layers/moe_layer/moe_layer.hpp"
+
+namespace moecal::layers {
+namespace {
+
+constexpr int kTimings = 3;
+
+/// A product of each expert that has rows, from one buffer into another.
+using Products = std::vector<std::function<void()>>;
+
+struct Operands {
+  const HostMatrix& weights;  // of all experts
+  const std::byte* rows;
+  std::byte* results;
+};
+
+Products products_of(const kernels::GroupedGemmProblem& problem,
+                     const std::vector<std::int64_t>& expert_rows, const Operands& operands) {
+  const auto& [m, n, k] = problem.product.shape;
+  const std::int64_t size = size_of(problem.product.a);
+  Products products;
+  std::int64_t first = 0;
+  for (std::int64_t expert = 0; expert < problem.groups; ++expert) {
+    const auto count = expert_rows[static_cast<std::size_t>(expert)];
+    if (count == 0) continue;
+    const auto weights = kernels::rows_of_matrix(operands.weights, expert * n, n);
+    auto multiply = kernels::make_packed_product_onednn(
+        kernels::group_problem(problem, expert_rows, expert), weights);
+    products.push_back([multiply = std::move(multiply), from = operands.rows + first * k * size,
+                        to = operands.results + first * n * size] { multiply(from, to); });
+    first += count;
+  }
+  return products;
+}
+
+class LayerOnCpu final : public MoeLayer {
+ public:
+  explicit LayerOnCpu(const MoeLayerSetup& setup) : problem_{setup.problem} {
+    for (std::size_t set = 0; set < setup.routing.size(); ++set)
+      sets_.push_back(std::make_unique<Set>(setup, static_cast<int>(set)));
+  }
+
+  void launch(int set, Stream) override {
+    for (const auto& [name, run] : sets_[static_cast<std::size_t>(set)]->parts) run();
+  }
+
+  [[nodiscard]] HostMatrix output() const override {
+    return {problem_.values, problem_.tokens, problem_.hidden, 1.0F,
+            sets_.front()->buffers.output.to_host<std::byte>()};
+  }
+  [[nodiscard]] GateTable gate_table() const override {
+    return sets_.front()->buffers.gate_table();
+  }
+
+  [[nodiscard]] std::vector<PartTime> time_parts() override {
+    std::vector<PartTime> times;
+    for (std::size_t part = 0; part < sets_.front()->parts.size(); ++part) {
+      Seconds best{std::numeric_limits<double>::infinity()};
+      for (int timing = 0; timing < kTimings; ++timing)
+        for (const auto& set : sets_) best = std::min(best, time_of(set->parts[part].run));
+      times.push_back({sets_.front()->parts[part].name, best});
+    }
+    return times;
+  }
+
+  [[nodiscard]] LibraryInfo library() const override {
+    auto library = kernels::onednn_library();
+    library.algorithm = kernels::describe_rows(sets_.front()->expert_rows);
+    return library;
+  }
+
+ private:
+  struct Part {
+    std::string name;
+    std::function<void()> run;
+  };
+
+  struct Set {
+    Set(const MoeLayerSetup& setup, int set)
+        : buffers{setup, set, Memory::Place::host},
+          shapes{setup.problem, setup.routing.front().capacity},
+          expert_rows{setup.routing[static_cast<std::size_t>(set)].expert_rows()} {
+      const auto first = products_of(
+          first_product(setup.problem), expert_rows,
+          {setup.data.gate_up, buffers.rows.as<std::byte>(), buffers.projected.as<std::byte>()});
+      const auto second = products_of(
+          second_product(setup.problem), expert_rows,
+          {setup.data.down, buffers.activated.as<std::byte>(), buffers.results.as<std::byte>()});
+      const auto all_of = [](const Products& products) {
+        return [products] {
+          for (const auto& run : products) run();
+        };
+      };
+      parts = {
+          {"gate", [this] { topk_gate_cpu(shapes.gate, buffers.gate_tensors()); }},
+          {"permute", [this] { permute_cpu(shapes.permute, buffers.permute_tensors()); }},
+          {"gemm_1", all_of(first)},
+          {"swiglu", [this] { swiglu_cpu(shapes.swiglu, buffers.swiglu_tensors()); }},
+          {"gemm_2", all_of(second)},
+          {"unpermute", [this] { unpermute_cpu(shapes.unpermute, buffers.unpermute_tensors()); }}};
+    }
+    Set(const Set&) = delete;
+    Set& operator=(const Set&) = delete;
+
+    LayerBuffers buffers;
+    LayerShapes shapes;
+    std::vector<std::int64_t> expert_rows;
+    std::vector<Part> parts;
+  };
+
+  static Seconds time_of(const std::function<void()>& run) {
+    const auto start = std::chrono::steady_clock::now();
+    run();
+    return std::chrono::steady_clock::now() - start;
+  }
+
+  MoeLayerProblem problem_;
+  std::vector<std::unique_ptr<Set>> sets_;
+};
+
+}  // namespace
+
+void check_moe_layer_onednn(const MoeLayerProblem& problem) {
+  if (problem.quantizes())
+    throw Unsupported{"the layer on the CPU has no FP8: oneDNN has no such product for it"};
+  kernels::check_grouped_gemm_onednn(first_product(problem));
+  kernels::check_grouped_gemm_onednn(second_product(problem));
+}
+
+std::unique_ptr<MoeLayer> make_moe_layer_onednn(const MoeLayerSetup& setup) {
+  return std::make_unique<LayerOnCpu>(setup);
+}
+
+}  // namespace moecal::layers

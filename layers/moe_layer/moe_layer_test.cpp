@@ -1,0 +1,210 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "layers/moe_layer/moe_layer.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "bench/benchmark.hpp"
+#include "collectives/all_to_all_v/all_to_all_v.hpp"
+#include "core/error.hpp"
+#include "kernels/expert_gemm/expert_gemm_sweep.hpp"
+#include "kernels/routing_bench.hpp"
+#include "tests/thrown_message.hpp"
+
+namespace moecal::bench {
+std::unique_ptr<Benchmark> make_moe_layer();
+}
+
+namespace moecal::layers {
+namespace {
+
+using testing::HasSubstr;
+
+bench::Case case_of(const std::string& family, const RoutingSpec& routing = {},
+                    std::int64_t tokens = 33) {
+  bench::Case c;
+  c.point = {{"tokens", tokens}, {"hidden", 48},         {"inter", 32},         {"experts", 8},
+             {"top_k", 2},       {"tensor_parallel", 1}, {"expert_parallel", 1}};
+  c.dtypes = kernels::expert_gemm_dtypes(family);
+  c.routing = routing;
+  c.routed = true;
+  return c;
+}
+
+MoeLayerProblem problem_of(const bench::Case& c) {
+  return moe_layer_problem(c.point, c.dtypes, c.routing);
+}
+
+std::vector<MoeLayerRouting> routing_of(const bench::Case& c, int sets) {
+  std::vector<MoeLayerRouting> all;
+  for (int set = 0; set < sets; ++set) {
+    bench::SetRouting routing{c, set};
+    all.push_back(
+        {routing.draw, routing.capacity, bench::gate_logits(problem_of(c).values, routing.draw)});
+  }
+  return all;
+}
+
+HostMatrix matrix(const MatrixShape& shape, const std::vector<float>& values) {
+  auto result = zero_matrix(Dtype::f32, shape);
+  std::memcpy(result.data.data(), values.data(), result.data.size());
+  return result;
+}
+
+TEST(MoeLayerCpu, AddsUpItsExpertsGatedProducts) {
+  // One number per token; expert 0 has gate 1, up 2, down 3; expert 1 gate -1, up 1, down 10.
+  const MoeLayerProblem problem{1, 1, 1, 2, 2, Dtype::f32, Dtype::f32, {}};
+  const MoeLayerData data{matrix({1, 1}, {2}), matrix({4, 1}, {1, 2, -1, 1}),
+                          matrix({2, 1}, {3, 10})};
+  MoeLayerRouting routing{{1, 2, 2, {1, 0}, {0.75F, 0.25F}, {1, 1}, {0, 1, 2}}, 0, {}};
+  const auto silu = [](double x) { return x / (1 + std::exp(-x)); };
+  const double first = 3 * (silu(2) * 4), second = 10 * (silu(-2) * 2);
+  EXPECT_THAT(moe_layer_cpu(problem, data, routing, 0),
+              testing::ElementsAre(testing::DoubleEq(0.25 * first + 0.75 * second)));
+}
+
+TEST(MoeLayerCpu, LeavesDroppedChoicesOut) {
+  const MoeLayerProblem problem{2, 1, 1, 1, 1, Dtype::f32, Dtype::f32, {}};
+  const MoeLayerData data{matrix({2, 1}, {2, 2}), matrix({2, 1}, {1, 1}), matrix({1, 1}, {1})};
+  const MoeLayerRouting routing{{2, 1, 1, {0, 0}, {1, 1}, {2}, {0, 2}}, 1, {}};
+  EXPECT_GT(moe_layer_cpu(problem, data, routing, 0)[0], 3);
+  EXPECT_EQ(moe_layer_cpu(problem, data, routing, 1)[0], 0);
+  EXPECT_EQ(routing.expert_rows(), std::vector<std::int64_t>{1});
+}
+
+TEST(MoeLayerWork, CountsRoutedRowsAndTheWeightsOfBusyExperts) {
+  const auto c = case_of("bf16", {}, 2);  // at most 4 of 8 experts have a row
+  const auto routing = routing_of(c, 1).front();
+  const auto busy = 8 - std::count(routing.draw.counts.begin(), routing.draw.counts.end(), 0);
+  const auto work = moe_layer_work(problem_of(c), routing);
+  EXPECT_DOUBLE_EQ(work.flops.value(), 2.0 * 4 * 3 * 48 * 32);
+  EXPECT_DOUBLE_EQ(work.read.value(), 2.0 * (static_cast<double>(busy) * 3 * 48 * 32 + 2 * 48));
+  EXPECT_DOUBLE_EQ(work.written.value(), 2.0 * 2 * 48);
+}
+
+TEST(MoeLayerProblem, NamesWhatIsWrong) {
+  auto c = case_of("bf16");
+  c.point["expert_parallel"] = 2;
+  EXPECT_THAT(thrown_message([&] { (void)problem_of(c); }),
+              HasSubstr("expert_parallel has to be 1"));
+  c.point.erase("expert_parallel");
+  EXPECT_THAT(thrown_message([&] { (void)problem_of(c); }),
+              HasSubstr("needs the number 'expert_parallel'"));
+  EXPECT_THROW((void)problem_of(case_of("int8")), Unsupported);
+  EXPECT_THAT(thrown_message([] { check_moe_layer_onednn(problem_of(case_of("fp8_e4m3"))); }),
+              HasSubstr("no FP8"));
+}
+
+/// The gate names a token's experts by weight, a draw in the order in which it drew them.
+std::vector<std::int32_t> sorted_by_token(std::vector<std::int32_t> row_of) {
+  for (auto token = row_of.begin(); token != row_of.end(); token += 2) std::sort(token, token + 2);
+  return row_of;
+}
+
+// The gate's table, the products' groups and the exchange between devices come to the same rows.
+TEST(OneDraw, GivesPermuteTheProductsAndTheExchangeTheSameCounts) {
+  for (const double capacity : {0.0, 1.2}) {
+    const RoutingSpec spec{.distribution = "power_law", .capacity_factor = capacity};
+    const auto c = case_of("f32", spec, 64);
+    const auto problem = problem_of(c);
+    const auto data = make_moe_layer_data(problem, 1);
+    const auto routing = routing_of(c, 1);
+    const auto layer = make_moe_layer_onednn({problem, data, routing});
+    layer->launch(0, nullptr);
+    const auto table = layer->gate_table();
+    const auto rows = routing.front().expert_rows();
+    EXPECT_EQ(table.counts, routing.front().draw.counts);
+    for (std::size_t expert = 0; expert < rows.size(); ++expert)
+      EXPECT_EQ(table.offsets[expert + 1] - table.offsets[expert], rows[expert]);
+    EXPECT_EQ(sorted_by_token(table.row_of),
+              sorted_by_token(place_rows(routing.front().draw, routing.front().capacity)));
+    if (capacity != 0) continue;
+    // Rank 0 of 4 has the tokens of this draw, and two experts belong to each rank.
+    const std::int64_t row_bytes = problem.hidden * 4;
+    const auto exchange = collectives::draw_exchange({64, 8, 2}, spec, 4, row_bytes);
+    for (std::size_t rank = 0; rank < 4; ++rank) {
+      EXPECT_EQ(exchange.sends[0][rank].bytes, (rows[2 * rank] + rows[2 * rank + 1]) * row_bytes);
+      EXPECT_EQ(exchange.sends[0][rank].at, table.offsets[2 * rank] * row_bytes);
+    }
+  }
+}
+
+class OnCpu : public testing::TestWithParam<std::string> {};
+
+TEST_P(OnCpu, EqualsTheOracle) {
+  for (const std::int64_t tokens : {1, 31, 33, 100})
+    for (const double capacity : {0.0, 1.2}) {
+      SCOPED_TRACE("tokens " + std::to_string(tokens));
+      const auto c =
+          case_of(GetParam(), {.distribution = "power_law", .capacity_factor = capacity}, tokens);
+      const auto problem = problem_of(c);
+      try {
+        check_moe_layer_onednn(problem);
+      } catch (const Unsupported& reason) {
+        GTEST_SKIP() << reason.what();
+      }
+      const auto data = make_moe_layer_data(problem, 1);
+      const auto routing = routing_of(c, 2);
+      const auto layer = make_moe_layer_onednn({problem, data, routing});
+      layer->launch(1, nullptr);
+      layer->launch(0, nullptr);
+      const auto checked = check_moe_layer(problem, data, routing.front(), layer->output());
+      EXPECT_LE(checked.max_rel_error, checked.tolerance);
+      EXPECT_EQ(checked.method, "full");
+    }
+}
+INSTANTIATE_TEST_SUITE_P(Types, OnCpu, testing::Values("f32", "bf16"));
+
+TEST(MoeLayerCheck, CatchesAWrongToken) {
+  const auto c = case_of("f32");
+  const auto problem = problem_of(c);
+  const auto data = make_moe_layer_data(problem, 1);
+  const auto routing = routing_of(c, 1);
+  const auto layer = make_moe_layer_onednn({problem, data, routing});
+  layer->launch(0, nullptr);
+  auto output = layer->output();
+  std::rotate(output.data.begin(), output.data.begin() + 48 * 4, output.data.end());
+  const auto checked = check_moe_layer(problem, data, routing.front(), output);
+  EXPECT_GT(checked.max_rel_error, checked.tolerance);
+}
+
+TEST(Parts, AreNamedInOrderAndAddedUp) {
+  EXPECT_EQ(describe_parts({{"gate", Seconds{1e-6}}, {"permute", Seconds{2.5e-6}}}),
+            "parts_us gate=1 permute=2.5 sum=3.5");
+  const auto c = case_of("f32");
+  const auto problem = problem_of(c);
+  const auto data = make_moe_layer_data(problem, 1);
+  const auto parts = make_moe_layer_onednn({problem, data, routing_of(c, 1)})->time_parts();
+  std::vector<std::string> names;
+  for (const auto& [name, time] : parts) {
+    names.push_back(name);
+    EXPECT_GT(time.count(), 0) << name;
+  }
+  EXPECT_THAT(names,
+              testing::ElementsAre("gate", "permute", "gemm_1", "swiglu", "gemm_2", "unpermute"));
+}
+
+TEST(Trial, RunsFromSweepToVerification) {
+  const auto benchmark = bench::make_moe_layer();
+  const auto world = make_single_rank_plane();
+  bench::Context context{*world, -1};
+  const bench::Implementation onednn{"onednn", "cpu"};
+  const auto trial = benchmark->make_trial(onednn, case_of("f32"), context);
+  trial->prepare(2);
+  const auto before = trial->verify();  // parts were timed, so outputs are there: of both sets
+  trial->launch(1, nullptr);
+  trial->launch(0, nullptr);
+  const auto after = trial->verify();
+  EXPECT_LE(after.max_rel_error, after.tolerance);
+  EXPECT_LE(before.max_rel_error, before.tolerance);
+  EXPECT_THAT(trial->library().algorithm, HasSubstr("parts_us gate="));
+  EXPECT_GT(trial->footprint().value(), 0);
+}
+
+}  // namespace
+}  // namespace moecal::layers
