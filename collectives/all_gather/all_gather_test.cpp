@@ -4,34 +4,20 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
-
 #include "core/error.hpp"
-#include "tests/local_ranks.hpp"
+#include "tests/exchange_pattern.hpp"
 
 namespace moecal::collectives {
 namespace {
 
 using testing::bytes;
 
-/// All ranks of a group, filled and exchanged by the oracle.
-testing::LocalRanks exchanged(const CollectiveShape& shape) {
-  testing::LocalRanks ranks{shape.group, all_gather_buffers(shape)};
-  for (int rank = 0; rank < shape.group; ++rank) all_gather_fill(shape, rank, ranks.send[rank]);
-  all_gather_local(shape, ranks.tensors());
-  return ranks;
-}
+constexpr testing::Exchange kExchange{all_gather_buffers, all_gather_fill, all_gather_local,
+                                      all_gather_error};
 
 TEST(AllGatherPattern, IsExactlyWhatTheOracleMakesOfIt) {
   for (const Dtype dtype : {Dtype::uint8, Dtype::bf16})
-    for (const int group : {1, 2, 3, 4, 64})
-      for (const std::int64_t elements : {0, 1, 31, 33, 512, group > 4 ? 1 : 70'001}) {
-        const CollectiveShape shape{elements * size_of(dtype) * group, dtype, group};
-        const auto ranks = exchanged(shape);
-        for (int rank = 0; rank < group; ++rank)
-          EXPECT_EQ(all_gather_error(shape, rank, ranks.receive[rank]), 0)
-              << elements << " x " << group;
-      }
+    testing::expect_pattern_of_oracle(kExchange, dtype);
 }
 
 TEST(AllGatherLocal, PutsBlocksInTheOrderOfRanks) {
@@ -44,10 +30,10 @@ TEST(AllGatherLocal, PutsBlocksInTheOrderOfRanks) {
 
 TEST(AllGatherPattern, NoticesSwappedBlocksAndOneWrongByte) {
   const CollectiveShape shape{.bytes = 4 * 64, .dtype = Dtype::f32, .group = 4};
-  auto received = exchanged(shape).receive[1];
+  auto received = exchanged(kExchange, shape).receive[1];
   std::swap_ranges(received.begin(), received.begin() + 64, received.begin() + 128);
   EXPECT_EQ(all_gather_error(shape, 1, received), 1);
-  received = exchanged(shape).receive[1];
+  received = exchanged(kExchange, shape).receive[1];
   received.back() ^= std::byte{1};
   EXPECT_EQ(all_gather_error(shape, 1, received), 1);
 }

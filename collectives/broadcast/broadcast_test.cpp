@@ -4,34 +4,20 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
-
 #include "core/error.hpp"
-#include "tests/local_ranks.hpp"
+#include "tests/exchange_pattern.hpp"
 
 namespace moecal::collectives {
 namespace {
 
 using testing::bytes;
 
-/// All ranks of a group, filled and exchanged by the oracle.
-testing::LocalRanks exchanged(const CollectiveShape& shape) {
-  testing::LocalRanks ranks{shape.group, broadcast_buffers(shape)};
-  for (int rank = 0; rank < shape.group; ++rank) broadcast_fill(shape, rank, ranks.send[rank]);
-  broadcast_local(shape, ranks.tensors());
-  return ranks;
-}
+constexpr testing::Exchange kExchange{broadcast_buffers, broadcast_fill, broadcast_local,
+                                      broadcast_error};
 
 TEST(BroadcastPattern, IsExactlyWhatTheOracleMakesOfIt) {
   for (const Dtype dtype : {Dtype::uint8, Dtype::bf16})
-    for (const int group : {1, 2, 3, 4, 64})
-      for (const std::int64_t elements : {0, 1, 31, 33, 512, group > 4 ? 1 : 70'001}) {
-        const CollectiveShape shape{elements * size_of(dtype) * group, dtype, group};
-        const auto ranks = exchanged(shape);
-        for (int rank = 0; rank < group; ++rank)
-          EXPECT_EQ(broadcast_error(shape, rank, ranks.receive[rank]), 0)
-              << elements << " x " << group;
-      }
+    testing::expect_pattern_of_oracle(kExchange, dtype);
 }
 
 TEST(BroadcastLocal, CopiesTheRoots) {
@@ -44,7 +30,7 @@ TEST(BroadcastLocal, CopiesTheRoots) {
 
 TEST(BroadcastPattern, NoticesAnotherRootAndOneWrongByte) {
   const CollectiveShape shape{.bytes = 256, .dtype = Dtype::f32, .group = 4};
-  auto ranks = exchanged(shape);
+  auto ranks = exchanged(kExchange, shape);
   EXPECT_EQ(broadcast_error(shape, 2, ranks.send[2]), 1);
   ranks.receive[3].back() ^= std::byte{1};
   EXPECT_EQ(broadcast_error(shape, 3, ranks.receive[3]), 1);
