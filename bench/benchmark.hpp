@@ -14,6 +14,9 @@
 /// they are bench's.
 namespace moecal::bench {
 
+/// What Trial::filled_with() says of most operands.
+inline constexpr char kUniformFill[] = "uniform [-1, 1]";
+
 /// Which points a sweep has: quick (seconds), planner (every primitive the documents need), full.
 enum class Suite { quick, planner, full };
 
@@ -53,6 +56,15 @@ class Trial {
   /// Makes `sets` buffer sets, with different routing draws where the operation routes. Called
   /// once, before launch.
   virtual void prepare(int sets) = 0;
+  /// Gives buffer set `set` the routing draw number `draw`, where the operation routes: no two
+  /// samples share a table. Called between samples, not timed, with a number not given before
+  /// (prepare() took 0 to sets - 1). False where nothing is routed.
+  [[nodiscard]] virtual bool redraw(int /*set*/, std::int64_t /*draw*/) { return false; }
+  /// Whether a draw is part of what was prepared, as in the plan of grouped products: then every
+  /// buffer set keeps its own, and samples on one set share it.
+  [[nodiscard]] virtual bool keeps_draws() const { return false; }
+  /// What the operands hold, as it stands in the record; never zeros, which draw less power.
+  [[nodiscard]] virtual std::string filled_with() const = 0;
   /// Asked on the host while launches of several ranks run on the device, `waited` after the last
   /// of them, and once more when they ended. Not timed.
   /// @throws Error naming this rank and the operation, if they failed or do not end.

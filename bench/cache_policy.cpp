@@ -13,7 +13,7 @@ namespace {
 
 // Twice the cache: with an approximate LRU, once is not enough to push everything out.
 constexpr double kCachesToCover = 2.0;
-constexpr int kMostSets = 1024;
+constexpr int kMostSets = 4096;
 
 }  // namespace
 

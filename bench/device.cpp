@@ -43,13 +43,29 @@ Machine describe(const CudaDevices& found, int index) {
                        {"cuda_runtime", found.runtime_version}};
   if (const auto nvml = Nvml::load()) {
     machine.driver = nvml->driver_version();
-    if (const auto watts = read(*nvml, device.pci_bus_id).power_limit_w)
-      machine.settings["power_limit_w"] = std::to_string(std::lround(*watts));
+    machine.settings = device_settings(*nvml, device.pci_bus_id);
   }
   return machine;
 }
 
 }  // namespace
+
+std::map<std::string, std::string> device_settings(const Nvml& nvml,
+                                                   const std::string& pci_bus_id) {
+  std::map<std::string, std::string> settings;
+  const auto add = [&](const char* name, const std::optional<double>& value, double unit) {
+    if (value) settings[name] = std::to_string(std::lround(*value / unit));
+  };
+  add("power_limit_w", read(nvml, pci_bus_id).power_limit_w, 1);
+  try {
+    const auto clocks = nvml.clocks(pci_bus_id);
+    add("largest_sm_clock_mhz", clocks.largest_sm_hz, 1e6);
+    add("largest_memory_clock_mhz", clocks.largest_memory_hz, 1e6);
+    add("application_sm_clock_mhz", clocks.application_sm_hz, 1e6);
+  } catch (const Error&) {  // a device that NVML may not show here
+  }
+  return settings;
+}
 
 Machine choose_machine(const std::string& choice, const ControlPlane& world) {
   if (choice == "cpu") return read_cpu();
@@ -68,12 +84,10 @@ Machine choose_machine(const std::string& choice, const ControlPlane& world) {
   return describe(found, rank);
 }
 
-std::function<bool()> make_throttle_watch(const Machine& machine, const std::string& library) {
+DeviceWatch make_device_watch(const Machine& machine, const std::string& library) {
   const auto nvml = machine.device >= 0 ? Nvml::load(library) : std::nullopt;
   if (!nvml || !read(*nvml, machine.pci_bus_id).throttle_reasons) return {};
-  return [nvml, device = machine.pci_bus_id] {
-    return is_throttled(read(*nvml, device).throttle_reasons.value_or(0));
-  };
+  return DeviceWatch{[nvml, device = machine.pci_bus_id] { return read(*nvml, device); }};
 }
 
 std::unique_ptr<Clock> make_clock(const Implementation& implementation) {

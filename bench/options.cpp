@@ -60,6 +60,15 @@ void add_options(CLI::App& app, Options& options) {
                  "column as nccl-tests prints them, in place too)")
       ->check(CLI::IsMember({"table", "nccl-tests"}))
       ->capture_default_str();
+  app.add_option_function<double>(
+         "--clock-warm-up",
+         [&options](double seconds) { options.clock_warm_up = Seconds{seconds}; },
+         "Seconds of work before a GPU's first point: its clocks swing for about 3 s (default: 3)")
+      ->check(CLI::NonNegativeNumber);
+  app.add_flag(
+      "--energy", options.energy,
+      "Measure the energy of a launch too, over a loop of at least 1 s a point (GPUs whose "
+      "driver counts it)");
   app.add_flag("--quiet", options.quiet, "Print no table of results, only how far the run is");
   app.add_flag("--list", options.list,
                "Print operations, implementations and points as JSON and exit");

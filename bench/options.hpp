@@ -20,6 +20,8 @@ struct Options {
   std::string implementation;               // empty: all of them
   std::optional<std::uint64_t> order_seed;  // empty: from the run id
   std::string format = "table";             // table | nccl-tests: what is printed of the results
+  Seconds clock_warm_up{3};                 // of a GPU, before the first point
+  bool energy = false;                      // measure it too
   bool list = false;
   bool help = false;
   bool quiet = false;

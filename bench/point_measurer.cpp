@@ -30,11 +30,22 @@ void check_rotation(const PlannedPoint& point, const Trial& trial, const SetRota
                 std::to_string(rotation.sets()) + " was never launched on"};
 }
 
+// A table that every sample shares says what that table costs, not what routing costs.
+void check_draws(const PlannedPoint& point, const Trial& trial, const Sampling& sampling) {
+  if (!point.c.routed || is_collective(point.implementation) || trial.keeps_draws() ||
+      sampling.samples_s.size() < 2)
+    return;
+  if (sampling.routing_draws == 0)
+    throw Error{"the samples share one routing table: the trial of " +
+                point.benchmark->operation() + " does not redraw"};
+}
+
 }  // namespace
 
 SamplerOptions PointMeasurer::options_for(const PlannedPoint& point) const {
   SamplerOptions options = setup_.sampler;
   if (is_collective(point.implementation)) options.smallest_batch = kCollectiveBatch;
+  if (!clocks_are_warm_) options.shortest_warm_up = setup_.clock_warm_up;
   return options;
 }
 
@@ -107,8 +118,12 @@ std::unique_ptr<Clock> PointMeasurer::make_clock(const PlannedPoint& point, Tria
   std::unique_ptr<Clock> clock;
   on_every_rank(world_, [&] { clock = setup_.make_clock(point.implementation); });
   // A dead peer must not leave this rank waiting for the device for ever.
-  if (is_collective(point.implementation))
-    clock->watch([&trial](Seconds waited) { trial.check_progress(waited); });
+  const bool has_peers = is_collective(point.implementation);
+  if (has_peers || setup_.watch.sees())
+    clock->watch([this, &trial, has_peers](Seconds waited) {
+      if (has_peers) trial.check_progress(waited);
+      setup_.watch.look();
+    });
   return clock;
 }
 
@@ -117,14 +132,30 @@ void PointMeasurer::sample(const PlannedPoint& point, Trial& trial, int sets,
   auto clock = make_clock(point, trial);
   if (world_.size() > 1) clock = make_slowest_rank_clock(std::move(clock), world_);
   SetRotation rotation{sets};
-  const auto sampling = Sampler{*clock, world_, options_for(point)}.run(trial, rotation);
+  Sampler sampler{*clock, world_, options_for(point), setup_.watch};
+  const auto sampling = sampler.run(trial, rotation);
+  clocks_are_warm_ = true;
+  record(sampling, rotation, observation);
+  observation.sample.fill = trial.filled_with();
+  on_every_rank(world_, [&] {
+    check_rotation(point, trial, rotation);
+    check_draws(point, trial, sampling);
+  });
+  if (is_collective(point.implementation)) time_single_calls(point, trial, observation);
+}
+
+void PointMeasurer::record(const Sampling& sampling, const SetRotation& rotation,
+                           Observation& observation) const {
   observation.samples_s = sampling.samples_s;
   observation.flags.outlier = outliers(sampling.samples_s);
   observation.flags.throttled = sampling.throttled;
-  observation.sample = {"raw", sampling.batch, sampling.timer};
+  observation.device = sampling.device;
+  auto& sample = observation.sample;
+  sample = {"raw", sampling.batch, sampling.timer};
+  sample.buffer_sets = rotation.sets();
+  sample.touched_sets = sampling.touched_sets;
+  sample.routing_draws = sampling.routing_draws;
   observation.policy.warmup = sampling.warmup;
-  on_every_rank(world_, [&] { check_rotation(point, trial, rotation); });
-  if (is_collective(point.implementation)) time_single_calls(point, trial, observation);
 }
 
 // As many as fit in the time of a point, so that a large transfer is not timed for ever.

@@ -20,6 +20,8 @@ class PointMeasurer {
     Machine machine;
     Card card;  // its nominal figures, where they are known
     SamplerOptions sampler;
+    DeviceWatch watch;         // of this rank's device
+    Seconds clock_warm_up{0};  // before the first point: a GPU's clocks swing for about 3 s
     ClockFactory make_clock;
     HostTime host_time = steady_host_time();
   };
@@ -41,11 +43,14 @@ class PointMeasurer {
   void time_single_calls(const PlannedPoint& point, Trial& trial, Observation& observation);
   void verify(Trial& trial, Observation& observation);
   void begin_step(const char* name, Activity::Limit limit, Seconds allowed = Seconds{0});
+  void record(const Sampling& sampling, const SetRotation& rotation,
+              Observation& observation) const;
   [[nodiscard]] SamplerOptions options_for(const PlannedPoint& point) const;
 
   ControlPlane& world_;
   Setup setup_;
   CallEstimate estimate_;
+  bool clocks_are_warm_ = false;
 };
 
 }  // namespace moecal::bench

@@ -96,6 +96,30 @@ TEST(PointMeasurer, MakesEnoughSetsForAColdCache) {
   const auto o = point.measure_changed([](FakeTrial&) {});
   EXPECT_EQ(o.outcome, Outcome::measured);
   EXPECT_EQ(o.policy.cache, "cold");
+  EXPECT_EQ(o.sample.buffer_sets, 20);  // of 1 KiB over twice a cache of 10 kB
+  EXPECT_EQ(o.sample.touched_sets, 20);
+  EXPECT_EQ(o.sample.fill, "nothing");
+}
+
+TEST(PointMeasurer, RefusesARoutingTableThatAllSamplesShare) {
+  FakePoint point;
+  FakeBenchmark benchmark{[&] { return std::make_unique<FakeTrial>(point.time, FakeDevice{}); }};
+  Case routed;
+  routed.routed = true;
+  const auto world = make_single_rank_plane();
+  PointMeasurer measurer{*world, point.setup};
+  const auto shared = measurer.measure({&benchmark, {"fake", "cpu"}, routed, CachePolicy::warm});
+  EXPECT_EQ(shared.outcome, Outcome::failed);
+  EXPECT_EQ(shared.reason,
+            "the samples share one routing table: the trial of fake does not redraw");
+  FakeBenchmark drawing{[&] {
+    auto trial = std::make_unique<FakeTrial>(point.time, FakeDevice{});
+    trial->routes = true;
+    return trial;
+  }};
+  const auto own = measurer.measure({&drawing, {"fake", "cpu"}, routed, CachePolicy::warm});
+  EXPECT_EQ(own.outcome, Outcome::measured) << own.reason;
+  EXPECT_EQ(own.sample.routing_draws, static_cast<std::int64_t>(own.samples_s.size()));
 }
 
 TEST(PointMeasurer, RefusesToCallColdWhatDidNotTouchEverySet) {

@@ -27,8 +27,9 @@ TEST(CachePolicy, ColdCoversTwiceTheCacheWithAtLeastTwoSets) {
 }
 
 TEST(CachePolicy, RefusesColdWhereItWouldTakeThousandsOfSets) {
-  EXPECT_THROW((void)buffer_sets(CachePolicy::cold, Bytes{1}, kCache), Unsupported);
-  EXPECT_THROW((void)buffer_sets(CachePolicy::cold, Bytes{0}, kCache), Unsupported);
+  EXPECT_EQ(buffer_sets(CachePolicy::cold, Bytes{1}, kCache), 2000);
+  EXPECT_THROW((void)buffer_sets(CachePolicy::cold, Bytes{1}, 10 * kCache), Unsupported);
+  EXPECT_THROW((void)buffer_sets(CachePolicy::cold, Bytes{0}, 10 * kCache), Unsupported);
 }
 
 TEST(CachePolicy, SmallWorkIsMeasuredBothWaysLargeWorkOnlyCold) {
@@ -46,11 +47,19 @@ TEST(SetRotation, RemembersWhatWasNotTouchedSinceItForgot) {
   EXPECT_EQ(rotation.next(), 0);
   EXPECT_EQ(rotation.next(), 1);
   EXPECT_EQ(rotation.untouched(), 2);
+  EXPECT_EQ(rotation.touched(), 2);
   EXPECT_EQ(rotation.next(), 2);
   EXPECT_EQ(rotation.untouched(), -1);
   rotation.forget();
   EXPECT_EQ(rotation.next(), 0);
   EXPECT_EQ(rotation.untouched(), 1);
+}
+
+TEST(SetRotation, NamesTheSetsOfTheLastLaunches) {
+  SetRotation rotation{4};
+  for (int i = 0; i < 6; ++i) (void)rotation.next();  // 0 1 2 3 0 1
+  EXPECT_EQ(rotation.last(3), (std::vector<int>{3, 0, 1}));
+  EXPECT_EQ(rotation.last(100), (std::vector<int>{2, 3, 0, 1}));
 }
 
 TEST(StopRule, WaitsForTheFewestSamplesWhateverTheTime) {
@@ -124,17 +133,27 @@ TEST(Machine, TwoEnvironmentsOfOneMachineAreEqual) {
 }
 
 // The fake NVML's one device is at its power cap.
-TEST(ThrottleWatch, AsksNvmlWhereItKnowsTheDevice) {
+TEST(DeviceWatch, AsksNvmlWhereItKnowsTheDevice) {
   Machine machine;
   machine.device = 0;
   machine.pci_bus_id = "0000:1b:00.0";
-  const auto watch = make_throttle_watch(machine, MOECAL_FAKE_NVML);
-  ASSERT_TRUE(watch);
-  EXPECT_TRUE(watch());
-  EXPECT_FALSE(make_throttle_watch(machine, "libmoecal-no-such-library.so"));
+  const auto watch = make_device_watch(machine, MOECAL_FAKE_NVML);
+  ASSERT_TRUE(watch.sees());
+  EXPECT_TRUE(is_throttled(watch.now().throttle_reasons.value()));
+  EXPECT_FALSE(make_device_watch(machine, "libmoecal-no-such-library.so").sees());
   machine.pci_bus_id = "0000:ff:00.0";
-  EXPECT_FALSE(make_throttle_watch(machine, MOECAL_FAKE_NVML));
-  EXPECT_FALSE(make_throttle_watch(read_cpu(), MOECAL_FAKE_NVML));
+  EXPECT_FALSE(make_device_watch(machine, MOECAL_FAKE_NVML).sees());
+  EXPECT_FALSE(make_device_watch(read_cpu(), MOECAL_FAKE_NVML).sees());
+}
+
+TEST(DeviceWatch, RecordsWhatTheDeviceIsSetTo) {
+  const auto nvml = Nvml::load(MOECAL_FAKE_NVML);
+  ASSERT_TRUE(nvml);
+  const std::map<std::string, std::string> expected{{"power_limit_w", "700"},
+                                                    {"largest_sm_clock_mhz", "1980"},
+                                                    {"largest_memory_clock_mhz", "2619"}};
+  EXPECT_EQ(device_settings(*nvml, "0000:1b:00.0"), expected);
+  EXPECT_TRUE(device_settings(*nvml, "0000:ff:00.0").empty());
 }
 
 TEST(Machine, RefusesADeviceItDoesNotKnowUnlessItIsNamed) {

@@ -24,14 +24,33 @@ Sampling Sampler::run(Trial& trial, SetRotation& rotation) {
   result.warmup = static_cast<int>(launches_);
   rotation.forget();
   begin_step("timed batch");
+  take_samples(trial, rotation, result);
+  result.touched_sets = rotation.touched();
+  result.device.power_limited = is_power_limited(result.device);
+  measure_energy(trial, rotation, result);
+  return result;
+}
+
+void Sampler::take_samples(Trial& trial, SetRotation& rotation, Sampling& result) {
   Seconds spent{0};
   while (!agreed_to_stop(result.samples_s, spent)) {
+    if (!result.samples_s.empty()) redraw(trial, rotation, result);
     const Seconds elapsed = time_batch(trial, rotation, result.batch);
     spent += elapsed;
     result.samples_s.push_back(elapsed.count() / static_cast<double>(result.batch));
-    ask_throttled(result.throttled);
+    note_device(result);
   }
-  return result;
+  // Sets drawn anew since their last launch hold another table than their result is of.
+  if (result.routing_draws > 0) (void)clock_.time([&] { trial.launch(0, clock_.stream()); });
+}
+
+// The sets of the last sample, in their order: each is drawn long before its turn comes again, so
+// a cold one stays cold.
+void Sampler::redraw(Trial& trial, const SetRotation& rotation, Sampling& result) {
+  for (const int set : rotation.last(result.batch)) {
+    const std::int64_t draw = std::max<std::int64_t>(result.routing_draws, rotation.sets());
+    if (trial.redraw(set, draw)) result.routing_draws = draw + 1;
+  }
 }
 
 Seconds Sampler::time_batch(Trial& trial, SetRotation& rotation, std::int64_t launches) {
@@ -40,6 +59,7 @@ Seconds Sampler::time_batch(Trial& trial, SetRotation& rotation, std::int64_t la
   Activity& activity = options_.activity != nullptr ? *options_.activity : unasked;
   // A device's launches return before they are done, and ranks that take no part wait for others.
   activity.step(step_, Activity::Limit::timeout, 2.0 * static_cast<double>(launches) * call_);
+  watch_.begin_batch();
   return clock_.time([&] {
     if (!trial.takes_part()) return;
     for (std::int64_t i = 0; i < launches; ++i) {
@@ -49,10 +69,33 @@ Seconds Sampler::time_batch(Trial& trial, SetRotation& rotation, std::int64_t la
   });
 }
 
-void Sampler::ask_throttled(std::vector<bool>& flags) {
-  const double own = !options_.throttled ? -1.0 : options_.throttled() ? 1.0 : 0.0;
+void Sampler::note_device(Sampling& result) {
+  double own = -1;
+  if (watch_.sees()) {
+    const auto& reading = watch_.of_batch();
+    append(result.device, reading);
+    own = is_throttled(reading.throttle_reasons.value_or(0)) ? 1 : 0;
+  }
   const double worst = world_.max(own);
-  if (worst >= 0) flags.push_back(worst > 0);
+  if (worst >= 0) result.throttled.push_back(worst > 0);
+}
+
+// Batches of a tenth of a second: the pauses between them, in which the device idles, are small
+// beside them. The counter is the device's own, so a short loop would be its granularity.
+void Sampler::measure_energy(Trial& trial, SetRotation& rotation, Sampling& result) {
+  const double own = watch_.sees() && watch_.now().energy_j ? 1 : 0;
+  if (options_.energy_loop <= Seconds{0} || world_.max(own) == 0) return;
+  const double shortest = *std::min_element(result.samples_s.begin(), result.samples_s.end());
+  const auto batch = std::max(result.batch, static_cast<std::int64_t>(std::ceil(0.1 / shortest)));
+  const double before = own > 0 ? *watch_.now().energy_j : 0;
+  Seconds spent{0};
+  std::int64_t launches = 0;
+  for (; spent < options_.energy_loop; launches += batch)
+    spent += time_batch(trial, rotation, batch);
+  result.device.energy_loop_s = spent.count();
+  if (own > 0)
+    result.device.energy_j =
+        (watch_.now().energy_j.value_or(before) - before) / static_cast<double>(launches);
 }
 
 // The first call pays for lazy initialisation, so it is never a sample; it only tells what is
@@ -81,6 +124,14 @@ std::int64_t Sampler::choose_batch(Trial& trial, SetRotation& rotation) {
 }
 
 void Sampler::warm_up(Trial& trial, SetRotation& rotation, std::int64_t batch) {
+  // The device idles between batches, and its clocks fall: few and long ones.
+  constexpr Seconds kLong{0.01};
+  std::int64_t launches = batch;
+  for (Seconds spent{0}; spent < options_.shortest_warm_up;) {
+    const Seconds elapsed = time_batch(trial, rotation, launches);
+    spent += elapsed;
+    if (elapsed < kLong) launches = std::min(2 * launches, options_.largest_batch);
+  }
   WarmUp warm_up{0.5 * options_.stop.budget};
   while (!warm_up.finished()) warm_up.add(time_batch(trial, rotation, batch));
 }

@@ -8,6 +8,7 @@
 
 #include "bench/benchmark.hpp"
 #include "bench/clock.hpp"
+#include "bench/device_watch.hpp"
 #include "bench/set_rotation.hpp"
 #include "bench/stop_rule.hpp"
 #include "runtime/activity.hpp"
@@ -26,18 +27,20 @@ struct SamplerOptions {
   std::int64_t largest_batch = 1'000'000;
   Seconds longest_call{2.0};  // a point slower than this is skipped
   std::function<bool()> interrupted = [] { return false; };
-  // Whether power or heat holds this rank's device back right now; asked after each sample. Empty:
-  // nobody can tell.
-  std::function<bool()> throttled;
   Activity* activity = nullptr;  // is told what this rank does; null: nobody asks
+  Seconds shortest_warm_up{0};   // 3 s before a GPU's first point: its clocks swing that long
+  Seconds energy_loop{0};        // at least 1 s where energy is asked for; 0: it is not
 };
 
 /// What sampling one point gave.
 struct Sampling {
-  std::vector<double> samples_s;  // seconds per launch, one per batch
-  std::vector<bool> throttled;    // per sample: some rank was; empty: nobody can tell
-  std::int64_t batch = 1;         // launches per sample
-  int warmup = 0;                 // launches before the first sample
+  std::vector<double> samples_s;   // seconds per launch, one per batch
+  std::vector<bool> throttled;     // per sample: some rank was; empty: nobody can tell
+  DeviceTrace device;              // of this rank
+  int touched_sets = 0;            // by timed launches
+  std::int64_t routing_draws = 0;  // 0: nothing is routed
+  std::int64_t batch = 1;          // launches per sample
+  int warmup = 0;                  // launches before the first sample
   std::string timer;
 };
 
@@ -45,11 +48,13 @@ struct Sampling {
 /// rule is met. Collective over `world`: every rank takes the same number of samples.
 class Sampler {
  public:
-  Sampler(Clock& clock, ControlPlane& world, SamplerOptions options)
-      : clock_{clock}, world_{world}, options_{std::move(options)} {}
+  /// `watch` is asked once per sample; by default nobody can tell.
+  Sampler(Clock& clock, ControlPlane& world, SamplerOptions options, DeviceWatch watch = {})
+      : clock_{clock}, world_{world}, options_{std::move(options)}, watch_{std::move(watch)} {}
 
-  /// Launches `trial` on the sets of `rotation` in turn. Afterwards rotation.untouched() speaks of
-  /// the timed launches.
+  /// Launches `trial` on the sets of `rotation` in turn; what it routes is drawn anew between
+  /// samples. Afterwards rotation.untouched() speaks of the timed launches, and set 0 holds the
+  /// result of its own draw.
   /// @throws Unsupported if one call takes too long; Interrupted.
   [[nodiscard]] Sampling run(Trial& trial, SetRotation& rotation);
 
@@ -59,12 +64,16 @@ class Sampler {
   void call_once(Trial& trial, SetRotation& rotation);
   [[nodiscard]] std::int64_t choose_batch(Trial& trial, SetRotation& rotation);
   void warm_up(Trial& trial, SetRotation& rotation, std::int64_t batch);
-  void ask_throttled(std::vector<bool>& flags);
+  void take_samples(Trial& trial, SetRotation& rotation, Sampling& result);
+  void note_device(Sampling& result);
+  void redraw(Trial& trial, const SetRotation& rotation, Sampling& result);
+  void measure_energy(Trial& trial, SetRotation& rotation, Sampling& result);
   [[nodiscard]] bool agreed_to_stop(const std::vector<double>& samples_s, Seconds spent);
 
   Clock& clock_;
   ControlPlane& world_;
   SamplerOptions options_;
+  DeviceWatch watch_;
   std::int64_t launches_ = 0;  // of this run, so far
   const char* step_ = "";
   Seconds call_{0};  // what the first one took

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cmath>
+#include <set>
 
 #include "bench/single_calls.hpp"
 #include "bench/testing/fake_ranks.hpp"
@@ -18,10 +20,10 @@ namespace {
 struct FakeMeasurement {
   explicit FakeMeasurement(const FakeDevice& device, int sets = 1)
       : trial{time, device}, rotation{sets} {}
-  Sampling run(const SamplerOptions& options = {}) {
+  Sampling run(const SamplerOptions& options = {}, const DeviceWatch& watch = {}) {
     const auto world = make_single_rank_plane();
     FakeClock clock{time};
-    return Sampler{clock, *world, options}.run(trial, rotation);
+    return Sampler{clock, *world, options, watch}.run(trial, rotation);
   }
   FakeTime time;
   FakeTrial trial;
@@ -38,16 +40,105 @@ TEST(Sampler, ReturnsTheTimeOfADeviceWithoutNoiseExactly) {
 
 // A trace of a device that is held back while it takes the third and fourth sample.
 TEST(Sampler, FlagsTheSamplesThatWereTakenWhileTheDeviceWasHeldBack) {
-  SamplerOptions options;
   int asked = 0;
-  options.throttled = [&] {
+  const DeviceWatch watch{[&] {
     ++asked;
-    return asked == 3 || asked == 4;
-  };
-  const auto sampling = FakeMeasurement{{}}.run(options);
+    return NvmlReading{.throttle_reasons = asked == 3 || asked == 4 ? 0x40 : 0x1};
+  }};
+  const auto sampling = FakeMeasurement{{}}.run({}, watch);
   ASSERT_EQ(sampling.throttled.size(), sampling.samples_s.size());
   for (std::size_t i = 0; i < sampling.throttled.size(); ++i)
     EXPECT_EQ(sampling.throttled[i], i == 2 || i == 3);
+}
+
+TEST(Sampler, AsksTheDeviceWhileABatchRunsIfTheClockWaitsForIt) {
+  int asked = 0;
+  DeviceWatch watch{[&] {
+    ++asked;
+    return NvmlReading{.power_w = 100.0 + asked};
+  }};
+  watch.begin_batch();
+  watch.look();
+  watch.look();
+  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(watch.of_batch().power_w, 101);
+  watch.begin_batch();
+  EXPECT_EQ(watch.of_batch().power_w, 102);
+  EXPECT_FALSE(DeviceWatch{}.sees());
+}
+
+// What each launch found in its set: the number of the last draw before it.
+TEST(Sampler, LetsNoTwoSamplesShareARoutingTable) {
+  struct Routed : FakeTrial {
+    using FakeTrial::FakeTrial;
+    void launch(int set, Stream stream) override {
+      tables.push_back(table_of.at(static_cast<std::size_t>(set)));
+      FakeTrial::launch(set, stream);
+    }
+    [[nodiscard]] bool redraw(int set, std::int64_t draw) override {
+      table_of.at(static_cast<std::size_t>(set)) = draw;
+      return true;
+    }
+    std::vector<std::int64_t> table_of, tables;
+  };
+  for (const int sets : {1, 4, 50}) {
+    SCOPED_TRACE(sets);
+    FakeTime time;
+    Routed trial{time, {.median_s = 30e-6}};
+    for (int set = 0; set < sets; ++set) trial.table_of.push_back(set);
+    SetRotation rotation{sets};
+    FakeClock clock{time};
+    const auto world = make_single_rank_plane();
+    const auto sampling = Sampler{clock, *world, {}}.run(trial, rotation);
+    std::set<std::int64_t> seen;
+    auto launch = trial.tables.begin() + sampling.warmup;
+    for (std::size_t sample = 0; sample < sampling.samples_s.size(); ++sample) {
+      const std::set<std::int64_t> own{launch, launch + sampling.batch};
+      EXPECT_EQ(own.size(), static_cast<std::size_t>(std::min<std::int64_t>(sets, sampling.batch)));
+      for (const auto table : own) EXPECT_TRUE(seen.insert(table).second) << "sample " << sample;
+      launch += sampling.batch;
+    }
+    EXPECT_EQ(trial.tables.back(), trial.table_of[0]) << "what verify() compares is of this table";
+    EXPECT_GT(sampling.routing_draws, sets);
+  }
+}
+
+TEST(Sampler, DrawsNothingWhereNothingIsRouted) {
+  FakeMeasurement measurement{{}};
+  EXPECT_EQ(measurement.run().routing_draws, 0);
+  EXPECT_TRUE(measurement.trial.drawn.empty());
+}
+
+TEST(Sampler, WarmsTheClocksAsLongAsItIsToldTo) {
+  SamplerOptions options;
+  options.shortest_warm_up = Seconds{3};
+  FakeMeasurement measurement{{.median_s = 20e-6}};
+  const auto sampling = measurement.run(options);
+  EXPECT_GE(sampling.warmup * 20e-6, 3);
+  EXPECT_LE(sampling.warmup * 20e-6, 3.2);
+  EXPECT_LT(FakeMeasurement{{.median_s = 20e-6}}.run().warmup * 20e-6, 0.1);
+}
+
+// A device of 500 W, counted in steps as NVML does.
+TEST(Sampler, MeasuresTheEnergyOfALaunchOverASecond) {
+  SamplerOptions options;
+  options.energy_loop = Seconds{1};
+  FakeMeasurement measurement{{.median_s = 200e-6}};
+  const DeviceWatch watch{
+      [&] { return NvmlReading{.energy_j = std::floor(measurement.time.now_s * 500 / 20) * 20}; }};
+  const auto sampling = measurement.run(options, watch);
+  EXPECT_GE(sampling.device.energy_loop_s, 1);
+  EXPECT_NEAR(sampling.device.energy_j, 0.1, 0.1 * 0.04);
+  EXPECT_EQ(measurement.run({}, watch).device.energy_j, 0) << "not asked for";
+}
+
+TEST(Sampler, MeasuresNoEnergyWhereNobodyCountsIt) {
+  SamplerOptions options;
+  options.energy_loop = Seconds{1};
+  FakeMeasurement measurement{{}};
+  const auto sampling = measurement.run(options, DeviceWatch{[] { return NvmlReading{}; }});
+  EXPECT_EQ(sampling.device.energy_loop_s, 0);
+  EXPECT_LT(measurement.time.now_s, 1);
 }
 
 TEST(Sampler, BatchesLaunchesThatAreShorterThanASampleMayBe) {
@@ -97,6 +188,7 @@ TEST(Sampler, LaunchesOnEverySetInTurn) {
   FakeMeasurement measurement{{.median_s = 200e-6}, 50};
   const auto sampling = measurement.run();
   EXPECT_EQ(measurement.rotation.untouched(), -1);
+  EXPECT_EQ(sampling.touched_sets, 50);
   const auto& sets = measurement.trial.launched_sets;
   for (std::size_t i = 0; i < sets.size(); ++i) EXPECT_EQ(sets[i], static_cast<int>(i % 50));
   EXPECT_GE(sampling.batch * static_cast<std::int64_t>(sampling.samples_s.size()), 50);
@@ -106,8 +198,9 @@ TEST(Sampler, LeavesTheRecordOfASetItDidNotReach) {
   SamplerOptions options;
   options.largest_batch = 1;
   FakeMeasurement measurement{{.median_s = 200e-6}, 50};
-  (void)measurement.run(options);
+  const auto sampling = measurement.run(options);
   EXPECT_GE(measurement.rotation.untouched(), 0);
+  EXPECT_EQ(sampling.touched_sets, static_cast<int>(sampling.samples_s.size()));
 }
 
 TEST(Sampler, EndsBetweenBatchesWhenInterrupted) {

@@ -54,7 +54,9 @@ PointMeasurer::Setup make_setup(const Session::Place& place, const Options& opti
   setup.sampler.activity = &activity;
   setup.sampler.stop.budget = options.min_time.value_or(default_budget(options.suite));
   setup.sampler.interrupted = interrupted;
-  setup.sampler.throttled = make_throttle_watch(place.machine);
+  if (options.energy) setup.sampler.energy_loop = Seconds{1};
+  setup.watch = make_device_watch(place.machine);
+  if (place.machine.device >= 0) setup.clock_warm_up = options.clock_warm_up;
   setup.make_clock = [](const Implementation& implementation) {
     return make_clock(implementation);
   };
@@ -191,6 +193,7 @@ void Session::record(const Observation& observation) {
   if (keeps_results_) results_.push_back(observation);
   int* const counts[]{&tally_.measured, &tally_.skipped, &tally_.failed};
   ++*counts[static_cast<std::size_t>(observation.outcome)];
+  tally_.power_limited += observation.device.power_limited ? 1 : 0;
   (void)write([&] {
     if (file_) file_->append(observation);
   });
@@ -237,6 +240,9 @@ std::string Session::where() const {
 int Session::finish() {
   if (!stopped() && tally_.failed + tally_.given_up > 0) exit_status_ = 1;
   if (world_.rank() != 0) return exit_status_;
+  if (tally_.power_limited > 0)
+    std::cerr << "moecal: power-limited: the device's power limit held " << tally_.power_limited
+              << " points back in half of their samples or more\n";
   if (tally_.given_up > 0)
     std::cerr << "moecal: " << tally_.given_up << " points were left out: the launch ended twice "
               << "while each of them was measured\n";

@@ -21,6 +21,7 @@ class Session {
  public:
   struct Tally {
     int measured = 0, skipped = 0, failed = 0;
+    int power_limited = 0;
     int given_up = 0;  // by earlier launches of this run that ended inside them
   };
   /// Where the run is measured.

@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <algorithm>
+#include <cstdint>
 #include <vector>
 
 namespace moecal::bench {
@@ -18,6 +20,18 @@ class SetRotation {
     touched_[set] = true;
     next_ = set + 1 == touched_.size() ? 0 : set + 1;
     return static_cast<int>(set);
+  }
+  /// The sets of the last `launches` launches, each once, in the order of their first.
+  [[nodiscard]] std::vector<int> last(std::int64_t launches) const {
+    const auto count = static_cast<std::size_t>(std::min<std::int64_t>(launches, sets()));
+    std::vector<int> used;
+    for (std::size_t i = count; i > 0; --i)
+      used.push_back(static_cast<int>((next_ + touched_.size() - i) % touched_.size()));
+    return used;
+  }
+  /// Sets that a launch used since forget().
+  [[nodiscard]] int touched() const {
+    return static_cast<int>(std::count(touched_.begin(), touched_.end(), true));
   }
   /// Forgets what was touched, e.g. by the warm-up; the order goes on where it was.
   void forget() { touched_.assign(touched_.size(), false); }

@@ -90,10 +90,11 @@ int run_program(const BenchProgram& program, const MeasureOptions& options) {
   return status;
 }
 
-int run_all(const std::vector<BenchProgram>& programs, const MeasureOptions& options) {
+int run_all(const std::vector<BenchProgram>& programs, MeasureOptions options) {
   int worst = 0;
   for (const auto& program : programs) {
     const int status = run_program(program, options);
+    options.clocks_are_warm = options.clocks_are_warm || plan_launch(program, options).ranks > 0;
     if (stop_was_asked()) return 130;
     worst = std::max(worst, status);
   }
@@ -144,6 +145,8 @@ void add_options(CLI::App& verb, MeasureOptions& options) {
   verb.add_option("--seconds-per-point", options.seconds_per_point,
                   "Longest sampling of one point (default: the suite's)")
       ->check(CLI::PositiveNumber);
+  verb.add_flag("--energy", options.energy,
+                "Measure the energy of a launch too: a second more a point (GPUs)");
   verb.add_option("--programs-dir", options.programs_dir,
                   "Folder of the benchmark programs (default: where moecal is)");
   verb.add_flag("--verbose", options.verbose, "Show the programs' own tables of results");

@@ -58,6 +58,9 @@ std::vector<std::string> arguments_for(const BenchProgram& program, const Measur
   if (!options.only.empty()) arguments.push_back("--benchmark_filter=^" + options.only + "/");
   if (options.seconds_per_point > 0)
     arguments.push_back("--benchmark_min_time=" + number_text(options.seconds_per_point));
+  if (options.energy) arguments.push_back("--energy");
+  // They fall again only after seconds of nothing: once a run is enough.
+  if (options.clocks_are_warm) arguments.insert(arguments.end(), {"--clock-warm-up", "0.5"});
   return arguments;
 }
 
@@ -109,6 +112,7 @@ std::string resume_command(const MeasureOptions& options) {
   if (options.ranks > 0) words.insert(words.end(), {"--ranks", std::to_string(options.ranks)});
   if (!options.card.empty()) words.insert(words.end(), {"--card", options.card});
   if (!options.only.empty()) words.insert(words.end(), {"--only", options.only});
+  if (options.energy) words.push_back("--energy");
   if (options.seconds_per_point > 0)
     words.insert(words.end(), {"--seconds-per-point", number_text(options.seconds_per_point)});
   if (!options.programs_dir.empty())

@@ -16,6 +16,8 @@ struct MeasureOptions {
   std::string only;
   std::string programs_dir;
   double seconds_per_point = 0;  // 0: the suite's
+  bool energy = false;
+  bool clocks_are_warm = false;  // a program before this one has warmed the GPU's clocks
   bool verbose = false;
 };
 

@@ -75,6 +75,7 @@ class MpiTrial final : public bench::Trial {
                                               static_cast<std::size_t>(sizes_.receive)};
     return {task_.operation.error(task_.shape, group_.rank(), received), 0.0, "pattern"};
   }
+  [[nodiscard]] std::string filled_with() const override { return "pattern of rank and index"; }
   [[nodiscard]] LibraryInfo library() const override {
     return {"MPI", mpi_library_version(), "unknown", 0};
   }

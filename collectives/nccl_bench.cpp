@@ -52,6 +52,7 @@ class NcclTrial final : public bench::Trial {
     copy_bytes(received.data(), sets_[0].tensors(layout_).receive, received.size());
     return {task_.operation.error(task_.shape, where_.rank_in_group, received), 0.0, "pattern"};
   }
+  [[nodiscard]] std::string filled_with() const override { return "pattern of rank and index"; }
   [[nodiscard]] LibraryInfo library() const override {
     const LoggedCall call{task_.implementation.logged, std::min(sizes_.send, sizes_.receive)};
     return {"NCCL", nccl_library_version(), log_.algorithm_of(call), 0};

@@ -46,6 +46,24 @@ Json policy_json(const Policy& p) {
           {"stop_rule", p.stop_rule}};
 }
 
+Json sample_json(const SampleInfo& s) {
+  Json json{{"statistic", s.statistic},
+            {"iterations_per_sample", s.iterations_per_sample},
+            {"timer", s.timer}};
+  if (!s.fill.empty()) json["fill"] = s.fill;
+  if (s.buffer_sets > 0) json["buffer_sets"] = s.buffer_sets;
+  if (s.buffer_sets > 0) json["touched_sets"] = s.touched_sets;
+  if (s.routing_draws > 0) json["routing_draws"] = s.routing_draws;
+  return json;
+}
+
+Json device_json(const DeviceTrace& d) {
+  return {{"sm_clock_hz", d.sm_clock_hz},     {"power_w", d.power_w},
+          {"temperature_c", d.temperature_c}, {"throttle_reasons", d.throttle_reasons},
+          {"power_limited", d.power_limited}, {"energy_j", d.energy_j},
+          {"energy_loop_s", d.energy_loop_s}};
+}
+
 Json source_json(const Source& s) {
   if (s.kind == "measured") return {{"kind", s.kind}};
   return {
@@ -110,10 +128,7 @@ std::string to_json_line(const Observation& o) {
               {"sent_bytes", o.work.sent.value()},
               {"messages", o.work.messages}}},
             {"ranks", ranks_json(o.ranks)},
-            {"sample",
-             {{"statistic", o.sample.statistic},
-              {"iterations_per_sample", o.sample.iterations_per_sample},
-              {"timer", o.sample.timer}}},
+            {"sample", sample_json(o.sample)},
             {"samples_s", o.samples_s},
             {"flags", {{"throttled", o.flags.throttled}, {"outlier", o.flags.outlier}}},
             {"skew_s", o.skew_s},
@@ -135,6 +150,7 @@ std::string to_json_line(const Observation& o) {
   if (o.routed) json["routing"] = routing_json(o.routing);
   if (!o.call_s.empty()) json["call_s"] = o.call_s;
   if (!o.skew_floor_s.empty()) json["skew_floor_s"] = o.skew_floor_s;
+  if (!o.device.empty()) json["device"] = device_json(o.device);
   if (!o.transfer_s.empty()) json["transfer_s"] = o.transfer_s;
   if (!o.late_rank.empty()) json["late_rank"] = o.late_rank;
   if (!o.late_hosts.empty()) json["late_hosts"] = host_names(o.late_hosts);

@@ -24,12 +24,35 @@ struct SampleInfo {
   std::string statistic = "raw";  // raw | mean | median: of what one sample stands for
   std::int64_t iterations_per_sample = 1;
   std::string timer;  // steady_clock | cuda_event | foreign
+  // Of our own sampler only; else empty and 0.
+  std::string fill{};              // what the operands hold, e.g. uniform [-1, 1]
+  int buffer_sets = 0;             // that the launches went through in turn
+  int touched_sets = 0;            // of those, that a timed launch used
+  std::int64_t routing_draws = 0;  // different routing tables; no two samples share one
 };
 
 /// Per-sample flags, each as long as samples_s or empty. A flagged sample is never deleted.
 struct SampleFlags {
   std::vector<bool> throttled;
   std::vector<bool> outlier;
+};
+
+/// What the device said of itself at each sample: each as long as samples_s, or empty where it does
+/// not say.
+struct DeviceTrace {
+  std::vector<double> sm_clock_hz;
+  std::vector<double> power_w;
+  std::vector<double> temperature_c;
+  std::vector<std::uint64_t> throttle_reasons;  // NVML's bit mask
+  bool power_limited =
+      false;            // its power limit held the device back in half of the samples or more
+  double energy_j = 0;  // of one launch, over a loop of energy_loop_s; 0: not measured
+  double energy_loop_s = 0;
+
+  [[nodiscard]] bool empty() const {
+    return sm_clock_hz.empty() && power_w.empty() && temperature_c.empty() &&
+           throttle_reasons.empty() && energy_j == 0;
+  }
 };
 
 struct VerificationResult {
@@ -71,6 +94,7 @@ struct Observation {
   SampleInfo sample;
   std::vector<double> samples_s;
   SampleFlags flags;
+  DeviceTrace device{};
   // Collectives, calls one at a time (samples_s are back-to-back calls), per call: the slowest
   // rank's time.
   std::vector<double> call_s{};

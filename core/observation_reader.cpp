@@ -54,6 +54,27 @@ Source read_source(const JsonReader& r) {
   return source;
 }
 
+SampleInfo read_sample(const JsonReader& r) {
+  SampleInfo sample{r.require<std::string>("statistic"),
+                    r.require<std::int64_t>("iterations_per_sample"),
+                    r.require<std::string>("timer")};
+  sample.fill = r.optional<std::string>("fill", "");
+  sample.buffer_sets = r.optional<int>("buffer_sets", 0);
+  sample.touched_sets = r.optional<int>("touched_sets", 0);
+  sample.routing_draws = r.optional<std::int64_t>("routing_draws", 0);
+  return sample;
+}
+
+DeviceTrace read_device(const JsonReader& r) {
+  return {r.require<std::vector<double>>("sm_clock_hz"),
+          r.require<std::vector<double>>("power_w"),
+          r.require<std::vector<double>>("temperature_c"),
+          r.require<std::vector<std::uint64_t>>("throttle_reasons"),
+          r.require<bool>("power_limited"),
+          r.require<double>("energy_j"),
+          r.require<double>("energy_loop_s")};
+}
+
 void read_outcome(const JsonReader& r, Observation& o) {
   const auto kind = r.require<std::string>("kind");
   o.reason = r.require<std::string>("reason");
@@ -84,6 +105,11 @@ void check_samples(const JsonReader& r, const Observation& o) {
   for (const auto* flags : {&o.flags.throttled, &o.flags.outlier})
     if (!flags->empty() && flags->size() != o.samples_s.size())
       r.fail("flags", "has another length than samples_s");
+  const auto& d = o.device;
+  for (const auto length :
+       {d.sm_clock_hz.size(), d.power_w.size(), d.temperature_c.size(), d.throttle_reasons.size()})
+    if (length != 0 && length != o.samples_s.size())
+      r.fail("device", "holds an array of another length than samples_s");
 }
 
 Observation read_observation(const JsonReader& r) {
@@ -99,14 +125,12 @@ Observation read_observation(const JsonReader& r) {
   if (o.routed) o.routing = read_routing(r.object("routing"));
   o.work = read_work(r.object("work"));
   o.ranks = read_ranks(r.object("ranks"));
-  const auto sample = r.object("sample");
-  o.sample = {sample.require<std::string>("statistic"),
-              sample.require<std::int64_t>("iterations_per_sample"),
-              sample.require<std::string>("timer")};
+  o.sample = read_sample(r.object("sample"));
   o.samples_s = r.require<std::vector<double>>("samples_s");
   const auto flags = r.object("flags");
   o.flags = {flags.require<std::vector<bool>>("throttled"),
              flags.require<std::vector<bool>>("outlier")};
+  if (r.has("device")) o.device = read_device(r.object("device"));
   o.skew_s = r.require<std::vector<double>>("skew_s");
   o.call_s = r.optional<std::vector<double>>("call_s", {});
   o.skew_floor_s = r.optional<std::vector<double>>("skew_floor_s", {});

@@ -6,15 +6,38 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <random>
 
+#include "core/element.hpp"
+#include "core/hash.hpp"
 #include "core/narrow_float.hpp"
+#include "core/parallel.hpp"
 
 namespace moecal::bench {
 namespace {
 
-double uniform(std::mt19937_64& engine) {
-  return 0x1p-52 * static_cast<double>(engine() >> 11) - 1;
+constexpr std::size_t kFillChunk = 1 << 16;
+
+/// Fills `bytes` with element(i) of T: a function of i alone, so that threads can share the work.
+template <class T, class Element>
+void fill_in_parallel(std::vector<std::byte>& bytes, const Element& element) {
+  const std::size_t count = bytes.size() / sizeof(T);
+  for_each_index((count + kFillChunk - 1) / kFillChunk, 0, [&](std::size_t chunk) {
+    const std::size_t end = std::min(count, (chunk + 1) * kFillChunk);
+    for (std::size_t i = chunk * kFillChunk; i < end; ++i) {
+      const T value = element(i);
+      std::memcpy(&bytes[i * sizeof(T)], &value, sizeof(T));
+    }
+  });
+}
+
+double uniform(std::uint64_t bits) { return 0x1p-52 * static_cast<double>(bits >> 11) - 1; }
+
+/// Evenly spaced over [-1, 1], rounded to `dtype`: FP8 has far fewer values than this.
+std::vector<std::byte> one_byte_palette(Dtype dtype) {
+  std::vector<std::byte> palette(4096);
+  for (std::size_t i = 0; i < palette.size(); ++i)
+    encode_element(dtype, static_cast<double>(i) / 2047.5 - 1, &palette[i]);
+  return palette;
 }
 
 double error_of(float actual, float expected) {
@@ -47,18 +70,17 @@ Memory::Place place_of(const Implementation& implementation) {
 }
 
 std::vector<std::byte> uniform_elements(Dtype dtype, std::int64_t count, std::uint64_t seed) {
-  std::mt19937_64 engine{seed};
   std::vector<std::byte> bytes(static_cast<std::size_t>(count * size_of(dtype)));
+  const auto bits = [start = mix(seed)](std::size_t i) { return mix(start + i); };
   if (size_of(dtype) == 1) {
-    // With its highest exponent bit cleared, no pattern of either FP8 format is a NaN or infinite.
-    for (auto& byte : bytes) byte = static_cast<std::byte>(engine() & 0xbfU);
+    const auto palette = one_byte_palette(dtype);
+    fill_in_parallel<std::byte>(bytes, [&](std::size_t i) { return palette[bits(i) >> 52]; });
     return bytes;
   }
   with_float_type(dtype, [&](auto zero) {
-    for (std::size_t i = 0; i < bytes.size(); i += sizeof zero) {
-      const auto element = from_float<decltype(zero)>(static_cast<float>(uniform(engine)));
-      std::memcpy(&bytes[i], &element, sizeof element);
-    }
+    using T = decltype(zero);
+    fill_in_parallel<T>(
+        bytes, [&](std::size_t i) { return from_float<T>(static_cast<float>(uniform(bits(i)))); });
   });
   return bytes;
 }

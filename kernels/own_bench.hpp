@@ -25,7 +25,7 @@ inline const Implementation kOwnCuda{"own", "cuda"};
 [[nodiscard]] LibraryInfo own_library();
 [[nodiscard]] Memory::Place place_of(const Implementation& implementation);
 
-/// `count` elements of `dtype` as bytes, uniform in [-1, 1]; fp8: any finite values.
+/// `count` elements of `dtype` as bytes, uniform in [-1, 1].
 [[nodiscard]] std::vector<std::byte> uniform_elements(Dtype dtype, std::int64_t count,
                                                       std::uint64_t seed);
 
@@ -43,8 +43,10 @@ inline const Implementation kOwnCuda{"own", "cuda"};
 ///   run_cpu(shape, buffers), run_cuda(shape, buffers, stream)
 ///   verify(shape, buffers)                    what the last run left, against the oracle
 ///
-/// and a struct Buffers{case, shape, place, set}: the tensors of one buffer set. It may also have
+/// and a struct Buffers{case, shape, place, draw}: the tensors of one buffer set, of the routing
+/// draw of that number where it routes. It may also have
 ///
+///   redraw(case, buffers, draw)               another draw, in place; else Buffers are made anew
 ///   implementations()                         other than own_implementations()
 ///   choose(implementation, shape&)            what an implementation changes in the shape
 template <class Operation>
@@ -72,6 +74,17 @@ class OwnTrial final : public Trial {
     return Operation::verify(shape_, sets_.front());
   }
   [[nodiscard]] LibraryInfo library() const override { return own_library(); }
+  [[nodiscard]] std::string filled_with() const override { return kUniformFill; }
+  [[nodiscard]] bool redraw(int set, std::int64_t draw) override {
+    if (!case_.routed) return false;
+    using Buffers = typename Operation::Buffers;
+    auto& buffers = sets_[static_cast<std::size_t>(set)];
+    if constexpr (requires { Operation::redraw(case_, buffers, draw); })
+      Operation::redraw(case_, buffers, draw);
+    else
+      buffers = Buffers{case_, shape_, place_, static_cast<int>(draw)};
+    return true;
+  }
 
  private:
   Case case_;

@@ -112,10 +112,10 @@ std::vector<RoutedPoint> gate_points(Suite suite) {
   return points;
 }
 
-SetRouting::SetRouting(const Case& c, int set) {
+SetRouting::SetRouting(const Case& c, std::int64_t number) {
   const RoutingShape shape{c.point.at("tokens"), c.point.at("experts"), c.point.at("top_k")};
   RoutingSpec spec = c.routing;
-  spec.seed += static_cast<std::uint64_t>(set);
+  spec.seed += static_cast<std::uint64_t>(number);
   draw = draw_routing(shape, spec);
   capacity = expert_capacity(shape, spec.capacity_factor);
   row_of = place_rows(draw, capacity);

@@ -32,9 +32,10 @@ struct RoutedPoint {
 /// The points of topk_gate: the documents' routers, and around them.
 [[nodiscard]] std::vector<RoutedPoint> gate_points(Suite suite);
 
-/// The routing of one buffer set: its table is drawn anew for every set.
+/// One routing draw of a case: other numbers, other tables. Every buffer set has its own, and gets
+/// another between samples.
 struct SetRouting {
-  SetRouting(const Case& c, int set);
+  SetRouting(const Case& c, std::int64_t number);
   RoutingDraw draw;
   std::int64_t capacity;             // rows an expert takes at most; 0: no limit
   std::vector<std::int32_t> row_of;  // [tokens, top_k]

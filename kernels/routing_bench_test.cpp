@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/element.hpp"
 #include "core/error.hpp"
 #include "core/narrow_float.hpp"
 #include "kernels/topk_gate/topk_gate.hpp"
@@ -107,6 +108,21 @@ TEST(RoutingBench, DrawsAnewForEverySet) {
   EXPECT_EQ(SetRouting(c, 0).capacity, 0);
 }
 
+// After a redraw the old result is of another table; after a launch it is of the new one.
+TEST(RoutingBench, VerifiesTheTableThatWasDrawnLast) {
+  for (const auto& benchmark : routed_benchmarks()) {
+    SCOPED_TRACE(benchmark->operation());
+    const auto trial = cpu_trial(*benchmark, small_case(*benchmark, "bf16"));
+    trial->prepare(2);
+    trial->launch(0, nullptr);
+    EXPECT_LE(trial->verify().max_rel_error, trial->verify().tolerance);
+    EXPECT_TRUE(trial->redraw(0, 2));
+    EXPECT_GT(trial->verify().max_rel_error, trial->verify().tolerance);
+    trial->launch(0, nullptr);
+    EXPECT_LE(trial->verify().max_rel_error, trial->verify().tolerance);
+  }
+}
+
 TEST(RoutingBench, LogitsLeadTheGateToTheDraw) {
   const auto draw = draw_routing({100, 64, 8}, {.distribution = "power_law"});
   const auto logits = gate_logits(Dtype::f32, draw);
@@ -129,8 +145,17 @@ TEST(RoutingBench, FillsWithinRangeAndWithoutNan) {
   EXPECT_THAT(values, testing::Each(testing::AllOf(testing::Ge(-1), testing::Le(1))));
   EXPECT_LT(*std::min_element(values.begin(), values.end()), -0.9);
   EXPECT_GT(*std::max_element(values.begin(), values.end()), 0.9);
-  for (const auto byte : uniform_elements(Dtype::fp8_e4m3, 1000, 1))
-    EXPECT_NE(byte & std::byte{0x7f}, std::byte{0x7f});
+  for (const auto dtype : {Dtype::fp8_e4m3, Dtype::fp8_e5m2}) {
+    double sum = 0, largest = 0;
+    for (const auto byte : uniform_elements(dtype, 10'000, 1)) {
+      const double value = decode_element(dtype, &byte);
+      ASSERT_LE(std::abs(value), 1);
+      sum += value;
+      largest = std::max(largest, std::abs(value));
+    }
+    EXPECT_EQ(largest, 1);
+    EXPECT_NEAR(sum / 10'000, 0, 0.03);
+  }
 }
 
 TEST(RoutingBench, MeasuresErrorAgainstTheLargestValue) {

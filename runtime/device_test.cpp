@@ -54,6 +54,9 @@ TEST(Nvml, ReadsADevice) {
   EXPECT_FALSE(reading.temperature_c) << "the fake does not support it";
   EXPECT_TRUE(is_throttled(reading.throttle_reasons.value()));
   EXPECT_EQ(throttle_names(*reading.throttle_reasons), "idle, software power cap");
+  EXPECT_FALSE(reading.energy_j) << "the fake does not support it";
+  EXPECT_DOUBLE_EQ(nvml->clocks("0000:1b:00.0").largest_sm_hz.value(), 1.98e9);
+  EXPECT_FALSE(nvml->clocks("0000:1b:00.0").application_sm_hz) << "a driver without that function";
 }
 
 TEST(Nvml, NamesAnUnknownDevice) {
@@ -71,6 +74,9 @@ TEST(Throttling, IsPowerAndHeatOnly) {
   EXPECT_FALSE(is_throttled(0));
   EXPECT_FALSE(is_throttled(0x1 | 0x2 | 0x100));
   EXPECT_TRUE(is_throttled(0x40));
+  EXPECT_TRUE(is_power_limited(0x4));
+  EXPECT_TRUE(is_power_limited(0x80));
+  EXPECT_FALSE(is_power_limited(0x1 | 0x2 | 0x8 | 0x20 | 0x40));
   EXPECT_EQ(throttle_names(0), "none");
 }
 

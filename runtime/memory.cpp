@@ -54,6 +54,12 @@ Memory& Memory::operator=(Memory&& other) noexcept {
   return *this;
 }
 
+void Memory::check_size(std::size_t bytes) const {
+  if (bytes != bytes_)
+    throw Error{std::to_string(bytes) + " bytes cannot overwrite memory of " +
+                std::to_string(bytes_)};
+}
+
 void Memory::write(const void* from) {
   if (bytes_ == 0) return;
   if (place_ == Place::host) std::memcpy(data_, from, bytes_);

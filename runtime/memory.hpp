@@ -27,6 +27,12 @@ class Memory {
     memory.write(values.data());
     return memory;
   }
+  /// Overwrites it with `values`, as many bytes as it holds. Synchronous.
+  template <class T>
+  void assign(const std::vector<T>& values) {
+    check_size(values.size() * sizeof(T));
+    write(values.data());
+  }
   /// A copy on the host, after the device has finished all that it was given.
   template <class T>
   [[nodiscard]] std::vector<T> to_host() const {
@@ -40,6 +46,7 @@ class Memory {
   }
 
  private:
+  void check_size(std::size_t bytes) const;
   void write(const void* from);
   void read(void* to) const;
 

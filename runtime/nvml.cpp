@@ -25,16 +25,17 @@ struct ThrottleReason {
   std::uint64_t bit;
   std::string_view name;
   bool throttles;
+  bool is_power = false;
 };
 constexpr std::array<ThrottleReason, 9> kThrottleReasons{{
     {0x1, "idle", false},
     {0x2, "application clocks", false},
-    {0x4, "software power cap", true},
+    {0x4, "software power cap", true, true},
     {0x8, "hardware slowdown", true},
     {0x10, "sync boost", true},
     {0x20, "software thermal slowdown", true},
     {0x40, "hardware thermal slowdown", true},
-    {0x80, "hardware power brake", true},
+    {0x80, "hardware power brake", true, true},
     {0x100, "display clocks", false},
 }};
 
@@ -48,7 +49,7 @@ bool resolve(void* library, const char* name, Function& function) {
 template <class Function, class... Arguments>
 std::optional<double> read_number(double unit, Function function, Arguments... arguments) {
   unsigned value = 0;
-  if (function(arguments..., &value) != kNvmlSuccess) return std::nullopt;
+  if (function == nullptr || function(arguments..., &value) != kNvmlSuccess) return std::nullopt;
   return value * unit;
 }
 
@@ -65,6 +66,10 @@ struct Nvml::Library {
   int (*power_limit)(Device, unsigned*) = nullptr;
   int (*temperature)(Device, int, unsigned*) = nullptr;
   int (*reasons)(Device, unsigned long long*) = nullptr;
+  // Of newer devices or drivers only: null where the library has none.
+  int (*energy)(Device, unsigned long long*) = nullptr;
+  int (*largest_clock)(Device, int, unsigned*) = nullptr;
+  int (*application_clock)(Device, int, unsigned*) = nullptr;
   int (*driver)(char*, unsigned) = nullptr;
   const char* (*error_string)(int) = nullptr;
 
@@ -77,6 +82,9 @@ struct Nvml::Library {
   }
 
   bool resolve_all() {
+    (void)resolve(handle, "nvmlDeviceGetTotalEnergyConsumption", energy);
+    (void)resolve(handle, "nvmlDeviceGetMaxClockInfo", largest_clock);
+    (void)resolve(handle, "nvmlDeviceGetApplicationsClock", application_clock);
     // The reasons were renamed in driver 535; the old name still exists and means the same.
     return resolve(handle, "nvmlInit_v2", init) && resolve(handle, "nvmlShutdown", shutdown) &&
            resolve(handle, "nvmlDeviceGetHandleByPciBusId_v2", device_by_pci) &&
@@ -88,6 +96,13 @@ struct Nvml::Library {
             resolve(handle, "nvmlDeviceGetCurrentClocksThrottleReasons", reasons)) &&
            resolve(handle, "nvmlSystemGetDriverVersion", driver) &&
            resolve(handle, "nvmlErrorString", error_string);
+  }
+
+  [[nodiscard]] Device find(const std::string& pci_bus_id) const {
+    Device device = nullptr;
+    if (const int status = device_by_pci(pci_bus_id.c_str(), &device); status != kNvmlSuccess)
+      throw Error{"NVML does not know the device " + pci_bus_id + ": " + error_string(status)};
+    return device;
   }
 };
 
@@ -102,9 +117,7 @@ std::optional<Nvml> Nvml::load(const std::string& name) {
 
 NvmlReading Nvml::read(const std::string& pci_bus_id) const {
   const Library& nvml = *library_;
-  Device device = nullptr;
-  if (const int status = nvml.device_by_pci(pci_bus_id.c_str(), &device); status != kNvmlSuccess)
-    throw Error{"NVML does not know the device " + pci_bus_id + ": " + nvml.error_string(status)};
+  const Device device = nvml.find(pci_bus_id);
   NvmlReading reading;
   reading.sm_clock_hz = read_number(1e6, nvml.clock, device, kSmClock);
   reading.memory_clock_hz = read_number(1e6, nvml.clock, device, kMemoryClock);
@@ -113,7 +126,18 @@ NvmlReading Nvml::read(const std::string& pci_bus_id) const {
   reading.temperature_c = read_number(1.0, nvml.temperature, device, kGpuSensor);
   unsigned long long reasons = 0;
   if (nvml.reasons(device, &reasons) == kNvmlSuccess) reading.throttle_reasons = reasons;
+  unsigned long long millijoules = 0;
+  if (nvml.energy != nullptr && nvml.energy(device, &millijoules) == kNvmlSuccess)
+    reading.energy_j = static_cast<double>(millijoules) * 1e-3;
   return reading;
+}
+
+NvmlClocks Nvml::clocks(const std::string& pci_bus_id) const {
+  const Library& nvml = *library_;
+  const Device device = nvml.find(pci_bus_id);
+  return {read_number(1e6, nvml.largest_clock, device, kSmClock),
+          read_number(1e6, nvml.largest_clock, device, kMemoryClock),
+          read_number(1e6, nvml.application_clock, device, kSmClock)};
 }
 
 std::string Nvml::driver_version() const {
@@ -126,6 +150,12 @@ std::string Nvml::driver_version() const {
 bool is_throttled(std::uint64_t reasons) {
   for (const auto& reason : kThrottleReasons)
     if (reason.throttles && (reasons & reason.bit) != 0) return true;
+  return false;
+}
+
+bool is_power_limited(std::uint64_t reasons) {
+  for (const auto& reason : kThrottleReasons)
+    if (reason.is_power && (reasons & reason.bit) != 0) return true;
   return false;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <utility>
 #include <vector>
 
 #include "bench/benchmark.hpp"
@@ -27,9 +28,17 @@ class FakeTrial : public Trial {
   void prepare(int sets) override { prepared_sets = sets; }
   [[nodiscard]] VerificationResult verify() override { return verification; }
   [[nodiscard]] LibraryInfo library() const override { return {"fake", "1", "none", 0}; }
+  [[nodiscard]] std::string filled_with() const override { return "nothing"; }
+  [[nodiscard]] bool redraw(int set, std::int64_t draw) override {
+    if (!routes) return false;
+    drawn.emplace_back(set, draw);
+    return true;
+  }
   [[nodiscard]] bool takes_part() const override { return participates; }
 
   std::vector<int> launched_sets;
+  bool routes = false;
+  std::vector<std::pair<int, std::int64_t>> drawn;  // set, number of the draw
   int prepared_sets = 0;
   VerificationResult verification{0, 0, "full"};
   bool participates = true;

@@ -30,6 +30,7 @@ class SpinTrial final : public Trial {
   [[nodiscard]] VerificationResult verify() override {
     return {wrong_ == Wrong::result ? 1.0 : 0.0, 0.5, "full"};
   }
+  [[nodiscard]] std::string filled_with() const override { return "nothing"; }
   [[nodiscard]] LibraryInfo library() const override { return {"none", "", "spin", 0}; }
 
  private:

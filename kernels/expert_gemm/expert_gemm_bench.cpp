@@ -51,6 +51,7 @@ class ExpertGemmTrial final : public Trial {
   [[nodiscard]] VerificationResult verify() override {
     return kernels::check_product(problem_, operands_, gemm_->result());
   }
+  [[nodiscard]] std::string filled_with() const override { return kUniformFill; }
   [[nodiscard]] LibraryInfo library() const override { return gemm_->library(); }
 
  private:

@@ -56,6 +56,9 @@ class GroupedGemmTrial final : public Trial {
     return kernels::check_grouped_product(problem_, operands_, gemm_->result());
   }
   [[nodiscard]] LibraryInfo library() const override { return gemm_->library(); }
+  [[nodiscard]] std::string filled_with() const override { return kUniformFill; }
+  /// The rows of a draw are in the plan of a set, which is chosen before anything is timed.
+  [[nodiscard]] bool keeps_draws() const override { return true; }
 
  private:
   std::string implementation_;

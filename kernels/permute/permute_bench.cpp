@@ -11,10 +11,10 @@ struct Permute {
   using Shape = kernels::PermuteShape;
 
   struct Buffers {
-    Buffers(const Case& c, const Shape& shape, Memory::Place place, int set)
+    Buffers(const Case& c, const Shape& shape, Memory::Place place, std::int64_t draw)
         : tokens{Memory::of(
               place, uniform_elements(shape.dtype, shape.tokens * shape.hidden, c.routing.seed))},
-          row_of{Memory::of(place, SetRouting{c, set}.row_of)},
+          row_of{Memory::of(place, SetRouting{c, draw}.row_of)},
           rows{place, static_cast<std::size_t>(shape.tokens * shape.top_k * shape.hidden *
                                                (shape.to_fp8 ? 1 : size_of(shape.dtype)))},
           scales{place, static_cast<std::size_t>(scale_count(shape)) * sizeof(float)} {}
@@ -36,13 +36,16 @@ struct Permute {
   static void run_cuda(const Shape& shape, const Buffers& buffers, Stream stream) {
     permute_cuda(shape, buffers.tensors(), stream);
   }
+  static void redraw(const Case& c, Buffers& buffers, std::int64_t draw) {
+    buffers.row_of.assign(SetRouting{c, draw}.row_of);
+  }
   static VerificationResult verify(const Shape& shape, const Buffers& buffers) {
     const auto tokens = buffers.tokens.to_host<std::byte>();
     const auto row_of = buffers.row_of.to_host<std::int32_t>();
     const auto actual = buffers.rows.to_host<std::byte>();
     const auto scales = buffers.scales.to_host<float>();
-    std::vector<std::byte> expected(actual.size());
-    std::vector<float> expected_scales(scales.size());
+    auto expected = actual;  // rows past the last one taken may hold an earlier draw's
+    auto expected_scales = scales;
     permute_cpu(shape, {tokens.data(), row_of.data(), expected.data(), expected_scales.data()});
     return {actual == expected && scales == expected_scales ? 0.0 : 1.0, 0.0, "full"};
   }

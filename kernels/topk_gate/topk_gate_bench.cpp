@@ -30,8 +30,8 @@ struct TopkGate {
   using Shape = kernels::TopkGateShape;
 
   struct Buffers {
-    Buffers(const Case& c, const Shape& shape, Memory::Place place, int set)
-        : Buffers{Memory::of(place, gate_logits(shape.dtype, SetRouting{c, set}.draw)), shape,
+    Buffers(const Case& c, const Shape& shape, Memory::Place place, std::int64_t draw)
+        : Buffers{Memory::of(place, gate_logits(shape.dtype, SetRouting{c, draw}.draw)), shape,
                   place} {}
     Buffers(Memory filled_logits, const Shape& shape, Memory::Place place)
         : logits{std::move(filled_logits)},
@@ -73,6 +73,9 @@ struct TopkGate {
   }
   static void run_cuda(const Shape& shape, const Buffers& buffers, Stream stream) {
     topk_gate_cuda(shape, buffers.tensors(), buffers.workspace.as<void>(), stream);
+  }
+  static void redraw(const Case& c, Buffers& buffers, std::int64_t draw) {
+    buffers.logits.assign(gate_logits(parse_dtype(c.dtypes.a), SetRouting{c, draw}.draw));
   }
   static VerificationResult verify(const Shape& shape, const Buffers& buffers) {
     const auto host = Memory::Place::host;

@@ -11,8 +11,8 @@ struct Unpermute {
   using Shape = kernels::UnpermuteShape;
 
   struct Buffers {
-    Buffers(const Case& c, const Shape& shape, Memory::Place place, int set)
-        : Buffers{SetRouting{c, set}, c, shape, place} {}
+    Buffers(const Case& c, const Shape& shape, Memory::Place place, std::int64_t draw)
+        : Buffers{SetRouting{c, draw}, c, shape, place} {}
     Buffers(const SetRouting& routing, const Case& c, const Shape& shape, Memory::Place place)
         : rows{Memory::of(place,
                           uniform_elements(shape.dtype, shape.tokens * shape.top_k * shape.hidden,
@@ -44,6 +44,11 @@ struct Unpermute {
   }
   static void run_cuda(const Shape& shape, const Buffers& buffers, Stream stream) {
     unpermute_cuda(shape, buffers.tensors(), stream);
+  }
+  static void redraw(const Case& c, Buffers& buffers, std::int64_t draw) {
+    const SetRouting routing{c, draw};
+    buffers.row_of.assign(routing.row_of);
+    buffers.weight_of.assign(routing.draw.weight_of);
   }
   static VerificationResult verify(const Shape& shape, const Buffers& buffers) {
     const auto rows = buffers.rows.to_host<std::byte>();

@@ -1,38 +1,85 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-// A stand-in for libnvidia-ml.so.1 with one device, for the tests of runtime/nvml.cpp.
+// A stand-in for libnvidia-ml.so.1 with one device, for tests. With MOECAL_FAKE_NVML_TRACE=FILE it
+// replays a recorded trace, a row per reading: see bench/testing/nvml_trace.csv.
+#include <array>
+#include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <limits>
+#include <sstream>
+#include <vector>
 
 namespace {
 constexpr int kSuccess = 0;
 constexpr int kNotSupported = 3;
 constexpr int kNotFound = 6;
 int the_device = 0;
+
+enum Column { sm_clock_mhz, power_mw, temperature_c, throttle_reasons, energy_mj };
+using Row = std::array<unsigned long long, 5>;
+std::vector<Row> trace;
+std::size_t row = 0;
+
+bool read_trace(const char* path) {
+  std::ifstream file{path};
+  for (std::string line; std::getline(file, line);) {
+    if (line.empty() || line[0] == '#' || line[0] == 's') continue;
+    std::istringstream fields{line};
+    Row values{};
+    for (auto& value : values) {
+      fields >> value;
+      fields.ignore(std::numeric_limits<std::streamsize>::max(), ',');
+    }
+    trace.push_back(values);
+  }
+  return !trace.empty();
+}
+
+unsigned long long traced(Column column, unsigned long long otherwise) {
+  return trace.empty() ? otherwise : trace[std::min(row, trace.size() - 1)][column];
+}
 }  // namespace
 
 extern "C" {
-int nvmlInit_v2() { return kSuccess; }
+int nvmlInit_v2() {
+  const char* path = std::getenv("MOECAL_FAKE_NVML_TRACE");
+  return path == nullptr || read_trace(path) ? kSuccess : kNotFound;
+}
 int nvmlShutdown() { return kSuccess; }
 int nvmlDeviceGetHandleByPciBusId_v2(const char* bus_id, int** device) {
   *device = &the_device;
   return std::strcmp(bus_id, "0000:1b:00.0") == 0 ? kSuccess : kNotFound;
 }
 int nvmlDeviceGetClockInfo(int*, int type, unsigned* megahertz) {
-  *megahertz = type == 1 ? 1700 : 2600;
+  *megahertz = type == 1 ? static_cast<unsigned>(traced(sm_clock_mhz, 1700)) : 2600;
   return kSuccess;
 }
 int nvmlDeviceGetPowerUsage(int*, unsigned* milliwatts) {
-  *milliwatts = 650500;
+  *milliwatts = static_cast<unsigned>(traced(power_mw, 650500));
   return kSuccess;
 }
 int nvmlDeviceGetEnforcedPowerLimit(int*, unsigned* milliwatts) {
   *milliwatts = 700000;
   return kSuccess;
 }
-int nvmlDeviceGetTemperature(int*, int, unsigned*) { return kNotSupported; }
+int nvmlDeviceGetTemperature(int*, int, unsigned* celsius) {
+  *celsius = static_cast<unsigned>(traced(temperature_c, 0));
+  return trace.empty() ? kNotSupported : kSuccess;
+}
+int nvmlDeviceGetMaxClockInfo(int*, int type, unsigned* megahertz) {
+  *megahertz = type == 1 ? 1980 : 2619;
+  return kSuccess;
+}
+// The last question of a reading.
+int nvmlDeviceGetTotalEnergyConsumption(int*, unsigned long long* millijoules) {
+  *millijoules = traced(energy_mj, 0);
+  ++row;
+  return trace.empty() ? kNotSupported : kSuccess;
+}
 // Only the name older drivers have.
 int nvmlDeviceGetCurrentClocksThrottleReasons(int*, unsigned long long* reasons) {
-  *reasons = 0x5;
+  *reasons = traced(throttle_reasons, 0x5);
   return kSuccess;
 }
 int nvmlSystemGetDriverVersion(char* version, unsigned length) {

@@ -1,0 +1,43 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/device_watch.hpp"
+
+#include <algorithm>
+
+namespace moecal::bench {
+namespace {
+
+template <class T>
+void append_if_known(std::vector<T>& values, const std::optional<T>& value) {
+  if (value) values.push_back(*value);
+}
+
+}  // namespace
+
+void DeviceWatch::look() {
+  if (!sees() || state_->looked) return;
+  state_->reading = state_->read();
+  state_->looked = true;
+}
+
+const NvmlReading& DeviceWatch::of_batch() {
+  look();
+  return state_->reading;
+}
+
+void append(DeviceTrace& trace, const NvmlReading& reading) {
+  append_if_known(trace.sm_clock_hz, reading.sm_clock_hz);
+  append_if_known(trace.power_w, reading.power_w);
+  append_if_known(trace.temperature_c, reading.temperature_c);
+  append_if_known(trace.throttle_reasons, reading.throttle_reasons);
+}
+
+bool is_power_limited(const DeviceTrace& trace) {
+  const auto& reasons = trace.throttle_reasons;
+  const auto limited = std::count_if(reasons.begin(), reasons.end(), [](std::uint64_t mask) {
+    return moecal::is_power_limited(mask);
+  });
+  return limited > 0 && 2 * limited >= static_cast<std::ptrdiff_t>(reasons.size());
+}
+
+}  // namespace moecal::bench
