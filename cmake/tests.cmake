@@ -1,7 +1,8 @@
 # moecal_add_test(x_test SOURCES a.cpp LIBRARIES l [RANKS 2 4] [LABELS gpu] [SANITIZER])
 #
 # A GoogleTest program and the CTest entries that run it: once, or once per rank count under mpirun.
-# SANITIZER: scripts/test.sh runs it under AddressSanitizer too (target sanitizer_tests, label sanitizer).
+# SANITIZER: scripts/test.sh runs it under AddressSanitizer and ThreadSanitizer too (target sanitizer_tests, label
+# sanitizer).
 # Tests that time something carry the label `timing` and are not run by default.
 if(MOECAL_TESTS)
   find_package(GTest REQUIRED)

@@ -5,11 +5,13 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "tests/cuda_on_cpu/fiber.hpp"
+#include "tests/cuda_on_cpu/sanitizer.hpp"
 
 namespace moecal::cuda_on_cpu {
 namespace {
@@ -30,6 +32,11 @@ struct Thread {
   WarpRequest request;           // of a thread in a warp operation
   std::uint64_t result = 0;      // of the last warp operation
   std::source_location barrier;  // of a thread at a barrier
+  // What orders memory, for the race detector. A thread that goes on may come to its next point
+  // before another has gone on from this one: the points take turns.
+  std::uint64_t barriers = 0, warp_points = 0;
+  std::array<OrderPoint, 2> warp_point;
+  std::uint64_t ordered_after = 0;  // lanes of the last __syncwarp: bit 2 * lane + its turn
   std::unique_ptr<Fiber> fiber;
 };
 
@@ -77,6 +84,7 @@ class Block {
   bool run_ready_threads(unsigned first);
   void complete_warp_operations(unsigned first);
   void complete_warp_operation(unsigned first, const Thread& asking);
+  void order_in_warp(const Thread& thread);
   bool release_barrier();
   void finish(Thread& thread);
   void cancel_suspended_threads();
@@ -92,6 +100,8 @@ class Block {
   const std::function<void()>* kernel_ = nullptr;
   std::unique_ptr<std::byte[]> shared_;
   Thread* running_ = nullptr;
+  OrderPoint launched_, ended_;
+  std::array<OrderPoint, 2> barrier_;
   std::exception_ptr failure_;
   bool descending_ = false;
   bool cancelling_ = false;
@@ -109,12 +119,15 @@ void Block::run(const Geometry& geometry, const std::function<void()>& kernel) {
   shared_ = std::make_unique_for_overwrite<std::byte[]>(geometry.dynamic_shared_bytes);
   std::fill_n(shared_.get(), geometry.dynamic_shared_bytes, kUninitialised);
   start_threads(geometry.block);
+  launched_.before();
   try {
     run_until_all_finished();
   } catch (...) {
     cancel_suspended_threads();
     throw;
   }
+  // One block after the other: each has the static shared memory to itself.
+  ended_.after();
 }
 
 void Block::start_threads(const dim3& extent) {
@@ -127,6 +140,7 @@ void Block::start_threads(const dim3& extent) {
     threads_[i]->number = i;
     threads_[i]->index = {i % extent.x, i / extent.x % extent.y, i / (extent.x * extent.y)};
     threads_[i]->state = State::ready;
+    threads_[i]->barriers = threads_[i]->warp_points = 0;
   }
 }
 
@@ -134,7 +148,9 @@ void Block::start_threads(const dim3& extent) {
 void Block::run_threads_of_fiber(Thread& thread) {
   while (!quitting_) {
     try {
+      launched_.after();
       (*kernel_)();
+      ended_.before();
     } catch (const Cancelled&) {
     } catch (...) {
       failure_ = std::current_exception();
@@ -207,6 +223,7 @@ void Block::complete_warp_operations(unsigned first) {
 void Block::complete_warp_operation(unsigned first, const Thread& asking) {
   const WarpRequest request = asking.request;
   WarpValues values{};
+  std::uint64_t points = 0;
   for (unsigned lane = 0; lane < kWarpSize; ++lane) {
     if ((request.mask >> lane & 1U) == 0) continue;
     if (first + lane >= size_ || threads_[first + lane]->state == State::finished)
@@ -218,11 +235,13 @@ void Block::complete_warp_operation(unsigned first, const Thread& asking) {
         std::string_view{other.request.operation} != request.operation)
       fail(describe(asking) + " with another mask or operation than " + describe(other));
     values[lane] = other.request.value;
+    points |= std::uint64_t{1} << (2 * lane + other.warp_points % 2);
   }
   for (unsigned lane = 0; lane < kWarpSize; ++lane) {
     if ((request.mask >> lane & 1U) == 0) continue;
     Thread& other = *threads_[first + lane];
     other.result = other.request.resolve(other.request, values);
+    other.ordered_after = points;
     other.state = State::ready;
   }
 }
@@ -249,13 +268,30 @@ std::uint64_t Block::exchange(const WarpRequest& request) {
          std::to_string(lane()) + " is not in its own mask");
   running_->request = request;
   Thread& self = *running_;
+  // Of the warp operations only this one orders memory: a shuffle or a vote does not.
+  const bool orders = std::string_view{request.operation} == "__syncwarp";
+  if (orders) self.warp_point[self.warp_points % 2].before();
   suspend(State::in_warp_operation);
+  if (orders) order_in_warp(self);
   return self.result;
 }
 
+void Block::order_in_warp(const Thread& thread) {
+  const unsigned first = thread.number / kWarpSize * kWarpSize;
+  for (unsigned lane = 0; lane < kWarpSize; ++lane)
+    for (unsigned turn = 0; turn < 2; ++turn)
+      if ((thread.ordered_after >> (2 * lane + turn) & 1U) != 0)
+        threads_[first + lane]->warp_point[turn].after();
+  ++threads_[thread.number]->warp_points;
+}
+
 void Block::wait_at_barrier(const std::source_location& where) {
-  running_->barrier = where;
+  Thread& self = *running_;
+  self.barrier = where;
+  auto& point = barrier_[self.barriers++ % 2];
+  point.before();
   suspend(State::at_barrier);
+  point.after();
 }
 
 void Block::cancel_suspended_threads() {

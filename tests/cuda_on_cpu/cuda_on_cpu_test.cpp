@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <numeric>
 #include <vector>
 
@@ -66,6 +67,8 @@ __global__ void sum_without_barrier(int* out) {
 }
 
 TEST(CudaOnCpu, AMissingBarrierShowsInOneOfTheOrders) {
+  if (cuda_on_cpu::built_with_thread_sanitizer())
+    GTEST_SKIP() << "ThreadSanitizer ends this kernel, as it should: see the tests of Races";
   std::vector<int> out(2 * 32);
   launch({.what = "test", .grid = {2, 1, 1}, .block = {64, 1, 1}, .dynamic_shared_bytes = 256},
          sum_without_barrier, out.data());
@@ -206,6 +209,77 @@ TEST(CudaOnCpuDeathTest, AddressSanitizerSeesWritesPastTheEnd) {
       "heap-buffer-overflow.*in write_past_the_end");
   EXPECT_DEATH(launch(one_block(32, 31), write_past_shared),
                "heap-buffer-overflow.*in write_past_shared");
+}
+
+// Kernels that lack something between a write and a read. Whatever the order of the turns, the race
+// detector sees it.
+__global__ void lacks_a_block_barrier(int* out) {
+  int* held = dynamic_shared<int>();
+  held[threadIdx.x] = static_cast<int>(threadIdx.x);
+  out[threadIdx.x] = held[(threadIdx.x + 32) % blockDim.x];
+}
+
+__global__ void takes_a_shuffle_for_a_barrier(int* out) {
+  int* held = dynamic_shared<int>();
+  held[threadIdx.x] = static_cast<int>(threadIdx.x);
+  (void)__shfl_sync(kAllLanes, 0, 0);
+  out[threadIdx.x] = held[(threadIdx.x + 1) % blockDim.x];
+}
+
+__global__ void lacks_the_second_barrier(int* out) {
+  int* held = dynamic_shared<int>();
+  held[threadIdx.x] = static_cast<int>(threadIdx.x);
+  __syncthreads();
+  out[threadIdx.x] = held[(threadIdx.x + 1) % blockDim.x];
+  held[threadIdx.x] = 0;
+}
+
+__global__ void lacks_nothing(int* out) {
+  int* held = dynamic_shared<int>();
+  if (threadIdx.x == 40) return;
+  for (int turn = 0; turn < 5; ++turn) {
+    held[threadIdx.x] = static_cast<int>(threadIdx.x);
+    __syncthreads();
+    out[threadIdx.x] = held[(threadIdx.x + 1) % 40];
+    __syncthreads();
+    const unsigned lane = threadIdx.x % 32;
+    const unsigned half = threadIdx.x < 32 ? (lane < 16 ? 0x0000ffffU : 0xffff0000U) : 0;
+    if (half == 0) continue;
+    for (unsigned i = 0; i <= lane / 16; ++i) {  // the upper half more often
+      held[threadIdx.x] = turn;
+      __syncwarp(half);
+      out[threadIdx.x] += held[threadIdx.x ^ 1U];
+      __syncwarp(half);
+    }
+  }
+  atomicAdd(&out[64], 1);
+}
+
+using Kernel = void (*)(int*);
+
+void run_pairs(Kernel kernel) {
+  std::vector<int> out(65);
+  launch({.what = "test", .grid = {2, 1, 1}, .block = {64, 1, 1}, .dynamic_shared_bytes = 256},
+         kernel, out.data());
+  std::exit(0);
+}
+
+class Races : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!cuda_on_cpu::built_with_thread_sanitizer())
+      GTEST_SKIP() << "this build has no ThreadSanitizer (preset cpu-tsan)";
+  }
+};
+
+TEST_F(Races, AreSeenWhereABarrierIsMissing) {
+  for (const Kernel kernel :
+       {lacks_a_block_barrier, takes_a_shuffle_for_a_barrier, lacks_the_second_barrier})
+    EXPECT_DEATH(run_pairs(kernel), "data race");
+}
+
+TEST_F(Races, AreNotSeenWhereBarriersOrderEverything) {
+  EXPECT_EXIT(run_pairs(lacks_nothing), testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

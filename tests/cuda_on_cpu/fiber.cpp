@@ -32,17 +32,23 @@ boost::context::fiber Fiber::run(boost::context::fiber&& owner) {
   owner_ = std::move(owner);
   body_();
   leave_stack_for_good(owner_stack_);
+  for_races_.leave();
   return std::move(owner_);
 }
 
 void Fiber::resume() {
   const LeavingStack leaving{own_stack_};
+  for_races_.enter();
   inside_ = std::move(inside_).resume();
 }
 
 void Fiber::suspend() {
   const LeavingStack leaving{owner_stack_};
+  for_races_.leave();
   owner_ = std::move(owner_).resume();
 }
 
 }  // namespace moecal::cuda_on_cpu
+
+// What ThreadSanitizer's runtime asks a program for. The first race ends it.
+extern "C" const char* __tsan_default_options() { return "halt_on_error=1"; }

@@ -26,6 +26,7 @@ class Fiber {
   boost::context::fiber run(boost::context::fiber&& owner);
 
   std::function<void()> body_;
+  RaceDetectorFiber for_races_;
   StackBounds own_stack_;
   StackBounds owner_stack_;
   boost::context::fiber inside_;  // where the body stopped

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -145,12 +146,10 @@ unsigned __match_any_sync(unsigned mask, T value,
 inline int __popc(unsigned bits) { return std::popcount(bits); }
 inline int __ffs(int bits) { return __builtin_ffs(bits); }
 
-// One thread runs at a time and switches only where it waits: a plain update is atomic.
+// Relaxed, as CUDA's: it orders nothing else.
 template <class T>
 T atomicAdd(T* address, std::type_identity_t<T> value) {
-  const T before = *address;
-  *address = before + value;
-  return before;
+  return std::atomic_ref<T>{*address}.fetch_add(value, std::memory_order_relaxed);
 }
 
 // NOLINTEND(bugprone-reserved-identifier)
