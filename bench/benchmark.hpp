@@ -92,6 +92,8 @@ class Benchmark {
   [[nodiscard]] virtual Work work(const Case& c) const = 0;
   /// Those of this build, best known first.
   [[nodiscard]] virtual std::vector<Implementation> implementations() const = 0;
+  /// Whether the cache could make a difference: else only warm is measured.
+  [[nodiscard]] virtual bool has_cold_form() const { return true; }
   /// @throws Unsupported if the case cannot be run here, with the reason.
   [[nodiscard]] virtual std::unique_ptr<Trial> make_trial(const Implementation& implementation,
                                                           const Case& c,

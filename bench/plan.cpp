@@ -86,7 +86,7 @@ bool is_wanted(const Implementation& implementation, const Options& options,
 // its cost is quoted so everywhere.
 std::vector<CachePolicy> policies(const Benchmark& benchmark, const Implementation& implementation,
                                   const Case& c, const Machine& machine) {
-  if (is_collective(implementation)) return {CachePolicy::warm};
+  if (is_collective(implementation) || !benchmark.has_cold_form()) return {CachePolicy::warm};
   return policies_for(benchmark.work(c), machine.last_level_cache);
 }
 

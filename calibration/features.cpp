@@ -118,6 +118,17 @@ Work copy_work(const Call& call) {
   return make_work(0, call.number("bytes"), call.number("bytes"));
 }
 
+Work stream_work(const Call& call) {
+  const double bytes = call.number("bytes");
+  return make_work(0, bytes * call.number("reads"), bytes * call.number("writes"));
+}
+
+/// Four f32 arrays in; three of them and a bf16 one out.
+Work adam_work(const Call& call) {
+  const double parameters = call.number("parameters");
+  return make_work(13 * parameters, 16 * parameters, 14 * parameters);
+}
+
 /// Of a row of that many elements, each block of 128 of which has a scale of its own; else 0.
 double row_scales(const Call& call, const std::string& elements) {
   if (call.dtypes.scale_mode != "block_1x128") return 0;
@@ -180,9 +191,10 @@ Work unknown_work(const Call& call) {
 using WorkOf = Work (*)(const Call&);
 const std::map<std::string, WorkOf>& known_work() {
   static const std::map<std::string, WorkOf> kKnown{
-      {"expert_gemm", work_of_gemm}, {"grouped_gemm", work_of_gemm}, {"memory_copy", copy_work},
-      {"permute", permute_work},     {"unpermute", unpermute_work},  {"topk_gate", gate_work},
-      {"quantize", quantize_work},   {"swiglu", swiglu_work},        {"moe_layer", layer_work}};
+      {"expert_gemm", work_of_gemm},  {"grouped_gemm", work_of_gemm}, {"memory_copy", copy_work},
+      {"permute", permute_work},      {"unpermute", unpermute_work},  {"topk_gate", gate_work},
+      {"quantize", quantize_work},    {"swiglu", swiglu_work},        {"moe_layer", layer_work},
+      {"memory_stream", stream_work}, {"host_adam", adam_work}};
   return kKnown;
 }
 

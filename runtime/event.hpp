@@ -22,6 +22,7 @@ class CudaEvent {
     return *this;
   }
 
+  [[nodiscard]] cudaEvent_t get() const { return event_; }
   /// Asynchronous: the event happens when the stream gets there.
   void record(Stream stream) { check(cudaEventRecord(event_, stream), "recording a CUDA event"); }
   /// Asynchronous: what is enqueued on `stream` from now on waits for the event.

@@ -25,6 +25,7 @@ std::unique_ptr<Benchmark> make_all_to_all();
 std::unique_ptr<Benchmark> make_broadcast();
 std::unique_ptr<Benchmark> make_expert_gemm();
 std::unique_ptr<Benchmark> make_grouped_gemm();
+std::unique_ptr<Benchmark> make_host_transfer();
 std::unique_ptr<Benchmark> make_memory_copy();
 std::unique_ptr<Benchmark> make_permute();
 std::unique_ptr<Benchmark> make_reduce_scatter();
@@ -190,6 +191,7 @@ const std::multimap<std::string, Coverage>& coverage() {
       {"topk_gate", {make_topk_gate, gates_of}},
       {"topk_gate", {make_expert_gemm, routers_of}},
       {"permute", {make_permute, permutes_of}},
+      {"host_transfer", {make_host_transfer, messages_of}},
       {"memory_copy", {make_memory_copy, messages_of}},
       {"all_gather", {make_all_gather, messages_of}},
       {"all_reduce", {make_all_reduce, messages_of}},

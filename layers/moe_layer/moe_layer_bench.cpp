@@ -55,6 +55,9 @@ class MoeLayerTrial final : public Trial {
     if (layer_->gate_table().counts != routing_.front().draw.counts) result.max_rel_error = 1;
     return result;
   }
+  [[nodiscard]] std::string filled_with() const override { return kUniformFill; }
+  /// The grouped products' plans hold the rows of a set's draw.
+  [[nodiscard]] bool keeps_draws() const override { return true; }
   [[nodiscard]] LibraryInfo library() const override {
     auto library = layer_->library();
     library.algorithm += " " + layers::describe_parts(parts_);

@@ -1,0 +1,51 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/work.hpp"
+#include "runtime/stream.hpp"
+
+/// Copies between the host's memory and devices'.
+namespace moecal::kernels {
+
+struct HostTransferShape {
+  std::int64_t bytes = 0;  // each way, and of each device
+};
+
+/// What is copied at once.
+struct HostTransferKind {
+  bool to_device = false;
+  bool to_host = false;  // with to_device: both ways at once
+  bool pinned = true;    // page-locked host memory; else what malloc gives
+  bool all_devices = false;
+};
+
+/// Bytes over the link, of one device; a message each way.
+[[nodiscard]] Work host_transfer_work(const HostTransferShape& shape, const HostTransferKind& kind);
+
+/// The oracle: what a copy there and back leaves, on the host.
+void host_transfer_cpu(std::span<const std::byte> from, std::span<std::byte> to);
+
+/// The buffers of one set, on the host and on the devices, and the streams of the copies.
+class HostTransfer {
+ public:
+  virtual ~HostTransfer() = default;
+  /// Enqueues the copies so that they run at once: `stream` waits for the last of them. Pageable
+  /// ones may hold the caller until they are done.
+  virtual void run(Stream stream) = 0;
+  /// What the last run left at the targets, one after the other; waits for it.
+  [[nodiscard]] virtual std::vector<std::vector<std::byte>> targets() = 0;
+  /// What each target must hold then.
+  [[nodiscard]] virtual std::vector<std::vector<std::byte>> expected() const = 0;
+};
+
+/// On the current device, or on all of this process. Only in builds with CUDA.
+/// @throws Unsupported if there is not that much memory.
+[[nodiscard]] std::unique_ptr<HostTransfer> make_host_transfer(const HostTransferShape& shape,
+                                                               const HostTransferKind& kind);
+
+}  // namespace moecal::kernels

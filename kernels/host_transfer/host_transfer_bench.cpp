@@ -1,0 +1,106 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <array>
+#include <utility>
+
+#include "bench/benchmark.hpp"
+#include "core/build.hpp"
+#include "core/error.hpp"
+#include "kernels/host_transfer/host_transfer.hpp"
+
+namespace moecal::bench {
+namespace {
+
+using namespace literals;
+using kernels::HostTransferKind;
+using kernels::HostTransferShape;
+
+constexpr std::array<std::pair<const char*, HostTransferKind>, 8> kKinds{
+    {{"pinned_h2d", {.to_device = true}},
+     {"pinned_d2h", {.to_host = true}},
+     {"pinned_duplex", {.to_device = true, .to_host = true}},
+     {"pageable_h2d", {.to_device = true, .pinned = false}},
+     {"pageable_d2h", {.to_host = true, .pinned = false}},
+     {"pinned_h2d_all_devices", {.to_device = true, .all_devices = true}},
+     {"pinned_d2h_all_devices", {.to_host = true, .all_devices = true}},
+     {"pinned_duplex_all_devices", {.to_device = true, .to_host = true, .all_devices = true}}}};
+
+HostTransferKind kind_of(const std::string& implementation) {
+  for (const auto& [name, kind] : kKinds)
+    if (implementation == name) return kind;
+  throw Unsupported{"there is no copy named " + implementation};
+}
+
+class HostTransferTrial final : public Trial {
+ public:
+  HostTransferTrial(const HostTransferShape& shape, const HostTransferKind& kind)
+      : shape_{shape}, kind_{kind} {
+    if (shape.bytes < 1) throw Unsupported{"there is nothing to copy"};
+  }
+  void launch(int set, Stream stream) override {
+    sets_[static_cast<std::size_t>(set)]->run(stream);
+  }
+  [[nodiscard]] Bytes footprint() const override {
+    return kernels::host_transfer_work(shape_, kind_).sent;
+  }
+  void prepare(int sets) override {
+    if constexpr (build::has_cuda)
+      for (int set = 0; set < sets; ++set)
+        sets_.push_back(kernels::make_host_transfer(shape_, kind_));
+  }
+  [[nodiscard]] VerificationResult verify() override {
+    const bool equal = sets_.front()->targets() == sets_.front()->expected();
+    return {equal ? 0.0 : 1.0, 0.0, "full"};
+  }
+  [[nodiscard]] LibraryInfo library() const override {
+    return {"cuda_runtime", "", "cudaMemcpyAsync", 0};
+  }
+  [[nodiscard]] std::string filled_with() const override { return "pattern of its index"; }
+
+ private:
+  HostTransferShape shape_;
+  HostTransferKind kind_;
+  std::vector<std::unique_ptr<kernels::HostTransfer>> sets_;
+};
+
+class HostTransfer final : public Benchmark {
+ public:
+  [[nodiscard]] std::string operation() const override { return "host_transfer"; }
+  [[nodiscard]] std::vector<Case> sweep(Suite suite, const std::string&, int) const override {
+    std::vector<std::int64_t> sizes{64_KiB, 1_MiB, 16_MiB, 64_MiB};
+    // The planning documents' copies: a layer's states, a rank's gradients.
+    if (suite != Suite::quick) sizes.insert(sizes.end(), {4_KiB, 1'000'000'000, 11'675'698'176});
+    if (suite == Suite::full) sizes.insert(sizes.end(), {256_KiB, 4_MiB, 256_MiB});
+    std::vector<Case> cases;
+    for (const auto bytes : sizes) {
+      Case c;
+      c.point = {{"bytes", bytes}};
+      c.dtypes.a = c.dtypes.c = "uint8";
+      cases.push_back(c);
+    }
+    return cases;
+  }
+  // Of one way: a case does not know its implementation. The rates of both ways are twice that.
+  [[nodiscard]] Work work(const Case& c) const override {
+    return kernels::host_transfer_work({c.point.at("bytes")}, {.to_device = true});
+  }
+  [[nodiscard]] std::vector<Implementation> implementations() const override {
+    std::vector<Implementation> found;
+    if constexpr (build::has_cuda)
+      for (const auto& [name, kind] : kKinds) found.push_back({name, "cuda"});
+    return found;
+  }
+  // The link is far slower than any cache.
+  [[nodiscard]] bool has_cold_form() const override { return false; }
+  [[nodiscard]] std::unique_ptr<Trial> make_trial(const Implementation& implementation,
+                                                  const Case& c, Context&) const override {
+    return std::make_unique<HostTransferTrial>(HostTransferShape{c.point.at("bytes")},
+                                               kind_of(implementation.name));
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Benchmark> make_host_transfer() { return std::make_unique<HostTransfer>(); }
+
+}  // namespace moecal::bench

@@ -1,0 +1,18 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "kernels/host_transfer/host_transfer.hpp"
+
+namespace moecal::kernels {
+
+Work host_transfer_work(const HostTransferShape& shape, const HostTransferKind& kind) {
+  const int ways = (kind.to_device ? 1 : 0) + (kind.to_host ? 1 : 0);
+  return {.sent = Bytes{static_cast<double>(shape.bytes) * ways}, .messages = ways};
+}
+
+void host_transfer_cpu(std::span<const std::byte> from, std::span<std::byte> to) {
+  std::copy(from.begin(), from.end(), to.begin());
+}
+
+}  // namespace moecal::kernels

@@ -1,0 +1,134 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <array>
+#include <sstream>
+#include <utility>
+
+#include "bench/benchmark.hpp"
+#include "core/build.hpp"
+#include "core/error.hpp"
+#include "kernels/launch/launch.hpp"
+
+namespace moecal::bench {
+namespace {
+
+using kernels::LaunchKind;
+using kernels::LaunchShape;
+
+constexpr std::array<std::pair<const char*, LaunchKind>, 4> kKinds{
+    {{"empty_kernel", LaunchKind::empty_kernel},
+     {"graph_node", LaunchKind::graph_node},
+     {"event_record", LaunchKind::event_record},
+     {"stream_sync", LaunchKind::stream_sync}}};
+
+LaunchKind kind_of(const std::string& implementation) {
+  for (const auto& [name, kind] : kKinds)
+    if (implementation == name) return kind;
+  throw Unsupported{"there is no way to launch named " + implementation};
+}
+
+// Nothing to fill, and every launch has to have run.
+class LaunchTrial : public Trial {
+ public:
+  [[nodiscard]] Bytes footprint() const override { return Bytes{1}; }
+  [[nodiscard]] std::string filled_with() const override { return "nothing"; }
+  [[nodiscard]] VerificationResult verify() override {
+    return {ran() == expected_ ? 0.0 : 1.0, 0.0, "count"};
+  }
+
+ protected:
+  explicit LaunchTrial(const LaunchShape& shape) : shape_{shape} {
+    if (shape.launches < 1) throw Unsupported{"there is nothing to launch"};
+  }
+  [[nodiscard]] virtual std::int64_t ran() = 0;
+  LaunchShape shape_;
+  std::int64_t expected_ = 0;
+};
+
+class ThreadTrial final : public LaunchTrial {
+ public:
+  explicit ThreadTrial(const LaunchShape& shape) : LaunchTrial{shape} {}
+  void prepare(int) override {}
+  void launch(int, Stream) override {
+    expected_ += shape_.launches;
+    ran_ += launch_cpu(shape_);
+  }
+  [[nodiscard]] LibraryInfo library() const override {
+    return {"libstdc++", "", "start and join a thread", 0};
+  }
+
+ private:
+  [[nodiscard]] std::int64_t ran() override { return ran_; }
+  std::int64_t ran_ = 0;
+};
+
+// The resolution of the events stands in the record as the algorithm.
+class DeviceTrial final : public LaunchTrial {
+ public:
+  DeviceTrial(const LaunchShape& shape, LaunchKind kind) : LaunchTrial{shape}, kind_{kind} {}
+  void prepare(int) override {
+    if constexpr (build::has_cuda) {
+      launches_ = make_empty_launches(kind_, shape_);
+      if (kind_ == LaunchKind::event_record) resolution_ = kernels::event_resolution();
+    }
+  }
+  void launch(int, Stream stream) override {
+    expected_ += shape_.launches;
+    launches_->run(stream);
+  }
+  [[nodiscard]] LibraryInfo library() const override {
+    std::ostringstream algorithm;
+    if (kind_ == LaunchKind::event_record)
+      algorithm << "event resolution " << resolution_.count() << " s";
+    else
+      algorithm << "one thread";
+    return {"moecal", build::version, algorithm.str(), 0};
+  }
+
+ private:
+  [[nodiscard]] std::int64_t ran() override { return launches_->ran(); }
+  LaunchKind kind_;
+  Seconds resolution_{0};
+  std::unique_ptr<kernels::EmptyLaunches> launches_;
+};
+
+class Launch final : public Benchmark {
+ public:
+  [[nodiscard]] std::string operation() const override { return "launch"; }
+  [[nodiscard]] std::vector<Case> sweep(Suite suite, const std::string&, int) const override {
+    std::vector<std::int64_t> counts{1, 8, 64};
+    if (suite != Suite::quick) counts.insert(counts.end(), {2, 4, 16, 32});
+    std::vector<Case> cases;
+    for (const auto count : counts) {
+      Case c;
+      c.point = {{"launches", count}};
+      c.dtypes.a = c.dtypes.c = "uint8";
+      cases.push_back(c);
+    }
+    return cases;
+  }
+  [[nodiscard]] Work work(const Case& c) const override {
+    return kernels::launch_work({c.point.at("launches")});
+  }
+  [[nodiscard]] std::vector<Implementation> implementations() const override {
+    std::vector<Implementation> found;
+    if constexpr (build::has_cuda)
+      for (const auto& [name, kind] : kKinds) found.push_back({name, "cuda"});
+    found.push_back({"thread", "cpu"});
+    return found;
+  }
+  // Nothing is in memory that could be cold.
+  [[nodiscard]] bool has_cold_form() const override { return false; }
+  [[nodiscard]] std::unique_ptr<Trial> make_trial(const Implementation& implementation,
+                                                  const Case& c, Context&) const override {
+    const LaunchShape shape{c.point.at("launches")};
+    if (implementation.backend == "cpu") return std::make_unique<ThreadTrial>(shape);
+    return std::make_unique<DeviceTrial>(shape, kind_of(implementation.name));
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Benchmark> make_launch() { return std::make_unique<Launch>(); }
+
+}  // namespace moecal::bench
