@@ -90,6 +90,11 @@ void check_device(const std::vector<BenchProgram>& programs, const MeasureOption
 Command command_for(const BenchProgram& program, const MeasureOptions& options, int ranks) {
   Command command{arguments_for(program, options), {}};
   if (ranks == 1) return command;
+  // Without MPI the program makes its ranks itself.
+  if (!program.has_backend("mpi")) {
+    command.environment = {{"MOECAL_RANKS", std::to_string(ranks)}};
+    return command;
+  }
   command.arguments.insert(command.arguments.begin(), {"mpirun", "-n", std::to_string(ranks)});
   // What Open MPI calls slots need not be the threads that are seen here.
   command.environment = {{"OMPI_MCA_rmaps_base_oversubscribe", "1"}};

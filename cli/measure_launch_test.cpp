@@ -83,6 +83,24 @@ TEST(Launch, NeverLeavesTheNumberOfRanksToMpirunsSlots) {
   EXPECT_THAT(command.environment, Contains(Pair("OMPI_MCA_rmaps_base_oversubscribe", "1")));
 }
 
+TEST(Launch, LetsAProgramWithoutMpiMakeItsRanksItself) {
+  auto program = collectives(4);
+  program.backends = {"nccl"};
+  const auto command = command_for(program, on("cuda"), 4);
+  EXPECT_EQ(command.arguments[0], "bench_all_reduce");
+  EXPECT_THAT(command.environment, testing::ElementsAre(Pair("MOECAL_RANKS", "4")));
+}
+
+TEST(Launch, WarmsTheClocksOnceARunAndAsksForEnergyOnRequest) {
+  auto options = on("cuda");
+  EXPECT_THAT(command_for(kernels(1), options, 1).arguments,
+              testing::AllOf(testing::Not(Contains("--clock-warm-up")),
+                             testing::Not(Contains("--energy"))));
+  options.clocks_are_warm = options.energy = true;
+  EXPECT_THAT(command_for(kernels(1), options, 1).arguments,
+              testing::IsSupersetOf({"--clock-warm-up", "0.5", "--energy"}));
+}
+
 TEST(ResumeCommand, RepeatsAllThatAPointIsKnownBy) {
   MeasureOptions options;
   options.run_id = "monday";

@@ -6,6 +6,8 @@ endif()
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+# scripts/bundle.sh puts the libraries there; beside a build there is no such folder.
+set(CMAKE_BUILD_RPATH "$ORIGIN/../lib")
 
 find_program(MOECAL_CCACHE ccache)
 if(MOECAL_CCACHE)

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: The moecal authors
+# SPDX-License-Identifier: Apache-2.0
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+source "$root/scripts/packages.sh"
+
+usage() {
+  cat <<'TEXT'
+Usage: scripts/bundle.sh [--preset NAME | --build DIR] [--out FILE]
+
+Packs moecal into one archive that runs where it is unpacked, without a compiler, MPI or the internet: programs,
+the libraries they need beside glibc and libstdc++, the data that the verbs read, and run.sh. On a GPU host it needs
+the NVIDIA driver and CUDA's libraries, from a toolkit or from PyPI wheels; run.sh finds them and names what is
+missing. Ranks are joined by fork or TCP.
+
+  --preset NAME  build this preset first (default: cuda with a CUDA toolkit, else cpu)
+  --build DIR    pack what is built there instead
+  --out FILE     default: moecal-<version>-<preset>-x86_64.tar.gz (as this machine is)
+TEXT
+}
+
+largest_mb=60
+preset= build= out=
+while [[ $# -gt 0 ]]; do
+  case "$1" in
+    --help | -h) usage; exit 0 ;;
+    --preset | --build | --out)
+      [[ $# -ge 2 ]] || { echo "bundle.sh: $1 needs a value; see --help" >&2; exit 2; }
+      printf -v "${1#--}" '%s' "$2"; shift 2 ;;
+    *) echo "bundle.sh: unknown option '$1'; see --help" >&2; exit 2 ;;
+  esac
+done
+
+if [[ -z "$build" ]]; then
+  toolkit=$(cuda_toolkit)
+  [[ -z "$toolkit" ]] || export CUDACXX="$toolkit/bin/nvcc"
+  : "${preset:=$([[ -n "$toolkit" ]] && echo cuda || echo cpu)}"
+  build=$root/build/bundle-$preset
+  (cd "$root" && cmake --preset "$preset" -B "$build" -DMOECAL_MPI=OFF -DMOECAL_TESTS=OFF >/dev/null)
+  cmake --build "$build"
+fi
+[[ -x "$build/bin/moecal" ]] || { echo "bundle.sh: there is no $build/bin/moecal: build it first" >&2; exit 1; }
+version=$(sed -n 's/^CMAKE_PROJECT_VERSION:STATIC=//p' "$build/CMakeCache.txt")
+name=moecal-$version-${preset:-$(basename "$build")}-$(uname -m)
+out=${out:-$name.tar.gz}
+
+staging=$(mktemp -d)
+trap 'rm -rf "$staging"' EXIT
+place=$staging/$name
+mkdir -p "$place/bin" "$place/lib" "$place/share/moecal/evaluation" "$place/share/moecal/results" "$place/slurm"
+
+# What stays the host's: its C and C++ runtime, and what belongs to the driver and to CUDA.
+is_of_host() { case "$1" in libc.so* | libm.so* | libdl.so* | libpthread.so* | librt.so* | ld-linux* | libstdc++* | libgcc_s* | linux-vdso*) true ;; *) false ;; esac; }
+is_of_cuda() { case "$1" in libcu* | libnv* | libnccl*) true ;; *) false ;; esac; }
+needed_by() { readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'; }
+
+for program in "$build"/bin/moecal "$build"/bin/bench_*; do
+  [[ -x "$program" && ! -d "$program" ]] || continue
+  if needed_by "$program" | grep -q '^libmpi'; then
+    say "$(basename "$program") is left out: it links MPI (a build with -DMOECAL_MPI=OFF does not)"
+    continue
+  fi
+  cp "$program" "$place/bin/"
+  strip "$place/bin/$(basename "$program")"
+done
+
+cuda_libraries=
+for program in "$place"/bin/*; do
+  while read -r library _ path _; do
+    if is_of_host "$(basename "$library")"; then continue; fi
+    if is_of_cuda "$library"; then
+      cuda_libraries+="$library"$'\n'
+    elif [[ "$path" == /* ]]; then
+      cp -Lu "$path" "$place/lib/$library"
+    else
+      echo "bundle.sh: $library, which $(basename "$program") needs, is not on this machine" >&2; exit 1
+    fi
+  done < <(ldd "$program" | grep '=>')
+done
+printf '%s' "$cuda_libraries" | sort -u >"$place/lib/needs_from_cuda"
+
+cp -r "$root/claims" "$root/hardware" "$place/share/moecal/"
+cp -r "$root/results/coefficients" "$root/results/schema" "$place/share/moecal/results/"
+cp "$root/evaluation/splits.json" "$place/share/moecal/evaluation/"
+cp "$root"/scripts/slurm/*.sbatch "$place/slurm/"
+cp "$root/scripts/bundle/run.sh" "$root/LICENSE" "$root/NOTICE" "$place/"
+
+tar -C "$staging" --owner=0 --group=0 --sort=name -czf "$out" "$name"
+size=$(stat -c %s "$out")
+say "$out: $((size / 1000000)) MB, $(ls "$place/bin" | wc -l) programs"
+[[ $size -lt $((largest_mb * 1000000)) ]] || { echo "bundle.sh: over $largest_mb MB" >&2; exit 1; }

@@ -1,0 +1,72 @@
+#!/bin/sh
+# SPDX-FileCopyrightText: The moecal authors
+# SPDX-License-Identifier: Apache-2.0
+# Runs moecal, or one of its programs, where the archive was unpacked:
+#   ./run.sh measure --suite quick --out run.jsonl      any verb of moecal
+#   ./run.sh bench_memory --device cuda                 one benchmark program
+#   . ./run.sh --environment                            only sets the variables, for a job script
+# CUDA's libraries are looked for in $LD_LIBRARY_PATH, $CUDA_HOME, /usr/local/cuda*, and in the wheels of the
+# python3 of the PATH (nvidia-cublas, nvidia-nccl, ...) or of $MOECAL_PYTHON.
+here=${MOECAL_BUNDLE:-$(cd "${0%/*}" 2>/dev/null && pwd)}
+if [ ! -x "$here/bin/moecal" ]; then
+  echo "run.sh: cannot tell where the archive was unpacked: set MOECAL_BUNDLE to that folder" >&2
+  exit 1
+fi
+
+wheel_folders() {
+  "${MOECAL_PYTHON:-python3}" -c '
+import glob, site, sys
+roots = site.getsitepackages() + [site.getusersitepackages()] + sys.path
+print("\n".join(sorted({folder for root in roots if root for folder in glob.glob(root + "/nvidia/*/lib")})))' 2>/dev/null
+}
+
+# The folder that has the library, or nothing.
+folder_of() {
+  for folder in $candidates; do
+    if [ -e "$folder/$1" ]; then
+      echo "$folder"
+      return
+    fi
+  done
+}
+
+# A folder is added once, in front of what the user has set only for the bundle's own.
+add_folder() {
+  case ":$LD_LIBRARY_PATH:" in
+    *":$1:"*) ;;
+    *) LD_LIBRARY_PATH="$LD_LIBRARY_PATH${LD_LIBRARY_PATH:+:}$1" ;;
+  esac
+}
+
+LD_LIBRARY_PATH="$here/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+if [ -s "$here/lib/needs_from_cuda" ]; then
+  candidates="$(echo "$LD_LIBRARY_PATH" | tr : ' ') ${CUDA_HOME:+$CUDA_HOME/lib64} $(echo /usr/local/cuda*/lib64) \
+    /usr/lib/x86_64-linux-gnu /usr/lib64 /lib/x86_64-linux-gnu $(wheel_folders)"
+  while read -r library; do
+    folder=$(folder_of "$library")
+    if [ -n "$folder" ]; then
+      add_folder "$folder"
+    else
+      echo "run.sh: $library is not on this machine: install a CUDA toolkit of that version, or its wheel from" \
+        "PyPI (nvidia-cublas, nvidia-nccl-cu13, ...), and name its folder in LD_LIBRARY_PATH" >&2
+    fi
+  done <"$here/lib/needs_from_cuda"
+fi
+export LD_LIBRARY_PATH
+MOECAL_DATA_DIR=${MOECAL_DATA_DIR:-$here/share/moecal}
+MOECAL_BIN=$here/bin
+export MOECAL_DATA_DIR MOECAL_BIN
+
+case "${1:-}" in
+  --environment) ;;
+  bench_*)
+    program=$1
+    shift
+    exec "$here/bin/$program" "$@"
+    ;;
+  measure)
+    shift
+    exec "$here/bin/moecal" measure --programs-dir "$here/bin" "$@"
+    ;;
+  *) exec "$here/bin/moecal" "$@" ;;
+esac
