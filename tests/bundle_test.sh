@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-FileCopyrightText: The moecal authors
+# SPDX-License-Identifier: Apache-2.0
+# Packs the build and runs quick measure -> fit -> check from the archive in a root file system that holds a shell, the
+# C and C++ runtime, and nothing else: no compiler, no MPI, no library of this machine. Needs root.
+# usage: bundle_test.sh SOURCE_DIR BUILD_DIR
+set -euo pipefail
+source_dir=$1 build=$2
+skipped=77 # CTest's word for it (SKIP_RETURN_CODE)
+[[ $EUID -eq 0 ]] || { echo "skipped: chroot needs root"; exit $skipped; }
+
+work=$(mktemp -d)
+trap 'umount "$work/root/proc" 2>/dev/null || true; rm -rf "$work"' EXIT
+"$source_dir/scripts/bundle.sh" --build "$build" --out "$work/bundle.tar.gz"
+
+root=$work/root
+mkdir -p "$root"/{bin,proc,tmp,opt}
+tar -C "$root/opt" -xzf "$work/bundle.tar.gz"
+bundle=$(cd "$root" && echo opt/moecal-*)
+
+# A file and the libraries that ldd names for it, at the same places.
+copy_with_libraries() {
+  cp --parents "$1" "$root"
+  ldd "$1" | grep -o '/[^ ]*' | while read -r library; do cp -L --parents "$library" "$root"; done
+}
+cp "$(readlink -f /bin/sh)" "$root/bin/sh"
+copy_with_libraries "$(readlink -f /bin/sh)"
+# The C++ runtime is the host's; what else the programs need has to come with the bundle.
+for runtime in libstdc++.so.6 libgcc_s.so.1 libm.so.6 libc.so.6; do
+  path=$(ldd "$build/bin/moecal" | sed -n "s|.*$runtime => \(/[^ ]*\).*|\1|p")
+  cp -L --parents "$path" "$root"
+done
+mount -t proc proc "$root/proc" 2>/dev/null || { echo "skipped: /proc cannot be mounted here"; exit $skipped; }
+
+inside() { env -i HOME=/tmp chroot "$root" /bin/sh -c "cd /tmp && /$bundle/run.sh $*"; }
+[[ ! -e $root/usr/bin/gcc && ! -e $root/usr/bin/mpirun ]]
+
+readelf -d "$root/$bundle/bin/bench_memory" | grep -q 'RUNPATH.*\$ORIGIN' ||
+  { echo "the programs have no RUNPATH from \$ORIGIN" >&2; exit 1; }
+inside bench_expert_gemm --list >"$work/list.json"
+grep -q onednn "$work/list.json"
+inside measure --suite quick --device cpu --only memory_copy --seconds-per-point 0.005 --run-id bundle --out /tmp/o.jsonl
+inside fit /tmp/o.jsonl --out /tmp/c.json
+inside predict /tmp/c.json --operation memory_copy --point bytes=1048576
+inside check --coefficients /tmp/c.json >"$work/check.txt"
+grep -q '^all ' "$work/check.txt"
+# The committed coefficients travel with it.
+inside check --card b200-sxm --document b200-8gpu >"$work/b200.txt"
+grep -q 'b200-8gpu' "$work/b200.txt"
+
+# Without CUDA's libraries the script names the one that is missing, and what to do.
+echo libcublasLt.so.13 >"$root/$bundle/lib/needs_from_cuda"
+inside --help >/dev/null 2>"$work/said"
+grep -q 'libcublasLt.so.13 is not on this machine' "$work/said"
+mkdir -p "$root/usr/local/cuda-13.9/lib64"
+touch "$root/usr/local/cuda-13.9/lib64/libcublasLt.so.13"
+inside --help >/dev/null 2>"$work/said"
+[[ ! -s $work/said ]] || { echo "a toolkit's library was not found:" >&2; cat "$work/said" >&2; exit 1; }
+echo "measured, fitted and checked from the archive in a root file system without a compiler"
