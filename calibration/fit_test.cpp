@@ -131,6 +131,18 @@ TEST(Fit, CountsWhatItDoesNotUseAndSaysWhatIsTooLittle) {
   EXPECT_THAT(result.report.left_out[0].reason, testing::HasSubstr("at least 3 points"));
 }
 
+// Heat is an accident of the run; the power limit is what the card sustains.
+TEST(Fit, LeavesOutWhatHeatHeldBackThroughoutAndSaysWhatThePowerLimitDid) {
+  auto observations = curve("all_reduce", 2, 8, two_segments, {});
+  observations[0].flags.throttled = {true};
+  observations[1].flags.throttled = {true};
+  observations[1].device.power_limited = true;
+  const auto result = fit_all(observations);
+  EXPECT_EQ(result.report.counts.throttled, 1);
+  EXPECT_EQ(result.report.counts.power_limited, 1);
+  EXPECT_EQ(result.report.points, 7);
+}
+
 TEST(Fit, RefusesEmptySetsAndUnknownCards) {
   EXPECT_THROW((void)fit_all({}), InvalidInput);
   try {

@@ -140,6 +140,12 @@ std::string text_of(double value) {
   return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
 }
 
+/// Nothing is left of it once the throttled samples are taken out.
+bool throttled_throughout(const Observation& o) {
+  const auto& flags = o.flags.throttled;
+  return !flags.empty() && std::find(flags.begin(), flags.end(), false) == flags.end();
+}
+
 /// Sorts the observations of the files into gatherings and counts.
 class Sorter {
  public:
@@ -175,8 +181,12 @@ class Sorter {
       ++counts_.other_cards;
     else if (!has_size(o))
       ++counts_.unusable;
-    else
+    else if (throttled_throughout(o) && !o.device.power_limited)
+      ++counts_.throttled;
+    else {
+      counts_.power_limited += throttled_throughout(o) ? 1 : 0;
       add(gatherings_, o, environment);
+    }
   }
 
   void check() const {

@@ -116,10 +116,13 @@ void print_summary(const calibration::FitResult& result) {
   const auto& counts = result.report.counts;
   std::printf("\n%zu models of %d series: %d points, measured %d times",
               result.coefficients.models.size(), result.report.series, result.report.points,
-              counts.measured - counts.other_cards - counts.unusable);
+              counts.measured - counts.other_cards - counts.unusable - counts.throttled);
   std::printf("; %d skipped and %d failed points are not used", counts.skipped, counts.failed);
   if (counts.other_cards > 0) std::printf("; %d of other cards", counts.other_cards);
   if (counts.unusable > 0) std::printf("; %d without a size", counts.unusable);
+  if (counts.throttled > 0) std::printf("; %d throttled in every sample", counts.throttled);
+  if (counts.power_limited > 0)
+    std::printf("; of the points used %d were power-limited in every sample", counts.power_limited);
   std::printf("\n");
   for (const auto& left_out : result.report.left_out)
     std::printf("not fitted: %s: %s\n", left_out.series.c_str(), left_out.reason.c_str());

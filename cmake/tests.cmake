@@ -40,7 +40,8 @@ function(moecal_add_test name)
 endfunction()
 
 # moecal_add_kernel_tests(permute): permute_test runs permute_cuda.cu compiled by the C++ compiler against the
-# emulation in tests/cuda_on_cpu, permute_gpu_test the same text compiled by nvcc on a GPU.
+# emulation in tests/cuda_on_cpu, permute_gpu_test the same text compiled by nvcc on a GPU;
+# permute_memcheck and permute_racecheck run that under compute-sanitizer (ctest -L compute-sanitizer).
 function(moecal_add_kernel_tests name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "USES")
   set(folder ${CMAKE_CURRENT_SOURCE_DIR}/${name})
@@ -57,5 +58,9 @@ function(moecal_add_kernel_tests name)
   target_include_directories(${name}_test BEFORE PRIVATE ${PROJECT_SOURCE_DIR}/tests/cuda_on_cpu/include)
   if(MOECAL_HAS_CUDA)
     moecal_add_test(${name}_gpu_test SOURCES ${folder}/${name}_test.cpp LIBRARIES moecal_${name} LABELS gpu)
+    foreach(tool memcheck racecheck)
+      add_test(NAME ${name}_${tool} COMMAND bash ${PROJECT_SOURCE_DIR}/tests/compute_sanitizer.sh ${tool} $<TARGET_FILE:${name}_gpu_test>)
+      set_tests_properties(${name}_${tool} PROPERTIES LABELS "gpu;compute-sanitizer" TIMEOUT 600 SKIP_RETURN_CODE 77)
+    endforeach()
   endif()
 endfunction()

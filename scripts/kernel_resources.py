@@ -3,17 +3,17 @@
 """Prints registers, shared memory and spills of every kernel, as ptxas reports them for each architecture. A spill is
 an error: it would silently cost bandwidth.
 
-Usage: kernel_resources.py BUILD_DIR ARCHITECTURE...      (80 90 100; `ninja kernel_resources` in a CUDA build)
-       kernel_resources.py --parse FILE...                (ptxas' own words, e.g. of a build log)
+Usage: kernel_resources.py BUILD_DIR        (`ninja kernel_resources` in a CUDA build)
+       kernel_resources.py --parse FILE...  (ptxas' own words, e.g. of a build log)
 """
 import json
-import os
 import pathlib
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 
 ENTRY = re.compile(r"Compiling entry function '(\S+)' for '(sm_\w+)'")
 STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
@@ -61,43 +61,37 @@ def report(kernels: list[dict]) -> int:
 
 
 def commands(build: pathlib.Path) -> list[tuple[list[str], str, str]]:
-    """(flags, source, directory) of each .cu file: what nvcc is given, less what chooses output and architecture."""
+    """(flags, source, directory) of each .cu file: what nvcc is given, less output and ptxas' own options."""
     found = []
     for entry in json.loads((build / "compile_commands.json").read_text()):
         if not entry["file"].endswith(".cu"):
             continue
         words = shlex.split(entry["command"])
         words = words[next(i for i, word in enumerate(words) if word.endswith("nvcc")):]
-        flags, skip = [], False
-        for word in words:
-            takes_value = word in ("-o", "-x", "-MF", "-MT", "-gencode") or word.startswith("--generate-code") and "=" not in word
-            if skip or takes_value or word.startswith("--generate-code=") or word in ("-c", "-MD", entry["file"]):
-                skip = takes_value
-                continue
-            flags.append(word)
+        flags = [word for before, word in zip([""] + words, words)
+                 if word not in ("-o", "-MF", "-MT", "-MD", "-Xptxas") and before not in ("-o", "-MF", "-MT", "-Xptxas")]
         found.append((flags, entry["file"], entry["directory"]))
     return found
 
 
-def compile_all(build: pathlib.Path, architectures: list[str]) -> list[dict]:
+def compile_all(build: pathlib.Path) -> list[dict]:
     kernels = []
     for flags, source, directory in commands(build):
-        for architecture in architectures:
-            done = subprocess.run([*flags, "-cubin", f"-arch=sm_{architecture}", "-Xptxas", "-v", "-o", os.devnull, source],
-                                  cwd=directory, capture_output=True, text=True)
-            if done.returncode:
-                raise SystemExit(f"kernel_resources.py: {source} does not compile for sm_{architecture}:\n{done.stderr}")
-            kernels += parse(done.stderr)
+        with tempfile.NamedTemporaryFile(suffix=".o") as target:
+            done = subprocess.run([*flags, "-Xptxas", "-v", "-o", target.name], cwd=directory, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"kernel_resources.py: {source} does not compile:\n{done.stderr}")
+        kernels += parse(done.stderr)
     return kernels
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) < 2:
+    if not arguments or arguments == ["--parse"]:
         print(__doc__, file=sys.stderr)
         return 2
     if arguments[0] == "--parse":
         return report([kernel for path in arguments[1:] for kernel in parse(pathlib.Path(path).read_text())])
-    return report(compile_all(pathlib.Path(arguments[0]), arguments[1:]))
+    return report(compile_all(pathlib.Path(arguments[0])))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,13 @@
+#!/bin/bash
+# SPDX-FileCopyrightText: The moecal authors
+# SPDX-License-Identifier: Apache-2.0
+# Runs a test of kernels on the GPU under one of compute-sanitizer's tools; an error it finds fails the test.
+# usage: compute_sanitizer.sh memcheck|racecheck TEST_PROGRAM
+set -euo pipefail
+skipped=77 # CTest's word for it (SKIP_RETURN_CODE)
+sanitizer=$(command -v compute-sanitizer || ls "${CUDA_HOME:-/usr/local/cuda}/bin/compute-sanitizer" 2>/dev/null || true)
+[[ -n $sanitizer ]] || { echo "skipped: compute-sanitizer, part of the CUDA toolkit, is not installed"; exit $skipped; }
+nvidia-smi -L 2>/dev/null | grep -q '^GPU ' || { echo "skipped: there is no GPU here"; exit $skipped; }
+leaks=()
+[[ $1 == memcheck ]] && leaks=(--leak-check full)
+exec "$sanitizer" --tool "$1" "${leaks[@]}" --error-exitcode 1 "$2"
