@@ -14,7 +14,8 @@ trap 'umount "$work/root/proc" 2>/dev/null || true; rm -rf "$work"' EXIT
 "$source_dir/scripts/bundle.sh" --build "$build" --out "$work/bundle.tar.gz"
 
 root=$work/root
-mkdir -p "$root"/{bin,proc,tmp,opt}
+mkdir -p "$root"/{bin,dev,proc,tmp,opt}
+mknod -m 666 "$root/dev/null" c 1 3 || { echo "skipped: device files cannot be made here"; exit $skipped; }
 tar -C "$root/opt" -xzf "$work/bundle.tar.gz"
 bundle=$(cd "$root" && echo opt/moecal-*)
 
@@ -32,7 +33,8 @@ for runtime in libstdc++.so.6 libgcc_s.so.1 libm.so.6 libc.so.6; do
 done
 mount -t proc proc "$root/proc" 2>/dev/null || { echo "skipped: /proc cannot be mounted here"; exit $skipped; }
 
-inside() { env -i HOME=/tmp chroot "$root" /bin/sh -c "cd /tmp && /$bundle/run.sh $*"; }
+change_root=$(PATH=$PATH:/usr/sbin command -v chroot)
+inside() { env -i HOME=/tmp "$change_root" "$root" /bin/sh -c "cd /tmp && /$bundle/run.sh $*"; }
 [[ ! -e $root/usr/bin/gcc && ! -e $root/usr/bin/mpirun ]]
 
 readelf -d "$root/$bundle/bin/bench_memory" | grep -q 'RUNPATH.*\$ORIGIN' ||

@@ -40,7 +40,7 @@ add_folder() {
 
 LD_LIBRARY_PATH="$here/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 if [ -s "$here/lib/needs_from_cuda" ]; then
-  candidates="$(echo "$LD_LIBRARY_PATH" | tr : ' ') ${CUDA_HOME:+$CUDA_HOME/lib64} $(echo /usr/local/cuda*/lib64) \
+  candidates="$(IFS=:; echo $LD_LIBRARY_PATH) ${CUDA_HOME:+$CUDA_HOME/lib64} $(echo /usr/local/cuda*/lib64) \
     /usr/lib/x86_64-linux-gnu /usr/lib64 /lib/x86_64-linux-gnu $(wheel_folders)"
   while read -r library; do
     folder=$(folder_of "$library")
