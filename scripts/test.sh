@@ -37,8 +37,4 @@ say "CUDA kernels on the CPU under AddressSanitizer and UndefinedBehaviorSanitiz
 cmake --preset cpu-asan >/dev/null
 cmake --build --preset cpu-asan --target sanitizer_tests
 ctest --preset cpu-asan -L sanitizer
-say "CUDA kernels on the CPU under ThreadSanitizer"
-cmake --preset cpu-tsan >/dev/null
-cmake --build --preset cpu-tsan --target sanitizer_tests
-ctest --preset cpu-tsan -L sanitizer
 say "all tests passed"
