@@ -7,9 +7,9 @@
 #include <limits>
 #include <map>
 #include <memory>
-#include <set>
 
 #include "calibration/grouped_gemms.hpp"
+#include "calibration/interval_scale.hpp"
 #include "calibration/latency_bandwidth.hpp"
 #include "calibration/log_log_table.hpp"
 #include "calibration/nested_choice.hpp"
@@ -17,6 +17,7 @@
 #include "calibration/residual.hpp"
 #include "calibration/saturating_roofline.hpp"
 #include "calibration/segmented_latency_bandwidth.hpp"
+#include "calibration/switches.hpp"
 #include "calibration/tile_wave.hpp"
 #include "core/error.hpp"
 
@@ -137,23 +138,50 @@ std::vector<int> folds_of(const Series& series) {
   return folds_by_size(series.points, kSizeFolds);
 }
 
+/// A point that is left out pulls no more at the curve that predicts it, and so lies further off
+/// than a fresh point would: of n points with variance v that p parameters follow, by v / (1 - p/n)
+/// and v (1 + p/n). This takes the first to the second.
+std::vector<HeldOut> as_of_fresh_points(const Model& curve, std::size_t points,
+                                        std::vector<HeldOut> errors) {
+  const auto parameters = static_cast<double>(curve.parameters.size() + curve.knots.size());
+  const double leverage = std::min(1.0, parameters / static_cast<double>(points));
+  for (auto& error : errors) error.log_ratio *= std::sqrt(1 - leverage * leverage);
+  return errors;
+}
+
+/// The table without one of its interior sizes.
+Model without_size(Model table, double size) {
+  std::erase_if(table.table, [size](const auto& row) { return row.first == size; });
+  return table;
+}
+
 /// Interpolation errors grow about as the square root of the gap's logarithm: p90 of 11, 14 and 19
-/// % at sizes 4, 8 and 16 times apart on public NCCL tables. This takes errors made across the gaps
-/// that left-out points leave to the wider of the two gaps beside each point: wider than those no
-/// prediction between measured sizes meets.
-std::vector<HeldOut> taken_to_gaps(std::span<const FitPoint> points,
-                                   std::span<const HeldOut> errors) {
-  std::set<double> sizes;
-  for (const auto& point : points) sizes.insert(point.inputs.size);
-  std::vector<HeldOut> result;
-  for (auto error : errors) {
-    const auto own = sizes.find(error.size);
-    const double before = std::log(*own / *std::prev(own));
-    const double after = std::log(*std::next(own) / *own);
-    error.log_ratio *= std::sqrt(std::max(before, after) / (before + after));
-    result.push_back(error);
+/// % at sizes 4, 8 and 16 times apart on public NCCL tables. This is what takes the gap that a
+/// left-out row leaves to the wider of the two beside it: wider than those no prediction between
+/// measured sizes meets.
+double gap_factor(const Model& table, double size) {
+  const auto row = std::find_if(table.table.begin(), table.table.end(),
+                                [size](const auto& one) { return one.first == size; });
+  const double before = std::log(row->first / std::prev(row)->first);
+  const double after = std::log(std::next(row)->first / row->first);
+  return std::sqrt(std::max(before, after) / (before + after));
+}
+
+/// Errors of left-out rows as an interval should see them: across the gaps that predictions meet,
+/// and as shares of how far the curve may run off there. What predict() covers by its doubt about a
+/// switch is no error that a quantile must cover: the interval is the wider of the two.
+std::vector<HeldOut> normalised(const Model& table, std::vector<HeldOut> errors) {
+  for (auto& error : errors) {
+    const auto others = without_size(table, error.size);
+    const double factor = gap_factor(table, error.size);
+    const double scale = 1 + (IntervalScale{others}.at(error.size) - 1) * factor;
+    const auto doubt = switch_doubt(others, error.size);
+    const bool covered =
+        doubt && std::abs(error.log_ratio) <=
+                     half_width_around(*doubt, evaluate(others, {.size = error.size}));
+    error.log_ratio *= covered ? 0 : factor / scale;
   }
-  return result;
+  return errors;
 }
 
 }  // namespace
@@ -161,9 +189,10 @@ std::vector<HeldOut> taken_to_gaps(std::span<const FitPoint> points,
 Candidate fit_compact(const Series& series, const ReferenceRates& nominal) {
   const auto forms = forms_of(series, nominal);
   if (series.family == Family::transfer && series.points.size() >= kSettledPoints) {
-    return {forms.back()(series.points),
-            cross_validate(series.points, folds_one_out(series.points), forms.back()),
-            {}};
+    auto model = forms.back()(series.points);
+    auto held_out = cross_validate(series.points, folds_one_out(series.points), forms.back());
+    auto calibration = as_of_fresh_points(model, series.points.size(), held_out);
+    return {std::move(model), std::move(held_out), std::move(calibration)};
   }
   auto choice = choose_nested(series.points, folds_of(series), forms);
   Candidate compact{forms[choice.form](series.points), std::move(choice.held_out), {}};
@@ -197,8 +226,9 @@ Candidate fit_table(const Series& series) {
     throw InvalidInput{"a point table needs at least " + std::to_string(kTablePoints) +
                        " points that differ in one number only"};
   auto held_out = cross_validate(series.points, folds_one_out(series.points), fit_log_log_table);
-  auto calibration = taken_to_gaps(series.points, held_out);
-  return {fit_log_log_table(series.points), std::move(held_out), std::move(calibration)};
+  auto table = fit_log_log_table(series.points);
+  auto calibration = normalised(table, held_out);
+  return {std::move(table), std::move(held_out), std::move(calibration)};
 }
 
 double last_rate_spread(const Series& series) {

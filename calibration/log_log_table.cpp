@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 
+#include "calibration/switches.hpp"
 #include "core/error.hpp"
 #include "core/statistics.hpp"
 
@@ -136,6 +137,7 @@ Model fit_log_log_table(std::span<const FitPoint> points) {
   Model model;
   model.form = "log_log_table";
   for (const auto& [size, seconds] : by_size) model.table.emplace_back(size, median(seconds));
+  for (const auto& found : switches_of(model.table)) model.knots.push_back(found.middle());
   return model;
 }
 

@@ -11,6 +11,8 @@ namespace moecal::calibration {
 /// log size: between two points it never leaves the interval of their times, so a protocol step
 /// stays a step. Below the first size the first time holds; past the last the last rate does.
 ///   table             (B, s)  sizes ascending
+///   knots             B       the middles of the gaps in which a protocol switches
+///                             (calibration/switches.hpp)
 ///   last_rate_spread  1       how far the rates of the last three points lie apart (optional)
 [[nodiscard]] Form log_log_table_form();
 

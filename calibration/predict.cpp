@@ -10,9 +10,11 @@
 
 #include "calibration/conformal.hpp"
 #include "calibration/group_opinions.hpp"
+#include "calibration/interval_scale.hpp"
 #include "calibration/join.hpp"
 #include "calibration/residual.hpp"
 #include "calibration/selection.hpp"
+#include "calibration/switches.hpp"
 #include "core/dtype.hpp"
 #include "core/error.hpp"
 
@@ -127,12 +129,25 @@ bool past_last_size(const Model& model, const Query& query) {
          static_cast<double>(query.point.at("bytes")) > range->second.second;
 }
 
+/// Between two sampled sizes with a switch between them either protocol may rule.
+void cover_switch(Draft& draft, const Model& model, double size) {
+  const auto doubt = switch_doubt(model, size);
+  if (!doubt) return;
+  draft.half_width = std::max(draft.half_width, half_width_around(*doubt, draft.seconds));
+  const auto bytes = [](double value) { return std::to_string(std::llround(value)); };
+  draft.flags.push_back("a protocol switch lies between " + bytes(doubt->at.below) + " and " +
+                        bytes(doubt->at.above) +
+                        " bytes: interval widened; measure bytes=" + bytes(doubt->at.middle()));
+}
+
 Draft draft_of(const Model& model, const Query& query) {
   const auto inputs =
       inputs_of(query.operation, query.point, dtypes_of(model, query), routing_of(model, query));
   Draft draft{evaluate(model, inputs), 0, {}};
   add_interval(draft, model.residual_quantiles, inputs.size);
+  draft.half_width *= IntervalScale{model}.at(inputs.size);
   fade_residual(draft, model, inputs);
+  cover_switch(draft, model, inputs.size);
   if (past_last_size(model, query))
     extrapolate_transfer(draft, model, inputs.size);
   else

@@ -8,8 +8,10 @@
 #include <limits>
 
 #include "calibration/conformal.hpp"
+#include "calibration/interval_scale.hpp"
 #include "calibration/predict.hpp"
 #include "calibration/residual.hpp"
+#include "calibration/switches.hpp"
 #include "core/error.hpp"
 
 namespace moecal::calibration {
@@ -75,11 +77,18 @@ struct PreparedModel::Prepared {
   Shape shape;
   ElementBytes bytes{};  // of a GEMM
   Inputs unit{};         // of a call of one byte: its inputs grow with its bytes
+  IntervalScale scale{model};
+  std::vector<Switch> switches = switches_of(model.table);
 
+  /// Inside a switch an interval depends on the rows beside it: predict_with() knows.
+  [[nodiscard]] bool is_in_switch(double size) const {
+    return std::any_of(switches.begin(), switches.end(),
+                       [size](const Switch& s) { return size > s.below && size < s.above; });
+  }
   [[nodiscard]] double half_width(double size) const {
     const auto* regime = regimes.data();
     while (size >= regime->to) ++regime;
-    return regime->half_width;
+    return regime->half_width * scale.at(size);
   }
 };
 
@@ -200,10 +209,13 @@ void PreparedModel::predict(std::span<const CallColumn> columns,
       p.form->seconds({inputs.data(), count}, out.seconds.subspan(from, count));
     }
     for (std::size_t i = from; i < from + count; ++i) {
-      if (p.shape == Shape::other || !batch.is_valid(i) || fades(p.model, inputs[i - from]))
+      const double size = inputs[i - from].size;
+      const bool doubtful = !out.half_widths.empty() && p.is_in_switch(size);
+      if (p.shape == Shape::other || doubtful || !batch.is_valid(i) ||
+          fades(p.model, inputs[i - from]))
         predict_one(p.model, batch, i, out);
       else if (!out.half_widths.empty())
-        out.half_widths[i] = p.half_width(inputs[i - from].size);
+        out.half_widths[i] = p.half_width(size);
     }
   }
 }

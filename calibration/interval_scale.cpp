@@ -1,0 +1,52 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/interval_scale.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace moecal::calibration {
+namespace {
+
+using Table = std::vector<std::pair<double, double>>;
+
+std::vector<double> slopes_of(const Table& table) {
+  std::vector<double> slopes;
+  for (std::size_t i = 0; i + 1 < table.size(); ++i)
+    slopes.push_back(std::log(table[i + 1].second / table[i].second) /
+                     std::log(table[i + 1].first / table[i].first));
+  return slopes;
+}
+
+double change_beside(const std::vector<double>& slopes, std::size_t i) {
+  const double before = i == 0 ? slopes[i] : slopes[i - 1];
+  const double after = i + 1 == slopes.size() ? slopes[i] : slopes[i + 1];
+  return std::max(std::abs(slopes[i] - before), std::abs(after - slopes[i]));
+}
+
+}  // namespace
+
+IntervalScale::IntervalScale(const Model& model) {
+  if (model.form != "log_log_table") return;
+  const auto& table = model.table;
+  const auto slopes = slopes_of(table);
+  for (std::size_t i = 0; i < slopes.size(); ++i) {
+    const double width = std::log(table[i + 1].first / table[i].first);
+    gaps_.push_back({table[i].first, std::log(table[i].first), 1 / width,
+                     2 * change_beside(slopes, i) * width / kSmooth});
+  }
+  if (!gaps_.empty()) last_ = table.back().first;
+}
+
+double IntervalScale::at(double size) const {
+  if (gaps_.empty()) return 1;
+  if (size < gaps_.front().from) return 1 + 0.25 * gaps_.front().bend;
+  if (size > last_) return 1 + 0.25 * gaps_.back().bend;
+  const auto after = std::upper_bound(gaps_.begin(), gaps_.end(), size,
+                                      [](double s, const Gap& gap) { return s < gap.from; });
+  const auto& gap = *std::prev(after);
+  const double place = std::min(1.0, (std::log(size) - gap.log_from) * gap.inverse_width);
+  return 1 + gap.bend * place * (1 - place);
+}
+
+}  // namespace moecal::calibration

@@ -1,0 +1,35 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <vector>
+
+#include "calibration/coefficients.hpp"
+
+namespace moecal::calibration {
+
+/// How much wider than on a smooth stretch a point table's interval is at a size. Interpolation is
+/// as uncertain as the curve is bent: with b the most by which the slope of log time over log size
+/// changes at either end of a gap, h the gap's width in log size and t the place in it, the curve
+/// may run off by 2 b h t (1 - t) in log time; the scale is 1 + that / kSmooth. Half-widths of
+/// tables are calibrated on errors divided by it (normalised split-conformal), and multiplied by it
+/// in a prediction. 1 for every other form.
+class IntervalScale {
+ public:
+  /// Log time: of the order of the repeatability of good measurements. Between half and twice this
+  /// the coverage and widths of held-out sizes of public tables hardly differ.
+  static constexpr double kSmooth = 0.1;
+
+  explicit IntervalScale(const Model& model);
+  /// Outside the table as in the middle of its last gap on that side.
+  [[nodiscard]] double at(double size) const;
+
+ private:
+  struct Gap {
+    double from = 0;  // bytes
+    double log_from = 0, inverse_width = 0, bend = 0;
+  };
+  std::vector<Gap> gaps_;
+  double last_ = 0;  // bytes, of the table
+};
+
+}  // namespace moecal::calibration
