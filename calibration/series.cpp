@@ -86,10 +86,6 @@ void add(Gatherings& gatherings, const Observation& o, const Environment& enviro
   gathering.readings[{o.point, point_routing(o)}].push_back(&o);
 }
 
-std::string digest_of(const Observation& o) {
-  return o.digest.empty() ? sha256(to_json_line(o)).substr(0, 12) : o.digest;
-}
-
 void widen(std::map<std::string, std::pair<double, double>>& validity, const Point& point) {
   for (const auto& [name, value] : point) {
     const auto number = static_cast<double>(value);
@@ -207,6 +203,10 @@ class Sorter {
 };
 
 }  // namespace
+
+std::string digest_of(const Observation& o) {
+  return o.digest.empty() ? sha256(to_json_line(o)).substr(0, 12) : o.digest;
+}
 
 std::string Series::id() const {
   const auto& c = conditions;

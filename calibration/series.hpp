@@ -29,6 +29,9 @@ struct Series {
   [[nodiscard]] std::string id() const;
 };
 
+/// What names the observation in coefficients: its line's digest, computed where none was kept.
+[[nodiscard]] std::string digest_of(const Observation& observation);
+
 /// What became of the observations that were read.
 struct ObservationCounts {
   int measured = 0, skipped = 0, failed = 0;

@@ -44,6 +44,19 @@ TEST_F(CollectiveTasks, HeldOutRowsDoNotReachTheFit) {
   }
 }
 
+TEST_F(CollectiveTasks, HeldOutGroupsDoNotReachTheFit) {
+  const auto tables = read_public_tables(folder_.path(), read_splits().at("collective.points"));
+  auto nonsense = tables;
+  for (auto& o : nonsense[0].rows.observations)
+    if (o.ranks.group == 8) o.samples_s = {1e3};
+  const auto clean = folds_of_group(tables, 8), dirty = folds_of_group(nonsense, 8);
+  ASSERT_EQ(clean.size(), 4U);
+  ASSERT_NE(clean[0].unseen[0].seconds(), dirty[0].unseen[0].seconds());
+  EXPECT_EQ(calibration::to_json(fit_seen(clean[0])), calibration::to_json(fit_seen(dirty[0])));
+  EXPECT_NE(calibration::to_json(fit_seen(clean[1])), calibration::to_json(fit_seen(dirty[1])))
+      << "for the other cards it is a donor";
+}
+
 TEST_F(CollectiveTasks, ScoreEveryInteriorRowOnceAndBesideBaselines) {
   const auto results = run_tasks(input(), "collective.[pc]o*");
   ASSERT_EQ(results.size(), 2U);

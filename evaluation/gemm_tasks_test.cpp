@@ -70,6 +70,16 @@ TEST_F(GemmTasks, HeldOutRowsDoNotReachTheFitNorItsInterval) {
   EXPECT_EQ(calibration::to_json({"", "", {a}}), calibration::to_json({"", "", {b}}));
 }
 
+TEST_F(GemmTasks, HeldOutRowsDoNotReachTheFitOfFewRows) {
+  write(10);
+  const auto set = first_set();
+  const auto few = [](const GemmSet& of) { return with_few_rows(fold_of_pairs(of, 1, 5), 1, 120); };
+  const auto clean = few(set), dirty = few(corrupted(set, 1, 5));
+  ASSERT_NE(clean.unseen[0].seconds(), dirty.unseen[0].seconds());
+  EXPECT_EQ(calibration::to_json({"", "", {fit_gemms(clean)}}),
+            calibration::to_json({"", "", {fit_gemms(dirty)}}));
+}
+
 TEST_F(GemmTasks, PairsStayTogetherAndAreEachUnseenOnce) {
   write(3);
   const auto set = first_set();

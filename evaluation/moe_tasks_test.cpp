@@ -49,6 +49,18 @@ TEST_F(MoeTasks, HeldOutRowsDoNotReachTheFit) {
   EXPECT_EQ(json(clean[0]), json(dirty[0]));
 }
 
+TEST_F(MoeTasks, HeldOutModelsDoNotReachTheFit) {
+  auto tables = one_table();
+  const auto clean = folds_of_models(tables);
+  const auto first = tables[0].rows.observations.front().point.at("experts");
+  for (auto& o : tables[0].rows.observations)
+    if (o.point.at("experts") == first) o.samples_s = {1e3};
+  const auto dirty = folds_of_models(tables);
+  ASSERT_NE(clean[0].unseen[0].seconds, dirty[0].unseen[0].seconds);
+  EXPECT_EQ(calibration::to_json({"", "", {fit_layers(clean[0])}}),
+            calibration::to_json({"", "", {fit_layers(dirty[0])}}));
+}
+
 TEST_F(MoeTasks, ConfigurationsAndModelsAreHeldOutWhole) {
   const auto tables = one_table();
   std::size_t rows = 0;

@@ -4,6 +4,8 @@
 
 #include <filesystem>
 
+#include "calibration/series.hpp"
+#include "core/parallel.hpp"
 #include "interchange/importer.hpp"
 
 namespace moecal::evaluation {
@@ -54,6 +56,7 @@ PublicTable take_scored(interchange::Imported imported, const std::string& file,
   PublicTable table{
       file, imported.environments.front().card, {imported.environments, {}}, imported.not_imported};
   for (auto& o : imported.observations) {
+    o.digest = calibration::digest_of(o);  // once, not in every fold
     if (const auto label = dtype_label(o.dtypes); labels.contains(label))
       table.rows.observations.push_back(std::move(o));
     else
@@ -70,16 +73,15 @@ std::string dtype_label(const Dtypes& dtypes) {
 
 std::vector<PublicTable> read_public_tables(const std::string& data, const Split& split) {
   const auto labels = labels_of(split);
-  std::vector<PublicTable> tables;
-  for (const auto& file : split.tables) {
+  return parallel_map(split.tables.size(), [&](std::size_t i) {
+    const auto& file = split.tables[i];
     const auto path = table_path(data, file, split);
     auto imported = interchange::import_file(path, {.format = "aiconfigurator"});
     for (const auto& row : imported.refused) refuse_row(path, row.line, row.reason);
     if (imported.observations.empty())
       throw InvalidInput{"'" + path + "' holds no row that moecal has words for"};
-    tables.push_back(take_scored(std::move(imported), file, labels));
-  }
-  return tables;
+    return take_scored(std::move(imported), file, labels);
+  });
 }
 
 }  // namespace moecal::evaluation
