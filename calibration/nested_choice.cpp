@@ -11,9 +11,8 @@
 namespace moecal::calibration {
 namespace {
 
-constexpr double kSpikeCap = 0.5;              // one spike must not choose a form
-constexpr double kWorthAForm = 0.98;           // a richer form must be at least this much better
-constexpr std::size_t kChoosingPoints = 2500;  // more do not choose another form
+constexpr double kSpikeCap = 0.5;     // one spike must not choose a form
+constexpr double kWorthAForm = 0.98;  // a richer form must be at least this much better
 
 double score(const std::vector<HeldOut>& held_out) {
   if (held_out.empty()) return std::numeric_limits<double>::infinity();
@@ -26,39 +25,15 @@ void append(std::vector<HeldOut>& all, const std::vector<HeldOut>& part) {
   all.insert(all.end(), part.begin(), part.end());
 }
 
-/// Points with the fold of each.
-struct Folded {
-  std::vector<FitPoint> points;
-  std::vector<int> fold_of;
-
-  [[nodiscard]] auto without(const std::set<int>& unseen, const FitFunction& form) const {
-    return predict_without(points, fold_of, unseen, form);
-  }
-};
-
-/// At most kChoosingPoints of them, spread evenly.
-Folded some_of(const Folded& all) {
-  const std::size_t count = std::min(kChoosingPoints, all.points.size());
-  Folded some;
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t row = i * all.points.size() / count;
-    some.points.push_back(all.points[row]);
-    some.fold_of.push_back(all.fold_of[row]);
-  }
-  return some;
-}
-
-/// One form's errors: of each fold in fits without it, and, where there is a choice, without it and
-/// one more. The latter only choose a form, and need fewer points for it.
+/// One form's errors: of each fold in fits without it, and without it and one more.
 class FormErrors {
  public:
-  FormErrors(const Folded& all, const std::set<int>& folds, const FitFunction& form,
-             bool choosing) {
-    const auto some = choosing ? some_of(all) : Folded{};
+  FormErrors(std::span<const FitPoint> points, std::span<const int> fold_of,
+             const std::set<int>& folds, const FitFunction& form) {
     for (auto a = folds.begin(); a != folds.end(); ++a) {
-      without_[{*a, *a}] = all.without({*a}, form)[*a];
-      for (auto b = std::next(a); choosing && b != folds.end(); ++b) {
-        auto errors = some.without({*a, *b}, form);
+      without_[{*a, *a}] = predict_without(points, fold_of, {*a}, form)[*a];
+      for (auto b = std::next(a); b != folds.end(); ++b) {
+        auto errors = predict_without(points, fold_of, {*a, *b}, form);
         without_[{*a, *b}] = std::move(errors[*a]);
         without_[{*b, *a}] = std::move(errors[*b]);
       }
@@ -106,9 +81,8 @@ NestedChoice choose_nested(std::span<const FitPoint> points, std::span<const int
                            std::span<const FitFunction> forms) {
   std::set<int> folds{fold_of.begin(), fold_of.end()};
   folds.erase(kAlwaysTrained);
-  const Folded all{{points.begin(), points.end()}, {fold_of.begin(), fold_of.end()}};
   std::vector<FormErrors> errors;
-  for (const auto& form : forms) errors.emplace_back(all, folds, form, forms.size() > 1);
+  for (const auto& form : forms) errors.emplace_back(points, fold_of, folds, form);
   NestedChoice choice;
   choice.form = choose(errors, [](const FormErrors& form) { return form.of_all(); });
   for (const int fold : folds) {
