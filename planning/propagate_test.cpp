@@ -1,0 +1,45 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "planning/propagate.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "planning/one_claim.hpp"
+
+namespace moecal::planning {
+namespace {
+
+TEST(Propagate, RatiosOfOneModelAreTighterThanTheirParts) {
+  const auto source = fake_measurements(1e-9, 1.5);
+  const auto width = [&](const std::string& formula) {
+    const Expression expression{formula, {}, "here"};
+    const auto interval = interval_of(draw_values(expression, evaluate(expression, source).calls));
+    return std::log(interval->hi / interval->lo);
+  };
+  const double single = width("all_reduce(1e9, 2, nvlink)");
+  EXPECT_NEAR(single, 2 * std::log(1.5), 0.05);
+  const double same = width("all_reduce(2e9, 2, nvlink)/all_reduce(1e9, 2, nvlink)");
+  const double other = width("all_to_all(2e9, 2, nvlink)/all_reduce(1e9, 2, nvlink)");
+  EXPECT_LT(same, other);
+  EXPECT_LT(other, single * std::sqrt(2.0));
+  EXPECT_NEAR(width("all_reduce(1e9, 2, nvlink)/all_reduce(1e9, 2, nvlink)"), 0, 1e-12);
+  EXPECT_EQ(width("all_reduce(1e9, 2, nvlink)"), single);  // the same draws every time
+}
+
+TEST(Propagate, ADivisorThatMayVanishHasNoInterval) {
+  const auto source = fake_measurements(1e-9, 1.2);
+  const auto interval = [&](const std::string& formula) {
+    const Expression expression{formula, {}, "here"};
+    return interval_of(draw_values(expression, evaluate(expression, source).calls));
+  };
+  const std::string difference = "(all_reduce(1.02e9, 2, nvlink)-all_to_all(1e9, 2, nvlink))";
+  EXPECT_TRUE(interval(difference));
+  EXPECT_LT(interval(difference)->lo, 0);
+  EXPECT_GT(interval(difference)->hi, 0);
+  EXPECT_FALSE(interval("1/" + difference));
+}
+
+}  // namespace
+}  // namespace moecal::planning
