@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "interchange/gemm_row.hpp"
+#include "interchange/line_format.hpp"
 #include "interchange/moe_exchange.hpp"
 #include "interchange/text_lines.hpp"
 
@@ -134,23 +135,16 @@ class Importer {
   int line_ = 0;
 };
 
-Imported read(const ForeignFile& file, const ImportOptions& options) {
-  return Importer{file, options}.import();
-}
-
 bool recognises(const std::string& text) {
-  const auto lines = lines_of(text);
-  return std::any_of(lines.begin(), lines.end(), [](auto line) {
-    const auto cells = markdown_cells(line);
-    return cells && (is_latency_head(*cells) || is_rate_head(*cells));
-  });
+  return any_markdown_row(
+      text, [](const Cells& cells) { return is_latency_head(cells) || is_rate_head(cells); });
 }
 
 }  // namespace
 
 Format deepep_tables_format() {
   return {"deepep-tables", "tables of DeepEP's documentation (Markdown): the low-latency kernels",
-          recognises, read};
+          recognises, read_with<Importer>};
 }
 
 }  // namespace moecal::interchange

@@ -7,6 +7,7 @@
 
 #include "interchange/collective_facts.hpp"
 #include "interchange/collective_run.hpp"
+#include "interchange/line_format.hpp"
 #include "interchange/text_lines.hpp"
 #include "interchange/text_search.hpp"
 
@@ -113,20 +114,12 @@ class Importer {
   bool below_head_ = false;
 };
 
-bool recognises(const std::string& text) {
-  const auto lines = numbered_lines(text);
-  return std::any_of(lines.begin(), lines.end(),
-                     [](const TextLine& line) { return is_head(line.text); });
-}
-
-Imported read(const ForeignFile& file, const ImportOptions& options) {
-  return Importer{file, options}.import();
-}
+bool recognises(const std::string& text) { return any_line(text, is_head); }
 
 }  // namespace
 
 Format hccl_test_format() {
-  return {"hccl-test", "tables of hccl_test (Ascend)", recognises, read};
+  return {"hccl-test", "tables of hccl_test (Ascend)", recognises, read_with<Importer>};
 }
 
 }  // namespace moecal::interchange

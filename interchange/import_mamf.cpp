@@ -7,6 +7,7 @@
 
 #include "interchange/gemm_row.hpp"
 #include "interchange/kernel_collector.hpp"
+#include "interchange/line_format.hpp"
 #include "interchange/text_lines.hpp"
 
 /// The Markdown tables of the highest matmul rates ("MAMF") of many accelerators: the best of many
@@ -109,23 +110,13 @@ class Importer {
   bool in_table_ = false;
 };
 
-Imported read(const ForeignFile& file, const ImportOptions& options) {
-  return Importer{file, options}.import();
-}
-
-bool recognises(const std::string& text) {
-  const auto lines = lines_of(text);
-  return std::any_of(lines.begin(), lines.end(), [](auto line) {
-    const auto cells = markdown_cells(line);
-    return cells && is_head(*cells);
-  });
-}
+bool recognises(const std::string& text) { return any_markdown_row(text, is_head); }
 
 }  // namespace
 
 Format mamf_format() {
   return {"mamf", "Markdown tables of the highest matmul rates, one accelerator a row", recognises,
-          read};
+          read_with<Importer>};
 }
 
 }  // namespace moecal::interchange

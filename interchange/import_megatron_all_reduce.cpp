@@ -8,6 +8,7 @@
 #include "core/collective.hpp"
 #include "interchange/collective_facts.hpp"
 #include "interchange/collective_run.hpp"
+#include "interchange/line_format.hpp"
 #include "interchange/text_search.hpp"
 
 /// Tables of megatron-allreduce.py: sizes in 10^6 bytes, bus rates in 10^9 bytes a second:
@@ -103,20 +104,12 @@ class Importer {
   std::optional<CollectiveRun> run_;
 };
 
-bool recognises(const std::string& text) {
-  const auto lines = numbered_lines(text);
-  return std::any_of(lines.begin(), lines.end(),
-                     [](const TextLine& line) { return is_head(line.text); });
-}
-
-Imported read(const ForeignFile& file, const ImportOptions& options) {
-  return Importer{file, options}.import();
-}
+bool recognises(const std::string& text) { return any_line(text, is_head); }
 
 }  // namespace
 
 Format megatron_all_reduce_format() {
-  return {"megatron", "tables of megatron-allreduce.py", recognises, read};
+  return {"megatron", "tables of megatron-allreduce.py", recognises, read_with<Importer>};
 }
 
 }  // namespace moecal::interchange

@@ -7,6 +7,7 @@
 
 #include "interchange/collective_facts.hpp"
 #include "interchange/collective_run.hpp"
+#include "interchange/line_format.hpp"
 #include "interchange/text_search.hpp"
 
 /// Tables of nccom-test, of AWS Neuron; its GB/s are GiB/s:
@@ -129,20 +130,12 @@ class Importer {
   std::optional<CollectiveRun> run_;
 };
 
-bool recognises(const std::string& text) {
-  const auto lines = numbered_lines(text);
-  return std::any_of(lines.begin(), lines.end(),
-                     [](const TextLine& line) { return is_head(line.text); });
-}
-
-Imported read(const ForeignFile& file, const ImportOptions& options) {
-  return Importer{file, options}.import();
-}
+bool recognises(const std::string& text) { return any_line(text, is_head); }
 
 }  // namespace
 
 Format nccom_test_format() {
-  return {"nccom-test", "tables of nccom-test (AWS Neuron)", recognises, read};
+  return {"nccom-test", "tables of nccom-test (AWS Neuron)", recognises, read_with<Importer>};
 }
 
 }  // namespace moecal::interchange

@@ -7,6 +7,7 @@
 
 #include "core/collective.hpp"
 #include "interchange/collective_run.hpp"
+#include "interchange/line_format.hpp"
 #include "interchange/text_lines.hpp"
 
 /// Markdown tables of all_reduce's bus bandwidth by number of GPUs, as it is and with in-switch
@@ -123,23 +124,13 @@ class Importer {
   int line_ = 0;
 };
 
-Imported read(const ForeignFile& file, const ImportOptions& options) {
-  return Importer{file, options}.import();
-}
-
-bool recognises(const std::string& text) {
-  const auto lines = lines_of(text);
-  return std::any_of(lines.begin(), lines.end(), [](auto line) {
-    const auto cells = markdown_cells(line);
-    return cells && is_head(*cells);
-  });
-}
+bool recognises(const std::string& text) { return any_markdown_row(text, is_head); }
 
 }  // namespace
 
 Format nvls_table_format() {
   return {"nvls-table", "all_reduce by number of GPUs, with and without NVLS (Markdown)",
-          recognises, read};
+          recognises, read_with<Importer>};
 }
 
 }  // namespace moecal::interchange

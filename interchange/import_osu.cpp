@@ -7,6 +7,7 @@
 
 #include "interchange/collective_facts.hpp"
 #include "interchange/collective_run.hpp"
+#include "interchange/line_format.hpp"
 #include "interchange/text_lines.hpp"
 #include "interchange/text_search.hpp"
 
@@ -172,19 +173,13 @@ class Importer {
 };
 
 bool recognises(const std::string& text) {
-  const auto lines = numbered_lines(text);
-  return std::any_of(lines.begin(), lines.end(),
-                     [](const TextLine& line) { return read_title(line.text).has_value(); });
-}
-
-Imported read(const ForeignFile& file, const ImportOptions& options) {
-  return Importer{file, options}.import();
+  return any_line(text, [](const std::string& line) { return read_title(line).has_value(); });
 }
 
 }  // namespace
 
 Format osu_format() {
-  return {"osu", "latency tests of the OSU micro-benchmarks", recognises, read};
+  return {"osu", "latency tests of the OSU micro-benchmarks", recognises, read_with<Importer>};
 }
 
 }  // namespace moecal::interchange

@@ -143,5 +143,36 @@ INSTANTIATE_TEST_SUITE_P(
                   11}),
     test_name);
 
+/// What the run of a log was.
+struct NcclLog {
+  const char* file;
+  const char* card;
+  std::size_t observations;
+  const char* operation;
+  int ranks, nodes;
+};
+
+TEST(NcclTests, RunsOfPublicLogsAreTold) {
+  const auto data = public_data();
+  if (data.empty()) GTEST_SKIP() << "MOECAL_PUBLIC_DATA names no folder with public logs";
+  const std::vector<NcclLog> logs{
+      {"a100-64gb_leonardo_2r_sendrecv", "", 58, "send_recv", 2, 1},
+      {"aws_p5_h100_nccl-tests_readme_1", "h100-sxm", 58, "all_reduce", 16, 2},
+      {"b200_gcp-a4_8r_all_reduce", "", 12, "all_reduce", 8, 1},
+      {"b200_gke_2n16r_all_gather", "", 48, "all_gather", 16, 2},
+      {"mi250x-64gb_16r_all_reduce_small", "mi250x", 16, "all_reduce", 16, 2},
+      {"mi250x-64gb_4n32r_all_gather_srunlabel", "mi250x", 12, "all_gather", 32, 4},
+      {"mpich_prefixed_interleaved_h100", "h100-sxm", 20, "all_reduce", 24, 3},
+      {"superbench_a100-40gb_8r_allreduce", "", 64, "all_reduce", 8, 1},
+      {"superbench_a100-40gb_8r_alltoall", "", 58, "all_to_all", 8, 1}};
+  for (const auto& log : logs) {
+    const auto imported = import_file(data + "/logs/" + log.file + ".txt", {.card = log.card});
+    ASSERT_EQ(imported.observations.size(), log.observations) << log.file;
+    EXPECT_EQ(imported.observations[0].operation, log.operation) << log.file;
+    EXPECT_EQ(imported.observations[0].ranks.group, log.ranks) << log.file;
+    EXPECT_EQ(imported.observations[0].ranks.nodes, log.nodes) << log.file;
+  }
+}
+
 }  // namespace
 }  // namespace moecal::interchange
