@@ -2,10 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fstream>
 #include <istream>
+#include <optional>
+#include <variant>
 
 #include "core/hash.hpp"
 #include "core/json_reader.hpp"
 #include "core/observation.hpp"
+#include "core/parallel.hpp"
 
 namespace moecal {
 namespace {
@@ -169,33 +172,61 @@ Environment read_environment(const JsonReader& r) {
   return e;
 }
 
-void read_line(const std::string& line, const FileLine& where, ObservationFile& file) {
+/// One of the two, by the line's schema.
+using Record = std::variant<Observation, Environment>;
+
+Record read_line(const std::string& line, const FileLine& where) {
   const auto json = parse_json(line, where);
   const JsonReader reader{json, where};
   const auto schema = reader.require<std::string>("schema");
   if (schema == kObservationSchema) {
-    file.observations.push_back(read_observation(reader));
-    file.observations.back().digest = sha256(line + "\n").substr(0, 12);
-  } else if (schema == kEnvironmentSchema)
-    file.environments.push_back(read_environment(reader));
-  else
-    reader.fail("schema", "is '" + schema + "'; this moecal reads " + kObservationSchema + " and " +
-                              kEnvironmentSchema);
+    auto observation = read_observation(reader);
+    observation.digest = sha256(line + "\n").substr(0, 12);
+    return observation;
+  }
+  if (schema == kEnvironmentSchema) return read_environment(reader);
+  reader.fail("schema", "is '" + schema + "'; this moecal reads " + kObservationSchema + " and " +
+                            kEnvironmentSchema);
+}
+
+struct Line {
+  int number = 0;
+  std::string text;
+  bool unfinished = false;  // no newline: the writer may have died inside this line
+};
+
+constexpr std::size_t kLinesAtOnce = 4096;
+
+/// The next lines that are not empty, at most kLinesAtOnce.
+std::vector<Line> next_lines(std::istream& stream, int& number) {
+  std::vector<Line> lines;
+  for (std::string text; lines.size() < kLinesAtOnce && std::getline(stream, text);) {
+    ++number;
+    if (!text.empty()) lines.push_back({number, std::move(text), stream.eof()});
+  }
+  return lines;
 }
 
 }  // namespace
 
 ObservationFile read_observations(std::istream& stream, const std::string& name) {
   ObservationFile file;
-  std::string line;
-  for (int number = 1; std::getline(stream, line); ++number) {
-    if (line.empty()) continue;
-    const bool unfinished = stream.eof();  // no newline: the writer may have died inside this line
-    try {
-      read_line(line, {name, number}, file);
-    } catch (const InvalidInput&) {
-      if (!unfinished) throw;
-    }
+  int number = 0;
+  for (auto lines = next_lines(stream, number); !lines.empty();
+       lines = next_lines(stream, number)) {
+    auto records = parallel_map(lines.size(), [&](std::size_t i) -> std::optional<Record> {
+      try {
+        return read_line(lines[i].text, {name, lines[i].number});
+      } catch (const InvalidInput&) {
+        if (!lines[i].unfinished) throw;
+        return std::nullopt;
+      }
+    });
+    for (auto& record : records)
+      if (record && std::holds_alternative<Observation>(*record))
+        file.observations.push_back(std::get<Observation>(std::move(*record)));
+      else if (record)
+        file.environments.push_back(std::get<Environment>(std::move(*record)));
   }
   return file;
 }
