@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How fast observations are read and fitted, and calls predicted. A program of its own:
-//   bench_calibration                               everything up to 200 000 observations
-//   bench_calibration --benchmark_filter=Fit/1000000
-// Rates are per second of the wall clock; predictions run on one core.
+//   calibration_speed                                  everything, up to 1 000 000 observations
+//   calibration_speed --benchmark_filter=Fit.*:200000  fits of one size, by one thread and by two
+// Rates of fits are per second of the wall clock; predictions run on one core, and their rates are
+// per second of its time.
 #include <benchmark/benchmark.h>
+#include <malloc.h>
 
 #include <cmath>
 #include <fstream>
@@ -14,85 +16,16 @@
 
 #include "calibration/fit.hpp"
 #include "calibration/prepared_model.hpp"
+#include "calibration/residual.hpp"
 #include "calibration/roofline.hpp"
 #include "calibration/saturating_roofline.hpp"
-#include "calibration/synthetic.hpp"
-#include "core/hash.hpp"
+#include "calibration/speed_mix.hpp"
+#include "calibration/tile_wave.hpp"
 
 namespace moecal::calibration {
 namespace {
 
-constexpr int kRuns = 5;  // of every point
-
-/// Shares of the observations: a tenth on collectives, four fifths on GEMMs, a tenth on kernels
-/// bound by memory. A curve has 21 sizes; of GEMMs there are at most 8 series; a memory-bound
-/// series has 100 points. Times follow known laws, disturbed by 3 %, one in twenty by a spike.
-class Mix {
- public:
-  explicit Mix(std::size_t count) : points_{std::max<std::size_t>(count / kRuns, 40)} {}
-
-  /// With their digests, as a file is read.
-  std::vector<Observation> observations() {
-    const std::size_t curve_points = points_ / 10, memory_points = points_ / 10;
-    for (std::size_t i = 0; i < curve_points; ++i) add_collective(i);
-    for (std::size_t i = 0; i < memory_points; ++i) add_permute(i);
-    for (std::size_t i = 0; i + curve_points + memory_points < points_; ++i) add_gemm(i);
-    for (auto& o : all_) o.digest = sha256(to_json_line(o)).substr(0, 12);
-    return std::move(all_);
-  }
-
- private:
-  void add(Observation o, double seconds) {
-    for (int run = 0; run < kRuns; ++run) {
-      o.run_id = "run-" + std::to_string(run);
-      o.samples_s = {disturb_(seconds), disturb_(seconds), disturb_(seconds)};
-      all_.push_back(o);
-    }
-  }
-
-  void add_collective(std::size_t i) {
-    static const std::array<std::string, 4> kNames{"all_reduce", "all_to_all", "all_gather",
-                                                   "reduce_scatter"};
-    const std::size_t curve = i / 21, size = i % 21;
-    const std::int64_t bytes = std::int64_t{512} << size;
-    const auto s = static_cast<double>(bytes);
-    auto o = synthetic::observation(kNames[curve % 4], {{"bytes", bytes}}, 1);
-    o.ranks.group = o.ranks.world = 2 << (curve / 4 % 3);
-    o.dtypes = {curve / 12 % 2 == 0 ? "f16" : "int8", "", "", "", "none", ""};
-    o.library.runtime_version = "2." + std::to_string(curve / 24);
-    add(o, 8e-6 * o.ranks.group + std::min(s, 65536.0) / 5e9 + std::max(s - 65536, 0.0) / 100e9);
-  }
-
-  void add_permute(std::size_t i) {
-    const auto tokens = static_cast<std::int64_t>(16 * (1 + i % 100));
-    auto o = synthetic::observation(
-        "permute", {{"tokens", tokens}, {"hidden", 4096}, {"experts", 64}, {"top_k", 4}}, 1);
-    o.implementation = "own-" + std::to_string(i / 100);
-    add(o, 3e-6 + static_cast<double>(tokens) * 4096 * 4 * 5 / 2e12);
-  }
-
-  void add_gemm(std::size_t i) {
-    static const std::array<Dtypes, 4> kDtypes{
-        {{"bf16", "bf16", "bf16", "f32", "none", ""},
-         {"f16", "f16", "f16", "f32", "none", ""},
-         {"fp8_e4m3", "fp8_e4m3", "bf16", "f32", "tensor", ""},
-         {"f32", "f32", "f32", "f32", "none", ""}}};
-    const std::size_t shape = i / 8;
-    const auto m = static_cast<std::int64_t>(1) << (shape % 15);
-    const auto n = static_cast<std::int64_t>(512 * (1 + shape / 15 % 24));
-    const auto k = static_cast<std::int64_t>(512 * (1 + shape / 360));
-    auto o = synthetic::observation("expert_gemm", {{"m", m}, {"n", n}, {"k", k}}, 1);
-    o.dtypes = kDtypes[i % 4];
-    o.implementation = i % 8 < 4 ? "one" : "other";
-    const double rows = static_cast<double>(m), flops = 2 * rows * static_cast<double>(n * k);
-    const double bytes = 2 * (rows * static_cast<double>(k + n) + static_cast<double>(n * k));
-    add(o, 3e-6 + std::hypot(flops / 1e15 * (1 + 80 / rows), bytes / 3e12));
-  }
-
-  std::size_t points_;
-  synthetic::Disturbance disturb_{{.spread = 0.03, .spike_share = 0.05, .seed = 1}};
-  std::vector<Observation> all_;
-};
+using synthetic::Mix;
 
 /// A number of /proc/self/status in bytes, e.g. VmHWM: the most memory that was resident.
 double status_bytes(const std::string& name) {
@@ -102,8 +35,11 @@ double status_bytes(const std::string& name) {
   return 0;
 }
 
-/// Lets VmHWM start from what is resident now.
-void forget_peak() { std::ofstream{"/proc/self/clear_refs"} << "5"; }
+/// Gives freed memory back, and lets VmHWM start from what is resident now.
+void forget_peak() {
+  ::malloc_trim(0);
+  std::ofstream{"/proc/self/clear_refs"} << "5";
+}
 
 void report(benchmark::State& state, std::size_t observations) {
   const auto count = static_cast<double>(observations);
@@ -162,10 +98,46 @@ void predict_all(benchmark::State& state, const Model& model) {
   report(state, seconds.size());
 }
 
+/// Points of GEMMs of every extent from 32 to 16384, with a ripple that no compact form has.
+std::vector<FitPoint> gemm_points() {
+  const Dtypes dtypes{"bf16", "bf16", "bf16", "f32", "none", ""};
+  std::vector<FitPoint> points;
+  for (std::int64_t m = 32; m <= 16384; m = m * 3 / 2)
+    for (std::int64_t n = 32; n <= 16384; n = n * 3 / 2)
+      for (std::int64_t k = 32; k <= 16384; k = k * 3 / 2) {
+        const auto inputs = inputs_of("expert_gemm", {{"m", m}, {"n", n}, {"k", k}}, dtypes);
+        const double ripple = 1 + 0.1 * std::sin(static_cast<double>(n) / 700);
+        points.push_back(
+            {inputs, ripple * (3e-6 + std::hypot(inputs.flops / 700e12, inputs.bytes / 3e12))});
+      }
+  return points;
+}
+
+/// A form fitted to these points, as fit() would leave it; "+residual" in the name adds one.
+Model gemm_model(const std::string& name) {
+  const auto points = gemm_points();
+  const ReferenceRates rates{989e12, 3.35e12, true, 132};
+  Model model = name.starts_with("roofline")    ? fit_roofline(points, rates)
+                : name.starts_with("tile_wave") ? fit_tile_wave(points, rates)
+                                                : fit_saturating_roofline(points, rates);
+  if (name.ends_with("+residual"))
+    model.residual =
+        fit_residual(points, model, plan_residual(points, model, rates.multiprocessors));
+  model.operation = "expert_gemm";
+  model.conditions.dtype = "bf16";
+  for (const char* extent : {"m", "n", "k"}) model.validity[extent] = {32, 12000};
+  model.residual_quantiles = {{0, 65, 0.2, 30}, {65, 512, 0.15, 30}, {512, 0, 0.1, 30}};
+  return model;
+}
+
+void BM_PredictGemm(benchmark::State& state, const std::string& name) {
+  predict_all(state, gemm_model(name));
+}
+
 /// The model of a form among those that a mix gives.
-void BM_Predict(benchmark::State& state, const std::string& form) {
+void BM_PredictCurve(benchmark::State& state, const std::string& form) {
   static const auto kModels = [] {
-    const std::vector<ObservationFile> files{synthetic::file(Mix{20000}.observations())};
+    const std::vector<ObservationFile> files{synthetic::file(Mix{5000}.observations())};
     return fit(files, {}).coefficients.models;
   }();
   for (const auto& model : kModels)
@@ -191,10 +163,15 @@ void register_all() {
           ->UseRealTime()
           ->Iterations(1);
   }
-  for (const char* form : {"log_log_table", "segmented_latency_bandwidth", "latency_bandwidth",
-                           "roofline", "saturating_roofline", "tile_wave"})
-    benchmark::RegisterBenchmark(("Predict/" + std::string{form}).c_str(),
-                                 [form](benchmark::State& state) { BM_Predict(state, form); });
+  // latency_bandwidth is of permutes: calls of several numbers, which are predicted one by one.
+  for (const std::string form :
+       {"log_log_table", "segmented_latency_bandwidth", "latency_bandwidth"})
+    benchmark::RegisterBenchmark(("Predict/" + form).c_str(),
+                                 [form](benchmark::State& state) { BM_PredictCurve(state, form); });
+  for (const std::string form : {"roofline", "saturating_roofline", "saturating_roofline+residual",
+                                 "tile_wave", "tile_wave+residual"})
+    benchmark::RegisterBenchmark(("Predict/" + form).c_str(),
+                                 [form](benchmark::State& state) { BM_PredictGemm(state, form); });
 }
 
 }  // namespace
