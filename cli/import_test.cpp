@@ -2,27 +2,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 
 #include "core/json_reader.hpp"
 #include "core/observation.hpp"
+#include "tests/verb_process.hpp"
 
 /// `moecal import` as a user runs it: what it prints, writes and returns.
 namespace moecal::cli {
 namespace {
 
 using testing::HasSubstr;
-
-struct Outcome {
-  int status = -1;
-  std::string text;  // standard output and error
-};
 
 class ImportVerb : public testing::Test {
  protected:
@@ -41,18 +35,8 @@ class ImportVerb : public testing::Test {
     return (folder_ / name).string();
   }
 
-  [[nodiscard]] Outcome run(const std::string& arguments) const {
-    const std::string command = "cd '" + folder_.string() +
-                                "' && '" MOECAL_BINARY_DIR "/bin/moecal' import " + arguments +
-                                " 2>&1";
-    Outcome outcome;
-    FILE* pipe = ::popen(command.c_str(), "r");
-    std::array<char, 4096> buffer{};
-    while (const auto count = std::fread(buffer.data(), 1, buffer.size(), pipe))
-      outcome.text.append(buffer.data(), count);
-    const int status = ::pclose(pipe);
-    outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    return outcome;
+  [[nodiscard]] VerbOutcome run(const std::string& arguments) const {
+    return run_moecal("import " + arguments, folder_.string());
   }
 
  private:

@@ -20,9 +20,10 @@ struct VerbOutcome {
   std::string text;  // standard output and error
 };
 
-/// Runs `moecal ARGUMENTS` as a user would, through a shell.
-inline VerbOutcome run_moecal(const std::string& arguments) {
-  const std::string command = "'" MOECAL_BINARY_DIR "/bin/moecal' " + arguments + " 2>&1";
+/// Runs `moecal ARGUMENTS` as a user would, through a shell, in that folder.
+inline VerbOutcome run_moecal(const std::string& arguments, const std::string& folder = ".") {
+  const std::string command =
+      "cd '" + folder + "' && '" MOECAL_BINARY_DIR "/bin/moecal' " + arguments + " 2>&1";
   VerbOutcome outcome;
   FILE* pipe = ::popen(command.c_str(), "r");
   std::array<char, 4096> buffer{};
