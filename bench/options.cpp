@@ -55,6 +55,10 @@ void add_options(CLI::App& app, Options& options) {
                  "Measure only this implementation (--list names them)");
   app.add_option("--order-seed", options.order_seed,
                  "Seed of the order of the points (default: from the run id)");
+  app.add_option("--timeout", options.timeout_s,
+                 "Seconds after which a rank that gives no sign of life, or a step without "
+                 "progress, ends a launch of several ranks (default: $MOECAL_TIMEOUT_S, else 120)")
+      ->check(CLI::Range(1, 1'000'000));
   app.add_option("--format", options.format,
                  "How results are printed: table, or nccl-tests (collectives alone, column for "
                  "column as nccl-tests prints them, in place too)")

@@ -19,6 +19,7 @@ struct Options {
   std::string card;                         // empty: from the device's name
   std::string implementation;               // empty: all of them
   std::optional<std::uint64_t> order_seed;  // empty: from the run id
+  std::optional<int> timeout_s;             // empty: $MOECAL_TIMEOUT_S, else 120
   std::string format = "table";             // table | nccl-tests: what is printed of the results
   Seconds clock_warm_up{3};                 // of a GPU, before the first point
   bool energy = false;                      // measure it too

@@ -3,6 +3,7 @@
 #include "bench/program.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <iostream>
 
 #include "bench/agreement.hpp"
@@ -92,6 +93,9 @@ int run_program(const std::string& name, const Catalog& catalog, int argc, char*
         options = parse_options(name, argc, argv);
         benchmarks = make_benchmarks(catalog);
         if (options.help || options.list) return list_or_help(name, benchmarks, options);
+        // What waits reads the variable: planes, NCCL's calls, the watchdog.
+        if (options.timeout_s)
+          ::setenv("MOECAL_TIMEOUT_S", std::to_string(*options.timeout_s).c_str(), 1);
         world = make_plane ? make_watched_plane(make_plane(argc, argv), activity,
                                                 timeout_from_environment())
                            : make_single_rank_plane();
@@ -108,6 +112,11 @@ int run_program(const std::string& name, const Catalog& catalog, int argc, char*
         } catch (const RankLost& error) {
           world->abort(1, std::string{"lost another: "} + error.what());
           return 1;  // not reached
+        } catch (const Error&) {
+          throw;  // the ranks agreed on it
+        } catch (const std::exception& error) {
+          if (world->size() > 1) world->abort(1, std::string{"failed: "} + error.what());
+          throw;
         }
       },
       world->rank());

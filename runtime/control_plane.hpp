@@ -44,6 +44,10 @@ class ControlPlane {
   [[nodiscard]] virtual std::unique_ptr<ControlPlane> split(int colour) = 0;
   /// The implementation's own communicator for backends that need it (MPI_Comm*), else nullptr.
   [[nodiscard]] virtual void* native() { return nullptr; }
+  /// What this process does if the launch is ended before its time, for at most a second: called
+  /// once, from any thread, while this rank's own may wait for ranks that are gone. Forgotten by
+  /// planes that nobody watches.
+  virtual void at_early_end(std::function<void()> /*last_act*/) {}
   /// Ends every rank of the launch after this rank failed, and says so on stderr; does not return.
   /// `reason` goes on after "rank 1 of 4": "failed: out of memory".
   [[noreturn]] virtual void abort(int exit_status, const std::string& reason) = 0;

@@ -101,7 +101,10 @@ std::string first_host(const std::string& node_list) {
 
 std::chrono::milliseconds timeout_from_environment() {
   const auto text = variable("MOECAL_TIMEOUT_S");
-  return std::chrono::seconds{text ? number("MOECAL_TIMEOUT_S", *text) : 120};
+  const int seconds = text ? number("MOECAL_TIMEOUT_S", *text) : 120;
+  if (seconds == 0)
+    throw InvalidInput{"MOECAL_TIMEOUT_S is 0: ranks wait for one another at least 1 s"};
+  return std::chrono::seconds{seconds};
 }
 
 std::optional<Rendezvous> rendezvous_from_environment() {

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "runtime/hosts.hpp"
@@ -59,6 +60,11 @@ class Watchdog::Watch {
     links_.wake();
     told_.wait_for(lock, kLastMoment, [this] { return !wish_; });
     return wish_ ? !ended_ : passed_on_;
+  }
+
+  void at_early_end(std::function<void()> last_act) {
+    const std::lock_guard lock{mutex_};
+    last_acts_.push_back(std::move(last_act));
   }
 
   [[nodiscard]] std::string sentence(const std::string& reason) const {
@@ -118,6 +124,7 @@ class Watchdog::Watch {
   bool pass_on_wish() {
     const std::lock_guard lock{mutex_};
     if (!wish_) return false;
+    start_last_acts();
     passed_on_ = !ended_;
     if (passed_on_) links_.send(Sign::verdict, self_ + " " + *wish_);
     ended_ = true;
@@ -129,7 +136,19 @@ class Watchdog::Watch {
   void end(const std::string& reason) {
     ended_ = true;
     links_.send(Sign::verdict, reason);
+    {
+      const std::lock_guard lock{mutex_};
+      start_last_acts();
+    }
     setup_.end(sentence(reason));
+  }
+
+  // They may call a library that does not return any more, so nobody waits for them. Under mutex_.
+  void start_last_acts() {
+    if (last_acts_.empty()) return;
+    std::thread{[acts = std::exchange(last_acts_, {})] {
+      for (const auto& act : acts) act();
+    }}.detach();
   }
 
   const Activity& activity_;
@@ -146,6 +165,7 @@ class Watchdog::Watch {
   std::mutex mutex_;
   std::condition_variable told_;
   std::optional<std::string> wish_;
+  std::vector<std::function<void()>> last_acts_;
   std::thread thread_;
 };
 
@@ -154,6 +174,10 @@ Watchdog::Watchdog(ControlPlane& world, const Activity& activity, Setup setup)
 Watchdog::~Watchdog() = default;
 
 bool Watchdog::tell(const std::string& reason) { return watch_->tell(reason); }
+
+void Watchdog::at_early_end(std::function<void()> last_act) {
+  watch_->at_early_end(std::move(last_act));
+}
 
 std::string Watchdog::sentence(const std::string& reason) const { return watch_->sentence(reason); }
 

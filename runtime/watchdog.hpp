@@ -37,6 +37,9 @@ class Watchdog {
   /// This rank failed: has every other rank say so and end; `reason` goes on after "rank 1 of 4".
   /// Returns when they are told; false if this rank's watchdog has ended the launch already.
   bool tell(const std::string& reason);
+  /// To be called, on a thread of its own, when this rank ends the launch or learns of its end:
+  /// before `end`, which does not wait for it.
+  void at_early_end(std::function<void()> last_act);
   /// Which rank this is, on which host, in which point and step, and the reason.
   [[nodiscard]] std::string sentence(const std::string& reason) const;
 

@@ -32,6 +32,10 @@ class WatchedPlane final : public ControlPlane {
   }
   [[nodiscard]] void* native() override { return plane_->native(); }
 
+  void at_early_end(std::function<void()> last_act) override {
+    watchdog_.at_early_end(std::move(last_act));
+  }
+
   [[noreturn]] void abort(int exit_status, const std::string& reason) override {
     if (watchdog_.tell(reason))
       std::fputs(watchdog_.sentence("this rank " + reason).c_str(), stderr);

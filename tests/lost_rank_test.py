@@ -50,11 +50,12 @@ class Launch:
 
     def __init__(self, way, program, out):
         self.err = out.with_suffix(".err")
-        arguments = [program, "--out", str(out), "--run-id", "test", "--quiet", "--benchmark_min_time=0.02"]
+        arguments = [program, "--out", str(out), "--run-id", "test", "--quiet", "--benchmark_min_time=0.02",
+                     f"--timeout={TIMEOUT_S}"]
         if way == "mpirun":
             arguments.append("--benchmark_filter=bytes:(1024|16384)/")
         with open(self.err, "w") as err:
-            self.processes = [subprocess.Popen(command, env=dict(os.environ, MOECAL_TIMEOUT_S=str(TIMEOUT_S), **more),
+            self.processes = [subprocess.Popen(command, env=dict(os.environ, **more),
                                                stdout=subprocess.DEVNULL, stderr=err)
                               for command, more in self.commands(way, arguments)]
 
