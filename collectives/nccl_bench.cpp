@@ -15,12 +15,13 @@ namespace {
 
 class NcclTrial final : public bench::Trial {
  public:
-  NcclTrial(const NcclTask& task, NcclCommunicator communicator, const Membership& where)
+  NcclTrial(const NcclTask& task, NcclGroups& groups, ControlPlane& world)
       : task_{task},
-        communicator_{communicator},
-        where_{where},
+        groups_{groups},
+        communicator_{groups.of(task.spec, world)},
+        where_{membership(task.spec, world.rank())},
         sizes_{task.operation.buffers(task.shape)},
-        layout_{layout_of(sizes_, where.rank_in_group, task.implementation.in_place)},
+        layout_{layout_of(sizes_, where_.rank_in_group, task.implementation.in_place)},
         what_{task.operation.name + " of " + std::to_string(task.shape.bytes) + " bytes"} {}
 
   void launch(int set, Stream stream) override {
@@ -28,8 +29,7 @@ class NcclTrial final : public bench::Trial {
     task_.implementation.run(task_.shape, buffers.tensors(layout_), communicator_, stream);
   }
   void check_progress(Seconds waited) override {
-    check_async_error(communicator_, what_);
-    check_waited(communicator_, what_, waited);
+    groups_.check_progress(communicator_, what_, waited);
   }
   [[nodiscard]] Bytes footprint() const override {
     return Bytes{takes_part() ? static_cast<double>(layout_.first + layout_.second) : 0.0};
@@ -47,7 +47,7 @@ class NcclTrial final : public bench::Trial {
     if (!takes_part()) return {0.0, 0.0, "pattern"};
     if (layout_.in_place) launch_anew();
     check(cudaDeviceSynchronize(), "waiting for " + what_);
-    check_async_error(communicator_, what_);
+    check_progress(Seconds{0});
     std::vector<std::byte> received(static_cast<std::size_t>(sizes_.receive));
     copy_bytes(received.data(), sets_[0].tensors(layout_).receive, received.size());
     return {task_.operation.error(task_.shape, where_.rank_in_group, received), 0.0, "pattern"};
@@ -78,6 +78,7 @@ class NcclTrial final : public bench::Trial {
   }
 
   NcclTask task_;
+  NcclGroups& groups_;
   NcclCommunicator communicator_;
   Membership where_;
   CollectiveBuffers sizes_;
@@ -119,8 +120,7 @@ std::unique_ptr<bench::Trial> make_nccl_trial(const NcclTask& task, NcclGroups& 
   check_fp8_sums(task.operation, task.shape.dtype, context.device);
   NcclTask payload = task;
   payload.shape.dtype = payload_of(task.operation, task.shape.dtype);
-  return std::make_unique<NcclTrial>(payload, groups.of(task.spec, context.world),
-                                     membership(task.spec, context.world.rank()));
+  return std::make_unique<NcclTrial>(payload, groups, context.world);
 }
 
 }  // namespace moecal::collectives

@@ -62,13 +62,16 @@ void NcclGroupCall::launch(const NcclCall& call) {
   finish_call(ncclGroupEnd(), call);
 }
 
-void release(NcclCommunicator& communicator) noexcept {
-  ncclComm_t last = std::exchange(communicator.handle, nullptr);
-  if (last == nullptr) return;
-  if (state_of(last) == ncclSuccess)
-    check_in_destructor(ncclCommDestroy(last), "ncclCommDestroy");
-  else
+void abort(NcclCommunicator& communicator) noexcept {
+  if (ncclComm_t last = std::exchange(communicator.handle, nullptr); last != nullptr)
     check_in_destructor(ncclCommAbort(last), "ncclCommAbort");
+}
+
+void release(NcclCommunicator& communicator) noexcept {
+  if (communicator.handle == nullptr) return;
+  if (state_of(communicator.handle) != ncclSuccess) return abort(communicator);
+  check_in_destructor(ncclCommDestroy(std::exchange(communicator.handle, nullptr)),
+                      "ncclCommDestroy");
 }
 
 }  // namespace moecal::collectives

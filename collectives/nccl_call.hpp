@@ -39,6 +39,9 @@ class NcclGroupCall {
   bool open_ = true;
 };
 
+/// Ends a communicator whatever is still under way on it. Sets it to null, as release() does.
+void abort(NcclCommunicator& communicator) noexcept;
+
 /// Destroys a communicator, or aborts it if something failed on it: destroying would wait for what
 /// can no longer end. Sets it to null; nothing happens if it is.
 void release(NcclCommunicator& communicator) noexcept;

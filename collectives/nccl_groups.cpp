@@ -4,7 +4,10 @@
 
 #include <exception>
 #include <functional>
+#include <mutex>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "collectives/nccl_call.hpp"
 #include "core/error.hpp"
@@ -73,19 +76,74 @@ NcclCommunicator split(const NcclCommunicator& whole, const GroupSpec& spec, Con
 
 }  // namespace
 
-NcclGroups::~NcclGroups() {
-  for (Known& known : known_) release(known.communicator);
-  release(world_);
-}
+/// The communicators, which two threads may want to end.
+class NcclGroups::Made {
+ public:
+  [[nodiscard]] NcclCommunicator find(const GroupSpec& spec) const {
+    const std::lock_guard lock{mutex_};
+    for (const auto& [known, communicator] : groups_)
+      if (known == spec) return communicator;
+    return {};
+  }
+  [[nodiscard]] NcclCommunicator world() const { return find(kWorld); }
+  void keep_world(NcclCommunicator communicator) { keep(kWorld, communicator); }
+  void keep(const GroupSpec& spec, NcclCommunicator communicator) {
+    const std::lock_guard lock{mutex_};
+    groups_.emplace_back(spec, communicator);
+  }
+
+  /// Nobody ends a communicator while it is asked.
+  void ask(NcclCommunicator communicator, const std::string& operation) const {
+    const std::lock_guard lock{mutex_};
+    for (const auto& known : groups_)
+      if (known.second.handle == communicator.handle)
+        return check_async_error(communicator, operation);
+    throw Error{operation + ": its communicator was aborted because the launch ends"};
+  }
+
+  /// `end` is abort or release: groups first, then what they were split from.
+  void end_all(void (*end)(NcclCommunicator&) noexcept) noexcept {
+    Groups last;
+    {
+      const std::lock_guard lock{mutex_};
+      last.swap(groups_);
+    }
+    for (auto group = last.rbegin(); group != last.rend(); ++group) end(group->second);
+  }
+
+ private:
+  using Groups = std::vector<std::pair<GroupSpec, NcclCommunicator>>;
+  static constexpr GroupSpec kWorld{0, 0};  // what no launch is cut into
+  mutable std::mutex mutex_;
+  Groups groups_;
+};
+
+NcclGroups::NcclGroups() : made_{std::make_shared<Made>()} {}
+NcclGroups::~NcclGroups() { made_->end_all(release); }
 
 NcclCommunicator NcclGroups::of(const GroupSpec& spec, ControlPlane& world) {
   GroupSpec all = spec;
   all.all_at_once = true;  // alone or together, the groups are the same
-  for (const Known& known : known_)
-    if (known.spec == all) return known.communicator;
-  if (world_.handle == nullptr) world_ = make_world(world);
-  known_.push_back({all, split(world_, all, world)});
-  return known_.back().communicator;
+  if (const auto known = made_->find(all); known.handle != nullptr) return known;
+  if (made_->world().handle == nullptr) {
+    made_->keep_world(make_world(world));
+    world.at_early_end([made = std::weak_ptr{made_}] {
+      if (const auto living = made.lock()) living->end_all(abort);
+    });
+  }
+  made_->keep(all, split(made_->world(), all, world));
+  return made_->find(all);
+}
+
+void NcclGroups::check_progress(NcclCommunicator communicator, const std::string& operation,
+                                Seconds waited) {
+  made_->ask(communicator, operation);
+  try {
+    check_waited(communicator, operation, waited);
+  } catch (const Error&) {
+    made_->end_all(abort);
+    throw;
+  }
 }
 
 void check_async_error(NcclCommunicator communicator, const std::string& operation) {

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,7 @@ namespace moecal::collectives {
 /// per way to group it, split from that. A device must be current.
 class NcclGroups {
  public:
-  NcclGroups() = default;
+  NcclGroups();
   ~NcclGroups();
   NcclGroups(const NcclGroups&) = delete;
   NcclGroups& operator=(const NcclGroups&) = delete;
@@ -24,13 +25,15 @@ class NcclGroups {
   /// @throws Error on every rank if one fails, there with what NCCL said; the next call tries anew.
   [[nodiscard]] NcclCommunicator of(const GroupSpec& spec, ControlPlane& world);
 
+  /// Whether `operation`, which has taken `waited` so far, can still end.
+  /// @throws Error as check_async_error() and check_waited() do. Nothing says that a peer is gone
+  /// when the time is up, and destroying a communicator would wait for it: all are aborted then, as
+  /// they are when the launch is ended (ControlPlane::at_early_end).
+  void check_progress(NcclCommunicator communicator, const std::string& operation, Seconds waited);
+
  private:
-  struct Known {
-    GroupSpec spec;
-    NcclCommunicator communicator{};
-  };
-  NcclCommunicator world_{};
-  std::vector<Known> known_;
+  class Made;  // shared with the plane's last act
+  std::shared_ptr<Made> made_;
 };
 
 /// NCCL reports what went wrong on the wire later, and only when asked.

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <thread>
 
 #include "bench/benchmark.hpp"
 #include "bench/clock.hpp"
@@ -604,6 +605,55 @@ TEST_F(RecordingNccl, AnErrorEndsTheWaitForADeviceThatIsStuck) {
               "all_reduce of 128 bytes on rank " + std::to_string(other) +
                   " of a group of 4 did not end within 1 s ($MOECAL_TIMEOUT_S): another rank of "
                   "the group may be gone or stuck");
+  for (const int other : {0, 1, 2}) {  // NCCL saw nothing wrong, and would wait for the device
+    EXPECT_EQ(fake_nccl().calls(other, "ncclCommAbort").size(), 2U) << "the group's, the world's";
+    EXPECT_EQ(fake_nccl().calls(other, "ncclCommDestroy").size(), 0U);
+  }
+}
+
+/// A plane whose launch somebody else may end.
+class WatchedRank final : public ControlPlane {
+ public:
+  explicit WatchedRank(ControlPlane& plane) : plane_{plane} {}
+  [[nodiscard]] int rank() const override { return plane_.rank(); }
+  [[nodiscard]] int size() const override { return plane_.size(); }
+  void barrier() override { plane_.barrier(); }
+  using ControlPlane::max;
+  void max(std::span<double> values) override { plane_.max(values); }
+  void broadcast(std::span<char> bytes, int root) override { plane_.broadcast(bytes, root); }
+  [[nodiscard]] std::unique_ptr<ControlPlane> split(int colour) override {
+    return plane_.split(colour);
+  }
+  void at_early_end(std::function<void()> last_act) override { last_act_ = std::move(last_act); }
+  [[noreturn]] void abort(int status, const std::string& reason) override {
+    plane_.abort(status, reason);
+  }
+  std::function<void()> last_act_;
+
+ private:
+  ControlPlane& plane_;
+};
+
+TEST_F(RecordingNccl, AbortsEveryCommunicatorWhenTheLaunchEnds) {
+  const auto problems = on_ranks([](ControlPlane& plane) {
+    WatchedRank world{plane};
+    auto groups = std::make_unique<NcclGroups>();
+    const NcclCommunicator group = groups->of(kAll, world);
+    groups->check_progress(group, "all_reduce", Seconds{0});
+    std::jthread{world.last_act_};  // as the watchdog's
+    EXPECT_EQ(fake_nccl().calls(world.rank(), "ncclCommDestroy").size(), 0U);
+    try {
+      groups->check_progress(group, "all_reduce", Seconds{0});
+      ADD_FAILURE() << "a communicator that was aborted was asked";
+    } catch (const Error& error) {
+      EXPECT_STREQ(error.what(),
+                   "all_reduce: its communicator was aborted because the launch ends");
+    }
+    groups.reset();
+    world.last_act_();  // too late to end anything
+  });
+  EXPECT_THAT(problems, Each(""));
+  EXPECT_EQ(fake_nccl().calls(-1, "ncclCommAbort").size(), 2U * kWorld) << "by another thread";
 }
 
 TEST_F(RecordingNccl, WhatStaysInProgressIsGivenUp) {
