@@ -63,6 +63,21 @@ Json donor_ratios_json(const std::vector<DonorRatio>& ratios) {
   return array;
 }
 
+Json drift_json(const std::vector<ReleaseDrift>& drift) {
+  Json array = Json::array();
+  for (const auto& row : drift)
+    array.push_back({{"operation", row.operation},
+                     {"machine", row.machine},
+                     {"implementation", row.implementation},
+                     {"from", row.from},
+                     {"to", row.to},
+                     {"median", row.median},
+                     {"p5", row.p5},
+                     {"p95", row.p95},
+                     {"points", row.points}});
+  return array;
+}
+
 Json quality_json(const FitQuality& q) {
   Json json{{"points", q.points},
             {"in_sample_median_ape", q.in_sample_median_ape},
@@ -113,6 +128,7 @@ Json model_json(const Model& m) {
   if (!m.between_quantiles.empty()) json["between_quantiles"] = quantiles_json(m.between_quantiles);
   if (!m.donor_ratios.empty()) json["donor_ratios"] = donor_ratios_json(m.donor_ratios);
   json["validity"] = m.validity;
+  for (const auto& routing : m.routings) json["routings"].push_back(routing_json(routing));
   json["quality"] = quality_json(m.quality);
   json["observation_ids"] = m.observation_ids;
   json["provenance"] = m.provenance;
@@ -135,8 +151,9 @@ std::string to_json(const Coefficients& coefficients) {
                    [](const Model& a, const Model& b) { return a.id < b.id; });
   Json json{{"schema", kCoefficientsSchema},
             {"source", coefficients.source},
-            {"commit", coefficients.commit},
-            {"models", Json::array()}};
+            {"commit", coefficients.commit}};
+  if (!coefficients.drift.empty()) json["release_drift"] = drift_json(coefficients.drift);
+  json["models"] = Json::array();
   for (const auto& model : models) {
     json["models"].push_back(model_json(model));
     check_finite(json["models"].back(), model.id);

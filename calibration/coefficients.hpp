@@ -32,6 +32,13 @@ struct RoutingConditions {
   auto operator<=>(const RoutingConditions&) const = default;
 };
 
+/// A call that was measured. The routing is empty where it is a condition of the series or the
+/// operation has none.
+struct MeasuredCall {
+  Point point;
+  RoutingConditions routing{};
+};
+
 /// The `group` of a joint model: it was fitted to several group sizes and speaks of any.
 inline constexpr int kAnyGroup = 0;
 
@@ -126,10 +133,20 @@ struct Model {
   std::vector<ResidualQuantile> between_quantiles{};
   std::vector<DonorRatio> donor_ratios{};
   std::map<std::string, std::pair<double, double>> validity;  // named number of Point -> [lo, hi]
+  // Measured, of an operation whose cost takes the routing as a number; else empty.
+  std::vector<RoutingConditions> routings{};
   FitQuality quality;
   std::vector<std::string> observation_ids;  // digests of the observations used
   std::string provenance = "measured";       // measured | imported | transferred | nominal
   std::optional<Residual> residual{};
+};
+
+/// How an operation's time changed from one release of its library to the next that was measured.
+struct ReleaseDrift {
+  std::string operation, machine, implementation;
+  std::string from, to;                // releases, the older first
+  double median = 0, p5 = 0, p95 = 0;  // of seconds in `to` over seconds in `from`
+  int points = 0;                      // that were measured with both
 };
 
 /// A fit's result for one file: small JSON, published schema
@@ -139,6 +156,7 @@ struct Coefficients {
       source;  // where the observations came from, and their licence where they are not ours
   std::string commit;  // of the moecal that fitted
   std::vector<Model> models;
+  std::vector<ReleaseDrift> drift{};  // between releases that have models here
 };
 
 /// @throws InvalidInput naming file and field, also on another schema version.

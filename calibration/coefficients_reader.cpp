@@ -5,17 +5,62 @@
 
 #include "calibration/form.hpp"
 #include "calibration/residual_text.hpp"
+#include "core/dtype.hpp"
 #include "core/json_reader.hpp"
 
 namespace moecal::calibration {
 namespace {
 
+/// @throws InvalidInput where the field is none of the words.
+void require_one_of(const JsonReader& r, const std::string& field,
+                    std::initializer_list<std::string_view> words) {
+  const auto value = r.require<std::string>(field);
+  if (std::find(words.begin(), words.end(), value) != words.end()) return;
+  std::string known;
+  for (const auto word : words) known += (known.empty() ? "" : ", ") + std::string{word};
+  r.fail(field, "is '" + value + "', which is none of: " + known);
+}
+
+void require_dtype_or_nothing(const JsonReader& r, const std::string& field) {
+  const auto value = r.require<std::string>(field);
+  try {
+    if (!value.empty()) (void)parse_dtype(value);
+  } catch (const InvalidInput& error) {
+    r.fail(field, std::string{"is wrong: "} + error.what());
+  }
+}
+
+double not_negative(const JsonReader& r, const std::string& field) {
+  const auto value = r.require<double>(field);
+  if (!(value >= 0)) r.fail(field, "is negative");
+  return value;
+}
+
+int count_of(const JsonReader& r, const std::string& field, int least = 0) {
+  const auto value = r.require<int>(field);
+  if (value < least)
+    r.fail(field, "is " + std::to_string(value) + ", less than " + std::to_string(least));
+  return value;
+}
+
+void check_conditions(const JsonReader& r) {
+  require_dtype_or_nothing(r, "dtype");
+  require_dtype_or_nothing(r, "output_dtype");
+  require_one_of(r, "placement", {"contiguous", "strided"});
+  require_one_of(r, "tier", {"intra", "inter"});
+  (void)count_of(r, "group");
+  (void)count_of(r, "concurrent_groups", 1);
+  if (r.has("nodes")) (void)count_of(r, "nodes", 1);
+}
+
 RoutingConditions read_routing(const JsonReader& r) {
-  return {r.require<std::string>("distribution"), r.require<double>("exponent"),
-          r.require<double>("capacity_factor")};
+  require_one_of(r, "distribution", {"uniform", "balanced", "power_law", "power_law_loads"});
+  return {r.require<std::string>("distribution"), not_negative(r, "exponent"),
+          not_negative(r, "capacity_factor")};
 }
 
 Conditions read_conditions(const JsonReader& r) {
+  check_conditions(r);
   Conditions c;
   c.dtype = r.require<std::string>("dtype");
   c.output_dtype = r.require<std::string>("output_dtype");
@@ -36,7 +81,7 @@ Conditions read_conditions(const JsonReader& r) {
 /// A number in another unit is a number wrong by a power of ten: refused.
 Parameter read_parameter(const JsonReader& r, const Form& form) {
   Parameter p{r.require<std::string>("name"), r.require<double>("value"),
-              r.require<std::string>("unit"), r.require<double>("standard_error")};
+              r.require<std::string>("unit"), not_negative(r, "standard_error")};
   const auto spec = std::find_if(form.parameters.begin(), form.parameters.end(),
                                  [&](const ParameterSpec& s) { return s.name == p.name; });
   if (spec == form.parameters.end())
@@ -62,17 +107,34 @@ void read_parameters(const JsonReader& r, Model& m) {
                                "', which the form " + m.form + " needs");
 }
 
+/// Regimes follow each other from 0 to no end: a size in a gap would have no interval.
+void check_regime(const JsonReader& r, const std::vector<ResidualQuantile>& before,
+                  const ResidualQuantile& quantile) {
+  const double begin = before.empty() ? 0 : before.back().to;
+  if (quantile.from != begin || (!before.empty() && begin == 0))
+    r.fail("from",
+           "does not follow what is before it: the regimes of sizes must touch, the first "
+           "from 0, the last to 0 (no end)");
+  if (quantile.to != 0 && quantile.to <= quantile.from)
+    r.fail("to", "is not above 'from': the regime holds no size");
+}
+
 std::vector<ResidualQuantile> read_quantiles(const JsonReader& r, const std::string& field) {
   std::vector<ResidualQuantile> quantiles;
-  for (const auto& entry : r.objects(field))
-    quantiles.push_back({entry.require<double>("from"), entry.require<double>("to"),
-                         entry.require<double>("half_width_90"), entry.require<int>("count")});
+  for (const auto& entry : r.objects(field)) {
+    const ResidualQuantile quantile{not_negative(entry, "from"), not_negative(entry, "to"),
+                                    not_negative(entry, "half_width_90"), count_of(entry, "count")};
+    check_regime(entry, quantiles, quantile);
+    quantiles.push_back(quantile);
+  }
+  if (!quantiles.empty() && quantiles.back().to != 0)
+    r.fail(field, "ends at a size: the last regime has the 'to' 0, which is no end");
   return quantiles;
 }
 
 VarianceComponents read_variance(const JsonReader& r) {
-  return {r.require<int>("runs"), r.require<double>("within_run"),
-          r.require<double>("between_runs"), r.require<int>("samples_in_runs")};
+  return {count_of(r, "runs"), not_negative(r, "within_run"), not_negative(r, "between_runs"),
+          count_of(r, "samples_in_runs")};
 }
 
 std::vector<DonorRatio> read_donor_ratios(const JsonReader& r) {
@@ -114,18 +176,28 @@ Residual read_residual(const JsonReader& r) {
 
 FitQuality read_quality(const JsonReader& r) {
   FitQuality q;
-  q.points = r.require<int>("points");
-  q.in_sample_median_ape = r.require<double>("in_sample_median_ape");
-  q.held_out_median_ape = r.require<double>("held_out_median_ape");
-  q.held_out_p90_ape = r.require<double>("held_out_p90_ape");
-  q.held_out_points = r.require<int>("held_out_points");
-  q.repeated_points = r.require<int>("repeated_points");
-  q.between_run_spread = r.require<double>("between_run_spread");
+  q.points = count_of(r, "points");
+  q.in_sample_median_ape = not_negative(r, "in_sample_median_ape");
+  q.held_out_median_ape = not_negative(r, "held_out_median_ape");
+  q.held_out_p90_ape = not_negative(r, "held_out_p90_ape");
+  q.held_out_points = count_of(r, "held_out_points");
+  q.repeated_points = count_of(r, "repeated_points");
+  q.between_run_spread = not_negative(r, "between_run_spread");
   if (r.has("variance")) q.variance = read_variance(r.object("variance"));
   return q;
 }
 
+void check_validity(const JsonReader& r, const Model& m) {
+  const auto ranges = r.object("validity");
+  for (const auto& [name, range] : m.validity) {
+    if (range.first < 0) ranges.fail(name, "begins below 0");
+    if (range.first > range.second) ranges.fail(name, "ends below its begin");
+  }
+}
+
 void check_shape(const JsonReader& r, const Model& m) {
+  if (!m.knots.empty() && m.knots.front() <= 0)
+    r.fail("knots_bytes", "holds a number that is not positive");
   if (!std::is_sorted(m.knots.begin(), m.knots.end())) r.fail("knots_bytes", "is not ascending");
   const auto past = [](const auto& a, const auto& b) { return a.first >= b.first; };
   if (std::adjacent_find(m.table.begin(), m.table.end(), past) != m.table.end())
@@ -135,6 +207,18 @@ void check_shape(const JsonReader& r, const Model& m) {
       r.fail("table_bytes_seconds", "holds a number that is not positive");
   if (m.form == "log_log_table" && m.table.empty())
     r.fail("table_bytes_seconds", "is missing, and the form log_log_table is nothing else");
+}
+
+ReleaseDrift read_drift(const JsonReader& r) {
+  return {r.require<std::string>("operation"),
+          r.require<std::string>("machine"),
+          r.require<std::string>("implementation"),
+          r.require<std::string>("from"),
+          r.require<std::string>("to"),
+          not_negative(r, "median"),
+          not_negative(r, "p5"),
+          not_negative(r, "p95"),
+          count_of(r, "points")};
 }
 
 Model read_model(const JsonReader& r) {
@@ -159,8 +243,12 @@ Model read_model(const JsonReader& r) {
   if (r.has("between_quantiles")) m.between_quantiles = read_quantiles(r, "between_quantiles");
   if (r.has("donor_ratios")) m.donor_ratios = read_donor_ratios(r);
   m.validity = r.require<std::map<std::string, std::pair<double, double>>>("validity");
+  check_validity(r, m);
+  if (r.has("routings"))
+    for (const auto& entry : r.objects("routings")) m.routings.push_back(read_routing(entry));
   m.quality = read_quality(r.object("quality"));
   m.observation_ids = r.require<std::vector<std::string>>("observation_ids");
+  require_one_of(r, "provenance", {"measured", "imported", "transferred", "nominal"});
   m.provenance = r.require<std::string>("provenance");
   if (r.has("residual")) m.residual = read_residual(r.object("residual"));
   check_shape(r, m);
@@ -178,8 +266,15 @@ Coefficients parse_coefficients(const std::string& text, const std::string& name
                               ": fit again with this moecal");
   Coefficients coefficients{
       reader.require<std::string>("source"), reader.require<std::string>("commit"), {}};
-  for (const auto& model : reader.objects("models"))
+  if (reader.has("release_drift"))
+    for (const auto& row : reader.objects("release_drift"))
+      coefficients.drift.push_back(read_drift(row));
+  std::set<std::string> ids;
+  for (const auto& model : reader.objects("models")) {
     coefficients.models.push_back(read_model(model));
+    if (const auto& id = coefficients.models.back().id; !ids.insert(id).second)
+      model.fail("id", "is '" + id + "' for the second time");
+  }
   return coefficients;
 }
 

@@ -5,7 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <limits>
+#include <vector>
 
 #include "core/error.hpp"
 
@@ -88,6 +90,48 @@ TEST(CoefficientsReader, NamesWhatIsMissingOrUnknown) {
               testing::HasSubstr("is 'alpha', which the form"));
   EXPECT_THAT(what_is_wrong(replaced(sample_text(), "\"group\": 8", "\"group\": \"8\"")),
               testing::HasSubstr("field 'models[0].conditions.group' has the wrong type"));
+}
+
+TEST(CoefficientsReader, RefusesWhatNoFitCouldHaveSaid) {
+  const std::vector<std::array<std::string, 3>> cases{
+      {"\"half_width_90\": 0.05", "\"half_width_90\": -0.05",
+       "residual_quantiles[0].half_width_90' is negative"},
+      {"\"from\": 65537.0", "\"from\": 70000.0",
+       "residual_quantiles[1].from' does not follow what is before it"},
+      {"\"from\": 65537.0", "\"from\": 60000.0", "residual_quantiles[1].from' does not follow"},
+      {"\"to\": 65537.0", "\"to\": 0.0", "residual_quantiles[1].from' does not follow"},
+      {"\"from\": 0.0", "\"from\": 512.0", "residual_quantiles[0].from' does not follow"},
+      {"\"to\": 0.0", "\"to\": 70000.0", "residual_quantiles' ends at a size"},
+      {"\"count\": 12", "\"count\": -12", "count' is -12, less than 0"},
+      {"1048576.0", "16.0", "validity.bytes' ends below its begin"},
+      {"512.0", "-512.0", "validity.bytes' begins below 0"},
+      {"\"standard_error\": 1e-07", "\"standard_error\": -1e-07", "standard_error' is negative"},
+      {"\"f16\"", "\"half\"", "conditions.dtype' is wrong: unknown dtype 'half'"},
+      {"\"measured\"", "\"guessed\"", "provenance' is 'guessed', which is none of: measured,"},
+      {"\"intra\"", "\"outer\"", "tier' is 'outer', which is none of: intra, inter"},
+      {"\"group\": 8", "\"group\": -8", "group' is -8, less than 0"},
+      {"\"group\": 8", "\"group\": 8.5", "conditions.group' is no whole number"},
+      {"\"group\": 8", "\"group\": 5000000000", "conditions.group' is out of range"},
+      {"65536.0", "-65536.0", "knots_bytes' holds a number that is not positive"},
+      {"\"held_out_p90_ape\": 0.03", "\"held_out_p90_ape\": -1", "held_out_p90_ape' is negative"}};
+  for (const auto& [what, with, message] : cases)
+    EXPECT_THAT(what_is_wrong(replaced(sample_text(), what, with)), testing::HasSubstr(message));
+  const auto twice = to_json({"", "", {sample_model(), sample_model()}});
+  EXPECT_EQ(what_is_wrong(twice),
+            "c.json: field 'models[1].id' is 'all_reduce/x' for the second time");
+}
+
+TEST(Coefficients, KeepTheRoutingsMeasuredAndTheDriftBetweenReleases) {
+  auto model = sample_model();
+  model.routings = {{"balanced", 0, 0}, {"power_law_loads", 1.01, 0}};
+  const Coefficients coefficients{
+      "s", "c", {model}, {{"all_reduce", "b200-sxm-8", "nccl", "2.27.5", "2.29.2", 1.1, 1, 2, 7}}};
+  const auto read = parse_coefficients(to_json(coefficients), "c.json");
+  EXPECT_EQ(read.models[0].routings, model.routings);
+  ASSERT_EQ(read.drift.size(), 1u);
+  EXPECT_EQ(read.drift[0].to, "2.29.2");
+  EXPECT_EQ(read.drift[0].median, 1.1);
+  EXPECT_EQ(to_json(read), to_json(coefficients));
 }
 
 TEST(Coefficients, RefuseANumberThatIsNotFinite) {

@@ -32,8 +32,8 @@ struct Probe {
 /// and release it was measured with.
 struct Evidence {
   const Donor* donor = nullptr;
-  Coefficients models;  // of this series alone
-  std::vector<Probe> probes;
+  Coefficients models;        // of this series alone
+  std::vector<Probe> probes;  // none of several kernels in one figure
 };
 
 /// Everything that tells series apart, without the machine, the library and its release.

@@ -12,6 +12,7 @@
 #include "calibration/candidates.hpp"
 #include "calibration/joint_fit.hpp"
 #include "calibration/pooled_curves.hpp"
+#include "calibration/release_drift.hpp"
 #include "core/error.hpp"
 #include "core/hash.hpp"
 #include "core/parallel.hpp"
@@ -79,6 +80,11 @@ void describe(Model& model, const Series& series, const FitOptions& options) {
   model.system = series.system;
   model.conditions = series.conditions;
   if (model.validity.empty()) model.validity = series.validity;
+  for (const auto& call : series.calls)
+    if (std::find(model.routings.begin(), model.routings.end(), call.routing) ==
+        model.routings.end())
+      model.routings.push_back(call.routing);
+  std::sort(model.routings.begin(), model.routings.end());
   model.observation_ids = observation_ids(series.observation_ids, options.compact);
   model.provenance = series.imported ? "imported" : "measured";
   if (series.family == Family::transfer)
@@ -245,7 +251,9 @@ FitResult fit(std::span<const ObservationFile> files, const FitOptions& options)
   for (const auto& series : grouped.series)
     for (const auto& duplicate : series.duplicates)
       result.report.given_twice.push_back({series.id(), duplicate});
-  result.report.drift = release_drift(grouped.series);
+  result.coefficients.drift = release_drift(grouped.series);
+  for (const auto& one : fitted)
+    if (!one.series->calls.empty()) result.report.calls[one.candidate.model.id] = one.series->calls;
   for (auto& one : fitted) result.coefficients.models.push_back(std::move(one.candidate.model));
   auto& models = result.coefficients.models;
   add_joint_models(grouped.series, files, options, models);

@@ -3,7 +3,6 @@
 #pragma once
 #include <span>
 
-#include "calibration/release_drift.hpp"
 #include "calibration/series.hpp"
 #include "core/card.hpp"
 
@@ -36,8 +35,8 @@ struct FitReport {
   ObservationCounts counts;
   std::vector<LeftOut> left_out;
   std::vector<GivenTwice> given_twice{};
-  std::vector<ReleaseDrift> drift{};  // between releases of a library: reported, not averaged
-  int series = 0, points = 0;         // that have a model; each once, however many forms it has
+  std::map<std::string, std::vector<MeasuredCall>> calls{};  // of grouped models, by their ids
+  int series = 0, points = 0;  // that have a model; each once, however many forms it has
 };
 
 struct FitResult {

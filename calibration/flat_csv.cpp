@@ -11,8 +11,9 @@
 namespace moecal::calibration {
 namespace {
 
-constexpr std::array<const char*, 9> kNumbers{"bytes",  "m",       "n",     "k",     "tokens",
-                                              "hidden", "experts", "top_k", "groups"};
+constexpr std::array<const char*, 12> kNumbers{
+    "bytes", "m",       "n",     "k",      "tokens",          "hidden",
+    "inter", "experts", "top_k", "groups", "tensor_parallel", "expert_parallel"};
 
 std::string text_of(double value) {
   std::array<char, 32> text{};
@@ -20,8 +21,10 @@ std::string text_of(double value) {
   return {text.data(), end};
 }
 
-std::string row(const Model& model, const Point& point, const Prediction& prediction) {
+std::string row(const Model& model, const MeasuredCall& call) {
   const auto& c = model.conditions;
+  const auto& [point, routing] = call;
+  const auto prediction = predict_with(model, point, routing);
   std::string line = model.operation + "," + (model.system.empty() ? model.card : model.system) +
                      "," + c.dtype + "," + std::to_string(c.group);
   for (const char* name : kNumbers) {
@@ -34,8 +37,17 @@ std::string row(const Model& model, const Point& point, const Prediction& predic
                            model.form, prediction.provenance})
     line += "," + word;
   line += "," + std::to_string(c.concurrent_groups);
-  return line + "," + c.routing.distribution + "," + text_of(c.routing.exponent) + "," +
-         text_of(c.routing.capacity_factor) + "\n";
+  return line + "," + routing.distribution + "," + text_of(routing.exponent) + "," +
+         text_of(routing.capacity_factor) + "\n";
+}
+
+/// Where a model is asked, and under which routing: its own where that is a condition.
+std::vector<MeasuredCall> calls_of(const Model& model, const std::vector<MeasuredCall>& measured) {
+  if (!measured.empty()) return measured;
+  std::vector<MeasuredCall> calls;
+  for (auto& point : probe_points(model))
+    calls.push_back({std::move(point), model.conditions.routing});
+  return calls;
 }
 
 bool has_table(const Coefficients& coefficients, const Model& model) {
@@ -49,7 +61,8 @@ bool has_table(const Coefficients& coefficients, const Model& model) {
 
 }  // namespace
 
-std::string to_flat_csv(const Coefficients& coefficients) {
+std::string to_flat_csv(const Coefficients& coefficients,
+                        const std::map<std::string, std::vector<MeasuredCall>>& calls) {
   std::string csv = "operation,system,dtype,group";
   for (const char* name : kNumbers) csv += std::string{","} + name;
   csv +=
@@ -58,8 +71,10 @@ std::string to_flat_csv(const Coefficients& coefficients) {
   for (const auto& model : coefficients.models) {
     // Of a joint model any group could be asked: the table holds those that were measured.
     if (has_table(coefficients, model) || model.conditions.group == kAnyGroup) continue;
-    for (const auto& point : probe_points(model))
-      csv += row(model, point, predict_with(model, point));
+    const auto measured = calls.find(model.id);
+    for (const auto& call :
+         calls_of(model, measured == calls.end() ? std::vector<MeasuredCall>{} : measured->second))
+      csv += row(model, call);
   }
   return csv;
 }

@@ -1,7 +1,9 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <map>
 #include <string>
+#include <vector>
 
 #include "calibration/coefficients.hpp"
 
@@ -9,7 +11,10 @@ namespace moecal::calibration {
 
 /// Coefficients as rows a planner reads with one line of anything: one row per series and point,
 /// with the predicted seconds and its 90 % interval. Points are a table's sizes, or powers of 2
-/// (one number) or 4 (several) within the model's validity.
-[[nodiscard]] std::string to_flat_csv(const Coefficients& coefficients);
+/// (one number) or 4 (several) within the model's validity; of models of several experts
+/// (grouped_gemm, moe_layer) the calls that were measured, by the models' ids.
+[[nodiscard]] std::string to_flat_csv(
+    const Coefficients& coefficients,
+    const std::map<std::string, std::vector<MeasuredCall>>& calls = {});
 
 }  // namespace moecal::calibration

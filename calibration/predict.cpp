@@ -307,10 +307,12 @@ void check(const Query& query) {
 
 }  // namespace
 
-Prediction predict_with(const Model& model, const Point& point) {
+Prediction predict_with(const Model& model, const Point& point, const RoutingConditions& routing) {
   Query query;
   query.operation = model.operation;
   query.point = point;
+  query.routing = routing.distribution;
+  if (routing.exponent != 0) query.exponent = routing.exponent;
   return prediction_of(draft_of(model, query), model);
 }
 

@@ -51,7 +51,8 @@ struct Answer {
 [[nodiscard]] Answer predict(const Coefficients& coefficients, const Query& query);
 
 /// One model's word on a point of its own operation and dtype, with the same rules outside its
-/// validity.
-[[nodiscard]] Prediction predict_with(const Model& model, const Point& point);
+/// validity. `routing` matters to an operation whose cost takes it as a number.
+[[nodiscard]] Prediction predict_with(const Model& model, const Point& point,
+                                      const RoutingConditions& routing = {});
 
 }  // namespace moecal::calibration

@@ -137,13 +137,14 @@ TEST(ReleaseDrift, IsReportedAndNotAveraged) {
   const std::vector<ObservationFile> files{synthetic::file(all)};
   const auto result = fit(files, {});
   EXPECT_EQ(result.report.series, 3);
-  ASSERT_EQ(result.report.drift.size(), 4u);  // two steps, of all_reduce and of all operations
-  const auto& first = result.report.drift[3];
+  ASSERT_EQ(result.coefficients.drift.size(),
+            4u);  // two steps, of all_reduce and of all operations
+  const auto& first = result.coefficients.drift[3];
   EXPECT_EQ(first.operation, "all_reduce");
   EXPECT_EQ(first.from, "2.9");
   EXPECT_EQ(first.to, "2.29");
   EXPECT_NEAR(first.median, 1.25, 1e-12);
-  EXPECT_NEAR(result.report.drift[2].p95, 0.8, 1e-12);
+  EXPECT_NEAR(result.coefficients.drift[2].p95, 0.8, 1e-12);
   EXPECT_EQ(first.points, 12);
 }
 

@@ -118,6 +118,7 @@ Series finish(Gathering gathering) {
     const auto seconds = seconds_of(readings, s);
     s.points.push_back(
         {inputs_of(s.operation, point, s.dtypes, spec_of(place.routing)), median(seconds)});
+    if (s.family == Family::grouped) s.calls.push_back({point, place.routing});
     s.one_size = s.one_size && point.size() == 1;
     widen(s.validity, point);
     if (seconds.size() < 2) continue;

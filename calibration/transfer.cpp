@@ -25,7 +25,9 @@ using Validity = std::map<std::string, std::pair<double, double>>;
 const Model& example(const Evidence& evidence) { return evidence.models.models.front(); }
 
 Family family(const Evidence& evidence) {
-  return family_of(example(evidence).operation, evidence.probes.front().point);
+  const auto& operation = example(evidence).operation;
+  return takes_routing(operation) ? Family::grouped
+                                  : family_of(operation, evidence.probes.front().point);
 }
 
 std::vector<FitPoint> curve_of(const Evidence& evidence) {
@@ -262,22 +264,26 @@ FitQuality quality_of(const std::vector<CardErrors>& cards, std::size_t points) 
   return quality;
 }
 
-void describe(Model& model, const Evidences& donors, const Card& target) {
-  const auto& like = example(*donors.front());
-  model.operation = like.operation;
-  model.card = target.id;
-  if (is_collective(like.operation))
-    model.system =
-        target.id +
-        (target.devices_per_node ? "-" + std::to_string(target.devices_per_node->value) : "");
-  model.conditions = like.conditions;
-  model.conditions.implementation = "transferred";
-  model.conditions.release.clear();
+/// The series of a card that is like one of a donor's.
+Series series_of(const Model& like, const Card& card) {
   Series series;
-  series.operation = model.operation;
-  series.card = model.card;
-  series.system = model.system;
-  series.conditions = model.conditions;
+  series.operation = like.operation;
+  series.card = card.id;
+  if (is_collective(like.operation))
+    series.system =
+        card.id + (card.devices_per_node ? "-" + std::to_string(card.devices_per_node->value) : "");
+  series.conditions = like.conditions;
+  series.conditions.implementation = "transferred";
+  series.conditions.release.clear();
+  return series;
+}
+
+void describe(Model& model, const Evidences& donors, const Card& target) {
+  const auto series = series_of(example(*donors.front()), target);
+  model.operation = series.operation;
+  model.card = series.card;
+  model.system = series.system;
+  model.conditions = series.conditions;
   model.id = series.id() + "/" + model.form;
   model.validity = common_validity(donors);
   model.provenance = "transferred";
@@ -307,6 +313,17 @@ Evidences usable(const std::vector<Evidence>& all, const Card& target) {
   return kept;
 }
 
+/// Why a series that other cards measured is not transferred; empty where it is, or where no other
+/// card measured it.
+std::string why_not(const std::vector<Evidence>& all, const Evidences& usable, const Card& target) {
+  if (!usable.empty())
+    return missing_figure(target, family(*usable.front()), example(*usable.front()).conditions);
+  for (const auto& each : all)
+    if (each.donor->card.id != target.id)
+      return missing_figure(each.donor->card, family(each), example(each).conditions);
+  return "";
+}
+
 std::string source_text(std::span<const Donor> donors, const Card& target) {
   std::string text = "transferred by moecal to the spec sheet of " + target.id;
   if (!target.unverified.empty()) text += "; figures of it that are not verified:";
@@ -328,13 +345,11 @@ TransferResult transfer(std::span<const Donor> donors, const Card& target) {
   auto& models = result.coefficients.models;
   for (const auto& [key, all] : evidence_of(donors)) {
     const auto evidence = usable(all, target);
-    if (evidence.empty()) continue;
-    const auto& conditions = example(*evidence.front()).conditions;
-    const auto missing = missing_figure(target, family(*evidence.front()), conditions);
-    if (missing.empty())
+    const auto missing = why_not(all, evidence, target);
+    if (!missing.empty())
+      result.left_out.push_back({series_of(example(all.front()), target).id(), missing});
+    else if (!evidence.empty())
       models.push_back(transfer_series(evidence, target));
-    else
-      result.left_out.push_back({key, missing});
   }
   if (models.empty())
     throw InvalidInput{"nothing can be transferred to " + target.id +

@@ -14,6 +14,7 @@
 
 #include "calibration/flat_csv.hpp"
 #include "cli/card_id.hpp"
+#include "cli/output_files.hpp"
 #include "cli/verbs.hpp"
 #include "cli/write_file.hpp"
 #include "core/build.hpp"
@@ -128,17 +129,21 @@ void print_summary(const calibration::FitResult& result) {
     std::printf("not fitted: %s: %s\n", left_out.series.c_str(), left_out.reason.c_str());
   print_given_twice(result.report.given_twice);
   print_repeatability(result.coefficients);
-  print_drift(result.report.drift);
+  print_drift(result.coefficients.drift);
 }
 
 void run_fit(const FitArguments& arguments) {
+  const auto csv = arguments.csv.empty() ? csv_beside(arguments.out) : arguments.csv;
+  const std::array<OutputFile, 2> outputs{
+      {{"--out", arguments.out},
+       {arguments.csv.empty() ? "the flat table beside it (see --csv)" : "--csv", csv}}};
+  check_outputs(outputs, arguments.observations);
   std::vector<ObservationFile> files;
   for (const auto& path : arguments.observations) files.push_back(read_observations(path));
   const auto result = calibration::fit(files, {arguments.compact, card_id(arguments.card),
                                                arguments.source, build::commit, known_cards()});
   write_file(arguments.out, calibration::to_json(result.coefficients));
-  const auto csv = arguments.csv.empty() ? csv_beside(arguments.out) : arguments.csv;
-  write_file(csv, calibration::to_flat_csv(result.coefficients));
+  write_file(csv, calibration::to_flat_csv(result.coefficients, result.report.calls));
   print_summary(result);
   std::printf("wrote %s and %s\n", arguments.out.c_str(), csv.c_str());
 }

@@ -1,11 +1,13 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
+#include <array>
 #include <filesystem>
 #include <iostream>
 #include <memory>
 #include <set>
 
+#include "cli/output_files.hpp"
 #include "cli/verbs.hpp"
 #include "core/observation.hpp"
 #include "interchange/importer.hpp"
@@ -77,6 +79,8 @@ void run_import(const Arguments& arguments) {
   }
   if (arguments.files.empty()) throw InvalidInput{"import: name at least one file"};
   if (arguments.out.empty()) throw InvalidInput{"import: say where to write with --out"};
+  const std::array<OutputFile, 1> outputs{{{"--out", arguments.out}}};
+  check_outputs(outputs, arguments.files);
   std::vector<interchange::Imported> imported;
   std::size_t observations = 0;
   for (const auto& path : arguments.files) {

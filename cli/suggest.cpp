@@ -5,16 +5,18 @@
 #include <fnmatch.h>
 
 #include <CLI/CLI.hpp>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "cli/card_id.hpp"
+#include "cli/output_files.hpp"
 #include "cli/verbs.hpp"
+#include "cli/write_file.hpp"
 #include "core/data_dir.hpp"
 #include "core/error.hpp"
 #include "planning/wishes.hpp"
@@ -149,10 +151,9 @@ std::string suite_line(const calibration::Suggestion& s) {
 }
 
 void write_suite(const std::string& path, const calibration::Suggestions& suggestions) {
-  std::ofstream file{path};
-  for (const auto& point : suggestions.points) file << suite_line(point) << "\n";
-  if (!file.flush())
-    throw Error{"cannot write '" + path + "': is the folder there, writable, and not full?"};
+  std::string lines;
+  for (const auto& point : suggestions.points) lines += suite_line(point) + "\n";
+  write_file(path, lines);
 }
 
 std::string point_text(const calibration::Suggestion& s) {
@@ -177,6 +178,8 @@ void print(const calibration::Suggestions& suggestions) {
 }
 
 void run(Options options) {
+  const std::array<OutputFile, 1> outputs{{{"--out", options.out}}};
+  check_outputs(outputs, options.observations);
   std::vector<ObservationFile> files;
   for (const auto& path : options.observations) files.push_back(read_observations(path));
   const auto suggestions = calibration::suggest(

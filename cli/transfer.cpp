@@ -3,6 +3,7 @@
 #include "calibration/transfer.hpp"
 
 #include <CLI/CLI.hpp>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <iostream>
@@ -10,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/committed_coefficients.hpp"
+#include "cli/output_files.hpp"
 #include "cli/verbs.hpp"
 #include "cli/write_file.hpp"
 #include "core/build.hpp"
@@ -25,9 +27,11 @@ struct TransferArguments {
 };
 
 std::vector<calibration::Donor> read_donors(const TransferArguments& arguments) {
+  const auto paths = arguments.from.empty() ? committed_coefficients() : arguments.from;
+  const std::array<OutputFile, 1> outputs{{{"--out", arguments.out}}};
+  check_outputs(outputs, paths);
   std::vector<calibration::Coefficients> files;
-  for (const auto& path : arguments.from.empty() ? committed_coefficients() : arguments.from)
-    files.push_back(calibration::read_coefficients(path));
+  for (const auto& path : paths) files.push_back(calibration::read_coefficients(path));
   return calibration::donors_of(files, known_cards());
 }
 

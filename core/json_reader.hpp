@@ -1,10 +1,13 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <cstdint>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "core/error.hpp"
@@ -54,10 +57,31 @@ class JsonReader {
     try {
       // nlohmann converts between number and bool on its own; a record that does so is wrong.
       if (std::is_same_v<T, bool> != value.is_boolean()) fail(field, "has the wrong type");
+      check_integers<T>(value, field);
       return value.get<T>();
     } catch (const nlohmann::json::exception&) {
       fail(field, "has the wrong type");
     }
+  }
+
+  /// nlohmann cuts fractions off and wraps what does not fit.
+  template <class T>
+  void check_integers(const nlohmann::json& value, const std::string& field) const {
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+      if (value.is_number_float()) fail(field, "is no whole number");
+      if (value.is_number_integer() && !fits<T>(value)) fail(field, "is out of range");
+    } else if constexpr (requires { typename T::mapped_type; }) {
+      for (const auto& [name, each] : value.items())
+        check_integers<typename T::mapped_type>(each, field + "." + name);
+    } else if constexpr (requires { typename T::value_type; } && !std::is_same_v<T, std::string>) {
+      for (const auto& each : value) check_integers<typename T::value_type>(each, field);
+    }
+  }
+
+  template <class T>
+  static bool fits(const nlohmann::json& value) {
+    return value.is_number_unsigned() ? std::in_range<T>(value.get<std::uint64_t>())
+                                      : std::in_range<T>(value.get<std::int64_t>());
   }
 
   const nlohmann::json* object_;

@@ -1,0 +1,175 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "calibration/synthetic.hpp"
+#include "tests/verb_process.hpp"
+
+// `moecal fit` as a user runs it, beside tests/calibration/cli_test.py: which files it may write,
+// and the way of a MoE layer from a table to another card.
+namespace moecal {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::Not;
+
+class FitVerb : public testing::Test {
+ protected:
+  FitVerb() { fs::create_directories(folder_); }
+  ~FitVerb() override { fs::remove_all(folder_); }
+
+  [[nodiscard]] std::string path(const std::string& name) const {
+    return (folder_ / name).string();
+  }
+
+  /// An all-reduce over 4 ranks at twelve sizes.
+  std::string observations() const {
+    const auto file = path("w.jsonl");
+    std::ofstream out{file};
+    out << to_json_line(calibration::synthetic::environment()) << "\n";
+    const auto seconds = [](double bytes) { return 1e-5 + bytes / 1e10; };
+    for (const auto& o : calibration::synthetic::curve("all_reduce", 4, 12, seconds, {}))
+      out << to_json_line(o) << "\n";
+    return file;
+  }
+
+  fs::path folder_ = fs::temp_directory_path() / ("moecal_fit_" + std::to_string(::getpid()));
+};
+
+class Outputs : public FitVerb {
+ protected:
+  void expect_refused(const std::string& arguments, const std::string& message) const {
+    const auto input = observations();
+    const auto before = read_file(input);
+    const auto run = run_moecal(arguments);
+    EXPECT_EQ(run.status, 2) << arguments << "\n" << run.text;
+    EXPECT_THAT(run.text, HasSubstr(message)) << arguments;
+    EXPECT_EQ(read_file(input), before) << arguments;
+  }
+};
+
+TEST_F(Outputs, OfFitAreNeitherItsInputNorEachOther) {
+  const auto w = observations();
+  fs::create_symlink(w, path("link.json"));
+  fs::create_hard_link(w, path("same.json"));
+  const std::string overwrite = "would overwrite";
+  expect_refused("fit " + w + " --out " + w, "--out would overwrite '" + w + "'");
+  expect_refused("fit " + w + " --out " + path("./w.jsonl"), overwrite);
+  expect_refused("fit " + w + " --out " + path("link.json"), overwrite);
+  expect_refused("fit " + w + " --out " + path("same.json"), overwrite);
+  expect_refused("fit " + w + " --out " + path("c.json") + " --csv " + w, "--csv would overwrite");
+  expect_refused("fit " + w + " --out " + path("x.csv"),
+                 "--out and the flat table beside it (see --csv) are one file");
+  expect_refused("fit " + w + " --out " + path("c") + " --csv " + path("./c"),
+                 "--out and --csv are one file");
+  EXPECT_FALSE(fs::exists(path("x.csv")));
+}
+
+TEST_F(Outputs, OfTheOtherVerbsAreNotTheirInputs) {
+  const auto w = observations();
+  expect_refused(
+      "suggest " + w + " --operation all_reduce --group 4 --range bytes=1:2048 --out " + w,
+      "would overwrite");
+  expect_refused("import " + w + " --out " + w, "would overwrite");
+  expect_refused("transfer --to mi210 --from " + w + " --out " + w, "would overwrite");
+}
+
+TEST_F(Outputs, MayBeADeviceTwice) {
+  const auto run = run_moecal("fit " + observations() + " --out /dev/null --csv /dev/null");
+  EXPECT_EQ(run.status, 0) << run.text;
+}
+
+/// Layers of two models, whose experts divide over 1 to 8 ranks of one and 1 to 4 of the other:
+/// no product of the numbers' ranges is a layer.
+std::string layer_table(const std::string& device, double speed) {
+  struct Model {
+    int hidden, inter, top_k, experts, most_parallel;
+  };
+  std::string table =
+      "framework,version,device,op_name,kernel_source,moe_dtype,num_tokens,hidden_size,inter_size,"
+      "topk,num_experts,moe_tp_size,moe_ep_size,distribution,latency\n";
+  for (const auto& m : {Model{4096, 1536, 8, 128, 8}, Model{3072, 1024, 4, 60, 4}})
+    for (int parallel = 1; parallel <= m.most_parallel; parallel *= 2)
+      for (int tokens = 1; tokens <= 16384; tokens *= 8) {
+        const double rows = 1.0 * tokens * m.top_k / parallel;
+        const double experts = std::min<double>(m.experts / parallel, rows);
+        const double weights = 3.0 * m.hidden * m.inter;
+        const double seconds =
+            2e-5 + std::max(2 * rows * weights / 1e15, 2 * experts * weights / 5e12) / speed;
+        table += "FW,2.0," + device + ",moe,kern,bfloat16," + std::to_string(tokens) + "," +
+                 std::to_string(m.hidden) + "," + std::to_string(m.inter) + "," +
+                 std::to_string(m.top_k) + "," + std::to_string(m.experts) + ",1," +
+                 std::to_string(parallel) + ",balanced," + std::to_string(1e3 * seconds) + "\n";
+      }
+  return table;
+}
+
+/// Four GEMMs of a card, so that there is something to compare and to transfer.
+std::string gemm_table(const std::string& device, double speed) {
+  std::string table = "framework,version,device,op_name,kernel_source,gemm_dtype,m,n,k,latency\n";
+  for (int m = 1; m <= 16384; m *= 4)
+    for (const int n : {1024, 4096, 28672})
+      for (const int k : {512, 4096}) {
+        const double seconds = 5e-6 + std::max(2.0 * m * n * k / 1e15, 2.0 * n * k / 5e12) / speed;
+        table += "FW,2.0," + device + ",gemm,kern,bfloat16," + std::to_string(m) + "," +
+                 std::to_string(n) + "," + std::to_string(k) + "," + std::to_string(1e3 * seconds) +
+                 "\n";
+      }
+  return table;
+}
+
+class MoeLayer : public FitVerb {
+ protected:
+  /// Fits one card's tables. @returns the coefficients' file.
+  std::string fitted(const std::string& card, const std::string& device, double speed) const {
+    std::ofstream{path(card + "_moe.csv")} << layer_table(device, speed);
+    std::ofstream{path(card + "_gemm.csv")} << gemm_table(device, speed);
+    const auto imported = run_moecal("import " + path(card + "_moe.csv") + " " +
+                                     path(card + "_gemm.csv") + " --out " + path(card + ".jsonl"));
+    EXPECT_EQ(imported.status, 0) << imported.text;
+    const auto run = run_moecal("fit " + path(card + ".jsonl") + " --out " + path(card + ".json"));
+    EXPECT_EQ(run.status, 0) << run.text;
+    EXPECT_THAT(run.text, HasSubstr("grouped_gemms"));
+    return path(card + ".json");
+  }
+};
+
+TEST_F(MoeLayer, GoesFromATableToPredictionsAndComparisons) {
+  const auto b200 = fitted("b200-sxm", "NVIDIA B200", 1);
+  const auto h200 = fitted("h200-sxm", "NVIDIA H200", 0.6);
+
+  const auto csv = read_file(path("b200-sxm.csv"));
+  EXPECT_THAT(csv, HasSubstr(",inter,"));
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n') - 1, 7 * 5 + 36 * 1 + 6 * 0)
+      << "a row for each layer measured, and the GEMM's";
+  EXPECT_THAT(csv, HasSubstr("moe_layer,b200-sxm,bf16,1,,,,,8,4096,1536,128,8,,1,4,"));
+
+  const std::string ask =
+      " --operation moe_layer --dtype bf16 --point tokens=512 hidden=4096 inter=1536 experts=128 "
+      "top_k=8 tensor_parallel=1 expert_parallel=2 --routing balanced";
+  const auto predicted = run_moecal("predict " + b200 + ask);
+  EXPECT_EQ(predicted.status, 0) << predicted.text;
+  EXPECT_THAT(predicted.text, HasSubstr("moe_layer/b200-sxm/bf16"));
+
+  const auto files = " --coefficients " + b200 + " " + h200;
+  const auto compared = run_moecal("compare b200-sxm h200-sxm --operation expert_gemm" + files);
+  EXPECT_EQ(compared.status, 0) << compared.text;
+  EXPECT_THAT(compared.text, HasSubstr("faster"));
+
+  const auto transferred =
+      run_moecal("transfer --to h100-sxm --from " + b200 + " " + h200 + " --out " + path("t.json"));
+  EXPECT_EQ(transferred.status, 0) << transferred.text;
+  EXPECT_THAT(transferred.text,
+              HasSubstr("not transferred: moe_layer/h100-sxm/bf16/transferred/warm: several"));
+  EXPECT_EQ(run_moecal("transfer --leave-one-out --from " + b200 + " " + h200).status, 0);
+}
+
+}  // namespace
+}  // namespace moecal
