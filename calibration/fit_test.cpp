@@ -167,8 +167,8 @@ TEST(FlatCsv, HasARowForEachPointInItsOwnNumbers) {
                                  1e-6 + 2 * static_cast<double>(bytes) / 1e10));
   const auto csv = to_flat_csv(fit_all(copies).coefficients);
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1 + 11);  // the compact form has no rows
-  EXPECT_THAT(csv, testing::HasSubstr("\nmemory_copy,cpu-test,f32,1,4096,,,,,,,,,1.8"));
-  EXPECT_THAT(csv, testing::HasSubstr("\nmemory_copy,cpu-test,f32,1,4194304,,,,,,,,,0.0008"));
+  EXPECT_THAT(csv, testing::HasSubstr("\nmemory_copy,cpu-test,f32,1,4096,,,,,,,,,,,,1.8"));
+  EXPECT_THAT(csv, testing::HasSubstr("\nmemory_copy,cpu-test,f32,1,4194304,,,,,,,,,,,,0.0008"));
   EXPECT_THAT(csv, testing::Not(testing::HasSubstr("8388608")));
 }
 

@@ -117,6 +117,35 @@ TEST(Predict, TakesWhatOtherSystemsShowOfAGroup) {
   EXPECT_THAT(p.flags.back(), HasSubstr("and what other systems show"));
 }
 
+TEST(Predict, FlagsARoutingThatWasNeverMeasured) {
+  Model layer = line_model("layer", {.dtype = "bf16", .implementation = "k"}, 1e-5);
+  layer.operation = "grouped_gemm";
+  layer.validity = {{"m", {1, 4096}}};
+  layer.routings = {{"balanced", 0, 0}, {"power_law_loads", 1.01, 0}};
+  const Coefficients c{"", "", {layer}};
+  Query query{.operation = "grouped_gemm",
+              .point = {{"groups", 8}, {"m", 64}, {"n", 1024}, {"k", 512}}};
+  EXPECT_THAT(predict(c, query).prediction.value().flags, IsEmpty());  // balanced
+  query.routing = "power_law_loads";
+  query.exponent = 1.01;
+  EXPECT_THAT(predict(c, query).prediction.value().flags, IsEmpty());
+  query.exponent = 1.5;
+  EXPECT_THAT(predict(c, query).prediction.value().flags,
+              ElementsAre("routing power_law_loads 1.5 was never measured; measured: balanced, "
+                          "power_law_loads 1.01"));
+}
+
+TEST(Predict, SaysThatTheNewestOfTwoReleasesAnswers) {
+  const Coefficients c{"",
+                       "",
+                       {line_model("old", over(4, "f16", "2.9"), 1e-5),
+                        line_model("new", over(4, "f16", "2.29"), 2e-5)}};
+  const auto newest = predict(c, ask(4, 1024)).prediction.value();
+  EXPECT_EQ(newest.model_id, "new");
+  EXPECT_THAT(newest.flags, ElementsAre("release 2.29 of nccl answers, the newest of 2; the one "
+                                        "before: 2.9"));
+}
+
 TEST(Predict, SpeaksOfNoTierThatWasNotMeasured) {
   const Coefficients c{
       "", "", {line_model("a", over(2), 1e-5), line_model("b", over(8), 4e-5), joint_model()}};

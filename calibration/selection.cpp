@@ -6,6 +6,7 @@
 #include <array>
 #include <cctype>
 #include <cstdio>
+#include <map>
 #include <set>
 #include <tuple>
 
@@ -17,9 +18,6 @@
 namespace moecal::calibration {
 namespace {
 
-/// How far a model's dtype is from the one asked for; kNoMatch: it cannot stand in.
-constexpr int kNoMatch = 1000;
-
 int preference(const std::string& dtype) {
   static constexpr std::array<std::string_view, 8> kOrder{"f16",  "bf16",     "f32",   "fp8_e4m3",
                                                           "int8", "fp8_e5m2", "uint8", "int32"};
@@ -30,17 +28,8 @@ bool is_integer(const std::string& dtype) {
   return dtype == "int8" || dtype == "uint8" || dtype == "int32";
 }
 
-/// What only moves bytes takes any payload, one of the same width first; arithmetic takes floating
-/// point for floating point of the same width.
 int dtype_distance(const Model& model, const Query& query) {
-  const auto& have = model.conditions.dtype;
-  if (query.dtype.empty() || have == query.dtype) return query.dtype.empty() ? preference(have) : 0;
-  if (have.empty()) return kNoMatch;
-  const bool same_width = size_of(parse_dtype(have)) == size_of(parse_dtype(query.dtype));
-  const auto family = family_of(model.operation, query.point);
-  if (family == Family::gemm || family == Family::grouped)
-    return same_width && is_integer(have) == is_integer(query.dtype) ? 1 : kNoMatch;
-  return (same_width ? 1 : 10) + preference(have);
+  return calibration::dtype_distance(model.operation, model.conditions.dtype, query);
 }
 
 bool accepts(const std::string& asked, const std::string& have) {
@@ -55,6 +44,18 @@ bool is_of_machine(const Model& model, const Query& query) {
 
 std::string machine_of(const Model& model) {
   return is_collective(model.operation) && !model.system.empty() ? model.system : model.card;
+}
+
+/// What a query says of routing, or means without a word on it.
+RoutingConditions routing_asked(const std::string& operation, const Query& query) {
+  RoutingConditions asked;
+  asked.distribution = !query.routing.empty()        ? query.routing
+                       : operation == "grouped_gemm" ? "balanced"
+                                                     : RoutingSpec{}.distribution;
+  if (asked.distribution.starts_with("power_law"))
+    asked.exponent = query.exponent.value_or(RoutingSpec{}.exponent);
+  asked.capacity_factor = query.capacity_factor.value_or(0);
+  return asked;
 }
 
 bool accepts_routing(const Query& query, const Model& model) {
@@ -184,11 +185,48 @@ std::string known(const Coefficients& coefficients, const Query& query) {
   return "; of " + query.operation + " there is: " + join(conditions);
 }
 
+std::string text_of(const RoutingConditions& routing) {
+  return routing.distribution + (routing.exponent == 0 ? "" : " " + number(routing.exponent)) +
+         (routing.capacity_factor == 0 ? "" : " limited to " + number(routing.capacity_factor));
+}
+
+/// Of an operation whose cost takes the routing as a number: that it was never measured so.
+std::vector<std::string> routing_flags(const Model& model, const Query& query) {
+  const auto& measured = model.routings;
+  if (measured.empty()) return {};
+  const auto asked = routing_asked(model.operation, query);
+  if (std::find(measured.begin(), measured.end(), asked) != measured.end()) return {};
+  std::string known;
+  for (const auto& each : measured) known += (known.empty() ? "" : ", ") + text_of(each);
+  return {"routing " + text_of(asked) + " was never measured; measured: " + known};
+}
+
+/// Releases of one library are not averaged: the newest answers, and that is said.
+std::vector<std::string> release_flags(const std::vector<const Model*>& models) {
+  std::vector<std::string> flags;
+  std::map<std::string, std::vector<std::string>> of_library;
+  for (const auto* model : models) {
+    auto& releases = of_library[model->conditions.implementation];
+    const auto& own = model->conditions.release;
+    if (std::find(releases.begin(), releases.end(), own) == releases.end()) releases.push_back(own);
+  }
+  for (auto& [library, releases] : of_library) {
+    if (releases.size() < 2) continue;
+    std::sort(releases.begin(), releases.end(),
+              [](const auto& a, const auto& b) { return compare_releases(a, b) < 0; });
+    flags.push_back("release " + releases.back() + " of " + library + " answers, the newest of " +
+                    std::to_string(releases.size()) +
+                    "; the one before: " + releases[releases.size() - 2]);
+  }
+  return flags;
+}
+
 std::vector<std::string> stand_in_flags(const Model& model, const Query& query) {
   std::vector<std::string> flags;
   const auto& c = model.conditions;
   if (!query.dtype.empty() && c.dtype != query.dtype)
     flags.push_back("dtype " + c.dtype + " stands in for " + query.dtype);
+  for (auto& flag : routing_flags(model, query)) flags.push_back(std::move(flag));
   if (query.routing.empty() && routing_rank(c.routing.distribution) != 0)
     flags.push_back("routing is " + c.routing.distribution + ", not uniform");
   if (!query.capacity_factor && c.routing.capacity_factor != 0)
@@ -198,6 +236,17 @@ std::vector<std::string> stand_in_flags(const Model& model, const Query& query) 
 }
 
 }  // namespace
+
+int dtype_distance(const std::string& operation, const std::string& dtype, const Query& query) {
+  if (query.dtype.empty() || dtype == query.dtype)
+    return query.dtype.empty() ? preference(dtype) : 0;
+  if (dtype.empty()) return kNoMatch;
+  const bool same_width = size_of(parse_dtype(dtype)) == size_of(parse_dtype(query.dtype));
+  const auto family = family_of(operation, query.point);
+  if (family == Family::gemm || family == Family::grouped)
+    return same_width && is_integer(dtype) == is_integer(query.dtype) ? 1 : kNoMatch;
+  return (same_width ? 1 : 10) + preference(dtype);
+}
 
 int compare_releases(const std::string& a, const std::string& b) {
   std::size_t i = 0, j = 0;
@@ -236,7 +285,9 @@ Selection select_models(const Coefficients& coefficients, const Query& query) {
     best.push_back(&model);
   }
   if (best.empty()) return {{}, {}, describe(query) + known(coefficients, query)};
-  return {without_shadowed(newest_of_each(best)), stand_in_flags(*best.front(), query), ""};
+  auto flags = stand_in_flags(*best.front(), query);
+  for (auto& flag : release_flags(best)) flags.push_back(std::move(flag));
+  return {without_shadowed(newest_of_each(best)), std::move(flags), ""};
 }
 
 const Model* select_joint(const Coefficients& coefficients, const Query& query) {

@@ -16,6 +16,13 @@ struct Selection {
   std::string missing;             // where models is empty: what there is no model of
 };
 
+/// How far a dtype is from the one a query asks for; kNoMatch: it cannot stand in for it. What only
+/// moves bytes takes any payload, one of the same width first; arithmetic takes floating point for
+/// floating point of the same width.
+inline constexpr int kNoMatch = 1000;
+[[nodiscard]] int dtype_distance(const std::string& operation, const std::string& dtype,
+                                 const Query& query);
+
 /// The query's group size must be matched exactly.
 [[nodiscard]] Selection select_models(const Coefficients& coefficients, const Query& query);
 

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "calibration/gaussian_process.hpp"
+#include "calibration/selection.hpp"
 #include "calibration/similarity.hpp"
 #include "core/error.hpp"
 
@@ -55,10 +56,15 @@ struct Call {
   const Gap* gap = nullptr;      // of that curve, around the point
 };
 
+/// A series of another dtype answers where it would stand in for a prediction.
+int dtype_distance(const Series& series, const Query& query) {
+  return dtype_distance(series.operation, series.conditions.dtype, query);
+}
+
 bool answers(const Series& series, const Query& query) {
   const auto& c = series.conditions;
   return series.operation == query.operation && c.group == query.group && c.tier == query.tier &&
-         (query.dtype.empty() || c.dtype == query.dtype) &&
+         dtype_distance(series, query) < kNoMatch &&
          (query.placement.empty() || c.placement == query.placement) &&
          (query.implementation.empty() || c.implementation == query.implementation) &&
          (query.scale_mode.empty() || c.scale_mode == query.scale_mode) &&
@@ -98,7 +104,7 @@ class Machine {
                   query.group,
                   query.placement.empty() ? "contiguous" : query.placement,
                   1,
-                  query.tier == "inter" ? 2 : 1,
+                  query.tier == "inter" ? std::max(2, query.nodes) : 1,
                   query.tier};
     call.curve = curve_of(query);
     call.place.operation = query.operation;
@@ -143,10 +149,13 @@ class Machine {
   }
 
   [[nodiscard]] const Curve* curve_of(const Query& query) const {
+    // As a prediction would: the nearest dtype first.
+    const auto order = [&](const Curve& curve) {
+      return std::pair{-dtype_distance(*curve.series, query), curve.series->points.size()};
+    };
     const Curve* found = nullptr;
     for (const auto& curve : curves_)
-      if (answers(*curve.series, query) &&
-          (found == nullptr || curve.series->points.size() > found->series->points.size()))
+      if (answers(*curve.series, query) && (found == nullptr || order(curve) > order(*found)))
         found = &curve;
     return found;
   }

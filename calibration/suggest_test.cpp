@@ -56,6 +56,13 @@ TEST(Suggest, TakesAPointThatServesSeveralWishes) {
   EXPECT_LT(bytes[0], 4 << 20);
 }
 
+TEST(Suggest, LetsADtypeStandInAsAPredictionDoes) {
+  const auto files = measured([](std::int64_t) { return true; });  // in f32
+  auto wish = all_reduce_of(1 << 16);
+  wish.query.dtype = "int32";
+  EXPECT_TRUE(suggest(files, {.wishes = {wish}, .count = 3}).points.empty());
+}
+
 TEST(Suggest, NeverRepeatsWhatIsMeasured) {
   const auto files = measured([](std::int64_t) { return true; });
   SuggestRequest request{.wishes = {all_reduce_of(1 << 16), all_reduce_of(1 << 20)}, .count = 10};

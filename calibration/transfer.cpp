@@ -313,6 +313,10 @@ Evidences usable(const std::vector<Evidence>& all, const Card& target) {
   return kept;
 }
 
+NotTransferred left_out(const Series& series, const std::string& reason) {
+  return {series.id(), reason, series.operation, series.conditions};
+}
+
 /// Why a series that other cards measured is not transferred; empty where it is, or where no other
 /// card measured it.
 std::string why_not(const std::vector<Evidence>& all, const Evidences& usable, const Card& target) {
@@ -347,7 +351,7 @@ TransferResult transfer(std::span<const Donor> donors, const Card& target) {
     const auto evidence = usable(all, target);
     const auto missing = why_not(all, evidence, target);
     if (!missing.empty())
-      result.left_out.push_back({series_of(example(all.front()), target).id(), missing});
+      result.left_out.push_back(left_out(series_of(example(all.front()), target), missing));
     else if (!evidence.empty())
       models.push_back(transfer_series(evidence, target));
   }

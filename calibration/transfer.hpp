@@ -12,9 +12,16 @@ namespace moecal::calibration {
 inline constexpr double kSameClassHalfWidth = 0.3566749439387324;   // log(1 / 0.7)
 inline constexpr double kOtherClassHalfWidth = 1.0986122886681098;  // log 3
 
+/// A series that measured cards have and the target cannot, and why.
+struct NotTransferred {
+  std::string series, reason;
+  std::string operation;
+  Conditions conditions;
+};
+
 struct TransferResult {
-  Coefficients coefficients;      // of the target, provenance `transferred`
-  std::vector<LeftOut> left_out;  // series that measured cards have and the target cannot, and why
+  Coefficients coefficients;  // of the target, provenance `transferred`
+  std::vector<NotTransferred> left_out;
 };
 
 /// What a card would cost, from its spec sheet and the cards that were measured. By family:

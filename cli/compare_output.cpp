@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/compare_output.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <map>
@@ -43,14 +44,47 @@ std::string point_text(const calibration::Query& query) {
   return query.group > 1 ? std::to_string(query.group) + " ranks, " + text : text;
 }
 
-std::string row(const ComparedCall& call) {
+/// What the predictions of a table warn of, each warning under one number.
+class Legend {
+ public:
+  /// " [1] [3]": the marks of one row.
+  std::string marks(const Comparison& comparison, const ComparedCall& call) {
+    std::string text;
+    for (const auto* side : {&call.first, &call.other}) {
+      const auto& card =
+          side == &call.first ? comparison.first->card.id : comparison.other->card.id;
+      for (const auto& flag : side->prediction->flags) text += " " + mark(card + ": " + flag);
+    }
+    return text;
+  }
+
+  [[nodiscard]] std::string text() const {
+    std::string all;
+    for (std::size_t i = 0; i < warnings_.size(); ++i)
+      all += "[" + std::to_string(i + 1) + "] " + warnings_[i] + "\n";
+    return all;
+  }
+
+ private:
+  std::string mark(const std::string& warning) {
+    const auto found = std::find(warnings_.begin(), warnings_.end(), warning);
+    const auto number = found - warnings_.begin() + 1;
+    if (found == warnings_.end()) warnings_.push_back(warning);
+    return "[" + std::to_string(number) + "]";
+  }
+
+  std::vector<std::string> warnings_;
+};
+
+std::string row(const ComparedCall& call, const std::string& marks) {
   const auto& mine = *call.first.prediction;
   const auto& theirs = *call.other.prediction;
-  return format("%-14s %-8s %-28s %12.2f %-11s %12.2f %-11s %8.2f  %6.2f ..%7.2f  %s\n",
+  return format("%-14s %-8s %-28s %12.2f %-11s %12.2f %-11s %8.2f  %6.2f ..%7.2f  %s",
                 call.query.operation.c_str(), call.query.dtype.c_str(),
                 point_text(call.query).c_str(), 1e6 * mine.seconds, mine.provenance.c_str(),
                 1e6 * theirs.seconds, theirs.provenance.c_str(), *call.ratio, call.interval->lo,
-                call.interval->hi, std::string{to_string(call.standing)}.c_str());
+                call.interval->hi, std::string{to_string(call.standing)}.c_str()) +
+         marks + "\n";
 }
 
 /// Bytes a card lacks for a demand; 0 or less: it fits. Unknown memory lacks nothing.
@@ -103,9 +137,11 @@ std::string pair_text(const CompareReport& report, const Comparison& comparison)
   text += format("%-14s %-8s %-28s %12s %-11s %12s %-11s %8s  %-15s  %s\n", "operation", "dtype",
                  "call", first.c_str(), "us, from", other.c_str(), "us, from", "ratio", "   90 %",
                  (first + " is").c_str());
+  Legend legend;
   for (const auto& call : comparison.calls)
-    if (call.ratio) text += row(call);
-  return text + "\n" + missing_text(comparison) + not_fitting_text(report, comparison);
+    if (call.ratio) text += row(call, legend.marks(comparison, call));
+  return text + "\n" + legend.text() + missing_text(comparison) +
+         not_fitting_text(report, comparison);
 }
 
 Json side_json(const ComparedCard& card, const ComparedSide& side) {

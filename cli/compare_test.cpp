@@ -120,6 +120,19 @@ TEST_F(Compare, HelpOfBothVerbs) {
   expect_golden("transfer_help.txt", run_moecal("transfer --help").text);
 }
 
+TEST_F(Compare, MarksEveryWarningAndGivesTheReasonOfEveryGap) {
+  auto run = run_moecal("compare b200-sxm a100-64 --coefficients " + file_.string());
+  ASSERT_EQ(run.status, 0) << run.text;
+  // A node of a100-64 has 4 devices: the models of B200 over 8 are not transferred to it.
+  run = run_moecal("compare b200-sxm a100-64");
+  ASSERT_EQ(run.status, 0) << run.text;
+  EXPECT_THAT(run.text, HasSubstr("a node of a100-64 has 4 devices"));
+  EXPECT_THAT(run.text, HasSubstr("the spec sheet of a100-64 gives no peak in fp8_e4m3"));
+  const auto flagged = run_moecal("compare b200-sxm a100-64 --json --operation memory_copy");
+  const auto call = nlohmann::json::parse(flagged.text).at("comparisons").at(0).at("calls").at(0);
+  EXPECT_TRUE(call.at("ratio").is_null());  // no card has a copy
+}
+
 class Transfer : public Compare {};
 
 TEST_F(Transfer, WritesCoefficientsThatPredictAndCheckRead) {
@@ -158,6 +171,14 @@ TEST_F(Transfer, SaysWhatIsWrong) {
   const auto run = run_moecal("transfer --to mi210 --from " + file_.string());
   EXPECT_EQ(run.status, 2);
   EXPECT_THAT(run.text, HasSubstr("needs --to CARD and --out FILE"));
+  const auto from = " --from " + file_.string();
+  for (const auto* dropped : {" --to mi210", " --out x.json"}) {
+    const auto both = run_moecal("transfer --leave-one-out" + from + dropped);
+    EXPECT_EQ(both.status, 2) << dropped;
+    EXPECT_THAT(both.text, HasSubstr("it takes neither --to nor --out")) << dropped;
+  }
+  EXPECT_THAT(run_moecal("transfer --json --to mi210 --out x.json" + from).text,
+              HasSubstr("--json is of --leave-one-out"));
   EXPECT_EQ(run_moecal("check --card mi210").status, 2);
   EXPECT_THAT(run_moecal("check --card mi210").text, HasSubstr("moecal transfer --to mi210"));
 }

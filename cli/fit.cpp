@@ -14,6 +14,7 @@
 
 #include "calibration/flat_csv.hpp"
 #include "cli/card_id.hpp"
+#include "cli/observation_files.hpp"
 #include "cli/output_files.hpp"
 #include "cli/verbs.hpp"
 #include "cli/write_file.hpp"
@@ -138,8 +139,7 @@ void run_fit(const FitArguments& arguments) {
       {{"--out", arguments.out},
        {arguments.csv.empty() ? "the flat table beside it (see --csv)" : "--csv", csv}}};
   check_outputs(outputs, arguments.observations);
-  std::vector<ObservationFile> files;
-  for (const auto& path : arguments.observations) files.push_back(read_observations(path));
+  const auto files = read_observation_files(arguments.observations);
   const auto result = calibration::fit(files, {arguments.compact, card_id(arguments.card),
                                                arguments.source, build::commit, known_cards()});
   write_file(arguments.out, calibration::to_json(result.coefficients));

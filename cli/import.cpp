@@ -9,6 +9,7 @@
 
 #include "cli/output_files.hpp"
 #include "cli/verbs.hpp"
+#include "cli/write_file.hpp"
 #include "core/observation.hpp"
 #include "interchange/importer.hpp"
 
@@ -69,6 +70,7 @@ void append(const std::string& out, const std::vector<interchange::Imported>& fi
       if (environments.insert(environment.id()).second) lines += to_json_line(environment);
     for (const auto& observation : file.observations) lines += to_json_line(observation);
   }
+  make_folder_of(out);
   LineAppender{out}.append(lines);
 }
 

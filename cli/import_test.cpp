@@ -117,6 +117,16 @@ TEST_F(ImportVerb, ErrorsAreSentencesWithStatusTwo) {
   }
 }
 
+TEST_F(ImportVerb, NamesADirectoryAndMakesTheFolderOfItsOutput) {
+  write("log.txt", kLog);
+  const auto directory = run(". --out o.jsonl");
+  EXPECT_EQ(directory.status, 2);
+  EXPECT_THAT(directory.text, HasSubstr("'.' is a directory"));
+  const auto made = run("log.txt --out new/folder/o.jsonl");
+  EXPECT_EQ(made.status, 0) << made.text;
+  EXPECT_EQ(read_observations(path("new/folder/o.jsonl")).observations.size(), 3u);
+}
+
 TEST_F(ImportVerb, ListsItsFormats) {
   const auto list = run("--list-formats");
   EXPECT_EQ(list.status, 0);

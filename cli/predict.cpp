@@ -3,15 +3,18 @@
 #include "calibration/predict.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "cli/card_id.hpp"
 #include "cli/verbs.hpp"
+#include "core/collective.hpp"
 #include "core/error.hpp"
 
 namespace moecal::cli {
@@ -21,6 +24,8 @@ struct PredictArguments {
   std::string coefficients;
   std::vector<std::string> point;
   calibration::Query query;
+  std::optional<int> group;
+  std::string release;
   bool json = false;
 };
 
@@ -32,8 +37,10 @@ std::pair<std::string, std::int64_t> parse_number(const std::string& text) {
   const auto parsed = equals == std::string::npos
                           ? std::from_chars_result{end, std::errc::invalid_argument}
                           : std::from_chars(text.data() + equals + 1, end, value);
-  if (parsed.ec != std::errc{} || parsed.ptr != end || value < 0)
+  if (parsed.ec != std::errc{} || parsed.ptr != end || equals == 0)
     throw InvalidInput{"--point takes name=number, e.g. bytes=1048576; '" + text + "' is not"};
+  if (value < 1)
+    throw InvalidInput{"--point " + text + ": such a call does nothing; give 1 or more"};
   return {text.substr(0, equals), value};
 }
 
@@ -53,29 +60,132 @@ void print_text(const calibration::Prediction& p) {
   for (const auto& flag : p.flags) std::printf("flag        %s\n", flag.c_str());
 }
 
+std::string listed(const std::set<std::string>& words) {
+  std::string text;
+  for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
 /// A word that no model has is more likely a slip than a wish.
 void check_operation(const calibration::Coefficients& coefficients, const std::string& operation) {
   std::set<std::string> known;
   for (const auto& model : coefficients.models) known.insert(model.operation);
   if (known.contains(operation)) return;
-  std::string text;
-  for (const auto& name : known) text += (text.empty() ? "" : ", ") + name;
-  throw InvalidInput{"the coefficients have no operation '" + operation + "'; they have: " + text};
+  throw InvalidInput{"the coefficients have no operation '" + operation +
+                     "'; they have: " + listed(known)};
 }
 
-void run_predict(PredictArguments arguments) {
-  const auto coefficients = calibration::read_coefficients(arguments.coefficients);
-  check_operation(coefficients, arguments.query.operation);
-  for (const auto& text : arguments.point) arguments.query.point.insert(parse_number(text));
-  arguments.query.card = card_id(arguments.query.card);
-  const auto answer = calibration::predict(coefficients, arguments.query);
+Point parse_point(const std::vector<std::string>& texts) {
+  Point point;
+  for (const auto& text : texts)
+    if (const auto number = parse_number(text); !point.insert(number).second)
+      throw InvalidInput{"--point names '" + number.first + "' twice"};
+  return point;
+}
+
+/// A number that no model of the operation was measured over is a slip too.
+void check_point(const calibration::Coefficients& coefficients, const calibration::Query& query) {
+  std::set<std::string> known;
+  for (const auto& model : coefficients.models)
+    if (model.operation == query.operation)
+      for (const auto& [name, range] : model.validity) known.insert(name);
+  for (const auto& [name, value] : query.point)
+    if (!known.contains(name))
+      throw InvalidInput{"a call of " + query.operation + " has no number '" + name +
+                         "'; it has: " + listed(known)};
+}
+
+/// Whether some model is of the very group, so that it need not be worked out from others.
+bool is_measured(const calibration::Coefficients& coefficients, const calibration::Query& query) {
+  return std::any_of(
+      coefficients.models.begin(), coefficients.models.end(), [&](const auto& model) {
+        return model.operation == query.operation && model.conditions.group == query.group &&
+               model.conditions.tier == query.tier;
+      });
+}
+
+/// What the id of a model's system (h100-sxm-8) says of its nodes; 0: nothing.
+int devices_per_node(const calibration::Model& model) {
+  if (model.card.empty() || !model.system.starts_with(model.card + "-")) return 0;
+  const char* end = model.system.data() + model.system.size();
+  int devices = 0;
+  const auto parsed = std::from_chars(model.system.data() + model.card.size() + 1, end, devices);
+  return parsed.ec == std::errc{} && parsed.ptr == end ? devices : 0;
+}
+
+/// A group larger than a node crosses nodes, whatever a model of smaller groups would say of it.
+void check_node(const calibration::Coefficients& coefficients, const calibration::Query& query) {
+  int largest = 0;
+  for (const auto& model : coefficients.models)
+    if (model.operation == query.operation && (query.card.empty() || model.card == query.card) &&
+        (query.system.empty() || model.system == query.system)) {
+      const int devices = devices_per_node(model);
+      if (devices == 0) return;  // nobody knows
+      largest = std::max(largest, devices);
+    }
+  if (query.tier != "intra" || query.group <= largest || is_measured(coefficients, query)) return;
+  throw InvalidInput{"a node has " + std::to_string(largest) + " devices: a group of " +
+                     std::to_string(query.group) + " crosses nodes, which is --tier inter"};
+}
+
+void check_group(const calibration::Coefficients& coefficients, const calibration::Query& query) {
+  const auto ranks = std::to_string(query.group), nodes = std::to_string(query.nodes);
+  if (query.nodes > query.group)
+    throw InvalidInput{"a group of " + ranks + " ranks does not span " + nodes + " nodes"};
+  if (query.nodes > 1 && query.tier == "intra")
+    throw InvalidInput{"a group on " + nodes + " nodes crosses their network: --tier inter"};
+  check_node(coefficients, query);
+}
+
+/// Only models of that release, where one is named.
+void keep_release(calibration::Coefficients& coefficients, const std::string& operation,
+                  const std::string& release) {
+  if (release.empty()) return;
+  std::set<std::string> known;
+  for (const auto& model : coefficients.models)
+    if (model.operation == operation) known.insert(model.conditions.release);
+  if (!known.contains(release))
+    throw InvalidInput{"no model of " + operation + " is of release '" + release +
+                       "'; there are: " + listed(known)};
+  std::erase_if(coefficients.models,
+                [&](const auto& model) { return model.conditions.release != release; });
+}
+
+calibration::Prediction one_rank_prediction() {
+  return {0, 0, 0, "none", "arithmetic", {"one rank sends nothing: 0 by arithmetic"}};
+}
+
+calibration::Prediction prediction_of(const calibration::Coefficients& coefficients,
+                                      const calibration::Query& query) {
+  const auto answer = calibration::predict(coefficients, query);
   if (answer.several_machines)
     throw InvalidInput{answer.missing + " (--card, or of a collective --system)"};
   if (!answer.prediction) throw Error{answer.missing};
+  return *answer.prediction;
+}
+
+void run_predict(PredictArguments arguments) {
+  auto& query = arguments.query;
+  auto coefficients = calibration::read_coefficients(arguments.coefficients);
+  check_operation(coefficients, query.operation);
+  keep_release(coefficients, query.operation, arguments.release);
+  query.point = parse_point(arguments.point);
+  check_point(coefficients, query);
+  const bool collective = find_collective(query.operation) != nullptr;
+  if (collective && !arguments.group)
+    throw InvalidInput{"a call of " + query.operation +
+                       " is over a group: name its ranks with --group"};
+  query.group = arguments.group.value_or(1);
+  if (!collective && query.group != 1)
+    throw InvalidInput{query.operation + " is a call of one rank: it has no --group"};
+  query.card = card_id(query.card);
+  if (collective) check_group(coefficients, query);
+  const bool alone = collective && query.group == 1 && !is_measured(coefficients, query);
+  const auto prediction = alone ? one_rank_prediction() : prediction_of(coefficients, query);
   if (arguments.json)
-    print_json(*answer.prediction);
+    print_json(prediction);
   else
-    print_text(*answer.prediction);
+    print_text(prediction);
 }
 
 void add_conditions(CLI::App& verb, calibration::Query& query) {
@@ -83,20 +193,49 @@ void add_conditions(CLI::App& verb, calibration::Query& query) {
                   "whose call it is, e.g. b200-sxm; needed where the coefficients are of several");
   verb.add_option("--system", query.system, "whose collective it is, e.g. b200-sxm-8; likewise");
   verb.add_option("--dtype", query.dtype, "element type, e.g. bf16; default: any");
-  verb.add_option("--group", query.group, "ranks of a collective")->capture_default_str();
-  verb.add_option("--tier", query.tier, "slowest link a group crosses: intra or inter")
+  verb.add_option("--tier", query.tier, "slowest link a group crosses")
+      ->check(CLI::IsMember({"intra", "inter"}))
       ->capture_default_str();
   verb.add_option("--nodes", query.nodes,
-                  "nodes the group spans; default: as the measured groups are spread");
-  verb.add_option("--placement", query.placement, "contiguous or strided; default: any");
+                  "nodes the group spans; default: as the measured groups are spread")
+      ->check(CLI::PositiveNumber);
+  verb.add_option("--placement", query.placement, "of the group's ranks; default: any")
+      ->check(CLI::IsMember({"contiguous", "strided"}));
   verb.add_option("--implementation", query.implementation, "e.g. nccl; default: the fastest");
   verb.add_option("--scale-mode", query.scale_mode, "of FP8, e.g. tensor; default: any");
   verb.add_option("--cache", query.cache, "cold or warm; default: cold where there is one");
   verb.add_option("--routing", query.routing,
-                  "how tokens chose experts: uniform, balanced, power_law; default: uniform first");
-  verb.add_option("--exponent", query.exponent, "of power_law; default: any, the least first");
+                  "how tokens chose experts; default: uniform first. Of power_law the experts' "
+                  "weights fall as a power\nof their rank; of power_law_loads, the word for the "
+                  "tables' power_law_X, they are drawn from such a density")
+      ->check(CLI::IsMember({"uniform", "balanced", "power_law", "power_law_loads"}));
+  verb.add_option("--exponent", query.exponent,
+                  "of power_law and power_law_loads; default: any, the least first")
+      ->check(CLI::NonNegativeNumber);
   verb.add_option("--capacity", query.capacity_factor,
-                  "rows an expert takes at most, over the mean; 0: no limit, and the default");
+                  "rows an expert takes at most, over the mean; 0: no limit, and the default")
+      ->check(CLI::NonNegativeNumber);
+}
+
+/// What the numbers of a point count.
+std::string number_conventions() {
+  std::string text =
+      "Numbers of a point:\n"
+      "  m n k                    rows, columns and depth of a GEMM; of grouped_gemm m is the rows "
+      "of "
+      "one of its groups\n"
+      "  tokens                   of one rank; of moe_layer those of all the ranks that share its "
+      "experts (tensor_parallel x\n"
+      "                           expert_parallel): what is timed is the rank with the most rows\n"
+      "  hidden inter             elements of a token, and of an expert's inner layer over all its "
+      "ranks\n"
+      "  experts top_k            experts of the whole layer, and how many each token is given to\n"
+      "  bytes                    memory_copy: what is copied, which is read once and written once";
+  for (const auto& facts : collectives())
+    if (!facts.bytes.empty())
+      text += "\n                           " + std::string{facts.name} + ": " +
+              std::string{facts.bytes};
+  return text;
 }
 
 }  // namespace
@@ -115,6 +254,11 @@ void add_predict(CLI::App& app) {
   verb->add_option("--operation", arguments->query.operation, "e.g. all_reduce, expert_gemm")
       ->required();
   verb->add_option("--point", arguments->point, "the call's numbers: name=number ...")->required();
+  verb->add_option("--group", arguments->group, "ranks of a collective; it has no default")
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--release", arguments->release,
+                   "of the library, e.g. 2.29.2; default: the newest there is");
+  verb->footer(number_conventions());
   add_conditions(*verb, arguments->query);
   verb->add_flag("--json", arguments->json, "print JSON; times in seconds");
   verb->callback([arguments] { run_predict(*arguments); });

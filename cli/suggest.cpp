@@ -5,6 +5,7 @@
 #include <fnmatch.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -12,12 +13,18 @@
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "cli/card_id.hpp"
+#include "cli/observation_files.hpp"
 #include "cli/output_files.hpp"
+#include "cli/program_operations.hpp"
 #include "cli/verbs.hpp"
 #include "cli/write_file.hpp"
+#include "core/card.hpp"
+#include "core/collective.hpp"
 #include "core/data_dir.hpp"
+#include "core/dtype.hpp"
 #include "core/error.hpp"
 #include "planning/wishes.hpp"
 
@@ -27,10 +34,16 @@ namespace {
 struct Options {
   std::vector<std::string> observations, ranges;
   std::string card, document, claim, out;
+  std::string machine;  // the card, given or the observations' only one
   calibration::Query query;
-  std::vector<int> groups{1};
-  std::size_t count = 20;
+  std::vector<int> groups;
+  int count = 20;
 };
+
+bool can_be_measured(const std::string& operation) {
+  return std::find(kProgramOperations.begin(), kProgramOperations.end(), operation) !=
+         kProgramOperations.end();
+}
 
 struct Range {
   std::string name;
@@ -76,14 +89,54 @@ std::vector<Point> points_of(const std::vector<std::string>& texts) {
   return points;
 }
 
+void check_operation(const std::string& operation) {
+  if (can_be_measured(operation)) return;
+  std::string known;
+  for (const auto word : kProgramOperations)
+    known += (known.empty() ? "" : ", ") + std::string{word};
+  throw InvalidInput{"no benchmark program measures '" + operation + "'; they measure: " + known};
+}
+
+void check_groups(const Options& options) {
+  const auto& operation = options.query.operation;
+  const bool collective = find_collective(operation) != nullptr;
+  if (collective && options.groups.empty())
+    throw InvalidInput{"a call of " + operation +
+                       " is over a group: how many ranks has it? --group"};
+  for (const int group : options.groups)
+    if (group < (collective ? 2 : 1) || (!collective && group > 1))
+      throw InvalidInput{"--group " + std::to_string(group) + ": " + operation +
+                         (collective ? " is over two ranks or more" : " is a call of one rank")};
+}
+
+/// On a card whose nodes are known a larger group crosses them.
+void check_tier(const std::string& card_name, int group, calibration::Query& query) {
+  const auto cards = known_cards();
+  const auto card = std::find_if(cards.begin(), cards.end(),
+                                 [&](const Card& each) { return each.id == card_name; });
+  if (card == cards.end() || !card->devices_per_node) return;
+  const int per_node = card->devices_per_node->value;
+  if (query.tier == "inter") {
+    query.nodes = std::max(2, (group + per_node - 1) / per_node);
+  } else if (group > per_node) {
+    throw InvalidInput{"a node of " + card->id + " has " + std::to_string(per_node) +
+                       " devices: a group of " + std::to_string(group) +
+                       " crosses nodes, which is --tier inter"};
+  }
+}
+
 std::vector<calibration::Wish> wishes_of_ranges(const Options& options) {
+  check_operation(options.query.operation);
   if (options.ranges.empty())
     throw InvalidInput{"--operation wants the sizes you care about: --range bytes=1024:1073741824"};
+  check_groups(options);
+  if (!options.query.dtype.empty()) (void)parse_dtype(options.query.dtype);
   std::vector<calibration::Wish> wishes;
-  for (const int group : options.groups)
+  for (const int group : options.groups.empty() ? std::vector<int>{1} : options.groups)
     for (const auto& point : points_of(options.ranges)) {
       auto query = options.query;
       query.group = group;
+      check_tier(options.machine, group, query);
       query.point = point;
       wishes.push_back({query});
     }
@@ -118,11 +171,31 @@ std::vector<calibration::Wish> wishes_of_documents(const Options& options) {
   return wishes;
 }
 
+/// Takes out, and names, what no benchmark program can measure.
+void drop_unmeasurable(std::vector<calibration::Wish>& wishes) {
+  std::map<std::string, int> dropped;
+  std::erase_if(wishes, [&](const calibration::Wish& wish) {
+    const bool unknown = !can_be_measured(wish.query.operation);
+    if (unknown) ++dropped[wish.query.operation];
+    return unknown;
+  });
+  std::string text;
+  for (const auto& [operation, count] : dropped)
+    text += (text.empty() ? "" : ", ") + operation + " (" + std::to_string(count) + ")";
+  if (wishes.empty())
+    throw InvalidInput{"no benchmark program measures what these claims need: " + text};
+  if (!text.empty())
+    std::printf("wished for, but no benchmark program measures it: %s\n", text.c_str());
+}
+
 std::vector<calibration::Wish> wishes_of(const Options& options) {
   if (options.query.operation.empty() == (options.document.empty() && options.claim.empty()))
     throw InvalidInput{
         "say what you care about: either --document and --claim, or --operation and --range"};
-  return options.query.operation.empty() ? wishes_of_documents(options) : wishes_of_ranges(options);
+  if (!options.query.operation.empty()) return wishes_of_ranges(options);
+  auto wishes = wishes_of_documents(options);
+  drop_unmeasurable(wishes);
+  return wishes;
 }
 
 /// A line of a suite file (bench/suite_file.hpp); what is empty or default is left out.
@@ -177,15 +250,30 @@ void print(const calibration::Suggestions& suggestions) {
     std::printf("no single point narrows them: what is measured already says what it can\n");
 }
 
+/// The card all observations are of; empty: there are none, or several.
+std::string only_card(const std::vector<ObservationFile>& files) {
+  std::set<std::string> cards;
+  for (const auto& file : files)
+    for (const auto& environment : file.environments) cards.insert(environment.card);
+  return cards.size() == 1 ? *cards.begin() : "";
+}
+
 void run(Options options) {
   const std::array<OutputFile, 1> outputs{{{"--out", options.out}}};
   check_outputs(outputs, options.observations);
-  std::vector<ObservationFile> files;
-  for (const auto& path : options.observations) files.push_back(read_observations(path));
-  const auto suggestions = calibration::suggest(
-      files, {.wishes = wishes_of(options), .card = card_id(options.card), .count = options.count});
+  const auto files = read_observation_files(options.observations);
+  options.card = card_id(options.card);
+  options.machine = options.card.empty() ? only_card(files) : options.card;
+  const auto suggestions =
+      calibration::suggest(files, {.wishes = wishes_of(options),
+                                   .card = options.card,
+                                   .count = static_cast<std::size_t>(options.count)});
   print(suggestions);
   if (options.out.empty()) return;
+  if (suggestions.points.empty()) {
+    std::printf("%s was not written: there is nothing to measure\n", options.out.c_str());
+    return;
+  }
   write_suite(options.out, suggestions);
   std::printf("wrote %s: measure it with 'moecal measure --suite %s'\n", options.out.c_str(),
               options.out.c_str());
@@ -216,10 +304,13 @@ void add_suggest(CLI::App& app) {
   verb->add_option("--range", options->ranges,
                    "sizes of --operation: name=least:most, in doublings; several make a grid");
   verb->add_option("--dtype", options->query.dtype, "element type; default: as measured");
-  verb->add_option("--group", options->groups, "ranks of a collective")->capture_default_str();
-  verb->add_option("--tier", options->query.tier, "slowest link a group crosses: intra or inter")
+  verb->add_option("--group", options->groups, "ranks of a collective");
+  verb->add_option("--tier", options->query.tier, "slowest link a group crosses")
+      ->check(CLI::IsMember({"intra", "inter"}))
       ->capture_default_str();
-  verb->add_option("--count", options->count, "points at most")->capture_default_str();
+  verb->add_option("--count", options->count, "points at most")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   verb->add_option("--out", options->out, "suite file to write, for --suite of 'moecal measure'");
   verb->callback([options] { run(*options); });
 }

@@ -48,6 +48,22 @@ TEST(SuggestVerb, TakesTheWishesOfADocument) {
   EXPECT_THAT(run.text, HasSubstr("all_to_all bytes=4194304 bf16 group 4 intra"));
 }
 
+TEST(SuggestVerb, WritesNoSuiteWithoutAPoint) {
+  const auto suite = in_temp("suggest_nothing.jsonl");
+  const auto run =
+      run_moecal("suggest " + observations() +
+                 " --operation all_reduce --group 4 --range bytes=1024 --out " + suite);
+  EXPECT_EQ(run.status, 0) << run.text;
+  EXPECT_THAT(run.text, HasSubstr("was not written: there is nothing to measure"));
+  EXPECT_FALSE(std::filesystem::exists(suite));
+}
+
+TEST(SuggestVerb, NamesWhatNoProgramMeasures) {
+  const auto run = run_moecal("suggest --document megatron-guide --count 2");
+  EXPECT_EQ(run.status, 0) << run.text;
+  EXPECT_THAT(run.text, HasSubstr("but no benchmark program measures it: "));
+}
+
 TEST(SuggestVerb, SaysWhatIsWrong) {
   const std::vector<std::pair<std::string, std::string>> cases{
       {"", "say what you care about"},
@@ -55,9 +71,19 @@ TEST(SuggestVerb, SaysWhatIsWrong) {
       {"--operation all_reduce", "wants the sizes you care about"},
       {"--operation all_reduce --range bytes=4:2", "'bytes=4:2' is not"},
       {"--operation all_reduce --range bytes", "'bytes' is not"},
-      {"--operation all_reduce --range size=1:2", "all_reduce"},
+      {"--operation all_reduce --group 2 --range size=1:2", "all_reduce"},
+      {"--operation all_reduce --range bytes=1:2", "how many ranks has it? --group"},
+      {"--operation all_reduce --group 0 --range bytes=1:2", "--group 0: all_reduce is over two"},
+      {"--operation expert_gemm --group 2 --range m=1:2", "expert_gemm is a call of one rank"},
+      {"--operation foo --range bytes=1:2", "no benchmark program measures 'foo'; they measure: "},
+      {"--operation all_reduce --group 4 --dtype bogus --range bytes=1:2", "unknown dtype 'bogus'"},
+      {"--operation all_reduce --group 4 --tier foo --range bytes=1:2", "--tier"},
+      {"--operation all_reduce --group 4 --count -5 --range bytes=1:2", "--count"},
+      {"--operation all_reduce --group 4 --count 0 --range bytes=1:2", "--count"},
+      {"--card b200-sxm --operation all_reduce --group 16 --range bytes=1:2",
+       "a node of b200-sxm has 8 devices: a group of 16 crosses nodes"},
       {"--document nowhere", "no document 'nowhere'"},
-      {"missing.jsonl --operation all_reduce --range bytes=1:2", "missing.jsonl"}};
+      {"missing.jsonl --operation all_reduce --group 2 --range bytes=1:2", "missing.jsonl"}};
   for (const auto& [arguments, message] : cases) {
     const auto run = run_moecal("suggest " + arguments);
     EXPECT_EQ(run.status, 2) << arguments;

@@ -103,14 +103,26 @@ void print_models(const calibration::TransferResult& result) {
     std::printf("not transferred: %s: %s\n", left_out.series.c_str(), left_out.reason.c_str());
 }
 
+/// Options that the other ones leave without a meaning are refused, not dropped.
+void check_options(const TransferArguments& arguments) {
+  const bool one_card = !arguments.to.empty() || !arguments.out.empty();
+  if (arguments.leave_one_out && one_card)
+    throw InvalidInput{
+        "--leave-one-out transfers to each measured card and writes nothing: it takes neither --to "
+        "nor --out"};
+  if (arguments.json && !arguments.leave_one_out)
+    throw InvalidInput{"--json is of --leave-one-out; a transfer writes its JSON to --out"};
+  if (!arguments.leave_one_out && (arguments.to.empty() || arguments.out.empty()))
+    throw InvalidInput{"a transfer needs --to CARD and --out FILE (or --leave-one-out)"};
+}
+
 void run_transfer(const TransferArguments& arguments) {
+  check_options(arguments);
   const auto donors = read_donors(arguments);
   if (arguments.leave_one_out) {
     const auto scores = calibration::leave_one_card_out(donors);
     return arguments.json ? print_scores_json(scores) : print_scores(scores);
   }
-  if (arguments.to.empty() || arguments.out.empty())
-    throw InvalidInput{"a transfer needs --to CARD and --out FILE (or --leave-one-out)"};
   const auto target = find_card(arguments.to);
   auto result = calibration::transfer(donors, target);
   result.coefficients.commit = build::commit;

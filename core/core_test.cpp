@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -112,6 +113,43 @@ TEST(ObservationReader, NamesFileLineAndField) {
   EXPECT_THAT(what_is_wrong(bad),
               testing::HasSubstr(
                   "field 'samples_s' holds a value that is not a positive number of seconds"));
+}
+
+TEST(ObservationReader, RefusesNumbersThatNoPointHas) {
+  const auto line = to_json_line(sample_observation({}));
+  const std::vector<std::array<std::string, 3>> cases{
+      {"\"tokens\":31", "\"tokens\":1.5", "a.jsonl:1: field 'point.tokens' is no whole number"},
+      {"\"tokens\":31", "\"tokens\":-31", "a.jsonl:1: field 'point.tokens' is negative"},
+      {"\"tokens\":31", "\"tokens\":31000000000000000000000", "'point.tokens' is no whole number"},
+      {"\"bf16\"", "\"bogus\"", "field 'dtypes.a' is wrong: unknown dtype 'bogus'"},
+      {"\"group\":1", "\"group\":9999999999", "field 'ranks.group' is out of range"},
+      {"\"group\":1", "\"group\":-1", "field 'ranks.group' is less than 1"},
+      {"0.001", "1e999", "not valid JSON: number overflow"}};
+  for (const auto& [what, with, message] : cases) {
+    auto bad = line;
+    ASSERT_NE(bad.find(what), std::string::npos) << what;
+    bad.replace(bad.find(what), what.size(), with);
+    EXPECT_THAT(what_is_wrong(bad), testing::HasSubstr(message));
+  }
+}
+
+TEST(ObservationReader, ReadsAWholeLastLineWithoutItsNewline) {
+  const auto line = to_json_line(sample_observation({}));
+  std::istringstream whole{line + line.substr(0, line.size() - 1)};
+  EXPECT_EQ(read_observations(whole, "a.jsonl").observations.size(), 2u);
+  auto bad = line.substr(0, line.size() - 1);
+  bad.replace(bad.find("\"permute\""), 9, "7");
+  EXPECT_EQ(what_is_wrong(line + bad), "a.jsonl:2: field 'operation' has the wrong type");
+}
+
+TEST(ObservationReader, NamesADirectory) {
+  const std::string folder = std::filesystem::temp_directory_path();
+  try {
+    (void)read_observations(folder);
+    FAIL();
+  } catch (const InvalidInput& error) {
+    EXPECT_EQ(std::string{error.what()}, "'" + folder + "' is a directory: name a file");
+  }
 }
 
 TEST(ObservationReader, ForgivesOnlyTheLastHalfLine) {

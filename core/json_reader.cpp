@@ -8,6 +8,8 @@
 #include <sstream>
 #include <string_view>
 
+#include "core/directory.hpp"
+
 namespace moecal {
 namespace {
 
@@ -67,6 +69,18 @@ class LineCounter {
   int* line_;
 };
 
+/// What the parser says, without its name for the kind of error.
+std::string plain(const nlohmann::json::exception& error) {
+  const std::string text = error.what();
+  const auto end = text.find("] ");
+  return text.starts_with("[json.exception") && end != std::string::npos ? text.substr(end + 2)
+                                                                         : text;
+}
+
+bool is_blank(const std::string& text) {
+  return text.find_first_not_of(" \t\r\n") == std::string::npos;
+}
+
 }  // namespace
 
 JsonReader::JsonReader(const nlohmann::json& object, FileLine where, std::string prefix)
@@ -107,10 +121,11 @@ void JsonReader::fail(const std::string& field, const std::string& problem) cons
 }
 
 nlohmann::json parse_json(const std::string& text, const FileLine& where) {
+  if (is_blank(text)) throw InvalidInput{where.str() + ": is empty: JSON was expected"};
   try {
     return nlohmann::json::parse(text);
   } catch (const nlohmann::json::exception& error) {
-    throw InvalidInput{where.str() + ": not valid JSON: " + error.what()};
+    throw InvalidInput{where.str() + ": not valid JSON: " + plain(error)};
   }
 }
 
@@ -131,11 +146,12 @@ nlohmann::json parse_foreign_json(const std::string& text, const FileLine& where
     return Json::parse(LineCounter{json.data(), &line},
                        LineCounter{json.data() + json.size(), &line}, note_lines);
   } catch (const Json::exception& error) {
-    throw InvalidInput{FileLine{where.file, line}.str() + ": not valid JSON: " + error.what()};
+    throw InvalidInput{FileLine{where.file, line}.str() + ": not valid JSON: " + plain(error)};
   }
 }
 
 std::string read_file(const std::string& path) {
+  refuse_directory(path);
   std::ifstream stream{path, std::ios::binary};
   std::ostringstream text;
   if (!stream || !(text << stream.rdbuf())) {

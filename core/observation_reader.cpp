@@ -5,6 +5,8 @@
 #include <optional>
 #include <variant>
 
+#include "core/directory.hpp"
+#include "core/dtype.hpp"
 #include "core/hash.hpp"
 #include "core/json_reader.hpp"
 #include "core/observation.hpp"
@@ -14,6 +16,14 @@ namespace moecal {
 namespace {
 
 Dtypes read_dtypes(const JsonReader& r) {
+  for (const char* role : {"a", "b", "c", "accumulate"}) {
+    const auto name = r.require<std::string>(role);
+    try {
+      if (!name.empty()) (void)parse_dtype(name);
+    } catch (const InvalidInput& error) {
+      r.fail(role, std::string{"is wrong: "} + error.what());
+    }
+  }
   return {r.require<std::string>("a"),          r.require<std::string>("b"),
           r.require<std::string>("c"),          r.require<std::string>("accumulate"),
           r.require<std::string>("scale_mode"), r.require<std::string>("layout")};
@@ -25,7 +35,16 @@ RoutingSpec read_routing(const JsonReader& r) {
           r.optional<std::vector<double>>("loads", {})};
 }
 
+Point read_point(const JsonReader& r) {
+  auto point = r.require<Point>("point");
+  for (const auto& [name, value] : point)
+    if (value < 0) r.fail("point." + name, "is negative");
+  return point;
+}
+
 Ranks read_ranks(const JsonReader& r) {
+  for (const char* number : {"world", "group", "nodes"})
+    if (r.require<int>(number) < 1) r.fail(number, "is less than 1");
   return {r.require<int>("world"),
           r.require<int>("group"),
           r.require<std::string>("placement"),
@@ -123,7 +142,7 @@ Observation read_observation(const JsonReader& r) {
   o.implementation = r.require<std::string>("implementation");
   o.backend = r.require<std::string>("backend");
   o.dtypes = read_dtypes(r.object("dtypes"));
-  o.point = r.require<Point>("point");
+  o.point = read_point(r);
   o.routed = r.has("routing");
   if (o.routed) o.routing = read_routing(r.object("routing"));
   o.work = read_work(r.object("work"));
@@ -218,7 +237,8 @@ ObservationFile read_observations(std::istream& stream, const std::string& name)
       try {
         return read_line(lines[i].text, {name, lines[i].number});
       } catch (const InvalidInput&) {
-        if (!lines[i].unfinished) throw;
+        // Half a line is what a writer that died leaves; a whole record is judged as any other.
+        if (!lines[i].unfinished || nlohmann::json::accept(lines[i].text)) throw;
         return std::nullopt;
       }
     });
@@ -232,6 +252,7 @@ ObservationFile read_observations(std::istream& stream, const std::string& name)
 }
 
 ObservationFile read_observations(const std::string& path) {
+  refuse_directory(path);
   std::ifstream stream{path};
   if (!stream) throw InvalidInput{"cannot read '" + path + "': does it exist, and may it be read?"};
   return read_observations(stream, path);

@@ -65,6 +65,9 @@ class Importer {
       return refuse_all(table,
                         "no device line, launch command or unambiguous busbw says how many "
                         "ranks: give --ranks");
+    if (const auto problem = why_refuted(table, answer.operation, *launch, options_);
+        !problem.empty())
+      return refuse_all(table, problem);
     const auto& card = card_of(table);
     complete(*launch, card, options_);
     Run run{table, card, environment_of(table, card, *launch), answer.operation, *launch};

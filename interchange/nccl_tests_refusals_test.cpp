@@ -75,5 +75,51 @@ TEST(NcclTests, CpuTimesAreNotTheCollectives) {
               ElementsAre(HasSubstr("of the CPU (option -C)")));
 }
 
+// ---- what the user says against what the file says
+
+/// Four ranks on each of two hosts.
+std::string two_hosts() {
+  std::string text;
+  for (int r = 0; r < 8; ++r)
+    text += "#  Rank " + std::to_string(r) + " Group  0 Pid " + std::to_string(70 + r) + " on " +
+            (r < 4 ? "nodeA" : "nodeB") + " device  " + std::to_string(r % 4) +
+            " [0000:1b:00] NVIDIA B200\n";
+  return text;
+}
+
+TEST(NcclTestsOptions, AreRefusedForTheWholeRunWhereTheFileRefutesThem) {
+  // 0.00 GB/s is the rate of any operation over any ranks: the small row says nothing.
+  const std::string small =
+      "           8             2     float     sum      -1    100.0    0.00    0.00      0    "
+      "100.0    0.00    0.00      0\n";
+  const auto text = "# Collective test starting: all_reduce_perf\n" + kHead + two_hosts() +
+                    kColumns + small + kRow;
+  EXPECT_EQ(import_log(text).observations.size(), 4u);
+  EXPECT_EQ(
+      import_log(text, {.operation = "all_reduce", .ranks = 8, .nodes = 2}).observations.size(),
+      4u);
+  const std::vector<std::pair<ImportOptions, std::string>> cases{
+      {{.ranks = 4}, "--ranks 4, but the device lines name 8 ranks"},
+      {{.ranks = 16},
+       "line 13 refutes --ranks or --operation: its busbw is not that of all_reduce "
+       "over 16 ranks"},
+      {{.operation = "all_gather"}, "--operation all_gather, but the file says all_reduce"},
+      {{.nodes = 5}, "--nodes 5, but the device lines name 2 hosts"},
+      {{.nodes = 9}, "--nodes 9 for 8 ranks"}};
+  for (const auto& [options, reason] : cases) {
+    const auto imported = import_log(text, options);
+    EXPECT_TRUE(imported.observations.empty()) << reason;
+    ASSERT_EQ(imported.refused.size(), 2u) << reason;
+    EXPECT_THAT(imported.refused[0].reason, HasSubstr(reason));
+  }
+}
+
+TEST(NcclTestsOptions, AreRefusedWhereOneRowRefutesThem) {
+  const auto text = kHead + two_hosts() + kColumns + kRow;  // nothing names the operation
+  const auto imported = import_log(text, {.operation = "all_gather"});
+  EXPECT_TRUE(imported.observations.empty());
+  EXPECT_THAT(reasons(imported), ElementsAre(HasSubstr("refutes --ranks or --operation")));
+}
+
 }  // namespace
 }  // namespace moecal::interchange

@@ -150,6 +150,61 @@ std::string why_mixed(const NcclTable& table, const ImportOptions& options) {
   return "";
 }
 
+namespace {
+
+/// What the device lines say against the options. Lists of several runs at once say nothing.
+std::string refuted_by_devices(const NcclTable& table, const ImportOptions& options) {
+  if (table.devices.empty() || !why_mixed(table, {}).empty()) return "";
+  const auto listed = launch_of_devices(table);
+  const int ranks = listed.ranks.group, nodes = listed.ranks.nodes;
+  // A list may have been cut short at its end: then more ranks took part than it names.
+  const bool fewer = options.ranks && *options.ranks < ranks;
+  const bool other = options.ranks && listed.ranks.concurrent_groups > 1 && *options.ranks != ranks;
+  if (fewer || other)
+    return "--ranks " + std::to_string(*options.ranks) + ", but the device lines name " +
+           std::to_string(ranks) + " ranks: leave the option out";
+  if (options.nodes && listed.nodes_known && *options.nodes != nodes)
+    return "--nodes " + std::to_string(*options.nodes) + ", but the device lines name " +
+           std::to_string(nodes) + (nodes == 1 ? " host" : " hosts") + ": leave the option out";
+  return "";
+}
+
+std::string refuted_by_text(const NcclTable& table, const ImportOptions& options) {
+  if (options.operation.empty()) return "";
+  for (const auto& named : {table.header_operation, table.command_operation})
+    if (const auto word = collective_word(named);
+        !word.empty() && word != collective_word(options.operation))
+      return "--operation " + options.operation + ", but the file says " + named +
+             ": leave the option out";
+  return "";
+}
+
+std::string refuted_by_rows(const NcclTable& table, const std::string& operation, int ranks) {
+  if (ranks < 2) return "";
+  const double expected = bus_factor(operation, ranks);
+  for (const auto& row : table.rows) {
+    if (!row.problem.empty() || row.bytes == 0) continue;
+    for (const auto& timing : row.timings)
+      if (timing.problem.empty() && !factor_range(row.bytes, timing).holds(expected))
+        return "line " + std::to_string(row.line) + " refutes --ranks or --operation: its busbw " +
+               "is not that of " + operation + " over " + std::to_string(ranks) + " ranks";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string why_refuted(const NcclTable& table, const std::string& operation, const Launch& launch,
+                        const ImportOptions& options) {
+  if (options.nodes && *options.nodes > launch.ranks.group)
+    return "--nodes " + std::to_string(*options.nodes) + " for " +
+           std::to_string(launch.ranks.group) + " ranks: no node can be without one";
+  if (auto problem = refuted_by_devices(table, options); !problem.empty()) return problem;
+  if (auto problem = refuted_by_text(table, options); !problem.empty()) return problem;
+  if (!options.ranks && options.operation.empty()) return "";
+  return refuted_by_rows(table, operation, launch.ranks.group);
+}
+
 OperationAnswer find_operation(const NcclTable& table, const std::string& file_name,
                                const ImportOptions& options) {
   const auto answer = [](const std::string& foreign, const char* from) {

@@ -32,6 +32,12 @@ struct FactorRange {
 /// then do not describe; empty if they are not, or the user gives the ranks.
 [[nodiscard]] std::string why_mixed(const NcclTable& table, const ImportOptions& options);
 
+/// A sentence if the device lines, or any one row's busbw, refute what the user gave with --ranks,
+/// --nodes or --operation; empty if nothing does. Few digits agree with much: where one row
+/// refutes an option, the others are no better known.
+[[nodiscard]] std::string why_refuted(const NcclTable& table, const std::string& operation,
+                                      const Launch& launch, const ImportOptions& options);
+
 /// The operation of a run, or what is missing to know it.
 struct OperationAnswer {
   std::string operation;  // empty: not known

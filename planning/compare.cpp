@@ -44,6 +44,17 @@ Query copy(std::int64_t bytes) {
   return query;
 }
 
+/// Why a call of a card has no model, where the attempt to transfer one says.
+std::string why_not_transferred(const ComparedCard& card, const Query& query) {
+  for (const auto& each : card.left_out) {
+    const auto& c = each.conditions;
+    if (each.operation == query.operation && c.group == query.group && c.tier == query.tier &&
+        (query.dtype.empty() || c.dtype == query.dtype))
+      return each.reason;
+  }
+  return card.no_transfer;
+}
+
 ComparedSide side(const ComparedCard& card, const Query& query, double bytes) {
   ComparedSide side;
   side.fits = !card.card.memory || bytes <= card.card.memory->value.value();
@@ -52,6 +63,8 @@ ComparedSide side(const ComparedCard& card, const Query& query, double bytes) {
   auto answer = calibration::predict(card.models, own);
   side.prediction = std::move(answer.prediction);
   side.missing = std::move(answer.missing);
+  if (side.prediction) return side;
+  if (const auto reason = why_not_transferred(card, query); !reason.empty()) side.missing = reason;
   return side;
 }
 

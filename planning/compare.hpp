@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "calibration/predict.hpp"
+#include "calibration/transfer.hpp"
 #include "core/card.hpp"
 #include "planning/claims.hpp"
 #include "planning/verdict.hpp"
@@ -17,6 +18,9 @@ namespace moecal::planning {
 struct ComparedCard {
   Card card;
   calibration::Coefficients models;  // measured, imported or transferred
+  std::vector<calibration::NotTransferred>
+      left_out{};             // what could not be transferred to it, and why
+  std::string no_transfer{};  // why nothing could; empty: something was
 };
 
 /// What one card says about a call.

@@ -94,7 +94,12 @@ def check_errors(session):
     text = (session.folder / "c.json").read_text()
     lines = (session.folder / "o.jsonl").read_text()
     session.error("cannot read 'no.jsonl'", "fit", "no.jsonl", "--out", "x.json")
-    session.error("there is nothing to fit", "fit", write("empty.jsonl", ""), "--out", "x.json")
+    session.error("'empty.jsonl' is empty", "fit", write("empty.jsonl", ""), "--out", "x.json")
+    session.error("'.' is a directory", "fit", ".", "--out", "x.json")
+    cut = write("cut.jsonl", lines + lines.splitlines()[-1][:80])
+    session.error(f"cut.jsonl:{len(lines.splitlines()) + 1}: the last line is cut off", "fit", cut, "--out", "x.json", status=0)
+    lone = write("lone.jsonl", "".join(line + "\n" for line in lines.splitlines()[1:]))
+    session.error("lone.jsonl:1: field 'environment_id' is", "fit", lone, "--out", "x.json")
     session.error("'b200-sxm'; the files have: cpu-test", "fit", "o.jsonl", "--out", "x.json", "--card", "B200")
     bad = write("schema.jsonl", lines.replace("observation/1", "observation/7"))
     session.error("schema.jsonl:2: field 'schema' is 'moecal.observation/7'", "fit", bad, "--out", "x.json")
@@ -107,12 +112,22 @@ def check_errors(session):
     session.error("have no operation 'allreduce'; they have: all_reduce", "predict", "c.json", "--operation",
                   "allreduce", "--point", "bytes=1024")
     session.error("no model of all_reduce over 16 ranks, tier inter", "predict", "c.json", *ask, "--group", "16", "--tier", "inter", status=1)
-    session.error("no model of all_reduce on h200-sxm", "predict", "c.json", *ask, "--card", "NVIDIA H200", status=1)
+    session.error("no model of all_reduce on h200-sxm", "predict", "c.json", *ask, "--group", "2", "--card", "NVIDIA H200", status=1)
     two = json.loads(text)
     two["models"] += [{**m, "id": m["id"] + "-other", "card": "other", "system": "other"} for m in two["models"]]
     session.error("choose one: cpu-test, other (--card", "predict", write("two.json", json.dumps(two)), *ask, "--group", "2")
     session.run("predict", "two.json", *ask, "--group", "2", "--card", "cpu-test")
     session.error("'bytes:3' is not", "predict", "c.json", "--operation", "all_reduce", "--point", "bytes:3")
+    session.error("'.' is a directory", "predict", ".", *ask)
+    session.error("nothing.json: is empty", "predict", write("nothing.json", ""), *ask)
+    session.error("name its ranks with --group", "predict", "c.json", *ask)
+    session.error("0 by arithmetic", "predict", "c.json", *ask, "--group", "1", status=0)
+    session.error("'bytes' twice", "predict", "c.json", *ask, "bytes=2", "--group", "2")
+    session.error("has no number 'foo'; it has: bytes", "predict", "c.json", *ask, "foo=3", "--group", "2")
+    session.error("does nothing", "predict", "c.json", "--operation", "expert_gemm", "--point", "m=0", "n=1", "k=1")
+    session.error("a call of one rank", "predict", "c.json", "--operation", "expert_gemm", "--group", "2", "--point", "m=1", "n=1", "k=1")
+    for wrong in (("--nodes", "-3"), ("--tier", "foo"), ("--capacity", "-1"), ("--exponent", "-5"), ("--routing", "foo")):
+        session.error(wrong[0], "predict", "c.json", *ask, "--group", "2", *wrong)
     session.error("unknown dtype 'half'", "predict", "c.json", *ask, "--group", "2", "--dtype", "half")
 
 
