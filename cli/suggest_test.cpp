@@ -59,9 +59,9 @@ TEST(SuggestVerb, WritesNoSuiteWithoutAPoint) {
 }
 
 TEST(SuggestVerb, NamesWhatNoProgramMeasures) {
-  const auto run = run_moecal("suggest --document megatron-guide --count 2");
+  const auto run = run_moecal("suggest --document b200-8gpu --count 2");
   EXPECT_EQ(run.status, 0) << run.text;
-  EXPECT_THAT(run.text, HasSubstr("but no benchmark program measures it: "));
+  EXPECT_THAT(run.text, HasSubstr("but no benchmark program measures it: attention ("));
 }
 
 TEST(SuggestVerb, SaysWhatIsWrong) {

@@ -66,7 +66,9 @@ bool CsvTable::take_head(const std::vector<std::string>& fields,
   });
   if (!is_head) return false;
   width_ = fields.size();
-  for (std::size_t i = 0; i < fields.size(); ++i) columns_.emplace(fields[i], i);
+  for (std::size_t i = 0; i < fields.size(); ++i)
+    if (!columns_.emplace(fields[i], i).second && !fields[i].empty() && repeated_.empty())
+      repeated_ = fields[i];
   return true;
 }
 

@@ -46,6 +46,8 @@ class CsvTable {
   [[nodiscard]] bool has(const std::string& column) const { return columns_.contains(column); }
   /// The names of the columns, left to right; of columns with one name, the first.
   [[nodiscard]] std::vector<std::string> columns() const;
+  /// A name that two columns have; empty: there is none.
+  [[nodiscard]] const std::string& repeated() const { return repeated_; }
   /// Calls `take` for each row; a row of another width is given to `refuse` with the reason.
   template <class Take, class Refuse>
   void for_each(Take take, Refuse refuse) const {
@@ -67,6 +69,7 @@ class CsvTable {
   bool take_head(const std::vector<std::string>& fields, const std::vector<std::string>& needed);
 
   std::map<std::string, std::size_t> columns_;  // of columns with one name, the first
+  std::string repeated_;
   std::size_t width_ = 0;
   std::vector<NumberedFields> rows_;
 };

@@ -3,6 +3,7 @@
 #include "interchange/import_aiconfigurator.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "interchange/aiconfigurator_tables.hpp"
 
@@ -18,12 +19,42 @@ const std::vector<AiconfiguratorTable>& tables() {
   return kTables;
 }
 
+/// The cards of a table's rows. One that is not known is wrong with its own rows only, and told
+/// once; without a device's name, or against --card, every row is wrong.
+class RowCards {
+ public:
+  explicit RowCards(Collector& collector) : collector_{collector} {}
+
+  /// @throws InvalidInput without a place, so that rows of one device have one reason
+  const Card& of(const std::string& device, int line) {
+    if (const auto reason = unknown_.find(device); reason != unknown_.end())
+      throw InvalidInput{reason->second};
+    try {
+      return collector_.card_of(device, line);
+    } catch (const InvalidInput& error) {
+      const std::string text = error.what(), place = FileLine{collector_.file().path, line}.str();
+      throw InvalidInput{unknown_[device] = text.substr(text.find(place) + place.size() + 2)};
+    }
+  }
+
+  [[nodiscard]] bool wrong_with_all(const std::string& device) const {
+    return device.empty() || !collector_.options().card.empty();
+  }
+
+ private:
+  Collector& collector_;
+  std::map<std::string, std::string> unknown_;  // why, by device
+};
+
 void take_rows(const CsvTable& csv, const AiconfiguratorTable& table, Collector& collector) {
+  RowCards cards{collector};
   if (!csv.has("version")) collector.note("the table names no release: library version 'unknown'");
   csv.for_each(
       [&](const CsvRow& row) {
-        const auto& card = collector.card_of(row.text("device"), row.line());
-        collector.row(row.line(), [&] { table.take(row, card, collector); });
+        const auto device = row.text("device");
+        if (cards.wrong_with_all(device)) (void)collector.card_of(device, row.line());
+        collector.row(row.line(),
+                      [&] { table.take(row, cards.of(device, row.line()), collector); });
       },
       [&](int line, const std::string& reason) {
         collector.row(line, [&] { throw InvalidInput{reason}; });
@@ -35,6 +66,9 @@ Imported read(const ForeignFile& file, const ImportOptions& options) {
   for (const auto& table : tables()) {
     const auto csv = CsvTable::find(file.text, table.columns);
     if (!csv) continue;
+    if (!csv->repeated().empty())
+      throw InvalidInput{file.path + ": the head names the column '" + csv->repeated() +
+                         "' twice: which of them is meant?"};
     take_rows(*csv, table, collector);
     return collector.finish();
   }

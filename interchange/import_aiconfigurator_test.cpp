@@ -32,6 +32,33 @@ TEST(Aiconfigurator, MessageSizesAreElementsAndTimesMilliseconds) {
   EXPECT_EQ(imported.environments[0].system, "b200-sxm-8");
 }
 
+TEST(Aiconfigurator, RefusesTheRowsOfAnUnknownDeviceAlone) {
+  const auto imported =
+      import_log(kNcclHead + "FW,2.30.1,NVIDIA B200,all_gather,NCCL,half,4,512,0.0125\n" +
+                 "FW,2.30.1,NVIDIA X9,all_gather,NCCL,half,4,512,0.0125\n" +
+                 "FW,2.30.1,NVIDIA X9,all_gather,NCCL,half,8,512,0.0125\n");
+  EXPECT_EQ(imported.observations.size(), 1u);
+  ASSERT_EQ(imported.refused.size(), 2u);
+  EXPECT_THAT(imported.refused[0].reason, testing::StartsWith("unknown card 'NVIDIA X9'"));
+  EXPECT_EQ(imported.refused[0].reason, imported.refused[1].reason);
+}
+
+TEST(Aiconfigurator, RefusesAColumnThatIsThereTwice) {
+  EXPECT_EQ(what_is_wrong("nccl_dtype,num_gpus,message_size,kernel_source,op_name,latency,latency\n"
+                          "half,4,512,NCCL,all_gather,0.0125,0.02\n",
+                          {.card = "h200-sxm"}),
+            "log.txt: the head names the column 'latency' twice: which of them is meant?");
+}
+
+TEST(Aiconfigurator, RefusesARateThatNoLinkHas) {
+  // 1 MiB over 4 ranks in 20 ns: a busbw of 4e13 B/s.
+  const auto imported =
+      import_log(kNcclHead + "FW,2.30.1,NVIDIA B200,all_gather,NCCL,half,4,524288,0.00002\n");
+  EXPECT_TRUE(imported.observations.empty());
+  EXPECT_THAT(reasons(imported),
+              ElementsAre(HasSubstr("GB/s (busbw) is more than four times the 900 GB/s link")));
+}
+
 TEST(Aiconfigurator, OldTablesNeedTheCard) {
   const std::string text =
       "nccl_dtype,num_gpus,message_size,kernel_source,op_name,latency\nint8,2,512,NCCL,all_gather,"

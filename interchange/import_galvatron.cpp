@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "interchange/import_galvatron.hpp"
 
+#include <algorithm>
 #include <regex>
 
 #include "interchange/collective_run.hpp"
@@ -36,7 +37,8 @@ class Importer {
  public:
   Importer(const ForeignFile& file, const ImportOptions& options)
       : collector_{file, options, "galvatron"},
-        per_node_{option_value(file.name, R"((\d{1,5})gpus_per_node)")} {}
+        per_node_{option_value(file.name, R"((\d{1,5})gpus_per_node)")},
+        nodes_{option_value(file.name, R"((\d{1,5})nodes)")} {}
 
   Imported import() {
     static const std::regex kPattern{kEntry};
@@ -70,6 +72,7 @@ class Importer {
     run.card = card;
     run.launch = launch_of(shape.ranks, "the keys");
     run.launch.devices_per_node = per_node_.value_or(0);
+    place(run.launch);
     run.implementation = "torch-nccl";
     run.backend = "nccl";
     run.library = {"nccl", "unknown", "unknown", 0};
@@ -79,8 +82,15 @@ class Importer {
         {line, shape.operation, "bf16", shape.mebibytes << 20, milliseconds->value / 1e3});
   }
 
+  /// The file's name says how many nodes the profile is of; a group that fits on one is on one.
+  void place(Launch& launch) const {
+    if (!nodes_ || !per_node_ || *per_node_ < 1) return;
+    launch.ranks.nodes = std::min(*nodes_, (launch.ranks.group + *per_node_ - 1) / *per_node_);
+    launch.nodes_known = launch.ranks.group <= *nodes_ * *per_node_;
+  }
+
   Collector collector_;
-  std::optional<int> per_node_;
+  std::optional<int> per_node_, nodes_;
 };
 
 Imported read(const ForeignFile& file, const ImportOptions& options) {

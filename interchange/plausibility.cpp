@@ -4,6 +4,8 @@
 
 #include <cstdio>
 
+#include "core/collective.hpp"
+
 namespace moecal::interchange {
 namespace {
 
@@ -34,6 +36,23 @@ Bytes touched(const Observation& o) {
   return o.work.read + o.work.written;
 }
 
+// In-switch reduction and links counted in one direction explain a factor of two each.
+constexpr double kLinkSlack = 4;
+
+/// The rate at which a collective's bytes cross a rank's links, against those links.
+std::string why_faster_than_links(const Card& card, const Observation& o, Seconds time) {
+  const auto bytes = o.point.find("bytes");
+  if (find_collective(o.operation) == nullptr || bytes == o.point.end() || !card.link.rate)
+    return "";
+  const auto link = card.link.rate->value;
+  const auto sent =
+      bus_factor(o.operation, o.ranks.group) * Bytes{static_cast<double>(bytes->second)};
+  const auto rate = sent / time;
+  if (rate <= kLinkSlack * link) return "";
+  return rounded(rate.value() / 1e9) + " GB/s (busbw) is more than four times the " +
+         rounded(link.value() / 1e9) + " GB/s link of " + card.id;
+}
+
 }  // namespace
 
 std::string why_impossible(const Card& card, const Observation& o) {
@@ -53,7 +72,7 @@ std::string why_impossible(const Card& card, const Observation& o) {
              rounded(card.memory_bandwidth->value.value() / 1e9) + " GB/s memory bandwidth of " +
              card.id;
   }
-  return "";
+  return why_faster_than_links(card, o, time);
 }
 
 Card importing_card(const std::string& chosen, bool unlisted, const std::string& device_name,

@@ -4,12 +4,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "calibration/fit.hpp"
+#include "core/card.hpp"
 #include "core/json_reader.hpp"
+#include "interchange/importer.hpp"
 
 /// The committed coefficients are what the public tables give today: imported and fitted anew, they
 /// agree with results/coefficients within the difference that machines may make.
@@ -46,23 +50,51 @@ Json coefficients(const std::string& path) {
   return json;
 }
 
-TEST(PublicRefit, OfB200IsWhatIsCommitted) {
+class PublicRefit : public testing::TestWithParam<std::string> {};
+
+TEST_P(PublicRefit, IsWhatIsCommitted) {
   const char* data = std::getenv("MOECAL_PUBLIC_DATA");
   if (data == nullptr) GTEST_SKIP() << "MOECAL_PUBLIC_DATA names no folder with the public tables";
   const auto out =
       std::filesystem::temp_directory_path() / ("moecal_refit_" + std::to_string(::getpid()));
-  const std::string command = MOECAL_SOURCE_DIR "/scripts/fit_public.sh --card b200-sxm --data '" +
-                              std::string{data} + "' --out '" + out.string() +
+  const auto& card = GetParam();
+  const std::string command = MOECAL_SOURCE_DIR "/scripts/fit_public.sh --card " + card +
+                              " --data '" + std::string{data} + "' --out '" + out.string() +
                               "' --moecal '" MOECAL_BINARY_DIR "/bin/moecal'";
   ASSERT_EQ(std::system(command.c_str()), 0) << command;
-  const auto fresh = coefficients((out / "b200-sxm.json").string());
-  const auto committed = coefficients(MOECAL_SOURCE_DIR "/results/coefficients/b200-sxm.json");
+  const auto fresh = coefficients((out / (card + ".json")).string());
+  const auto committed = coefficients(MOECAL_SOURCE_DIR "/results/coefficients/" + card + ".json");
   EXPECT_EQ(first_difference(committed, fresh), "")
       << "if the fit was meant to change, run scripts/fit_public.sh and commit what it writes";
   std::filesystem::remove_all(out);
 }
 
-TEST(PublicRefit, DifferencesAreFound) {
+INSTANTIATE_TEST_SUITE_P(Cards, PublicRefit,
+                         testing::Values("b200-sxm", "h200-sxm", "h100-sxm", "a100-sxm-80"),
+                         [](const auto& card) {
+                           std::string name = card.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+/// A second fit in one process gives the bytes of the first, on one thread and on several: nothing
+/// is left over from a fit, and no order depends on who is ready first.
+TEST(PublicRefits, InOneProcessAreEqual) {
+  const char* data = std::getenv("MOECAL_PUBLIC_DATA");
+  if (data == nullptr) GTEST_SKIP() << "MOECAL_PUBLIC_DATA names no folder with the public tables";
+  const auto imported =
+      import_file(std::string{data} + "/nccl/b200_sxm_2.29.2.csv", {.card = "b200-sxm"});
+  const std::vector<ObservationFile> files{{imported.environments, imported.observations}};
+  const auto bytes_with = [&](int threads) {
+    return calibration::to_json(
+        calibration::fit(files, {.cards = known_cards(), .threads = threads}).coefficients);
+  };
+  const auto first = bytes_with(1);
+  EXPECT_EQ(first, bytes_with(1));
+  EXPECT_EQ(first, bytes_with(4));
+}
+
+TEST(PublicRefits, DifferencesAreFound) {
   const auto a = Json::parse(R"({"x":[1,{"y":2.0}],"z":"s"})");
   EXPECT_EQ(first_difference(a, a), "");
   EXPECT_EQ(first_difference(a, Json::parse(R"({"x":[1,{"y":2.0000001}],"z":"s"})")), "");
