@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,15 +32,26 @@ struct Case {
 
 /// One way to run an operation; the names go into the record.
 struct Implementation {
-  std::string name;           // e.g. onednn_packed, cublaslt, own, ompi, nccl
-  std::string backend;        // cpu | cuda | mpi | nccl: decides device and clock
-  Suite from = Suite::quick;  // the smallest suite that measures it without being told to
+  std::string name;            // e.g. onednn_packed, cublaslt, own, ompi, nccl
+  std::string backend;         // cpu | cuda | mpi | nccl: decides device and clock
+  Suite from = Suite::quick;   // the smallest suite that measures it without being told to
+  std::string graph = "none";  // none | cuda_graph: what Policy::graph says
 };
 
 /// What a trial may use of the run it belongs to.
 struct Context {
   ControlPlane& world;  // all ranks of the launch
   int device = -1;      // CUDA device of this rank; -1 on the CPU
+};
+
+/// Something that a trial's launch is made of, or is compared with: timed apart from it, in the
+/// same batches, when the samples are taken.
+struct Part {
+  std::string name;
+  std::function<void(int set, Stream)> launch;  // as Trial::launch
+  /// Where a launch does more than the part: the part's own time in all launches since this was
+  /// asked last. Asked when they have ended. Empty: the launch is the part.
+  std::function<Seconds()> own_time{};
 };
 
 /// One case on one implementation: owns its buffers. Made right before it is sampled, destroyed
@@ -73,6 +85,9 @@ class Trial {
   /// launch is.
   [[nodiscard]] virtual VerificationResult verify() = 0;
   [[nodiscard]] virtual LibraryInfo library() const = 0;
+  /// The same names on every rank; the functions live as long as the trial. Called once, after
+  /// prepare.
+  [[nodiscard]] virtual std::vector<Part> parts() { return {}; }
   /// False on ranks that take no part (their group is not measured); they still follow every
   /// agreement.
   [[nodiscard]] virtual bool takes_part() const { return true; }

@@ -158,7 +158,7 @@ std::string list_as_json(const std::string& program, const Benchmarks& benchmark
   for (const auto& benchmark : benchmarks) {
     nlohmann::ordered_json operation{{"operation", benchmark->operation()}};
     operation["implementations"] = nlohmann::ordered_json::array();
-    for (const auto& [name, backend, from] : benchmark->implementations()) {
+    for (const auto& [name, backend, from, graph] : benchmark->implementations()) {
       nlohmann::ordered_json implementation{{"name", name}, {"backend", backend}};
       for (const auto& [suite, value] : kSuites)
         implementation["cases"][suite] =

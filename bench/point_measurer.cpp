@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "bench/agreement.hpp"
+#include "bench/part_times.hpp"
 #include "bench/single_calls.hpp"
 #include "core/statistics.hpp"
 
@@ -21,6 +22,8 @@ constexpr int kFewestSingleCalls = 3;
 constexpr int kUsualSingleCalls = 20;  // as far as they fit in a point's budget
 constexpr int kMostSingleCalls = 100;  // as far as they fit in this part of it
 constexpr double kPartOfBudget = 0.1;
+constexpr int kFewestPartSamples = 3;
+constexpr int kMostPartSamples = 10;
 constexpr double kNotANumber = 1e300;
 
 void check_rotation(const PlannedPoint& point, const Trial& trial, const SetRotation& rotation) {
@@ -65,6 +68,7 @@ Observation PointMeasurer::describe(const PlannedPoint& point) const {
   o.work = point.benchmark->work(point.c);
   o.ranks = point.c.ranks;
   o.policy.cache = to_string(point.cache);
+  o.policy.graph = point.implementation.graph;
   o.policy.stop_rule = options_for(point).stop.str();
   return o;
 }
@@ -141,6 +145,7 @@ void PointMeasurer::sample(const PlannedPoint& point, Trial& trial, int sets,
     check_rotation(point, trial, rotation);
     check_draws(point, trial, sampling);
   });
+  time_parts(trial, *clock, sets, observation);
   if (is_collective(point.implementation)) time_single_calls(point, trial, observation);
 }
 
@@ -156,6 +161,21 @@ void PointMeasurer::record(const Sampling& sampling, const SetRotation& rotation
   sample.touched_sets = sampling.touched_sets;
   sample.routing_draws = sampling.routing_draws;
   observation.policy.warmup = sampling.warmup;
+}
+
+// Each part gets the time of a point, as the whole did.
+void PointMeasurer::time_parts(Trial& trial, Clock& clock, int sets, Observation& observation) {
+  const Seconds batch{static_cast<double>(observation.sample.iterations_per_sample) *
+                      observation.seconds()};
+  const double fitting = setup_.sampler.stop.budget / batch;
+  const int samples =
+      static_cast<int>(std::clamp<double>(fitting, kFewestPartSamples, kMostPartSamples));
+  observation.parts_s = bench::time_parts(
+      trial, clock, world_,
+      {.launches = observation.sample.iterations_per_sample,
+       .samples = samples,
+       .sets = sets,
+       .begins = [&] { begin_step("its parts", Activity::Limit::timeout, 2.0 * batch); }});
 }
 
 // As many as fit in the time of a point, so that a large transfer is not timed for ever.

@@ -40,6 +40,7 @@ class PointMeasurer {
   [[nodiscard]] std::unique_ptr<Trial> make_trial(const PlannedPoint& point, int& sets);
   [[nodiscard]] std::unique_ptr<Clock> make_clock(const PlannedPoint& point, Trial& trial);
   void sample(const PlannedPoint& point, Trial& trial, int sets, Observation& observation);
+  void time_parts(Trial& trial, Clock& clock, int sets, Observation& observation);
   void time_single_calls(const PlannedPoint& point, Trial& trial, Observation& observation);
   void verify(Trial& trial, Observation& observation);
   void begin_step(const char* name, Activity::Limit limit, Seconds allowed = Seconds{0});

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <utility>
 
 #include "bench/agreement.hpp"
 #include "bench/single_calls.hpp"
@@ -259,6 +260,41 @@ TEST(PointMeasurer, TellsTransferFromSkewAndNamesTheLateRank) {
     EXPECT_EQ(o.late_rank, std::vector<int>(100, 1));
     EXPECT_EQ(o.call_s.size(), 100U);
     EXPECT_NEAR(o.call_s[0], 9e-3, 1e-9);
+  }
+}
+
+/// A trial of two parts: "half" takes half of a launch; "own" says itself what it took.
+class FakeTrialWithParts final : public FakeTrial {
+ public:
+  FakeTrialWithParts(FakeTime& time, const FakeDevice& device)
+      : FakeTrial{time, device}, time_{time}, device_{device} {}
+  [[nodiscard]] std::vector<Part> parts() override {
+    const auto pass = [this](int, Stream) { time_.now_s += device_.median_s / 2; };
+    return {{"half", pass},
+            {"own", [this](int, Stream) { ++launches_; },
+             [this] { return Seconds{device_.median_s / 4 * std::exchange(launches_, 0)}; }}};
+  }
+
+ private:
+  FakeTime& time_;
+  FakeDevice device_;
+  int launches_ = 0;
+};
+
+// Ranks 0, 1, 2 spend 5, 2 and 9 ms in each call: parts are the slowest rank's too.
+TEST(PointMeasurer, TimesThePartsOfATrialApart) {
+  const auto make = [](ControlPlane& world, FakePoint& point) {
+    const FakeDevice device{.median_s = std::array<double, 3>{
+                                5e-3, 2e-3, 9e-3}[static_cast<std::size_t>(world.rank())]};
+    return std::make_unique<FakeTrialWithParts>(point.time, device);
+  };
+  for (const auto& o : FakeWorld{}.measure<3>(make)) {
+    ASSERT_EQ(o.outcome, Outcome::measured) << o.reason;
+    EXPECT_NEAR(o.seconds(), 9e-3, 1e-9);
+    ASSERT_EQ(o.parts_s.size(), 2U);
+    EXPECT_GE(o.parts_s.at("half").size(), 3U);
+    for (const double seconds : o.parts_s.at("half")) EXPECT_NEAR(seconds, 4.5e-3, 1e-9);
+    for (const double seconds : o.parts_s.at("own")) EXPECT_NEAR(seconds, 2.25e-3, 1e-9);
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
 
 #include "bench/warm_up.hpp"
@@ -69,6 +70,12 @@ Seconds Sampler::time_batch(Trial& trial, SetRotation& rotation, std::int64_t la
   });
 }
 
+void Sampler::agree(std::span<double> values) {
+  const auto start = std::chrono::steady_clock::now();
+  world_.max(values);
+  if (options_.agreeing != nullptr) *options_.agreeing += std::chrono::steady_clock::now() - start;
+}
+
 void Sampler::note_device(Sampling& result) {
   double own = -1;
   if (watch_.sees()) {
@@ -76,8 +83,10 @@ void Sampler::note_device(Sampling& result) {
     append(result.device, reading);
     own = is_throttled(reading.throttle_reasons.value_or(0)) ? 1 : 0;
   }
-  const double worst = world_.max(own);
-  if (worst >= 0) result.throttled.push_back(worst > 0);
+  if (!tell_throttled_) return;  // once nobody could tell, nobody is asked again
+  agree({&own, 1});
+  tell_throttled_ = own >= 0;
+  if (tell_throttled_) result.throttled.push_back(own > 0);
 }
 
 // Batches of a tenth of a second: the pauses between them, in which the device idles, are small
@@ -141,7 +150,7 @@ void Sampler::warm_up(Trial& trial, SetRotation& rotation, std::int64_t batch) {
 bool Sampler::agreed_to_stop(const std::vector<double>& samples_s, Seconds spent) {
   std::array<double, 2> wishes{options_.stop.done(samples_s, spent) ? 1.0 : 0.0,
                                options_.interrupted() ? 1.0 : 0.0};
-  world_.max(wishes);
+  agree(wishes);
   if (wishes[1] > 0) throw Interrupted{};
   return wishes[0] > 0;
 }

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,9 @@ struct SamplerOptions {
   Activity* activity = nullptr;  // is told what this rank does; null: nobody asks
   Seconds shortest_warm_up{0};   // 3 s before a GPU's first point: its clocks swing that long
   Seconds energy_loop{0};        // at least 1 s where energy is asked for; 0: it is not
+  // Is added to: how long the ranks took to agree on what to do next, which no launch waits for.
+  // Null: nobody asks.
+  Seconds* agreeing = nullptr;
 };
 
 /// What sampling one point gave.
@@ -61,6 +65,7 @@ class Sampler {
  private:
   Seconds time_batch(Trial& trial, SetRotation& rotation, std::int64_t launches);
   void begin_step(const char* name) { step_ = name; }
+  void agree(std::span<double> values);
   void call_once(Trial& trial, SetRotation& rotation);
   [[nodiscard]] std::int64_t choose_batch(Trial& trial, SetRotation& rotation);
   void warm_up(Trial& trial, SetRotation& rotation, std::int64_t batch);
@@ -76,7 +81,8 @@ class Sampler {
   DeviceWatch watch_;
   std::int64_t launches_ = 0;  // of this run, so far
   const char* step_ = "";
-  Seconds call_{0};  // what the first one took
+  Seconds call_{0};             // what the first one took
+  bool tell_throttled_ = true;  // some rank may be able to
 };
 
 }  // namespace moecal::bench

@@ -9,6 +9,7 @@
 #include <ctime>
 #include <iostream>
 #include <set>
+#include <sstream>
 
 #include "bench/agreement.hpp"
 #include "bench/device.hpp"
@@ -47,8 +48,9 @@ Seconds default_budget(const std::string& suite) {
 }
 
 PointMeasurer::Setup make_setup(const Session::Place& place, const Options& options,
-                                Activity& activity) {
+                                Activity& activity, Seconds& agreeing) {
   PointMeasurer::Setup setup;
+  setup.sampler.agreeing = &agreeing;
   setup.card = place.card;
   setup.machine = place.machine;
   setup.sampler.activity = &activity;
@@ -70,7 +72,7 @@ Session::Session(const Benchmarks& benchmarks, const Options& options, ControlPl
     : world_{world},
       activity_{activity},
       place_{find_place(options, world)},
-      measurer_{world, make_setup(place_, options, activity)},
+      measurer_{world, make_setup(place_, options, activity, agreeing_)},
       progress_{std::cerr, world.rank() == 0 && isatty(STDERR_FILENO) == 1},
       keeps_results_{options.format == "nccl-tests"} {
   agree_on_run(options);
@@ -237,6 +239,15 @@ std::string Session::where() const {
          file_->path();
 }
 
+std::string Session::agreement() const {
+  const Seconds run = std::chrono::steady_clock::now() - started_;
+  std::ostringstream text;
+  text.precision(2);
+  text << "the ranks took " << 100 * (agreeing_ / run) << " % of the run to agree on samples ("
+       << agreeing_.count() << " of " << std::fixed << run.count() << " s)";
+  return text.str();
+}
+
 int Session::finish() {
   if (!stopped() && tally_.failed + tally_.given_up > 0) exit_status_ = 1;
   if (world_.rank() != 0) return exit_status_;
@@ -252,6 +263,7 @@ int Session::finish() {
   else
     std::cerr << "moecal: " << tally_.measured << " measured, " << tally_.skipped << " skipped, "
               << tally_.failed << " failed; " << where() << "\n";
+  if (world_.size() > 1 && tally_.measured > 0) std::cerr << "moecal: " << agreement() << "\n";
   return exit_status_;
 }
 

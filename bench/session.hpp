@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -69,10 +70,13 @@ class Session {
   bool write(const std::function<void()>& to_file);
   void stop(int exit_status, std::string reason);
   [[nodiscard]] std::string where() const;
+  [[nodiscard]] std::string agreement() const;
 
   ControlPlane& world_;
   Activity& activity_;
   Place place_;
+  Seconds agreeing_{0};  // as SamplerOptions has it, of all points
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   PointMeasurer measurer_;
   Progress progress_;
   std::unique_ptr<RunFile> file_;  // rank 0 with --out

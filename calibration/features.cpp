@@ -172,7 +172,7 @@ Work gate_work(const Call& call) {
                    chosen * written_per_choice + (2 * experts + 1) * kCountBytes);
 }
 
-/// Of a routed exchange (all_to_all_v): one rank's rows.
+/// Of a routed exchange (all_to_all_v, dispatch_combine): one rank's rows.
 double message_bytes(const Call& call) {
   if (call.point.contains("bytes")) return call.number("bytes");
   return call.number("tokens") * call.number("top_k") * call.number("hidden") * call.a();
@@ -188,19 +188,27 @@ Work unknown_work(const Call& call) {
   return make_work(0, elements * (call.dtypes.a.empty() ? 1 : call.a()), 0);
 }
 
+/// Times of other calls are no work of their own: what they take counts as if each nanosecond moved
+/// a byte.
+Work combined_work(const Call& call) {
+  return make_work(0, call.number("compute_ns") + call.number("communication_ns"), 0);
+}
+
 using WorkOf = Work (*)(const Call&);
 const std::map<std::string, WorkOf>& known_work() {
   static const std::map<std::string, WorkOf> kKnown{
       {"expert_gemm", work_of_gemm},  {"grouped_gemm", work_of_gemm}, {"memory_copy", copy_work},
       {"permute", permute_work},      {"unpermute", unpermute_work},  {"topk_gate", gate_work},
       {"quantize", quantize_work},    {"swiglu", swiglu_work},        {"moe_layer", layer_work},
-      {"memory_stream", stream_work}, {"host_adam", adam_work}};
+      {"memory_stream", stream_work}, {"host_adam", adam_work},       {"overlap", combined_work}};
   return kKnown;
 }
 
 }  // namespace
 
-bool is_collective(const std::string& operation) { return find_collective(operation) != nullptr; }
+bool is_collective(const std::string& operation) {
+  return find_collective(operation) != nullptr || operation == "dispatch_combine";
+}
 
 ElementBytes element_bytes(const Dtypes& dtypes) {
   const auto size = [](const std::string& dtype) {

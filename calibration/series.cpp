@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <set>
 
@@ -44,13 +45,25 @@ RoutingSpec spec_of(const RoutingConditions& routing) {
   return spec;
 }
 
+double nanoseconds_of(const std::vector<double>& seconds) { return 1e9 * median(seconds); }
+
+/// What an observation is fitted at. Of an overlap that was measured: what its parts take alone,
+/// whatever they are.
+Point fitted_point(const Observation& o) {
+  const auto gemm = o.parts_s.find("gemm"), exchange = o.parts_s.find("all_to_all");
+  if (o.operation != "overlap" || gemm == o.parts_s.end() || exchange == o.parts_s.end())
+    return o.point;
+  return {{"compute_ns", std::llround(nanoseconds_of(gemm->second))},
+          {"communication_ns", std::llround(nanoseconds_of(exchange->second))}};
+}
+
 Series empty_series(const Observation& o, const Environment& environment) {
   Series s;
   s.operation = o.operation;
   s.card = environment.card;
   s.system = environment.system;
   s.dtypes = o.dtypes;
-  s.family = family_of(o.operation, o.point);
+  s.family = family_of(o.operation, fitted_point(o));
   auto& c = s.conditions;
   c.dtype = o.dtypes.a;
   c.output_dtype = o.dtypes.c == o.dtypes.a ? "" : o.dtypes.c;
@@ -69,7 +82,8 @@ Series empty_series(const Observation& o, const Environment& environment) {
 }
 
 bool has_size(const Observation& o) {
-  return !o.point.empty() && inputs_of(o.operation, o.point, o.dtypes, o.routing).size > 0;
+  const Point point = fitted_point(o);
+  return !point.empty() && inputs_of(o.operation, point, o.dtypes, o.routing).size > 0;
 }
 
 /// Environments of one file by id, each id computed once.
@@ -83,7 +97,7 @@ void add(Gatherings& gatherings, const Observation& o, const Environment& enviro
   auto series = empty_series(o, environment);
   const auto id = series.id();
   auto& gathering = gatherings.try_emplace(id, Gathering{std::move(series), {}}).first->second;
-  gathering.readings[{o.point, point_routing(o)}].push_back(&o);
+  gathering.readings[{fitted_point(o), point_routing(o)}].push_back(&o);
 }
 
 void widen(std::map<std::string, std::pair<double, double>>& validity, const Point& point) {

@@ -106,9 +106,30 @@ const auto& find_implementation(const Implementations& all, const std::string& n
   throw Unsupported{"this build has no implementation " + name};
 }
 
+/// Each way to call NCCL out of place, once more as a graph and from buffers that NCCL knows.
+void add_variants(std::vector<CollectiveOperation::NcclImplementation>& all) {
+  const auto plain = all;
+  for (const auto& implementation : plain) {
+    if (implementation.in_place != InPlace::no) continue;
+    auto variant = implementation;
+    variant.from = Suite::full;
+    const auto add = [&](const char* suffix, NcclBuffers buffers, bool graph) {
+      variant.name = implementation.name + suffix;
+      variant.buffers = buffers;
+      variant.graph = graph;
+      all.push_back(variant);
+    };
+    add("_graph", NcclBuffers::plain, true);
+    add("_registered", NcclBuffers::registered, false);
+    add("_symmetric", NcclBuffers::symmetric, false);
+  }
+}
+
 class CollectiveBenchmark final : public bench::Benchmark {
  public:
-  explicit CollectiveBenchmark(CollectiveOperation operation) : operation_{std::move(operation)} {}
+  explicit CollectiveBenchmark(CollectiveOperation operation) : operation_{std::move(operation)} {
+    add_variants(operation_.nccl);
+  }
 
   [[nodiscard]] std::string operation() const override { return operation_.name; }
 
@@ -132,7 +153,8 @@ class CollectiveBenchmark final : public bench::Benchmark {
   [[nodiscard]] std::vector<Implementation> implementations() const override {
     std::vector<Implementation> found;
     for (const auto& implementation : operation_.nccl)
-      found.push_back({implementation.name, "nccl", implementation.from});
+      found.push_back({implementation.name, "nccl", implementation.from,
+                       implementation.graph ? "cuda_graph" : "none"});
     for (const auto& implementation : operation_.mpi)
       found.push_back({implementation.name, "mpi", implementation.from});
     return found;
@@ -141,11 +163,7 @@ class CollectiveBenchmark final : public bench::Benchmark {
   [[nodiscard]] std::unique_ptr<bench::Trial> make_trial(const Implementation& implementation,
                                                          const Case& c,
                                                          Context& context) const override {
-    const GroupSpec spec = to_spec(c.ranks);
-    if (spec.world != context.world.size())
-      throw InvalidInput{"the point is of a launch of " + std::to_string(spec.world) +
-                         " ranks; this one has " + std::to_string(context.world.size())};
-    check_nodes(c.ranks, spec, context.world);
+    static_cast<void>(groups_->checked_spec(c.ranks, context.world));
     return implementation.backend == "mpi" ? make_mpi(implementation.name, c, context)
                                            : make_nccl(implementation.name, c, context);
   }
@@ -188,48 +206,30 @@ class CollectiveBenchmark final : public bench::Benchmark {
     return swept;
   }
 
-  /// The recorded nodes come from the launcher's variables; the hosts must agree with them.
-  void check_nodes(const Ranks& ranks, const GroupSpec& spec, ControlPlane& world) const {
-    if (shared_->nodes.empty()) shared_->nodes = nodes_of_ranks(world);
-    const Ranks found = to_ranks(spec, shared_->nodes);
-    if (found.nodes != ranks.nodes)
-      throw Unsupported{"the groups span " + std::to_string(found.nodes) + " nodes, but the " +
-                        "launcher's variables say " + std::to_string(ranks.nodes) +
-                        ": place ranks in blocks, one node after the other"};
-  }
-
   [[nodiscard]] std::unique_ptr<bench::Trial> make_mpi(const std::string& name, const Case& c,
                                                        Context& context) const {
-    if (context.world.native() == nullptr)
-      throw Unsupported{"MPI collectives need a launch by MPI: start the program with mpirun"};
     const GroupSpec spec = to_spec(c.ranks);
+    ControlPlane& group = groups_->mpi(spec, context.world);
     MpiTask task{operation_, find_implementation(operation_.mpi, name)};
     give_shape(task, c, context.world.rank());
     task.where = membership(spec, context.world.rank());
     task.implementation.check(task.shape);
-    return std::make_unique<MpiTrial>(task, shared_->planes.of(spec, context.world));
+    return std::make_unique<MpiTrial>(task, group);
   }
 
   [[nodiscard]] std::unique_ptr<bench::Trial> make_nccl(const std::string& name, const Case& c,
                                                         Context& context) const {
     const auto& implementation = find_implementation(operation_.nccl, name);
     if constexpr (build::has_nccl) {
-      if (!shared_->nccl) shared_->nccl = make_nccl_groups();
       NcclTask task{operation_, implementation, {}, to_spec(c.ranks)};
       give_shape(task, c, context.world.rank());
-      return make_nccl_trial(task, *shared_->nccl, context);
+      return make_nccl_trial(task, groups_->nccl(), context);
     }
     throw Unsupported{"this build has no NCCL"};
   }
 
-  /// What trials of one launch share; made by the first that needs it.
-  struct Shared {
-    GroupPlanes planes;
-    std::vector<int> nodes;
-    std::shared_ptr<NcclGroups> nccl;
-  };
   CollectiveOperation operation_;
-  std::unique_ptr<Shared> shared_ = std::make_unique<Shared>();
+  std::unique_ptr<LaunchGroups> groups_ = std::make_unique<LaunchGroups>();
 };
 
 }  // namespace
@@ -241,6 +241,33 @@ ControlPlane& GroupPlanes::of(const GroupSpec& spec, ControlPlane& world) {
     if (known == all) return *plane;
   planes_.emplace_back(all, world.split(membership(all, world.rank()).index));
   return *planes_.back().second;
+}
+
+// The recorded nodes come from the launcher's variables; the hosts must agree with them.
+GroupSpec LaunchGroups::checked_spec(const Ranks& ranks, ControlPlane& world) {
+  const GroupSpec spec = to_spec(ranks);
+  if (spec.world != world.size())
+    throw InvalidInput{"the point is of a launch of " + std::to_string(spec.world) +
+                       " ranks; this one has " + std::to_string(world.size())};
+  if (nodes_.empty()) nodes_ = nodes_of_ranks(world);
+  const Ranks found = to_ranks(spec, nodes_);
+  if (found.nodes != ranks.nodes)
+    throw Unsupported{"the groups span " + std::to_string(found.nodes) + " nodes, but the " +
+                      "launcher's variables say " + std::to_string(ranks.nodes) +
+                      ": place ranks in blocks, one node after the other"};
+  return spec;
+}
+
+ControlPlane& LaunchGroups::mpi(const GroupSpec& spec, ControlPlane& world) {
+  if (world.native() == nullptr)
+    throw Unsupported{"MPI collectives need a launch by MPI: start the program with mpirun"};
+  return planes_.of(spec, world);
+}
+
+NcclGroups& LaunchGroups::nccl() {
+  if constexpr (build::has_nccl)
+    if (!nccl_) nccl_ = make_nccl_groups();
+  return *nccl_;
 }
 
 CollectiveShape sized_shape(const Case& c) {

@@ -10,6 +10,7 @@
 #include "collectives/all_to_all_v/all_to_all_v.hpp"
 #include "collectives/collective.hpp"
 #include "collectives/groups.hpp"
+#include "collectives/nccl_memory.hpp"
 #include "collectives/rank_buffers.hpp"
 
 /// What all collectives' benchmarks share: groups, sweep, buffers and verification.
@@ -34,6 +35,8 @@ struct CollectiveOperation {
     /// Throws Unsupported for what the library at hand cannot do; null: it can do all.
     void (*check)(const CollectiveShape&) = nullptr;
     std::string_view logged{};  // its word in NCCL's log; empty: NCCL logs no algorithm of it
+    NcclBuffers buffers = NcclBuffers::plain;
+    bool graph = false;  // captured once and replayed, instead of launched
   };
 
   std::string name;
@@ -51,9 +54,15 @@ struct CollectiveOperation {
   Work (*work)(const CollectiveShape&) = nullptr;
   void (*fill)(const CollectiveShape&, int rank, std::span<std::byte> send) = nullptr;
   double (*error)(const CollectiveShape&, int rank, std::span<const std::byte> receive) = nullptr;
-  std::vector<MpiImplementation> mpi{};    // empty in a build without MPI
-  std::vector<NcclImplementation> nccl{};  // empty in a build without NCCL
+  std::vector<MpiImplementation> mpi{};  // empty in a build without MPI
+  /// Empty in a build without NCCL. Those out of place are also measured as a CUDA graph, from
+  /// registered buffers and from symmetric windows: make_collective_benchmark adds them.
+  std::vector<NcclImplementation> nccl{};
 };
+
+/// NCCL communicators of a launch, made once per way to group it.
+class NcclGroups;
+[[nodiscard]] std::shared_ptr<NcclGroups> make_nccl_groups();
 
 /// The control planes of the groups of a launch, split once each.
 class GroupPlanes {
@@ -63,6 +72,24 @@ class GroupPlanes {
 
  private:
   std::vector<std::pair<GroupSpec, std::unique_ptr<ControlPlane>>> planes_;
+};
+
+/// What the trials of one launch share about its groups; each made when it is first asked for.
+class LaunchGroups {
+ public:
+  /// That `ranks` are of this launch, and span the nodes they say. Collective over `world` on the
+  /// first call. @throws InvalidInput, Unsupported.
+  [[nodiscard]] GroupSpec checked_spec(const Ranks& ranks, ControlPlane& world);
+  /// The plane of this rank's group, which MPI can use. Collective as GroupPlanes::of.
+  /// @throws Unsupported in a launch without MPI.
+  [[nodiscard]] ControlPlane& mpi(const GroupSpec& spec, ControlPlane& world);
+  /// Only in a build with NCCL.
+  [[nodiscard]] NcclGroups& nccl();
+
+ private:
+  GroupPlanes planes_;
+  std::vector<int> nodes_;
+  std::shared_ptr<NcclGroups> nccl_;
 };
 
 /// Of a point that is a size in bytes.
@@ -78,9 +105,6 @@ struct NcclTask {
   GroupSpec spec;
   std::shared_ptr<const RoutedExchange> exchange{};  // shape's, if it has one
 };
-/// NCCL communicators of a launch, made once per way to group it.
-class NcclGroups;
-[[nodiscard]] std::shared_ptr<NcclGroups> make_nccl_groups();
 [[nodiscard]] std::unique_ptr<bench::Trial> make_nccl_trial(const NcclTask& task,
                                                             NcclGroups& groups,
                                                             bench::Context& context);

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <optional>
 
 #include "bench/clock.hpp"
 #include "collectives/collective_bench.hpp"
@@ -8,6 +9,7 @@
 #include "collectives/nccl_log.hpp"
 #include "runtime/buffer.hpp"
 #include "runtime/check.hpp"
+#include "runtime/cuda_graph.hpp"
 #include "runtime/device_info.hpp"
 
 namespace moecal::collectives {
@@ -25,8 +27,12 @@ class NcclTrial final : public bench::Trial {
         what_{task.operation.name + " of " + std::to_string(task.shape.bytes) + " bytes"} {}
 
   void launch(int set, Stream stream) override {
-    auto& buffers = sets_[static_cast<std::size_t>(set)];
-    task_.implementation.run(task_.shape, buffers.tensors(layout_), communicator_, stream);
+    const auto at = static_cast<std::size_t>(set);
+    if (!task_.implementation.graph) return call(at, stream);
+    if (graphs_[at]) return graphs_[at]->launch(stream);
+    // NCCL connects at the first call, which is no part of what a graph repeats.
+    call(at, stream);
+    graphs_[at] = CudaGraph::capture([&](Stream captured) { call(at, captured); });
   }
   void check_progress(Seconds waited) override {
     groups_.check_progress(communicator_, what_, waited);
@@ -37,9 +43,15 @@ class NcclTrial final : public bench::Trial {
   void prepare(int sets) override {
     if (!takes_part()) return;
     const auto memory = filled();
-    for (int set = 0; set < sets; ++set)
-      sets_.push_back(
-          {to_device(std::span{memory}), DeviceBuffer{static_cast<std::size_t>(layout_.second)}});
+    const auto make = [this](std::int64_t bytes) {
+      return NcclMemory{task_.implementation.buffers, static_cast<std::size_t>(bytes),
+                        communicator_};
+    };
+    for (int set = 0; set < sets; ++set) {
+      sets_.push_back({make(layout_.first), make(layout_.second)});
+      copy_bytes(sets_.back().first.data(), memory.data(), memory.size());
+    }
+    graphs_.resize(sets_.size());
   }
   /// Copies what was received to the host and checks it there. Waits for the device. In place, what
   /// was sent is gone, and sums have been added to sums: one more call tells.
@@ -61,6 +73,9 @@ class NcclTrial final : public bench::Trial {
   [[nodiscard]] int group() const override { return where_.index; }
 
  private:
+  void call(std::size_t set, Stream stream) {
+    task_.implementation.run(task_.shape, sets_[set].tensors(layout_), communicator_, stream);
+  }
   /// What the first buffer holds before a call.
   [[nodiscard]] std::vector<std::byte> filled() const {
     std::vector<std::byte> memory(static_cast<std::size_t>(layout_.first));
@@ -84,7 +99,8 @@ class NcclTrial final : public bench::Trial {
   CollectiveBuffers sizes_;
   RankLayout layout_;
   std::string what_;
-  std::vector<RankBuffers<DeviceBuffer>> sets_;
+  std::vector<RankBuffers<NcclMemory>> sets_;
+  std::vector<std::optional<CudaGraph>> graphs_;  // of each set, once it was called
   NcclLogTail log_;
 };
 
@@ -117,6 +133,7 @@ std::unique_ptr<bench::Trial> make_nccl_trial(const NcclTask& task, NcclGroups& 
                                               bench::Context& context) {
   if (context.device < 0) throw Unsupported{"NCCL needs a CUDA device on every rank"};
   if (task.implementation.check != nullptr) task.implementation.check(task.shape);
+  check_nccl_buffers(task.implementation.buffers);
   check_fp8_sums(task.operation, task.shape.dtype, context.device);
   NcclTask payload = task;
   payload.shape.dtype = payload_of(task.operation, task.shape.dtype);

@@ -153,6 +153,7 @@ std::string to_json_line(const Observation& o) {
   if (!o.device.empty()) json["device"] = device_json(o.device);
   if (!o.transfer_s.empty()) json["transfer_s"] = o.transfer_s;
   if (!o.late_rank.empty()) json["late_rank"] = o.late_rank;
+  if (!o.parts_s.empty()) json["parts_s"] = o.parts_s;
   if (!o.late_hosts.empty()) json["late_hosts"] = host_names(o.late_hosts);
   if (o.source.kind == "measured") add_statistics(o, json);
   return json.dump() + "\n";

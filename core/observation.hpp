@@ -106,6 +106,9 @@ struct Observation {
   std::vector<double> transfer_s;
   std::vector<int> late_rank;
   std::map<int, std::string> late_hosts{};  // of the ranks that late_rank names
+  // Of an operation made of others: seconds of each part by its name, timed apart in batches of
+  // the same size. Empty otherwise.
+  std::map<std::string, std::vector<double>> parts_s{};
   Outcome outcome = Outcome::measured;
   std::string reason;  // of skipped and failed: a sentence
   Policy policy;

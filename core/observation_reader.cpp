@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <fstream>
 #include <istream>
 #include <optional>
@@ -124,6 +125,10 @@ void check_samples(const JsonReader& r, const Observation& o) {
   for (const double s : o.samples_s)
     if (!(s > 0 && s < 1e6))
       r.fail("samples_s", "holds a value that is not a positive number of seconds");
+  for (const auto& [name, seconds] : o.parts_s)
+    if (seconds.empty() ||
+        std::ranges::any_of(seconds, [](double s) { return !(s >= 0 && s < 1e6); }))
+      r.fail("parts_s", "holds no seconds of '" + name + "', or a value that is no time");
   for (const auto* flags : {&o.flags.throttled, &o.flags.outlier})
     if (!flags->empty() && flags->size() != o.samples_s.size())
       r.fail("flags", "has another length than samples_s");
@@ -159,6 +164,7 @@ Observation read_observation(const JsonReader& r) {
   o.transfer_s = r.optional<std::vector<double>>("transfer_s", {});
   o.late_rank = r.optional<std::vector<int>>("late_rank", {});
   read_late_hosts(r, o);
+  o.parts_s = r.optional<std::map<std::string, std::vector<double>>>("parts_s", {});
   read_outcome(r.object("outcome"), o);
   o.policy = read_policy(r.object("policy"));
   const auto verification = r.object("verification");

@@ -60,8 +60,8 @@ struct TopkGate {
   /// Beside the softmax, which the documents' routers have, the suite `full` measures sigmoids.
   static std::vector<Implementation> implementations() {
     auto all = own_implementations();
-    for (const auto& [name, backend, from] : own_implementations())
-      all.push_back({name + kSigmoid, backend, Suite::full});
+    for (const auto& own : own_implementations())
+      all.push_back({own.name + kSigmoid, own.backend, Suite::full});
     return all;
   }
   static void choose(const Implementation& implementation, Shape& shape) {

@@ -3,6 +3,7 @@
 #pragma once
 #include <cuda_runtime_api.h>
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <map>
@@ -35,10 +36,11 @@ struct FakeCudaDevice {
   std::map<const std::byte*, std::size_t> buffers;  // live allocations: start and bytes
   std::size_t memory = std::size_t{1} << 30;        // a larger allocation fails
   mutable std::mutex buffers_mutex;
-  bool capturing = false;
-  FakeCapture capture;
-  int graph_launches = 0;
-  int live_graphs = 0;  // instantiated and not destroyed
+  // Of the calling thread, as in the capture mode that moecal uses.
+  static thread_local inline bool capturing = false;
+  static thread_local inline FakeCapture capture;
+  std::atomic<int> graph_launches = 0;
+  std::atomic<int> live_graphs = 0;  // instantiated and not destroyed
 
   /// What a fake library does on a stream: now, or when the graph is launched. False if the stream
   /// is not part of the capture under way: CUDA would run it at once, in the middle of the

@@ -126,7 +126,8 @@ class TwoHosts:
             "OMPI_MCA_plm": "rsh", "OMPI_MCA_plm_rsh_agent": str(HERE / "rsh_agent.sh"),
             "OMPI_MCA_orte_default_hostfile": str(self.folder / "hosts"),
             "OMPI_MCA_oob_tcp_if_include": f"{CONTROL_NET}.0/24", "OMPI_MCA_btl_tcp_if_include": f"{DATA_NET}.0/24",
-            "OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "vader,tcp,self", "OMPI_MCA_hwloc_base_binding_policy": "none",
+            # Plain algorithms: a broadcast to one rank is one message.
+            "OMPI_MCA_coll": "^tuned,adapt,han,sm", "OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "vader,tcp,self", "OMPI_MCA_hwloc_base_binding_policy": "none",
             "OMPI_MCA_mpi_yield_when_idle": "1", "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 
     def run(self, words: list, time_limit_s: float) -> None:

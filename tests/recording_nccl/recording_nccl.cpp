@@ -130,6 +130,18 @@ ncclResult_t begin(const RecordedNcclCall& call, Communicator& communicator) {
   return status == ncclSuccess ? check_buffers(call, communicator) : status;
 }
 
+/// Leaves calls to each launch of the graph that is captured: no rank waits for another before.
+ncclResult_t put_into_graph(const std::vector<RecordedNcclCall>& calls,
+                            Communicator& communicator) {
+  const auto replay = [calls, &communicator] {
+    for (const auto& call : calls) static_cast<void>(record(call, &communicator));
+    const ncclResult_t status = meet(communicator, calls);
+    if (status != ncclSuccess) communicator.state = status;
+  };
+  if (fake_cuda().run(calls.front().stream, replay)) return ncclSuccess;
+  return fail(ncclInvalidUsage, "the stream is not part of the capture under way");
+}
+
 ncclResult_t collective(RecordedNcclCall call, ncclComm_t handle) {
   Communicator& communicator = *ours(handle);
   call = record(call, &communicator);
@@ -141,6 +153,7 @@ ncclResult_t collective(RecordedNcclCall call, ncclComm_t handle) {
     return status;
   }
   if (status != ncclSuccess) return stay_away(*communicator.clique, communicator.rank, status);
+  if (fake_cuda().capturing) return put_into_graph({call}, communicator);
   status = meet(communicator, {call});
   return status == ncclSuccess ? finish(call.function, communicator) : status;
 }
@@ -158,8 +171,20 @@ ncclResult_t end_group() {
   const ncclResult_t status =
       group.status == ncclSuccess ? refuse("ncclGroupEnd", nullptr) : group.status;
   if (status != ncclSuccess) return stay_away(*communicator.clique, communicator.rank, status);
+  if (fake_cuda().capturing) return put_into_graph(group.calls, communicator);
   const ncclResult_t met = meet(communicator, group.calls);
   return met == ncclSuccess ? finish("ncclGroupEnd", communicator) : met;
+}
+
+/// Tells the library of memory, which has to be its own.
+ncclResult_t register_memory(const RecordedNcclCall& memory, ncclComm_t handle) {
+  const RecordedNcclCall call = record(memory, ours(handle));
+  if (const ncclResult_t status = refuse(call.function, ours(handle)); status != ncclSuccess)
+    return status;
+  if (!fake_nccl().owns(call.send, call.count))
+    return fail(ncclInvalidArgument, "the memory is not from ncclMemAlloc");
+  fake_nccl().count_registration(1);
+  return ncclSuccess;
 }
 
 ncclComm_t make_communicator(std::shared_ptr<NcclClique> clique, int rank) {
@@ -235,6 +260,24 @@ bool FakeNccl::remove_communicator(const void* communicator) {
   if (live_.erase(communicator) == 1) return true;
   ++ended_twice_;
   return false;
+}
+
+void FakeNccl::count_registration(int change) { registrations_ += change; }
+
+void FakeNccl::add_memory(const void* start, std::size_t bytes) {
+  const std::lock_guard lock{mutex_};
+  memory_[start] = bytes;
+}
+
+bool FakeNccl::remove_memory(const void* start) {
+  const std::lock_guard lock{mutex_};
+  return memory_.erase(start) == 1;
+}
+
+bool FakeNccl::owns(const void* start, std::size_t bytes) const {
+  const std::lock_guard lock{mutex_};
+  const auto found = memory_.find(start);
+  return found != memory_.end() && found->second >= bytes;
 }
 
 FakeNccl& fake_nccl() { return *instance(); }
@@ -388,6 +431,44 @@ ncclResult_t ncclRecv(void* receive, size_t count, ncclDataType_t type, int peer
                   .peer = peer,
                   .stream = stream},
                  communicator);
+}
+
+ncclResult_t ncclMemAlloc(void** pointer, size_t bytes) {
+  if (const ncclResult_t status = refuse("ncclMemAlloc", nullptr); status != ncclSuccess)
+    return status;
+  if (cudaMalloc(pointer, bytes) != cudaSuccess)
+    return fail(ncclUnhandledCudaError, "no device memory left");
+  fake_nccl().add_memory(*pointer, bytes);
+  return ncclSuccess;
+}
+ncclResult_t ncclMemFree(void* pointer) {
+  if (!fake_nccl().remove_memory(pointer))
+    return fail(ncclInvalidArgument, "the memory is not from ncclMemAlloc");
+  return cudaFree(pointer) == cudaSuccess ? ncclSuccess : ncclUnhandledCudaError;
+}
+ncclResult_t ncclCommRegister(const ncclComm_t communicator, void* start, size_t bytes,
+                              void** handle) {
+  *handle = start;
+  return register_memory({.function = "ncclCommRegister", .send = start, .count = bytes},
+                         communicator);
+}
+ncclResult_t ncclCommDeregister(const ncclComm_t communicator, void* handle) {
+  static_cast<void>(record({.function = "ncclCommDeregister", .send = handle}, ours(communicator)));
+  fake_nccl().count_registration(-1);
+  return ncclSuccess;
+}
+ncclResult_t ncclCommWindowRegister(ncclComm_t communicator, void* start, size_t bytes,
+                                    ncclWindow_t* window, int flags) {
+  *window = reinterpret_cast<ncclWindow_t>(start);
+  return register_memory(
+      {.function = "ncclCommWindowRegister", .send = start, .count = bytes, .key = flags},
+      communicator);
+}
+ncclResult_t ncclCommWindowDeregister(ncclComm_t communicator, ncclWindow_t window) {
+  static_cast<void>(
+      record({.function = "ncclCommWindowDeregister", .send = window}, ours(communicator)));
+  fake_nccl().count_registration(-1);
+  return ncclSuccess;
 }
 
 ncclResult_t ncclGroupStart() {

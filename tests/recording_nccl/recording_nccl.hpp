@@ -61,6 +61,14 @@ class FakeNccl {
   /// Attempts to end what is no communicator, or was ended before.
   [[nodiscard]] int ended_twice() const { return ended_twice_; }
 
+  /// Registrations and windows made and not taken back.
+  [[nodiscard]] int live_registrations() const { return registrations_; }
+  /// True if the memory begins at an allocation of ncclMemAlloc, and is not longer.
+  [[nodiscard]] bool owns(const void* start, std::size_t bytes) const;
+
+  void count_registration(int change);
+  void add_memory(const void* start, std::size_t bytes);
+  [[nodiscard]] bool remove_memory(const void* start);
   void count_question(int rank);
   void record(int rank, const RecordedNcclCall& call);
   void add_communicator(const void* communicator);
@@ -72,6 +80,8 @@ class FakeNccl {
   std::map<int, int> questions_;
   std::set<const void*> live_;
   std::atomic<int> ended_twice_ = 0;
+  std::map<const void*, std::size_t> memory_;  // ncclMemAlloc's
+  std::atomic<int> registrations_ = 0;
 };
 
 FakeNccl& fake_nccl();

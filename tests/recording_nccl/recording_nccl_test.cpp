@@ -66,6 +66,8 @@ class RecordingNccl : public ::testing::Test {
   void TearDown() override {
     EXPECT_EQ(fake_nccl().live_communicators(), 0);
     EXPECT_EQ(fake_nccl().ended_twice(), 0);
+    EXPECT_EQ(fake_nccl().live_registrations(), 0);
+    EXPECT_EQ(fake_cuda().live_graphs, 0);
     EXPECT_TRUE(fake_cuda().buffers.empty()) << "all device memory is freed";
   }
 };
@@ -420,6 +422,81 @@ TEST_F(RecordingNccl, BenchmarksVerifyWhatTheyMeasure) {
     EXPECT_FALSE(fake_nccl().calls(rank, "ncclBroadcast").empty());
     EXPECT_FALSE(fake_nccl().calls(rank, "ncclReduceScatter").empty());
   }
+}
+
+/// One all-reduce by an implementation, launched so often.
+void launch_all_reduce(const bench::Implementation& implementation, int launches) {
+  const auto problems = on_ranks([&](ControlPlane& world) {
+    bench::Context context{world, 0};
+    const auto benchmark = bench::make_all_reduce();
+    const auto trial = benchmark->make_trial(implementation, case_of(kShape, kAll), context);
+    trial->prepare(1);
+    for (int i = 0; i < launches; ++i) trial->launch(0, nullptr);
+    EXPECT_EQ(trial->verify().max_rel_error, 0);
+  });
+  EXPECT_THAT(problems, Each(""));
+}
+
+TEST_F(RecordingNccl, AGraphIsCapturedOnceAndReplayed) {
+  const int before = fake_cuda().graph_launches;
+  launch_all_reduce({"nccl_graph", "nccl"}, 4);
+  EXPECT_EQ(fake_cuda().graph_launches - before, 3 * kWorld) << "all calls but the first";
+  for (int rank = 0; rank < kWorld; ++rank)
+    EXPECT_EQ(fake_nccl().calls(rank, "ncclAllReduce").size(), 5U)
+        << "the first, the captured one, three replays";
+}
+
+TEST_F(RecordingNccl, AGraphOfMessagesReplaysThemAll) {
+  const auto problems = on_ranks([&](ControlPlane& world) {
+    bench::Context context{world, 0};
+    const auto benchmark = bench::make_all_to_all();
+    const auto trial =
+        benchmark->make_trial({"nccl_send_recv_graph", "nccl"}, case_of(kShape, kAll), context);
+    trial->prepare(1);
+    for (int i = 0; i < 3; ++i) trial->launch(0, nullptr);
+    EXPECT_EQ(trial->verify().max_rel_error, 0);
+    EXPECT_EQ(fake_nccl().calls(world.rank(), "ncclSend").size(), 4U * kWorld);
+  });
+  EXPECT_THAT(problems, Each(""));
+}
+
+TEST_F(RecordingNccl, TheRecordSaysThatAGraphWasReplayed) {
+  for (const auto& implementation : bench::make_broadcast()->implementations())
+    if (implementation.backend == "nccl") {
+      EXPECT_EQ(implementation.graph == "cuda_graph", implementation.name == "nccl_graph");
+    }
+}
+
+TEST_F(RecordingNccl, BuffersAreRegisteredAndTakenBack) {
+  for (const auto& [name, function] : {std::pair{"nccl_registered", "ncclCommRegister"},
+                                       std::pair{"nccl_symmetric", "ncclCommWindowRegister"}}) {
+    tests::reset_fake_nccl();
+    launch_all_reduce({name, "nccl"}, 2);
+    for (int rank = 0; rank < kWorld; ++rank) {
+      const auto known = fake_nccl().calls(rank, function);
+      ASSERT_EQ(known.size(), 2U) << "what is sent, what is received";
+      const auto called = fake_nccl().calls(rank, "ncclAllReduce").at(0);
+      EXPECT_EQ(known[0].send, called.send);
+      EXPECT_EQ(known[1].send, called.receive);
+      EXPECT_EQ(known[0].count, static_cast<std::size_t>(kShape.bytes));
+      EXPECT_EQ(known[0].key, name == std::string{"nccl_symmetric"} ? NCCL_WIN_COLL_SYMMETRIC : -1);
+    }
+    EXPECT_EQ(fake_nccl().live_registrations(), 0);
+  }
+}
+
+TEST_F(RecordingNccl, ARefusedRegistrationLeavesNoMemoryBehind) {
+  fake_nccl().faults = {{"ncclCommRegister", 1, ncclInvalidUsage}};
+  const auto problems = on_ranks([&](ControlPlane& world) {
+    bench::Context context{world, 0};
+    const auto benchmark = bench::make_all_reduce();
+    const auto trial =
+        benchmark->make_trial({"nccl_registered", "nccl"}, case_of(kShape, kAll), context);
+    trial->prepare(1);
+  });
+  EXPECT_THAT(problems[1], HasSubstr("ncclCommRegister of 128 bytes on rank 1 of a group of 4 "
+                                     "failed: NCCL said invalid usage"));
+  for (const int other : {0, 2, 3}) EXPECT_EQ(problems[other], "");
 }
 
 /// Where in one buffer the calls of an implementation in place send from and receive into.

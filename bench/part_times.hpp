@@ -1,0 +1,28 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "bench/benchmark.hpp"
+#include "bench/clock.hpp"
+
+namespace moecal::bench {
+
+/// How a trial's parts are timed.
+struct PartBatches {
+  std::int64_t launches = 1;             // of a batch
+  int samples = 1;                       // batches, after one that is not timed
+  int sets = 1;                          // buffer sets, used in turn
+  std::function<void()> begins = [] {};  // called before each batch
+};
+
+/// Seconds per launch of each part, one per batch, the slowest rank's. Collective over `world`;
+/// `clock` is that of the samples.
+[[nodiscard]] std::map<std::string, std::vector<double>> time_parts(Trial& trial, Clock& clock,
+                                                                    ControlPlane& world,
+                                                                    const PartBatches& batches);
+
+}  // namespace moecal::bench
