@@ -100,6 +100,9 @@ class Benchmark {
  public:
   virtual ~Benchmark() = default;
   [[nodiscard]] virtual std::string operation() const = 0;
+  /// Called once on all ranks of a launch, before its sweep: what a sweep has to know of the other
+  /// ranks. Collective over `world`.
+  virtual void meet(ControlPlane& /*world*/) {}
   /// The cases of a suite on a backend (cpu, cuda, mpi, nccl) for a launch of `world` ranks (1 for
   /// kernels): what is worth measuring on a GPU may be hours on a CPU.
   [[nodiscard]] virtual std::vector<Case> sweep(Suite suite, const std::string& backend,

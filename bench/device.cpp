@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/device.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
-#include <cstdlib>
+#include <map>
 
 #include "bench/planned_point.hpp"
 #include "core/build.hpp"
@@ -13,13 +15,6 @@
 
 namespace moecal::bench {
 namespace {
-
-// A launcher's word for the rank among those of this host; the rank itself where it says nothing.
-int local_rank(const ControlPlane& world) {
-  for (const char* name : {"OMPI_COMM_WORLD_LOCAL_RANK", "LOCAL_RANK", "SLURM_LOCALID"})
-    if (const char* value = std::getenv(name)) return std::atoi(value);
-  return world.rank();
-}
 
 // Nothing of a device that NVML may not show here, as in some containers.
 NvmlReading read(const Nvml& nvml, const std::string& pci_bus_id) {
@@ -67,21 +62,43 @@ std::map<std::string, std::string> device_settings(const Nvml& nvml,
   return settings;
 }
 
-Machine choose_machine(const std::string& choice, const ControlPlane& world) {
+int device_of(int rank_on_host, int devices) {
+  if (devices == 1) return 0;
+  if (rank_on_host < devices) return rank_on_host;
+  throw InvalidInput{"rank " + std::to_string(rank_on_host) +
+                     " of this host has no CUDA device: there are " + std::to_string(devices) +
+                     "; start at most one rank per device"};
+}
+
+void check_own_devices(ControlPlane& world, std::span<const std::string> hosts,
+                       const std::string& pci_bus_id) {
+  std::map<std::string, int> owners;  // by host and device
+  std::string problem;
+  for (int rank = 0; rank < world.size(); ++rank) {
+    std::array<char, 64> device{};
+    std::copy_n(pci_bus_id.begin(), std::min(pci_bus_id.size(), device.size() - 1), device.begin());
+    world.broadcast(device, rank);
+    if (device[0] == '\0') continue;
+    const std::string& host = hosts[static_cast<std::size_t>(rank)];
+    const auto [owner, first] = owners.emplace(host + " " + device.data(), rank);
+    if (!first && problem.empty())
+      problem = "ranks " + std::to_string(owner->second) + " and " + std::to_string(rank) + " on " +
+                host + " have one CUDA device, " + device.data() +
+                ": start at most one rank per device, each with one of its own";
+  }
+  if (!problem.empty()) throw InvalidInput{problem};
+}
+
+Machine choose_machine(const std::string& choice, int rank_on_host) {
   if (choice == "cpu") return read_cpu();
   const auto found = find_cuda_devices();
   if (found.devices.empty()) {
     if (choice == "cuda") throw InvalidInput{"--device cuda: " + found.reason};
     return read_cpu();
   }
-  const int rank = local_rank(world);
-  const int count = static_cast<int>(found.devices.size());
-  if (rank >= count)
-    throw InvalidInput{"rank " + std::to_string(rank) + " of this host has no CUDA device: there " +
-                       (count == 1 ? "is 1" : "are " + std::to_string(count)) +
-                       "; start at most one rank per device"};
-  use_cuda_device(rank);
-  return describe(found, rank);
+  const int device = device_of(rank_on_host, static_cast<int>(found.devices.size()));
+  use_cuda_device(device);
+  return describe(found, device);
 }
 
 DeviceWatch make_device_watch(const Machine& machine, const std::string& library) {

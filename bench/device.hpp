@@ -3,6 +3,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "bench/benchmark.hpp"
@@ -14,9 +15,16 @@
 namespace moecal::bench {
 
 /// The device this rank measures: `choice` is auto (a CUDA device if there is one), cpu or cuda.
-/// Rank i of a host gets CUDA device i, which becomes the current one.
+/// Rank i of a host gets CUDA device i, which becomes the current one; or the only one it sees,
+/// where the launcher gave each rank its own.
 /// @throws InvalidInput if cuda is asked for and there is none, or fewer than ranks.
-[[nodiscard]] Machine choose_machine(const std::string& choice, const ControlPlane& world);
+[[nodiscard]] Machine choose_machine(const std::string& choice, int rank_on_host);
+/// The number of the device among `devices` that a rank sees. @throws InvalidInput
+[[nodiscard]] int device_of(int rank_on_host, int devices);
+/// @throws InvalidInput on every rank if two ranks of a host have one CUDA device; an empty bus id
+/// is of a CPU. Collective.
+void check_own_devices(ControlPlane& world, std::span<const std::string> hosts,
+                       const std::string& pci_bus_id);
 /// What a device is set to, as far as NVML says: power limit and clocks. The same at every call, so
 /// that a run can be resumed.
 [[nodiscard]] std::map<std::string, std::string> device_settings(const Nvml& nvml,

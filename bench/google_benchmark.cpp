@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <regex>
 
+#include "core/call_statistics.hpp"
 #include "core/statistics.hpp"
 
 namespace moecal::bench {
@@ -39,10 +40,32 @@ void add_counters(const Observation& observation, ::benchmark::State& state) {
   const Seconds time{observation.seconds()};
   const auto& work = observation.work;
   if (work.flops.value() > 0) state.counters["flop/s"] = (work.flops / time).value();
-  const Bytes moved = work.sent.value() > 0 ? work.sent : work.read + work.written;
-  state.counters["bytes/s"] = (moved / time).value();
+  if (!collective_rates(observation))
+    state.counters["bytes/s"] = ((work.read + work.written) / time).value();
   state.counters["samples"] = static_cast<double>(observation.samples_s.size());
   state.counters["half_width_%"] = 100 * relative_median_half_width(observation.samples_s, 0.95);
+}
+
+double in_microseconds(double seconds) { return 1e6 * seconds; }
+
+// What a collective's row says beside its time. The rank that was late most often is the label.
+void add_collective(const Observation& observation, const Session& session,
+                    ::benchmark::State& state) {
+  if (const auto rates = collective_rates(observation)) {
+    state.counters["algbw_GB/s"] = rates->algbw.value() / 1e9;
+    state.counters["busbw_GB/s"] = rates->busbw.value() / 1e9;
+  }
+  if (const auto calls = call_percentiles(observation)) {
+    state.counters["p50_us"] = in_microseconds(calls->p50);
+    state.counters["p95_us"] = in_microseconds(calls->p95);
+    state.counters["p99_us"] = in_microseconds(calls->p99);
+  }
+  if (!observation.skew_s.empty())
+    state.counters["skew_us"] = in_microseconds(median(observation.skew_s));
+  if (const auto late = most_often_late(observation))
+    state.SetLabel("late: rank " + std::to_string(late->rank) + " on " + session.host(late->rank) +
+                   " in " + std::to_string(late->calls) + " of " +
+                   std::to_string(observation.late_rank.size()) + " calls");
 }
 
 void run_entry(Session& session, Session::Entry& entry, Report report, ::benchmark::State& state) {
@@ -58,6 +81,7 @@ void run_entry(Session& session, Session::Entry& entry, Report report, ::benchma
   }
   for (auto _ : state) state.SetIterationTime(observation.seconds());
   add_counters(observation, state);
+  add_collective(observation, session, state);
 }
 
 std::size_t count_matching(const std::vector<Session::Entry>& entries) {

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <sstream>
 #include <thread>
+#include <vector>
 
 #include "bench/network.hpp"
 #include "core/error.hpp"
@@ -72,7 +73,8 @@ int usable_threads() {
 // Settings that change what is measured. Open MPI also passes its own plumbing to the ranks in
 // OMPI_MCA_* variables that differ from launch to launch; only the families a user tunes are kept.
 bool is_setting(const std::string& name) {
-  static constexpr std::array<const char*, 14> kPrefixes{"NCCL_",
+  static constexpr std::array<const char*, 15> kPrefixes{"NCCL_",
+                                                         "FI_",
                                                          "CUDA_VISIBLE_DEVICES",
                                                          "CUDA_DEVICE_MAX_CONNECTIONS",
                                                          "OMP_",
@@ -90,6 +92,18 @@ bool is_setting(const std::string& name) {
                      [&](const char* prefix) { return name.rfind(prefix, 0) == 0; });
 }
 
+std::vector<std::string> nccl_configuration_files() {
+  const char* named = std::getenv("NCCL_CONF_FILE");
+  const char* home = std::getenv("HOME");
+  std::vector<std::string> files;
+  if (named != nullptr && *named != '\0')
+    files.emplace_back(named);
+  else if (home != nullptr)
+    files.push_back(std::string{home} + "/.nccl.conf");
+  files.emplace_back("/etc/nccl.conf");
+  return files;
+}
+
 std::map<std::string, std::string> settings() {
   std::map<std::string, std::string> result{{"threads", std::to_string(usable_threads())}};
   for (char** entry = environ; *entry != nullptr; ++entry) {
@@ -98,6 +112,9 @@ std::map<std::string, std::string> settings() {
     if (is_setting(text.substr(0, equals)))
       result[text.substr(0, equals)] = text.substr(equals + 1);
   }
+  // NCCL reads the user's file first, and sets nothing that is set already.
+  for (const std::string& path : nccl_configuration_files())
+    for (const auto& [name, value] : read_nccl_configuration(path)) result.insert({name, value});
   const auto governor = first_word("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
   if (!governor.empty()) result["cpu_governor"] = governor;
   if (const auto network = network_devices(); !network.empty()) result["network"] = network;
@@ -116,6 +133,18 @@ Card named_card(const std::string& word) {
 }
 
 }  // namespace
+
+std::map<std::string, std::string> read_nccl_configuration(const std::string& path) {
+  std::map<std::string, std::string> result;
+  std::ifstream file{path};
+  for (std::string line; std::getline(file, line);) {
+    const auto equals = line.find('=');
+    if (line.empty() || line.front() == '#' || equals == std::string::npos) continue;
+    const auto name = line.substr(0, equals);
+    if (is_setting(name)) result.insert({name, line.substr(equals + 1)});
+  }
+  return result;
+}
 
 Bytes cpu_last_level_cache(const std::string& sysfs_cpu) {
   double largest = 0;

@@ -24,6 +24,9 @@ struct Machine {
   Bytes last_level_cache{};
 };
 
+/// What a file of NCCL's settings (lines NAME=VALUE, # for remarks) says; nothing if there is none.
+[[nodiscard]] std::map<std::string, std::string> read_nccl_configuration(const std::string& path);
+
 /// The CPU this process runs on.
 [[nodiscard]] Machine read_cpu();
 /// Size of the largest cache that /sys/devices/system/cpu/cpu0 lists; 32 MiB if it lists none.

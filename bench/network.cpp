@@ -38,17 +38,49 @@ std::string infiniband_rate(const Path& device) {
   return rate.empty() ? "" : " " + rate;
 }
 
+int number_in(const Path& path) {
+  std::ifstream file{path};
+  int number = 0;
+  file >> number;
+  return number;
+}
+
+/// A card; a bond of cards; or a device that stands on another one (a VLAN, a container's end of a
+/// virtual cable). The host's ends of such cables are members of bridges and come and go.
+bool carries_traffic(const Path& device) {
+  std::error_code missing;
+  const auto has = [&](const char* entry) {
+    return std::filesystem::exists(device / entry, missing);
+  };
+  const int below = number_in(device / "iflink");
+  const bool stands_on_another = below > 0 && below != number_in(device / "ifindex");
+  return has("device") || has("bonding") || (stands_on_another && !has("master"));
+}
+
+std::string ethernet_state(const Path& device) {
+  const std::string state = first_line(device / "operstate");
+  return state == "down" || state == "lowerlayerdown" ? " (down)" : "";
+}
+
+/// "4: ACTIVE" is what needs no mention.
+std::string infiniband_state(const Path& device) {
+  const std::string state = first_line(device / "ports" / "1" / "state");
+  const auto colon = state.find(": ");
+  if (colon == std::string::npos || state.substr(colon + 2) == "ACTIVE") return "";
+  return " (" + state.substr(colon + 2) + ")";
+}
+
 }  // namespace
 
 std::string network_devices(const std::string& sysfs_class) {
   std::map<std::string, std::string> rates;
   for_each_entry(Path{sysfs_class} / "net", [&](const Path& device) {
-    std::error_code missing;
-    if (std::filesystem::exists(device / "device", missing))
-      rates[device.filename()] = ethernet_rate(device);
+    if (carries_traffic(device))
+      rates[device.filename()] = ethernet_rate(device) + ethernet_state(device);
   });
-  for_each_entry(Path{sysfs_class} / "infiniband",
-                 [&](const Path& device) { rates[device.filename()] = infiniband_rate(device); });
+  for_each_entry(Path{sysfs_class} / "infiniband", [&](const Path& device) {
+    rates[device.filename()] = infiniband_rate(device) + infiniband_state(device);
+  });
   std::string text;
   for (const auto& [name, rate] : rates) text += (text.empty() ? "" : ", ") + name + rate;
   return text;

@@ -30,7 +30,7 @@ void describe(CLI::App& app, const std::string& program) {
       program +
       " --suite planner --benchmark_filter=256\n"
       "Exit status: 0 all points measured or skipped with a reason, 1 some point failed, 2 the "
-      "command line or a file is wrong, 130 interrupted.\n");
+      "command line or a file is wrong, 3 every point was skipped, 130 interrupted.\n");
   app.set_help_flag("-h,--help", "Print this and exit");
   app.allow_extras();
 }

@@ -2,7 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/planned_point.hpp"
 
+#include <sstream>
+
 #include "core/collective.hpp"
+#include "core/hash.hpp"
 
 namespace moecal::bench {
 namespace {
@@ -12,6 +15,14 @@ std::string types_of(const Dtypes& dtypes) {
   if (!dtypes.c.empty() && dtypes.c != dtypes.a) text += "_" + dtypes.c;
   if (!dtypes.scale_mode.empty() && dtypes.scale_mode != "none") text += "_" + dtypes.scale_mode;
   return text;
+}
+
+// Which recording: two of them are two points.
+std::string routing_of(const RoutingSpec& routing) {
+  if (routing.loads.empty()) return routing.distribution;
+  std::ostringstream loads;
+  for (const double load : routing.loads) loads << load << " ";
+  return routing.distribution + ":" + sha256(loads.str()).substr(0, 8);
 }
 
 std::string ranks_of(const Ranks& ranks) {
@@ -27,7 +38,7 @@ std::string PlannedPoint::name() const {
   for (const auto& [key, value] : c.point) text += "/" + key + ":" + std::to_string(value);
   const auto types = types_of(c.dtypes);
   if (!types.empty()) text += "/" + types;
-  if (c.routed) text += "/" + c.routing.distribution;
+  if (c.routed) text += "/" + routing_of(c.routing);
   text += ranks_of(c.ranks);
   return text + "/" + std::string{to_string(cache)};
 }

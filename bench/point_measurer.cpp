@@ -26,6 +26,18 @@ constexpr int kFewestPartSamples = 3;
 constexpr int kMostPartSamples = 10;
 constexpr double kNotANumber = 1e300;
 
+// Of a rank whose group is not measured, while others are.
+class Idleness {
+ public:
+  Idleness(ControlPlane& world, bool idle) : world_{world} { world_.idle(idle); }
+  ~Idleness() { world_.idle(false); }
+  Idleness(const Idleness&) = delete;
+  Idleness& operator=(const Idleness&) = delete;
+
+ private:
+  ControlPlane& world_;
+};
+
 void check_rotation(const PlannedPoint& point, const Trial& trial, const SetRotation& rotation) {
   if (point.cache == CachePolicy::warm || !trial.takes_part()) return;
   if (const int set = rotation.untouched(); set >= 0)
@@ -105,13 +117,19 @@ void PointMeasurer::sample_and_verify(const PlannedPoint& point, Observation& ob
   check_possible(observation, setup_.card, setup_.machine.last_level_cache);
 }
 
+int PointMeasurer::ranks_of_this_host() const {
+  if (setup_.hosts.empty()) return world_.size();
+  const auto& own = setup_.hosts.at(static_cast<std::size_t>(world_.rank()));
+  return static_cast<int>(std::ranges::count(setup_.hosts, own));
+}
+
 std::unique_ptr<Trial> PointMeasurer::make_trial(const PlannedPoint& point, int& sets) {
   std::unique_ptr<Trial> trial;
   Context context{world_, setup_.machine.device};
   on_every_rank(world_, [&] {
     trial = point.benchmark->make_trial(point.implementation, point.c, context);
     sets = buffer_sets(point.cache, trial->footprint(), setup_.machine.last_level_cache);
-    const int sharing = setup_.machine.device >= 0 ? 1 : world_.size();
+    const int sharing = setup_.machine.device >= 0 ? 1 : ranks_of_this_host();
     check_memory(sets * sharing * trial->footprint(), setup_.machine.memory);
     trial->prepare(sets);
   });
@@ -133,6 +151,7 @@ std::unique_ptr<Clock> PointMeasurer::make_clock(const PlannedPoint& point, Tria
 
 void PointMeasurer::sample(const PlannedPoint& point, Trial& trial, int sets,
                            Observation& observation) {
+  const Idleness idleness{world_, !trial.takes_part()};
   auto clock = make_clock(point, trial);
   if (world_.size() > 1) clock = make_slowest_rank_clock(std::move(clock), world_);
   SetRotation rotation{sets};
@@ -197,6 +216,9 @@ void PointMeasurer::time_single_calls(const PlannedPoint& point, Trial& trial,
   observation.skew_floor_s = std::move(calls.skew_floor_s);
   observation.transfer_s = std::move(calls.transfer_s);
   observation.late_rank = std::move(calls.late_rank);
+  for (const int rank : observation.late_rank)
+    if (rank >= 0 && !setup_.hosts.empty())
+      observation.late_hosts[rank] = setup_.hosts.at(static_cast<std::size_t>(rank));
 }
 
 void PointMeasurer::verify(Trial& trial, Observation& observation) {

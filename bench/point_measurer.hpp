@@ -24,6 +24,7 @@ class PointMeasurer {
     Seconds clock_warm_up{0};  // before the first point: a GPU's clocks swing for about 3 s
     ClockFactory make_clock;
     HostTime host_time = steady_host_time();
+    std::vector<std::string> hosts{};  // of each rank; empty: not known
   };
 
   PointMeasurer(ControlPlane& world, Setup setup) : world_{world}, setup_{std::move(setup)} {}
@@ -42,6 +43,7 @@ class PointMeasurer {
   void sample(const PlannedPoint& point, Trial& trial, int sets, Observation& observation);
   void time_parts(Trial& trial, Clock& clock, int sets, Observation& observation);
   void time_single_calls(const PlannedPoint& point, Trial& trial, Observation& observation);
+  [[nodiscard]] int ranks_of_this_host() const;
   void verify(Trial& trial, Observation& observation);
   void begin_step(const char* name, Activity::Limit limit, Seconds allowed = Seconds{0});
   void record(const Sampling& sampling, const SetRotation& rotation,

@@ -1,14 +1,21 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <vector>
 
 #include "bench/cache_policy.hpp"
 #include "bench/device.hpp"
 #include "bench/machine.hpp"
+#include "bench/rank_differences.hpp"
 #include "bench/set_rotation.hpp"
 #include "bench/stop_rule.hpp"
+#include "bench/testing/fake_ranks.hpp"
 #include "bench/warm_up.hpp"
 #include "core/error.hpp"
 #include "core/statistics.hpp"
@@ -165,6 +172,93 @@ TEST(Machine, RefusesADeviceItDoesNotKnowUnlessItIsNamed) {
   EXPECT_EQ(make_environment(machine, card_of(machine, "x999")).system, "x999-8");
   machine.device_name = "NVIDIA B200";
   EXPECT_EQ(make_environment(machine, card_of(machine, "")).system, "b200-sxm-8");
+}
+
+TEST(Machine, ReadsWhatNcclReadsFromAFile) {
+  const auto path =
+      std::filesystem::temp_directory_path() / ("moecal_nccl_conf." + std::to_string(::getpid()));
+  std::ofstream{path} << "# remarks\nNCCL_ALGO=Ring\nPATH=/bin\nNCCL_NET_PLUGIN=a=b\n\nodd\n";
+  EXPECT_EQ(read_nccl_configuration(path), (std::map<std::string, std::string>{
+                                               {"NCCL_ALGO", "Ring"}, {"NCCL_NET_PLUGIN", "a=b"}}));
+  ::setenv("NCCL_CONF_FILE", path.c_str(), 1);
+  ::setenv("NCCL_ALGO", "Tree", 1);
+  const auto settings = make_environment({}, {}).settings;
+  ::unsetenv("NCCL_CONF_FILE");
+  ::unsetenv("NCCL_ALGO");
+  std::filesystem::remove(path);
+  EXPECT_EQ(settings.at("NCCL_ALGO"), "Tree") << "the environment goes before the file";
+  EXPECT_EQ(settings.at("NCCL_NET_PLUGIN"), "a=b");
+  EXPECT_TRUE(read_nccl_configuration("/nowhere").empty());
+}
+
+TEST(Devices, OneOfItsOwnIsSeenByEachRankOrAllByAll) {
+  EXPECT_EQ(device_of(3, 8), 3);
+  EXPECT_EQ(device_of(3, 1), 0);
+  EXPECT_THROW((void)device_of(2, 2), InvalidInput);
+}
+
+// What each of four ranks says of its device on its host.
+std::string device_problem(const std::array<const char*, 4>& buses) {
+  const std::vector<std::string> hosts{"a", "a", "b", "b"};
+  std::array<std::string, 4> said;
+  FakeRanks{4}.run([&](ControlPlane& world) {
+    const auto rank = static_cast<std::size_t>(world.rank());
+    try {
+      check_own_devices(world, hosts, buses[rank]);
+    } catch (const InvalidInput& error) {
+      said[rank] = error.what();
+    }
+  });
+  for (const auto& text : said) EXPECT_EQ(text, said[0]);
+  return said[0];
+}
+
+TEST(Devices, AreNotSharedByRanksOfAHost) {
+  EXPECT_EQ(device_problem({"0000:17", "0000:65", "0000:17", "0000:65"}), "");
+  EXPECT_EQ(device_problem({"", "", "", ""}), "") << "CPUs";
+  EXPECT_EQ(device_problem({"0000:17", "0000:65", "0000:65", "0000:65"}),
+            "ranks 2 and 3 on b have one CUDA device, 0000:65: start at most one rank per device, "
+            "each with one of its own");
+}
+
+Environment environment_of(const std::string& driver, std::map<std::string, std::string> settings) {
+  Environment environment;
+  environment.card = "b200-sxm";
+  environment.driver = driver;
+  environment.settings = std::move(settings);
+  return environment;
+}
+
+TEST(RankDifferences, AreThoseThatChangeWhatRanksRun) {
+  const auto first = environment_of("570", {{"NCCL_ALGO", "Ring"}, {"network", "eth0"}});
+  EXPECT_EQ(differences(first, first), "");
+  EXPECT_EQ(differences(environment_of("570", {{"NCCL_ALGO", "Ring"},
+                                               {"NCCL_HOSTID", "7"},
+                                               {"CUDA_VISIBLE_DEVICES", "3"},
+                                               {"network", "eth1"}}),
+                        first),
+            "");
+  EXPECT_EQ(differences(environment_of("550", {{"NCCL_PROTO", "LL"}}), first),
+            "driver 550 (rank 0: 570), NCCL_ALGO unset (rank 0: Ring), NCCL_PROTO LL (rank 0: "
+            "unset)");
+}
+
+TEST(RankDifferences, AreRecordedWithTheirRankOnAllOfThem) {
+  std::array<std::string, 3> recorded;
+  FakeRanks{3}.run([&](ControlPlane& world) {
+    auto environment = environment_of(world.rank() == 2 ? "550" : "570", {});
+    compare_ranks(world, environment);
+    recorded[static_cast<std::size_t>(world.rank())] = environment.settings["ranks_differ"];
+  });
+  for (const auto& text : recorded) EXPECT_EQ(text, "rank 2: driver 550 (rank 0: 570)");
+}
+
+TEST(RankDifferences, OfCardsAreRefused) {
+  FakeRanks{2}.run([&](ControlPlane& world) {
+    Environment environment;
+    environment.card = world.rank() == 0 ? "b200-sxm" : "h200-sxm";
+    EXPECT_THROW(compare_ranks(world, environment), InvalidInput);
+  });
 }
 
 }  // namespace

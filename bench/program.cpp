@@ -36,6 +36,9 @@ bool only_lists(const Options& options) {
 int run_ranks(const Benchmarks& benchmarks, Options options, ControlPlane& world,
               Activity& activity) {
   const bool reports = world.rank() == 0;
+  // Rates and percentiles as columns; an option of the user's own comes later and wins.
+  if (world.size() > 1)
+    options.remaining.insert(options.remaining.begin() + 1, "--benchmark_counters_tabular=true");
   on_every_rank(world, [&] {
     if (world.size() > 1) refuse_own_order(options);
     initialize_google(options.remaining, reports);

@@ -30,6 +30,16 @@ TEST_F(Program, RecordsEveryPointOnceAndSaysHowItWent) {
                                 out_));
 }
 
+TEST_F(Program, FailsIfEveryPointIsSkippedUnlessTheRunMeasuredSome) {
+  const auto skipped = recording({"--benchmark_filter=index:7/"});
+  for (int launch = 1; launch <= 2; ++launch) {
+    EXPECT_EQ(run(skipped), 3);
+    EXPECT_THAT(said(), HasSubstr("nothing was measured: every point was skipped"));
+  }
+  EXPECT_EQ(run(recording({"--benchmark_filter=index:(6|7)/"})), 0) << said();
+  EXPECT_EQ(run(skipped), 0) << said();
+}
+
 TEST_F(Program, ResumesWithNothingLeftToDo) {
   ASSERT_EQ(run(recording()), 0);
   const auto before = read_file(out_);

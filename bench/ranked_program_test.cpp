@@ -6,6 +6,7 @@
 #include <string>
 
 #include "bench/testing/program_process.hpp"
+#include "runtime/socket.hpp"
 
 namespace moecal::bench {
 namespace {
@@ -24,18 +25,32 @@ class RankedProgram : public Program {
     return {status, wait(ranks[1])};
   }
 
+  Variables more_;  // of the environment of both
+
  private:
-  static Variables rank(int number) {
+  [[nodiscard]] Variables rank(int number) const {
     const int port = 20'000 + getpid() % 20'000;
-    return {{"RANK", std::to_string(number)},
-            {"WORLD_SIZE", "2"},
-            {"MASTER_ADDR", "127.0.0.1"},
-            {"MASTER_PORT", std::to_string(port)},
-            {"MOECAL_TIMEOUT_S", "20"}};
+    Variables variables = {{"RANK", std::to_string(number)},
+                           {"WORLD_SIZE", "2"},
+                           {"MASTER_ADDR", "127.0.0.1"},
+                           {"MASTER_PORT", std::to_string(port)},
+                           {"MOECAL_TIMEOUT_S", "20"}};
+    variables.insert(variables.end(), more_.begin(), more_.end());
+    return variables;
   }
 };
 
 TEST_F(RankedProgram, RecordsEveryPointOnce) {
+  EXPECT_EQ(run_both({}, {}), (std::pair{0, 0})) << said();
+  EXPECT_EQ(observations().size(), kPoints);
+}
+
+// torchrun's agent keeps listening on MASTER_PORT while its ranks run.
+TEST_F(RankedProgram, LeavesMasterPortToTorchrunsAgent) {
+  const Socket agent = listen_on(20'000 + getpid() % 20'000);
+  EXPECT_EQ(run_both({}, {}), (std::pair{1, 1}));
+  EXPECT_THAT(said(), HasSubstr("choose another with MOECAL_PORT"));
+  more_ = {{"TORCHELASTIC_USE_AGENT_STORE", "True"}};
   EXPECT_EQ(run_both({}, {}), (std::pair{0, 0})) << said();
   EXPECT_EQ(observations().size(), kPoints);
 }

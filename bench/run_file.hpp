@@ -30,6 +30,8 @@ class RunFile {
   [[nodiscard]] std::vector<Observation> read_back(const std::set<std::string>& keys) const;
   /// Points of this run that are measured or skipped.
   [[nodiscard]] std::size_t count() const { return done_.size(); }
+  /// Those of them that are measured.
+  [[nodiscard]] std::size_t measured() const { return measured_; }
   [[nodiscard]] const std::string& path() const { return path_; }
   /// Names where the run is measured, once per file. @throws Error
   void write_environment(const Environment& environment);
@@ -50,6 +52,7 @@ class RunFile {
   std::string run_id_;
   LineAppender appender_;
   std::set<std::string> done_;
+  std::size_t measured_ = 0;
   std::map<std::string, int> ended_;  // by key: how many launches ended inside the point
   std::set<std::string> environments_;
 };

@@ -15,11 +15,15 @@
 #include "bench/device.hpp"
 #include "bench/interrupt.hpp"
 #include "bench/nccl_tests_format.hpp"
+#include "bench/rank_differences.hpp"
 #include "core/build.hpp"
 #include "core/hash.hpp"
+#include "runtime/hosts.hpp"
 
 namespace moecal::bench {
 namespace {
+
+constexpr int kNothingMeasured = 3;  // exit status
 
 // Of a repetition that is not to be measured (Session::Entry::done).
 constexpr char kDone = 1;
@@ -53,6 +57,7 @@ PointMeasurer::Setup make_setup(const Session::Place& place, const Options& opti
   setup.sampler.agreeing = &agreeing;
   setup.card = place.card;
   setup.machine = place.machine;
+  setup.hosts = place.hosts;
   setup.sampler.activity = &activity;
   setup.sampler.stop.budget = options.min_time.value_or(default_budget(options.suite));
   setup.sampler.interrupted = interrupted;
@@ -83,11 +88,14 @@ Session::Session(const Benchmarks& benchmarks, const Options& options, ControlPl
 
 Session::Place Session::find_place(const Options& options, ControlPlane& world) {
   Place place;
+  place.hosts = hosts_of_ranks(world);
   on_every_rank(world, [&] {
-    place.machine = choose_machine(options.device, world);
+    place.machine = choose_machine(options.device, rank_on_host(place.hosts, world.rank()));
     place.card = card_of(place.machine, options.card);
     place.environment = make_environment(place.machine, place.card);
   });
+  check_own_devices(world, place.hosts, place.machine.pci_bus_id);
+  compare_ranks(world, place.environment);
   return place;
 }
 
@@ -105,6 +113,7 @@ void Session::open_file(const std::string& path) {
 
 void Session::plan(const Benchmarks& benchmarks, const Options& options) {
   std::vector<PlannedPoint> points;
+  for (const auto& benchmark : benchmarks) benchmark->meet(world_);
   on_every_rank(world_,
                 [&] { points = make_plan(benchmarks, options, place_.machine, world_.size()); });
   shuffle(points, order_seed_);
@@ -196,6 +205,8 @@ void Session::record(const Observation& observation) {
   int* const counts[]{&tally_.measured, &tally_.skipped, &tally_.failed};
   ++*counts[static_cast<std::size_t>(observation.outcome)];
   tally_.power_limited += observation.device.power_limited ? 1 : 0;
+  if (observation.outcome == Outcome::skipped && first_skip_.empty())
+    first_skip_ = observation.reason;
   (void)write([&] {
     if (file_) file_->append(observation);
   });
@@ -217,7 +228,7 @@ std::string Session::nccl_tests_text() {
   if (!keeps_results_) return "";
   std::vector<RankPlace> places(static_cast<std::size_t>(world_.size()));
   for (int rank = 0; rank < world_.size(); ++rank) {
-    places[rank].host = text_of_rank(world_, place_.environment.host, rank);
+    places[rank].host = place_.hosts[rank];
     const auto of_rank = [&](int mine) {
       return static_cast<int>(world_.max(rank == world_.rank() ? mine : -1.0));
     };
@@ -248,12 +259,25 @@ std::string Session::agreement() const {
   return text.str();
 }
 
+// Only rank 0 knows of earlier launches of the run.
+bool Session::measured_nothing() {
+  if (stopped() || exit_status_ != 0) return false;
+  const bool skipped = tally_.skipped > 0 || (file_ && file_->count() > 0);
+  const bool measured = tally_.measured > 0 || (file_ && file_->measured() > 0);
+  return world_.max(world_.rank() == 0 && skipped && !measured ? 1.0 : 0.0) > 0;
+}
+
 int Session::finish() {
   if (!stopped() && tally_.failed + tally_.given_up > 0) exit_status_ = 1;
+  const bool nothing = measured_nothing();
+  if (nothing) exit_status_ = kNothingMeasured;
   if (world_.rank() != 0) return exit_status_;
   if (tally_.power_limited > 0)
     std::cerr << "moecal: power-limited: the device's power limit held " << tally_.power_limited
               << " points back in half of their samples or more\n";
+  if (nothing)
+    std::cerr << "moecal: nothing was measured: every point was skipped"
+              << (first_skip_.empty() ? "" : ", the first because " + first_skip_) << "\n";
   if (tally_.given_up > 0)
     std::cerr << "moecal: " << tally_.given_up << " points were left out: the launch ended twice "
               << "while each of them was measured\n";

@@ -30,6 +30,7 @@ class Session {
     Machine machine;
     Card card;
     Environment environment;
+    std::vector<std::string> hosts;  // of each rank
   };
   /// A planned point and how often it is measured.
   struct Entry {
@@ -55,6 +56,9 @@ class Session {
   /// the options ask for it, and on ranks other than 0.
   [[nodiscard]] std::string nccl_tests_text();
   [[nodiscard]] Progress& progress() { return progress_; }
+  [[nodiscard]] const std::string& host(int rank) const {
+    return place_.hosts.at(static_cast<std::size_t>(rank));
+  }
 
  private:
   static Place find_place(const Options& options, ControlPlane& world);
@@ -71,6 +75,7 @@ class Session {
   void stop(int exit_status, std::string reason);
   [[nodiscard]] std::string where() const;
   [[nodiscard]] std::string agreement() const;
+  [[nodiscard]] bool measured_nothing();
 
   ControlPlane& world_;
   Activity& activity_;
@@ -86,6 +91,7 @@ class Session {
   Tally tally_;
   bool keeps_results_ = false;
   std::vector<Observation> results_;
+  std::string first_skip_;
   int exit_status_ = 0;
   std::string stop_reason_;
 };

@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/suite_file.hpp"
 
+#include <filesystem>
 #include <fstream>
 
 #include "core/json_reader.hpp"
+#include "core/routing_loads.hpp"
 
 namespace moecal::bench {
 namespace {
@@ -27,17 +29,28 @@ Ranks read_ranks(const JsonReader& reader) {
   return ranks;
 }
 
-RoutingSpec read_routing(const JsonReader& reader) {
-  reader.allow_only({"distribution", "seed", "exponent", "capacity_factor"});
+// "loads": the numbers, or the file that holds them, seen from the suite file's folder.
+std::vector<double> read_loads(const JsonReader& reader, const std::string& suite) {
+  if (!reader.has("loads")) return {};
+  if (!reader.json().at("loads").is_string()) return reader.require<std::vector<double>>("loads");
+  const std::filesystem::path named{reader.require<std::string>("loads")};
+  return read_expert_loads(std::filesystem::path{suite}.parent_path() / named);
+}
+
+RoutingSpec read_routing(const JsonReader& reader, const std::string& suite) {
+  reader.allow_only({"distribution", "seed", "exponent", "capacity_factor", "loads"});
   RoutingSpec routing;
   routing.distribution = reader.optional("distribution", routing.distribution);
   routing.seed = reader.optional("seed", routing.seed);
   routing.exponent = reader.optional("exponent", routing.exponent);
   routing.capacity_factor = reader.optional("capacity_factor", routing.capacity_factor);
+  routing.loads = read_loads(reader, suite);
+  if (routing.loads.empty() == (routing.distribution == "recorded"))
+    reader.fail("loads", "goes with the distribution 'recorded', and that with it");
   return routing;
 }
 
-Case read_case(const JsonReader& reader) {
+Case read_case(const JsonReader& reader, const std::string& suite) {
   reader.allow_only({"operation", "point", "dtypes", "ranks", "routing"});
   Case c;
   c.point = reader.require<Point>("point");
@@ -46,7 +59,7 @@ Case read_case(const JsonReader& reader) {
   if (reader.has("dtypes")) c.dtypes = read_dtypes(reader.object("dtypes"));
   if (reader.has("ranks")) c.ranks = read_ranks(reader.object("ranks"));
   c.routed = reader.has("routing");
-  if (c.routed) c.routing = read_routing(reader.object("routing"));
+  if (c.routed) c.routing = read_routing(reader.object("routing"), suite);
   return c;
 }
 
@@ -64,7 +77,7 @@ SuiteCases read_suite(const std::string& path) {
     const FileLine where{path, number};
     const auto json = parse_json(line, where);
     const JsonReader reader{json, where};
-    cases[reader.require<std::string>("operation")].push_back({read_case(reader), where});
+    cases[reader.require<std::string>("operation")].push_back({read_case(reader, path), where});
   }
   if (cases.empty()) throw InvalidInput{"the suite '" + path + "' holds no case"};
   return cases;

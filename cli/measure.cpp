@@ -84,7 +84,9 @@ int run_program(const BenchProgram& program, const MeasureOptions& options) {
   std::cout << program.name << " on " << launch.ranks << (launch.ranks == 1 ? " rank" : " ranks")
             << "\n"
             << std::flush;
+  constexpr int kAllSkipped = 3;  // said by the program; whether it matters is seen at the end
   const int status = run(command_for(program, options, launch.ranks));
+  if (status == kAllSkipped && !stop_was_asked()) return 0;
   if (status > 1 && !stop_was_asked())
     std::cout << program.name << " ended with exit status " << status << "\n";
   return status;
@@ -109,6 +111,10 @@ int conclude(const MeasureOptions& options, int status) {
   std::cout << "run " << options.run_id << " in " << options.out << "\n";
   if (status == 0 && summary.points == 0) throw Error{"nothing was measured"};
   if (status == 0 && summary.failed > 0) return 1;
+  if (status == 0 && summary.measured == 0) {
+    std::cout << "nothing was measured: every point was skipped, for the reasons above\n";
+    return 3;
+  }
   return status == 130 || status == 2 ? status : std::min(status, 1);
 }
 
@@ -164,7 +170,8 @@ void add_measure(CLI::App& app) {
       "failed, each with its reason, in the file of --out. A run that was cut is resumed by "
       "giving\n"
       "its --out and --run-id again: what is measured is not measured twice.\n"
-      "Exit status: 0 done, 1 a point or a program failed, 2 the input is wrong, 130 interrupted.");
+      "Exit status: 0 done, 1 a point or a program failed, 2 the input is wrong,\n"
+      "3 every point was skipped, 130 interrupted.");
   verb->callback([options] {
     if (const int status = measure(*options); status != 0) throw CLI::RuntimeError(status);
   });

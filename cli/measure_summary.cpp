@@ -62,6 +62,7 @@ RunSummary print_run_summary(const std::string& path, const std::string& run_id)
   RunSummary summary;
   for (const auto& [name, sum] : sums) {
     summary.points += std::accumulate(sum.outcomes.begin(), sum.outcomes.end(), 0);
+    summary.measured += sum.outcomes[0];
     summary.failed += sum.outcomes[2];
     print_reasons(name, "skipped", sum.reasons[1]);
     print_reasons(name, "failed", sum.reasons[2]);

@@ -8,6 +8,7 @@ namespace moecal::cli {
 /// How many points of a run were measured, skipped and failed, by the last word on each.
 struct RunSummary {
   int points = 0;
+  int measured = 0;
   int failed = 0;
 };
 /// Prints the run's points in `path` by operation, with the reasons of those that are not measured.

@@ -59,18 +59,18 @@ class MpiTrial final : public bench::Trial {
   }
   void prepare(int sets) override {
     if (!takes_part()) return;
-    Buffers buffers{std::vector<std::byte>(static_cast<std::size_t>(layout_.first)),
-                    std::vector<std::byte>(static_cast<std::size_t>(layout_.second))};
-    fill(buffers);
-    sets_.assign(static_cast<std::size_t>(sets), buffers);
+    for (int set = 0; set < sets; ++set) {
+      sets_.push_back({std::vector<std::byte>(static_cast<std::size_t>(layout_.first)),
+                       std::vector<std::byte>(static_cast<std::size_t>(layout_.second))});
+      fill(sets_.back());
+    }
   }
-  /// In place, what was sent is gone, and sums have been added to sums: one more call tells.
+  /// One more call from fresh buffers tells: what an earlier one left there would pass for what
+  /// this one should have brought, and in place, sums have been added to sums.
   [[nodiscard]] VerificationResult verify() override {
     if (!takes_part()) return {0.0, 0.0, "pattern"};
-    if (layout_.in_place) {
-      fill(sets_[0]);
-      launch(0, nullptr);
-    }
+    fill(sets_[0]);
+    launch(0, nullptr);
     const std::span<const std::byte> received{sets_[0].tensors(layout_).receive,
                                               static_cast<std::size_t>(sizes_.receive)};
     return {task_.operation.error(task_.shape, group_.rank(), received), 0.0, "pattern"};
@@ -87,6 +87,7 @@ class MpiTrial final : public bench::Trial {
 
   void fill(Buffers& buffers) const {
     std::ranges::fill(buffers.first, std::byte{});
+    std::ranges::fill(buffers.second, kStale);
     const std::span<std::byte> memory{buffers.first};
     task_.operation.fill(task_.shape, group_.rank(), memory.subspan(layout_.send_at, sizes_.send));
   }
@@ -135,7 +136,7 @@ class CollectiveBenchmark final : public bench::Benchmark {
 
   [[nodiscard]] std::vector<Case> sweep(Suite suite, const std::string& backend,
                                         int world) const override {
-    const std::vector<int> nodes = nodes_by_blocks(world);
+    const std::vector<int> nodes = groups_->nodes(world);
     std::vector<Case> cases;
     for (const GroupSpec& spec : group_specs(world))
       for (const Dtype dtype : swept_dtypes(suite, backend))
@@ -147,6 +148,8 @@ class CollectiveBenchmark final : public bench::Benchmark {
         }
     return cases;
   }
+
+  void meet(ControlPlane& world) override { groups_->meet(world); }
 
   [[nodiscard]] Work work(const Case& c) const override { return operation_.work(shape_of(c)); }
 
@@ -243,18 +246,24 @@ ControlPlane& GroupPlanes::of(const GroupSpec& spec, ControlPlane& world) {
   return *planes_.back().second;
 }
 
-// The recorded nodes come from the launcher's variables; the hosts must agree with them.
+void LaunchGroups::meet(ControlPlane& world) { nodes_ = nodes_of_ranks(world); }
+
+std::vector<int> LaunchGroups::nodes(int world) const {
+  if (static_cast<int>(nodes_.size()) == world) return nodes_;
+  return std::vector<int>(static_cast<std::size_t>(world), 0);
+}
+
+// A point of a suite file says how many nodes it spans: the hosts must agree.
 GroupSpec LaunchGroups::checked_spec(const Ranks& ranks, ControlPlane& world) {
   const GroupSpec spec = to_spec(ranks);
   if (spec.world != world.size())
     throw InvalidInput{"the point is of a launch of " + std::to_string(spec.world) +
                        " ranks; this one has " + std::to_string(world.size())};
-  if (nodes_.empty()) nodes_ = nodes_of_ranks(world);
+  if (nodes_.empty()) meet(world);
   const Ranks found = to_ranks(spec, nodes_);
   if (found.nodes != ranks.nodes)
-    throw Unsupported{"the groups span " + std::to_string(found.nodes) + " nodes, but the " +
-                      "launcher's variables say " + std::to_string(ranks.nodes) +
-                      ": place ranks in blocks, one node after the other"};
+    throw Unsupported{"the groups span " + std::to_string(found.nodes) +
+                      " nodes in this launch, but the point is of " + std::to_string(ranks.nodes)};
   return spec;
 }
 

@@ -77,6 +77,10 @@ class GroupPlanes {
 /// What the trials of one launch share about its groups; each made when it is first asked for.
 class LaunchGroups {
  public:
+  /// Learns which ranks share a host. Collective over `world`, before the other members are called.
+  void meet(ControlPlane& world);
+  /// The node of each rank of the launch; one for all in a launch that is only thought of.
+  [[nodiscard]] std::vector<int> nodes(int world) const;
   /// That `ranks` are of this launch, and span the nodes they say. Collective over `world` on the
   /// first call. @throws InvalidInput, Unsupported.
   [[nodiscard]] GroupSpec checked_spec(const Ranks& ranks, ControlPlane& world);

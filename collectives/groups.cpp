@@ -3,7 +3,6 @@
 #include "collectives/groups.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <set>
 #include <string>
 
@@ -77,19 +76,6 @@ GroupSpec to_spec(const Ranks& ranks) {
   const auto placement =
       ranks.placement == "contiguous" ? Placement::contiguous : Placement::strided;
   return {ranks.world, ranks.group, placement, ranks.concurrent_groups > 1};
-}
-
-std::vector<int> nodes_by_blocks(int world) {
-  int ranks_per_node = world;
-  for (const char* name : {"OMPI_COMM_WORLD_LOCAL_SIZE", "LOCAL_WORLD_SIZE",
-                           "SLURM_NTASKS_PER_NODE", "MPI_LOCALNRANKS"})
-    if (const char* text = std::getenv(name); text != nullptr && std::atoi(text) > 0) {
-      ranks_per_node = std::atoi(text);
-      break;
-    }
-  std::vector<int> nodes(static_cast<std::size_t>(world));
-  for (int rank = 0; rank < world; ++rank) nodes[rank] = rank / ranks_per_node;
-  return nodes;
 }
 
 }  // namespace moecal::collectives

@@ -43,9 +43,4 @@ struct Membership {
 /// @throws InvalidInput if the group does not divide the world, or the placement is no known word.
 [[nodiscard]] GroupSpec to_spec(const Ranks& ranks);
 
-/// The node of each rank if ranks fill one node after the other, as launchers do by default:
-/// the ranks of a node from OMPI_COMM_WORLD_LOCAL_SIZE, LOCAL_WORLD_SIZE, SLURM_NTASKS_PER_NODE or
-/// MPI_LOCALNRANKS, else all of them.
-[[nodiscard]] std::vector<int> nodes_by_blocks(int world);
-
 }  // namespace moecal::collectives

@@ -71,9 +71,12 @@ bool logs_tuning(const std::string& list) {
   return list.starts_with('^') ? list.find("TUNING") == std::string::npos : named;
 }
 
-void replace(std::string& text, std::string_view what, const std::string& with) {
-  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
-    text.replace(at, what.size(), with);
+/// NCCL's name of this host: up to the first dot.
+std::string short_host_name() {
+  std::array<char, 256> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  const std::string whole{host.data()};
+  return whole.substr(0, whole.find('.'));
 }
 
 }  // namespace
@@ -92,19 +95,30 @@ std::string algorithm_in_log(std::string_view log, const LoggedCall& call) {
   return text.empty() ? kUnknown : text;
 }
 
+std::string expand_nccl_path(std::string_view pattern, const std::string& host,
+                             const std::string& process) {
+  std::string path;
+  for (std::size_t at = 0; at < pattern.size(); ++at) {
+    const char next = pattern[at] == '%' && at + 1 < pattern.size() ? pattern[at + 1] : '\0';
+    if (next == '\0') {
+      path += pattern[at];
+      continue;
+    }
+    ++at;
+    path += next == 'h' ? host : next == 'p' ? process : next == '%' ? "%" : std::string{'%', next};
+  }
+  return path;
+}
+
 std::string nccl_log_path() {
   std::string level = text_of("NCCL_DEBUG");
   std::ranges::transform(level, level.begin(),
                          [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-  std::string path = text_of("NCCL_DEBUG_FILE");
+  const std::string path = text_of("NCCL_DEBUG_FILE");
   if ((level != "INFO" && level != "TRACE") || !logs_tuning(text_of("NCCL_DEBUG_SUBSYS")) ||
       path.empty())
     return "";
-  std::array<char, 256> host{};
-  ::gethostname(host.data(), host.size() - 1);
-  replace(path, "%h", host.data());
-  replace(path, "%p", std::to_string(::getpid()));
-  return path;
+  return expand_nccl_path(path, short_host_name(), std::to_string(::getpid()));
 }
 
 NcclLogTail::NcclLogTail(std::string path) : path_{std::move(path)} {

@@ -23,8 +23,13 @@ struct LoggedCall {
 /// numbers whose meaning changed between them: unknown.
 [[nodiscard]] std::string algorithm_in_log(std::string_view log, const LoggedCall& call);
 
-/// The file that NCCL writes in this process: $NCCL_DEBUG_FILE with %h and %p replaced by host name
-/// and process id. Empty if NCCL writes no choice of algorithms to a file.
+/// A file's name as NCCL makes it: %h becomes the host, %p the process id, %% a percent sign;
+/// another letter stays as it is.
+[[nodiscard]] std::string expand_nccl_path(std::string_view pattern, const std::string& host,
+                                           const std::string& process);
+
+/// The file that NCCL writes in this process: $NCCL_DEBUG_FILE, expanded, the host being this one's
+/// name up to the first dot. Empty if NCCL writes no choice of algorithms to a file.
 [[nodiscard]] std::string nccl_log_path();
 
 /// The log of this process from the moment on at which the object is made.

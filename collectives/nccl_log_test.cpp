@@ -68,6 +68,17 @@ TEST_F(NcclLogFile, IsNamedAsNcclNamesIt) {
   EXPECT_EQ(path.find('%'), std::string::npos);
 }
 
+TEST(NcclLogPath, IsMadeOfHostAndProcess) {
+  EXPECT_EQ(expand_nccl_path("/tmp/%h/%p.log", "node7", "41"), "/tmp/node7/41.log");
+  EXPECT_EQ(expand_nccl_path("%%h-100%%%p%x%", "node7", "41"), "%h-100%41%x%");
+  EXPECT_EQ(expand_nccl_path("%h%h", "%p", "41"), "%p%p") << "what is put in is not read again";
+}
+
+TEST_F(NcclLogFile, NamesTheHostUpToItsFirstDot) {
+  set("INFO", "TUNING", "%h");
+  EXPECT_EQ(nccl_log_path().find('.'), std::string::npos);
+}
+
 TEST_F(NcclLogFile, IsReadOnlyWhereItSaysAlgorithms) {
   for (const char* subsystems : {"ALL", "TUNING", "^NET"}) {
     set("info", subsystems, "log");

@@ -34,6 +34,10 @@ struct RankLayout {
   return layout;
 }
 
+/// What a buffer holds before something is received: as elements it is large or no number at all,
+/// and no pattern is made of it.
+inline constexpr std::byte kStale{0xff};
+
 /// One buffer set of a rank; Memory has data().
 template <class Memory>
 struct RankBuffers {

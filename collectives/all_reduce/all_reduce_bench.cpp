@@ -16,6 +16,7 @@ std::unique_ptr<Benchmark> make_all_reduce() {
       .planner_bytes = {33'554'432, 67'108'864, 134'217'728, 268'435'456, 468'750'000,
                         1'000'000'000, 1'875'000'000, 3'211'272'192, 13'000'000'000, 22'548'578'304,
                         25'000'000'000, 45'097'156'608},
+      .in_blocks = false,
       .adds = true,
       .buffers = all_reduce_buffers,
       .work = all_reduce_work,

@@ -162,9 +162,10 @@ class DispatchCombineTrial final : public Trial {
 class DispatchCombineBenchmark final : public Benchmark {
  public:
   [[nodiscard]] std::string operation() const override { return "dispatch_combine"; }
+  void meet(ControlPlane& world) override { groups_->meet(world); }
 
   [[nodiscard]] std::vector<Case> sweep(Suite suite, const std::string&, int world) const override {
-    const auto nodes = collectives::nodes_by_blocks(world);
+    const auto nodes = groups_->nodes(world);
     std::vector<Case> cases;
     for (const GroupSpec& spec : collectives::group_specs(world))
       for (const Layer& layer : layers_of(suite))

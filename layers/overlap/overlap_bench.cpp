@@ -152,6 +152,7 @@ class OverlapTrial final : public Trial {
 class OverlapBenchmark final : public Benchmark {
  public:
   [[nodiscard]] std::string operation() const override { return "overlap"; }
+  void meet(ControlPlane& world) override { groups_->meet(world); }
 
   /// In groups of all ranks only: what a pair is beside depends little on who the peers are.
   [[nodiscard]] std::vector<Case> sweep(Suite suite, const std::string& backend,
@@ -159,7 +160,7 @@ class OverlapBenchmark final : public Benchmark {
     std::vector<Case> cases;
     if (world < 2) return cases;
     const GroupSpec whole{world, world, collectives::Placement::contiguous, false};
-    const Ranks ranks = to_ranks(whole, collectives::nodes_by_blocks(world));
+    const Ranks ranks = to_ranks(whole, groups_->nodes(world));
     const bool for_gpus = backend == "nccl";
     for (const Pair& pair : pairs_of(suite, for_gpus)) {
       Case c;

@@ -1,0 +1,71 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+// What a launch measures of a collective, by how many ranks it has and where they are.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <set>
+
+#include "bench/benchmark.hpp"
+#include "runtime/fork_plane.hpp"
+
+namespace moecal::bench {
+std::unique_ptr<Benchmark> make_all_reduce();
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// "2 contiguous": the nodes that a group of that kind spans.
+std::map<std::string, int> nodes_spanned(const std::vector<Case>& cases) {
+  std::map<std::string, int> spanned;
+  for (const Case& c : cases)
+    spanned[std::to_string(c.ranks.group) + " " + c.ranks.placement] = c.ranks.nodes;
+  return spanned;
+}
+
+// Four ranks on the nodes that `node_of` gives them; whether each rank's sweep says `expected`.
+int sweeps_as(const std::map<std::string, int>& expected, const char* (*node_of)(int rank)) {
+  return run_forked(4, 20s, [&](ControlPlane& world) {
+    ::setenv("MOECAL_NODE", node_of(world.rank()), 1);
+    const auto benchmark = make_all_reduce();
+    benchmark->meet(world);
+    return nodes_spanned(benchmark->sweep(Suite::quick, "mpi", 4)) == expected ? 0 : 1;
+  });
+}
+
+TEST(CollectiveSweep, KnowsTheNodesOfRanksInBlocks) {
+  EXPECT_EQ(sweeps_as({{"2 contiguous", 1}, {"2 strided", 2}, {"4 contiguous", 2}},
+                      [](int rank) { return rank < 2 ? "west" : "east"; }),
+            0);
+}
+
+TEST(CollectiveSweep, KnowsTheNodesOfRanksDealtOutOneByOne) {
+  EXPECT_EQ(sweeps_as({{"2 contiguous", 2}, {"2 strided", 1}, {"4 contiguous", 2}},
+                      [](int rank) { return rank % 2 == 0 ? "west" : "east"; }),
+            0);
+}
+
+TEST(CollectiveSweep, KnowsTheNodesOfUnevenShares) {
+  EXPECT_EQ(sweeps_as({{"2 contiguous", 2}, {"2 strided", 2}, {"4 contiguous", 2}},
+                      [](int rank) { return rank < 3 ? "west" : "east"; }),
+            0);
+}
+
+// All ranks of a launch that nobody has started yet are on one node.
+TEST(CollectiveSweep, ThinksOfOneNodeUnlessItMetTheRanks) {
+  for (const Case& c : make_all_reduce()->sweep(Suite::quick, "mpi", 8))
+    EXPECT_EQ(c.ranks.nodes, 1);
+}
+
+// A sum needs whole elements, not blocks: three ranks add 1 KiB as four do.
+TEST(CollectiveSweep, AddsSizesAsTheyAre) {
+  std::set<std::int64_t> sizes;
+  for (const Case& c : make_all_reduce()->sweep(Suite::quick, "mpi", 3))
+    sizes.insert(c.point.at("bytes"));
+  EXPECT_TRUE(sizes.contains(1024));
+  EXPECT_TRUE(sizes.contains(1024 * 1024));
+}
+
+}  // namespace
+}  // namespace moecal::bench
