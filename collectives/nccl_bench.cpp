@@ -53,13 +53,12 @@ class NcclTrial final : public bench::Trial {
     }
     graphs_.resize(sets_.size());
   }
-  /// Copies what was received to the host and checks it there. Waits for the device. In place, what
-  /// was sent is gone, and sums have been added to sums: one more call tells.
+  /// Copies what was received by one more call, from fresh buffers, to the host and checks it
+  /// there: what an earlier call left would pass for what it should have brought. Waits for the
+  /// device.
   [[nodiscard]] VerificationResult verify() override {
     if (!takes_part()) return {0.0, 0.0, "pattern"};
-    if (layout_.in_place) launch_anew();
-    check(cudaDeviceSynchronize(), "waiting for " + what_);
-    check_progress(Seconds{0});
+    launch_anew();
     std::vector<std::byte> received(static_cast<std::size_t>(sizes_.receive));
     copy_bytes(received.data(), sets_[0].tensors(layout_).receive, received.size());
     return {task_.operation.error(task_.shape, where_.rank_in_group, received), 0.0, "pattern"};
@@ -83,13 +82,29 @@ class NcclTrial final : public bench::Trial {
                          std::span{memory}.subspan(layout_.send_at, sizes_.send));
     return memory;
   }
-  /// A peer that is gone ends the wait, as it does where calls are timed.
+  /// A peer that is gone ends the wait, as it does where calls are timed. On a communicator on
+  /// which something failed no rank can go on: it is given up before its buffers are, and ends the
+  /// launch.
   void launch_anew() {
-    const auto memory = filled();
-    copy_bytes(sets_[0].first.data(), memory.data(), memory.size());
-    const auto clock = bench::make_cuda_event_clock();
-    clock->watch([this](Seconds waited) { check_progress(waited); });
-    static_cast<void>(clock->time([&] { launch(0, clock->stream()); }));
+    try {
+      freshen(sets_[0]);
+      const auto clock = bench::make_cuda_event_clock();
+      clock->watch([this](Seconds waited) { check_progress(waited); });
+      static_cast<void>(clock->time([&] { launch(0, clock->stream()); }));
+    } catch (const Error& error) {
+      groups_.give_up();
+      throw RankLost{error.what()};
+    }
+  }
+  void freshen(RankBuffers<NcclMemory>& buffers) const {
+    auto memory = filled();
+    copy_bytes(buffers.first.data(), memory.data(), memory.size());
+    // The same host memory again: a point may be as large as the host can hold.
+    if (memory.empty()) return;
+    std::ranges::fill(memory, kStale);
+    const auto length = static_cast<std::size_t>(layout_.second);
+    for (std::size_t at = 0; at < length; at += memory.size())
+      copy_bytes(buffers.second.data() + at, memory.data(), std::min(memory.size(), length - at));
   }
 
   NcclTask task_;

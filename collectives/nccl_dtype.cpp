@@ -10,6 +10,14 @@
 
 namespace moecal::collectives {
 
+namespace {
+
+// From NCCL 2.24 on; older headers have no names for them.
+constexpr int kFloat8e4m3 = 10;
+constexpr int kFloat8e5m2 = 11;
+
+}  // namespace
+
 int nccl_dtype(Dtype dtype) {
   switch (dtype) {
     case Dtype::f32:
@@ -19,9 +27,9 @@ int nccl_dtype(Dtype dtype) {
     case Dtype::bf16:
       return ncclBfloat16;
     case Dtype::fp8_e4m3:
-      return ncclFloat8e4m3;
+      return kFloat8e4m3;
     case Dtype::fp8_e5m2:
-      return ncclFloat8e5m2;
+      return kFloat8e5m2;
     case Dtype::int8:
       return ncclInt8;
     case Dtype::int32:

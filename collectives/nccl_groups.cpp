@@ -49,7 +49,20 @@ void make_on_all_ranks(NcclCommunicator& made, const std::string& what, ControlP
   }
 }
 
+/// Libraries of different releases may join, and then measure what neither of them is.
+void check_releases(ControlPlane& world) {
+  const double own = nccl_version_code();
+  const double newest = world.max(own), oldest = world.min(own);
+  if (newest == oldest) return;
+  const int rank = static_cast<int>(world.min(own == oldest ? world.rank() : world.size()));
+  throw InvalidInput{"rank " + std::to_string(rank) + " loaded NCCL " +
+                     std::to_string(static_cast<int>(oldest)) + ", others " +
+                     std::to_string(static_cast<int>(newest)) +
+                     " (its version code): start all ranks with one library"};
+}
+
 NcclCommunicator make_world(ControlPlane& world) {
+  check_releases(world);
   const ncclUniqueId id = share_identity(world);
   NcclCommunicator made{nullptr, world.rank(), world.size()};
   make_on_all_ranks(made, "ncclCommInitRank", world, [&] {
@@ -145,6 +158,8 @@ void NcclGroups::check_progress(NcclCommunicator communicator, const std::string
     throw;
   }
 }
+
+void NcclGroups::give_up() noexcept { made_->end_all(abort); }
 
 void check_async_error(NcclCommunicator communicator, const std::string& operation) {
   ncclResult_t status = ncclSuccess;

@@ -30,6 +30,9 @@ class NcclGroups {
   /// when the time is up, and destroying a communicator would wait for it: all are aborted then, as
   /// they are when the launch is ended (ControlPlane::at_early_end).
   void check_progress(NcclCommunicator communicator, const std::string& operation, Seconds waited);
+  /// Aborts this rank's communicators: something failed on one, and kernels that wait for a peer
+  /// would hold its buffers for ever. Not collective: the launch is to end.
+  void give_up() noexcept;
 
  private:
   class Made;  // shared with the plane's last act

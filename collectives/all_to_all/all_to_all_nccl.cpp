@@ -5,8 +5,9 @@
 #include "collectives/nccl_dtype.hpp"
 #include "core/error.hpp"
 
-// From NCCL 2.28 on. A program that was built against it also starts with an older library, where
-// the address is null.
+// From NCCL 2.28 on: declared here too, since older headers do not, and null in an older library.
+extern "C" ncclResult_t ncclAlltoAll(const void* sendbuff, void* recvbuff, std::size_t count,
+                                     ncclDataType_t datatype, ncclComm_t comm, cudaStream_t stream);
 #pragma weak ncclAlltoAll
 
 namespace moecal::collectives {
