@@ -46,6 +46,43 @@ TEST(Fit, RecoversASegmentedCurveAndLocatesItsSwitch) {
   EXPECT_LT(model.quality.held_out_median_ape, 0.03);
 }
 
+TEST(Fit, TakesALayersExchangeByTheBytesOfItsRows) {
+  std::vector<Observation> observations;
+  for (const std::int64_t tokens : {16, 64, 256, 1024, 4096, 16384})
+    for (const std::int64_t hidden : {1024, 4096}) {
+      const double bytes = static_cast<double>(tokens * 2 * hidden * 4);
+      const Point point{{"tokens", tokens}, {"hidden", hidden}, {"experts", 64}, {"top_k", 2}};
+      observations.push_back(observation("dispatch_combine", point, 30e-6 + bytes / 10e9));
+      observations.back().ranks = {8, 8, "contiguous", 1, 1, "intra"};
+      observations.back().routed = true;
+    }
+  const auto result = fit_all(observations);
+  EXPECT_NEAR(value_of(model_of(result, "segmented_latency_bandwidth"), "latency"), 30e-6, 1e-6);
+  Query query{.operation = "dispatch_combine"};
+  query.point = {{"tokens", 512}, {"hidden", 2048}, {"experts", 64}, {"top_k", 2}};
+  query.group = 8;
+  const auto answer = predict(result.coefficients, query);
+  ASSERT_TRUE(answer.prediction) << answer.missing;
+  EXPECT_NEAR(answer.prediction->seconds, 30e-6 + 8'388'608 / 10e9, 20e-6);
+}
+
+// An overlap is measured at sizes of a GEMM and a message; what it costs follows from their times.
+TEST(Fit, TakesAMeasuredOverlapByWhatItsPartsTakeAlone) {
+  std::vector<Observation> observations;
+  for (const std::int64_t m : {64, 128, 256, 512})
+    for (const std::int64_t bytes : {1 << 16, 1 << 18, 1 << 20}) {
+      const double gemm = 1e-6 * static_cast<double>(m),
+                   exchange = 1e-9 * static_cast<double>(bytes);
+      const Point point{{"m", m}, {"n", 512}, {"k", 512}, {"bytes", bytes}};
+      observations.push_back(observation("overlap", point, std::max(gemm, exchange)));
+      observations.back().parts_s = {{"gemm", {gemm}}, {"all_to_all", {exchange}}};
+    }
+  const auto result = fit_all(observations);
+  ASSERT_FALSE(result.coefficients.models.empty());
+  EXPECT_EQ(result.coefficients.models[0].validity.at("compute_ns"), (std::pair{64e3, 512e3}));
+  EXPECT_FALSE(result.coefficients.models[0].validity.contains("bytes"));
+}
+
 TEST(Fit, IsNotMovedByOneSpikeInTen) {
   const auto result = fit_all(
       curve("all_reduce", 4, 21, two_segments, {.spread = 0.01, .spike_share = 0.1, .seed = 5}));
