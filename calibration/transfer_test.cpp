@@ -184,13 +184,14 @@ TEST(Transfer, LeavesOutWhatTheSpecSheetCannotPlace) {
   bare.link.rate.reset();
   const auto result = transfer(twins(), bare);
   EXPECT_EQ(result.coefficients.models.size(), 1u);  // the copy
-  EXPECT_THAT(result.left_out,
-              ElementsAre(Field(&LeftOut::reason, HasSubstr("target gives no link rate")),
-                          Field(&LeftOut::reason, HasSubstr("target gives no peak in bf16"))));
+  EXPECT_THAT(
+      result.left_out,
+      ElementsAre(Field(&NotTransferred::reason, HasSubstr("target gives no link rate")),
+                  Field(&NotTransferred::reason, HasSubstr("target gives no peak in bf16"))));
   auto small = kTarget;
   small.devices_per_node = Nominal<int>{4, "test"};
   EXPECT_THAT(transfer(twins(), small).left_out,
-              ElementsAre(Field(&LeftOut::reason, "a node of target has 4 devices")));
+              ElementsAre(Field(&NotTransferred::reason, "a node of target has 4 devices")));
   bare.memory_bandwidth.reset();
   EXPECT_THROW((void)transfer(twins(), bare), InvalidInput);
   EXPECT_THROW((void)transfer({}, kTarget), InvalidInput);
