@@ -202,7 +202,9 @@ TEST(Predict, ComparesReleasesWithinOneLibraryOnly) {
   const Coefficients c{"", "", {mpi, outdated, nccl}};
   const auto p = predict(c, ask(4, 1024)).prediction.value();
   EXPECT_EQ(p.model_id, "nccl");  // 4.1.4 is no newer NCCL, and 2.9 is an older one
-  EXPECT_THAT(p.flags, ElementsAre("implementation nccl, the fastest here of: nccl, open_mpi"));
+  EXPECT_THAT(p.flags,
+              ElementsAre("release 2.29.2 of nccl answers, the newest of 2; the one before: 2.9",
+                          "implementation nccl, the fastest here of: nccl, open_mpi"));
 }
 
 TEST(Predict, PrefersATableAndTheFastestImplementation) {

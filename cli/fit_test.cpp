@@ -135,7 +135,7 @@ class MoeLayer : public FitVerb {
     EXPECT_EQ(imported.status, 0) << imported.text;
     const auto run = run_moecal("fit " + path(card + ".jsonl") + " --out " + path(card + ".json"));
     EXPECT_EQ(run.status, 0) << run.text;
-    EXPECT_THAT(run.text, HasSubstr("grouped_gemms"));
+    EXPECT_THAT(run.text, HasSubstr("moe_layer/" + card));
     return path(card + ".json");
   }
 };
@@ -151,7 +151,7 @@ TEST_F(MoeLayer, GoesFromATableToPredictionsAndComparisons) {
        at = csv.find("\nmoe_layer,", at + 1))
     ++layers;
   EXPECT_EQ(layers, 7 * 5) << "a row for each layer measured";
-  EXPECT_THAT(csv, HasSubstr("moe_layer,b200-sxm,bf16,1,,,,,8,4096,1536,128,8,,1,4,"));
+  EXPECT_THAT(csv, HasSubstr("moe_layer,b200-sxm-8,bf16,1,,,,,8,4096,1536,128,8,,1,4,"));
 
   const std::string ask =
       " --operation moe_layer --dtype bf16 --point tokens=512 hidden=4096 inter=1536 experts=128 "

@@ -14,14 +14,15 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 std::string refusal(const std::string& rows) {
-  const auto imported = import_log(kHead + devices(8) + kRow + rows, {.operation = "all_reduce"});
+  const auto imported = import_log("# Collective test starting: all_reduce_perf\n" + kHead +
+                                   devices(8) + kRow + rows);
   EXPECT_EQ(imported.refused.size(), 1u);
   return imported.refused.empty() ? "" : reasons(imported)[0];
 }
 
 TEST(NcclTests, RowsThatContradictThemselvesAreRefusedWithTheirLine) {
   EXPECT_THAT(refusal("1048576 262144 float sum -1 100.0 99.99 18.35 0\n"),
-              HasSubstr("12: algbw is not size / time"));
+              HasSubstr("13: algbw is not size / time"));
   EXPECT_THAT(refusal("1048576 262144 float sum -1 100.0 10.49 19.66 0\n"),
               HasSubstr("but all_reduce over 8 ranks (from device lines) gives 1.75"));
   EXPECT_THAT(refusal("1048576 262144 float sum -1 nan nan nan 0\n"),

@@ -72,7 +72,8 @@ for program in "$place"/bin/*; do
     if is_of_cuda "$library"; then
       cuda_libraries+="$library"$'\n'
     elif [[ "$path" == /* ]]; then
-      cp -Lu "$path" "$place/lib/$library"
+      # A program that was built to find its libraries beside itself has found the copy already.
+      [[ "$path" -ef "$place/lib/$library" ]] || cp -Lu "$path" "$place/lib/$library"
     else
       echo "bundle.sh: $library, which $(basename "$program") needs, is not on this machine" >&2; exit 1
     fi

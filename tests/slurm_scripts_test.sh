@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-FileCopyrightText: The moecal authors
 # SPDX-License-Identifier: Apache-2.0
-# The examples under scripts/slurm, run with a stand-in for srun that starts the program of the same line as two ranks
+# The collectives under scripts/slurm, run with a stand-in for srun that starts the program of the same line as two ranks
 # and has them list their points: every program exists, every option is known, and every collective is measured.
 # usage: slurm_scripts_test.sh SOURCE_DIR PROGRAM_DIR
 set -euo pipefail
 shopt -s nullglob
 source_dir=$1 programs=$2
-scripts=("$source_dir"/scripts/slurm/*.sbatch)
+scripts=("$source_dir"/scripts/slurm/collectives_*.sbatch)
 [[ ${#scripts[@]} -ge 2 ]] || { echo "no examples under $source_dir/scripts/slurm" >&2; exit 1; }
 
 work=$(mktemp -d)
