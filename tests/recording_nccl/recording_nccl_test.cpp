@@ -725,6 +725,7 @@ class WatchedRank final : public ControlPlane {
   void at_early_end(std::function<void()> last_act) override { last_act_ = std::move(last_act); }
   [[noreturn]] void abort(int status, const std::string& reason) override {
     plane_.abort(status, reason);
+    std::abort();  // the base does not promise to end the process
   }
   std::function<void()> last_act_;
 
