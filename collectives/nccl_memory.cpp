@@ -44,9 +44,14 @@ NcclMemory::NcclMemory(NcclBuffers kind, std::size_t bytes, const NcclCommunicat
 
 void NcclMemory::make_known(std::size_t bytes) {
   const auto count = static_cast<std::int64_t>(bytes);
-  if (kind_ == NcclBuffers::registered)
-    return finish_call(ncclCommRegister(communicator_.handle, data_, bytes, &handle_),
-                       {"ncclCommRegister", count, communicator_});
+  // A handle counts once the call went well; one that failed may have written something too.
+  if (kind_ == NcclBuffers::registered) {
+    void* handle = nullptr;
+    finish_call(ncclCommRegister(communicator_.handle, data_, bytes, &handle),
+                {"ncclCommRegister", count, communicator_});
+    handle_ = handle;
+    return;
+  }
   ncclWindow_t window{};
   finish_call(
       ncclCommWindowRegister(communicator_.handle, data_, bytes, &window, NCCL_WIN_COLL_SYMMETRIC),
