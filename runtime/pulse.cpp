@@ -133,6 +133,14 @@ void PulseLinks::send(Sign sign, const std::string& text, std::uint64_t own_beat
     static_cast<void>(peer.socket.send(bytes_of(pulse), steady_clock::now()));
 }
 
+void PulseLinks::take_leave() {
+  Pulse pulse{.launch = meeting_.launch, .sign = Sign::goodbye, .rank = rank_};
+  const Deadline soon = steady_clock::now() + kMoment;
+  for (Peer& peer : peers_) static_cast<void>(peer.socket.send(bytes_of(pulse), soon));
+  // A socket closed with signs unread takes back what it sent last.
+  for (Peer& peer : peers_) peer.socket.hang_up(soon);
+}
+
 PulseLinks::Heard PulseLinks::listen(Deadline deadline) {
   std::vector<pollfd> sources{{waker_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}};
   for (const Peer& peer : peers_) sources.push_back({peer.socket.get(), POLLIN, 0});

@@ -40,6 +40,8 @@ class PulseLinks {
   void connect();
   /// To every rank connected; rank 0 adds the beats of the others.
   void send(Sign sign, const std::string& text, std::uint64_t own_beats = 0);
+  /// A goodbye to every rank connected, and a moment for it to be heard.
+  void take_leave();
   /// Until something comes or wake() is called, at the latest until the deadline.
   [[nodiscard]] Heard listen(Deadline deadline);
   /// Who was last heard of before `time`.

@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <csignal>
 #include <thread>
@@ -73,6 +75,25 @@ std::vector<std::string> sentences(std::chrono::milliseconds timeout,
 TEST(Watchdog, IsQuietAsLongAsRanksLive) {
   for (const auto& said : sentences(200ms, 600ms, [](int, Watchdog&, Activity&) {}))
     EXPECT_EQ(said, "");
+}
+
+/// How often threads of this process stopped running, of their own accord or not.
+std::int64_t switches() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_nvcsw + usage.ru_nivcsw;
+}
+
+// Signs that answer one another keep a core busy, which is seen in what is measured: some 10,000 a
+// second.
+TEST(Watchdog, SleepsBetweenItsSigns) {
+  std::int64_t before = 0, after = 0;
+  sentences(2s, 1ms, [&](int rank, Watchdog&, Activity&) {
+    if (rank == 0) before = switches();
+    std::this_thread::sleep_for(1s);
+    if (rank == 0) after = switches();
+  });
+  EXPECT_LT(after - before, 1'000);
 }
 
 TEST(Watchdog, EndsAStepWithoutProgressOnEveryRank) {
