@@ -52,6 +52,7 @@ struct Part {
   /// Where a launch does more than the part: the part's own time in all launches since this was
   /// asked last. Asked when they have ended. Empty: the launch is the part.
   std::function<Seconds()> own_time{};
+  int calls = 1;  // of the part in one launch: more where one alone is short beside a launch
 };
 
 /// One case on one implementation: owns its buffers. Made right before it is sampled, destroyed

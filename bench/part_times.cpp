@@ -5,14 +5,17 @@
 namespace moecal::bench {
 namespace {
 
-/// Seconds per launch of one batch.
-double time_batch(const Part& part, const Trial& trial, Clock& clock, const PartBatches& batches) {
-  const Seconds batch = clock.time([&] {
+/// As many launches as hold the calls of a batch.
+std::int64_t launches_of(const Part& part, const PartBatches& batches) {
+  return (batches.launches + part.calls - 1) / part.calls;
+}
+
+Seconds time_batch(const Part& part, const Trial& trial, Clock& clock, const PartBatches& batches) {
+  return clock.time([&] {
     if (!trial.takes_part()) return;
-    for (std::int64_t i = 0; i < batches.launches; ++i)
+    for (std::int64_t i = 0; i < launches_of(part, batches); ++i)
       part.launch(static_cast<int>(i % batches.sets), clock.stream());
   });
-  return batch.count() / static_cast<double>(batches.launches);
 }
 
 }  // namespace
@@ -22,16 +25,17 @@ std::map<std::string, std::vector<double>> time_parts(Trial& trial, Clock& clock
                                                       const PartBatches& batches) {
   std::map<std::string, std::vector<double>> times;
   const auto own_time = [&](const Part& part) {
-    const double own = trial.takes_part() ? part.own_time().count() : 0.0;
-    return world.max(own) / static_cast<double>(batches.launches);
+    return Seconds{world.max(trial.takes_part() ? part.own_time().count() : 0.0)};
   };
-  for (const Part& part : trial.parts())
+  for (const Part& part : trial.parts()) {
+    const auto calls = static_cast<double>(part.calls * launches_of(part, batches));
     for (int i = 0; i <= batches.samples; ++i) {
       batches.begins();
-      double seconds = time_batch(part, trial, clock, batches);
-      if (part.own_time) seconds = own_time(part);
-      if (i > 0) times[part.name].push_back(seconds);
+      Seconds batch = time_batch(part, trial, clock, batches);
+      if (part.own_time) batch = own_time(part);
+      if (i > 0) times[part.name].push_back(batch.count() / calls);
     }
+  }
   return times;
 }
 

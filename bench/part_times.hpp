@@ -13,13 +13,13 @@ namespace moecal::bench {
 
 /// How a trial's parts are timed.
 struct PartBatches {
-  std::int64_t launches = 1;             // of a batch
+  std::int64_t launches = 1;             // calls of a part in a batch, at least
   int samples = 1;                       // batches, after one that is not timed
   int sets = 1;                          // buffer sets, used in turn
   std::function<void()> begins = [] {};  // called before each batch
 };
 
-/// Seconds per launch of each part, one per batch, the slowest rank's. Collective over `world`;
+/// Seconds per call of each part, one per batch, the slowest rank's. Collective over `world`;
 /// `clock` is that of the samples.
 [[nodiscard]] std::map<std::string, std::vector<double>> time_parts(Trial& trial, Clock& clock,
                                                                     ControlPlane& world,

@@ -263,7 +263,8 @@ TEST(PointMeasurer, TellsTransferFromSkewAndNamesTheLateRank) {
   }
 }
 
-/// A trial of two parts: "half" takes half of a launch; "own" says itself what it took.
+/// A trial of three parts: "half" takes half of a launch; "own" says itself what it took; each
+/// launch of "four" makes four calls.
 class FakeTrialWithParts final : public FakeTrial {
  public:
   FakeTrialWithParts(FakeTime& time, const FakeDevice& device)
@@ -272,7 +273,10 @@ class FakeTrialWithParts final : public FakeTrial {
     const auto pass = [this](int, Stream) { time_.now_s += device_.median_s / 2; };
     return {{"half", pass},
             {"own", [this](int, Stream) { ++launches_; },
-             [this] { return Seconds{device_.median_s / 4 * std::exchange(launches_, 0)}; }}};
+             [this] { return Seconds{device_.median_s / 4 * std::exchange(launches_, 0)}; }},
+            {.name = "four",
+             .launch = [this](int, Stream) { time_.now_s += device_.median_s; },
+             .calls = 4}};
   }
 
  private:
@@ -291,10 +295,11 @@ TEST(PointMeasurer, TimesThePartsOfATrialApart) {
   for (const auto& o : FakeWorld{}.measure<3>(make)) {
     ASSERT_EQ(o.outcome, Outcome::measured) << o.reason;
     EXPECT_NEAR(o.seconds(), 9e-3, 1e-9);
-    ASSERT_EQ(o.parts_s.size(), 2U);
+    ASSERT_EQ(o.parts_s.size(), 3U);
     EXPECT_GE(o.parts_s.at("half").size(), 3U);
     for (const double seconds : o.parts_s.at("half")) EXPECT_NEAR(seconds, 4.5e-3, 1e-9);
     for (const double seconds : o.parts_s.at("own")) EXPECT_NEAR(seconds, 2.25e-3, 1e-9);
+    for (const double seconds : o.parts_s.at("four")) EXPECT_NEAR(seconds, 2.25e-3, 1e-9);
   }
 }
 

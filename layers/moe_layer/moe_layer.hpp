@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -76,13 +77,12 @@ struct MoeLayerData {
                                                  const MoeLayerRouting& routing,
                                                  const HostMatrix& output);
 
-/// A step by itself: its time per call, over the buffer sets in turn.
-struct PartTime {
+/// A step by itself, as the layer's launch() is.
+struct LayerPart {
   std::string name;
-  Seconds time{};
+  std::function<void(int set, Stream)> launch;
+  int calls = 1;  // of the step in one launch; if several, they go over the buffer sets in turn
 };
-/// "parts_us gate=1.0 permute=2.5 ... sum=9.9": for records.
-[[nodiscard]] std::string describe_parts(const std::vector<PartTime>& parts);
 
 /// What the gate found on the device: of buffer set 0, after a launch.
 struct GateTable {
@@ -100,7 +100,8 @@ class MoeLayer {
   /// [tokens, hidden] of buffer set 0, after the device's work is done. Synchronous.
   [[nodiscard]] virtual HostMatrix output() const = 0;
   [[nodiscard]] virtual GateTable gate_table() const = 0;
-  [[nodiscard]] virtual std::vector<PartTime> time_parts() = 0;
+  /// In the order in which they run; they live as long as the layer.
+  [[nodiscard]] virtual std::vector<LayerPart> parts() = 0;
   [[nodiscard]] virtual LibraryInfo library() const = 0;
 };
 

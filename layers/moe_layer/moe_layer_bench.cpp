@@ -47,7 +47,6 @@ class MoeLayerTrial final : public Trial {
     data_ = layers::make_moe_layer_data(problem_, kSeed);
     for (int set = 0; set < sets; ++set) routing_.push_back(routing_of(case_, set));
     layer_ = make({problem_, data_, routing_});
-    parts_ = layer_->time_parts();
   }
   void launch(int set, Stream stream) override { layer_->launch(set, stream); }
   [[nodiscard]] VerificationResult verify() override {
@@ -58,10 +57,12 @@ class MoeLayerTrial final : public Trial {
   [[nodiscard]] std::string filled_with() const override { return kUniformFill; }
   /// The grouped products' plans hold the rows of a set's draw.
   [[nodiscard]] bool keeps_draws() const override { return true; }
-  [[nodiscard]] LibraryInfo library() const override {
-    auto library = layer_->library();
-    library.algorithm += " " + layers::describe_parts(parts_);
-    return library;
+  [[nodiscard]] LibraryInfo library() const override { return layer_->library(); }
+  [[nodiscard]] std::vector<Part> parts() override {
+    std::vector<Part> parts;
+    for (auto& part : layer_->parts())
+      parts.push_back({.name = part.name, .launch = part.launch, .calls = part.calls});
+    return parts;
   }
 
  private:
@@ -82,7 +83,6 @@ class MoeLayerTrial final : public Trial {
   layers::MoeLayerData data_;
   std::vector<MoeLayerRouting> routing_;
   std::unique_ptr<layers::MoeLayer> layer_;
-  std::vector<layers::PartTime> parts_;
 };
 
 struct Layer {

@@ -2,9 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
-#include <iomanip>
 #include <limits>
-#include <sstream>
 
 #include "core/error.hpp"
 #include "layers/moe_layer/moe_layer.hpp"
@@ -173,18 +171,6 @@ VerificationResult check_moe_layer(const MoeLayerProblem& problem, const MoeLaye
     result.max_rel_error = std::max(result.max_rel_error, error);
   }
   return result;
-}
-
-std::string describe_parts(const std::vector<PartTime>& parts) {
-  std::ostringstream text;
-  text << "parts_us" << std::setprecision(4);
-  Seconds sum{};
-  for (const auto& [name, time] : parts) {
-    text << " " << name << "=" << time.count() * 1e6;
-    sum += time;
-  }
-  text << " sum=" << sum.count() * 1e6;
-  return text.str();
 }
 
 }  // namespace moecal::layers

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <functional>
-#include <limits>
+#include <memory>
 
 #include "kernels/grouped_gemm/cublaslt_groups.hpp"
 #include "layers/moe_layer/layer_buffers.hpp"
@@ -17,8 +17,7 @@ using kernels::CublasLtLanes;
 
 constexpr Memory::Place kDevice = Memory::Place::device;
 // Calls of a part in one graph: the launch of the graph is a small part of their time.
-constexpr int kCallsPerTiming = 16;
-constexpr int kTimings = 5;
+constexpr int kCallsPerGraph = 16;
 
 /// What all buffer sets share.
 struct Machine {
@@ -141,11 +140,14 @@ class LayerOnGpu final : public MoeLayer {
     return sets_.front()->buffers().gate_table();
   }
 
-  [[nodiscard]] std::vector<PartTime> time_parts() override {
-    std::vector<PartTime> times;
-    for (std::size_t part = 0; part < sets_.front()->parts().size(); ++part)
-      times.push_back({sets_.front()->parts()[part].name, time_of(part)});
-    return times;
+  [[nodiscard]] std::vector<LayerPart> parts() override {
+    std::vector<LayerPart> all;
+    for (std::size_t part = 0; part < sets_.front()->parts().size(); ++part) {
+      const auto graph = std::make_shared<const CudaGraph>(capture(part));
+      all.push_back({sets_.front()->parts()[part].name,
+                     [graph](int, Stream stream) { graph->launch(stream); }, kCallsPerGraph});
+    }
+    return all;
   }
 
   [[nodiscard]] LibraryInfo library() const override {
@@ -154,24 +156,11 @@ class LayerOnGpu final : public MoeLayer {
   }
 
  private:
-  [[nodiscard]] Seconds time_of(std::size_t part) const {
-    const auto graph = CudaGraph::capture([&](Stream stream) {
-      for (int call = 0; call < kCallsPerTiming; ++call)
+  [[nodiscard]] CudaGraph capture(std::size_t part) const {
+    return CudaGraph::capture([&](Stream stream) {
+      for (int call = 0; call < kCallsPerGraph; ++call)
         sets_[static_cast<std::size_t>(call) % sets_.size()]->parts()[part].enqueue(stream);
     });
-    const CudaStream stream;
-    CudaEvent start;
-    CudaEvent stop;
-    Seconds best{std::numeric_limits<double>::infinity()};
-    graph.launch(stream.get());
-    for (int timing = 0; timing < kTimings; ++timing) {
-      start.record(stream.get());
-      graph.launch(stream.get());
-      stop.record(stream.get());
-      stop.synchronize();
-      best = std::min(best, elapsed(start, stop));
-    }
-    return best / kCallsPerTiming;
   }
 
   MoeLayerProblem problem_;

@@ -1,8 +1,6 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include <chrono>
 #include <functional>
-#include <limits>
 
 #include "core/error.hpp"
 #include "layers/moe_layer/layer_buffers.hpp"
@@ -10,8 +8,6 @@
 
 namespace moecal::layers {
 namespace {
-
-constexpr int kTimings = 3;
 
 /// A product of each expert that has rows, from one buffer into another.
 using Products = std::vector<std::function<void()>>;
@@ -60,15 +56,13 @@ class LayerOnCpu final : public MoeLayer {
     return sets_.front()->buffers.gate_table();
   }
 
-  [[nodiscard]] std::vector<PartTime> time_parts() override {
-    std::vector<PartTime> times;
-    for (std::size_t part = 0; part < sets_.front()->parts.size(); ++part) {
-      Seconds best{std::numeric_limits<double>::infinity()};
-      for (int timing = 0; timing < kTimings; ++timing)
-        for (const auto& set : sets_) best = std::min(best, time_of(set->parts[part].run));
-      times.push_back({sets_.front()->parts[part].name, best});
-    }
-    return times;
+  [[nodiscard]] std::vector<LayerPart> parts() override {
+    std::vector<LayerPart> all;
+    for (std::size_t part = 0; part < sets_.front()->parts.size(); ++part)
+      all.push_back({sets_.front()->parts[part].name, [this, part](int set, Stream) {
+                       sets_[static_cast<std::size_t>(set)]->parts[part].run();
+                     }});
+    return all;
   }
 
   [[nodiscard]] LibraryInfo library() const override {
@@ -115,12 +109,6 @@ class LayerOnCpu final : public MoeLayer {
     std::vector<std::int64_t> expert_rows;
     std::vector<Part> parts;
   };
-
-  static Seconds time_of(const std::function<void()>& run) {
-    const auto start = std::chrono::steady_clock::now();
-    run();
-    return std::chrono::steady_clock::now() - start;
-  }
 
   MoeLayerProblem problem_;
   std::vector<std::unique_ptr<Set>> sets_;

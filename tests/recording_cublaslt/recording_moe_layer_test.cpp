@@ -88,12 +88,18 @@ TEST_P(RecordedLayer, GivesTheProductsTheRowsThatTheGateCounts) {
   for (const auto rows : offered) EXPECT_EQ(multiplied.count(rows), 4 * offered.count(rows));
 }
 
-class TimedLayer : public RecordedLayer {};
+class LayerInParts : public RecordedLayer {};
 
-TEST_P(TimedLayer, TimesItsParts) {
+TEST_P(LayerInParts, AreNamedInOrderAndCapturedManyTimesOver) {
   const auto layer = make_moe_layer_cublaslt({problem_, data_, routing_});
   std::vector<std::string> names;
-  for (const auto& [name, time] : layer->time_parts()) names.push_back(name);
+  for (const auto& part : layer->parts()) {
+    names.push_back(part.name);
+    const int before = fake_cuda().graph_launches;
+    part.launch(0, nullptr);
+    EXPECT_EQ(fake_cuda().graph_launches, before + 1) << part.name;
+    EXPECT_GT(part.calls, 1) << part.name;
+  }
   const std::vector<std::string> plain{"gate",   "permute", "gemm_1",
                                        "swiglu", "gemm_2",  "unpermute"};
   const std::vector<std::string> fp8{"gate",   "permute",    "quantize_1", "gemm_1",
@@ -106,7 +112,7 @@ TEST_P(TimedLayer, TimesItsParts) {
 std::string name_of(const testing::TestParamInfo<Given>& given) {
   return given.param.family + "_" + std::to_string(given.param.tokens);
 }
-INSTANTIATE_TEST_SUITE_P(Layers, TimedLayer,
+INSTANTIATE_TEST_SUITE_P(Layers, LayerInParts,
                          testing::Values(Given{"bf16", 2, 0}, Given{"fp8_e4m3", 3, 0}), name_of);
 INSTANTIATE_TEST_SUITE_P(Layers, RecordedLayer,
                          testing::Values(Given{"bf16", 33, 0}, Given{"bf16", 50, 1.2},
