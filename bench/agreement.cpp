@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <string>
+#include <vector>
 
 #include "core/error.hpp"
+#include "core/statistics.hpp"
 
 namespace moecal::bench {
 namespace {
@@ -53,6 +56,17 @@ void on_every_rank(ControlPlane& world, const std::function<void()>& phase) {
   if (worst == 1) throw Unsupported{reason};
   if (worst == 2) throw InvalidInput{reason};
   throw Error{reason};
+}
+
+Seconds agreement_time(ControlPlane& world) {
+  if (world.size() == 1) return Seconds{0};
+  std::vector<double> times;
+  for (int i = 0; i < 9; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    world.barrier();
+    times.push_back(Seconds{std::chrono::steady_clock::now() - start}.count());
+  }
+  return Seconds{world.max(median(times))};
 }
 
 void or_end_launch(ControlPlane& world, const std::function<void()>& phase) {

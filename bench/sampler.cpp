@@ -117,15 +117,24 @@ void Sampler::call_once(Trial& trial, SetRotation& rotation) {
                       std::to_string(options_.longest_call.count()) + " s a call are skipped"};
 }
 
+// Ranks agree once a batch, at 2 % of its time, unless too few batches fit into the budget then.
+Seconds Sampler::shortest_batch() const {
+  constexpr double kBatchPerAgreement = 50;
+  const Seconds longest = options_.stop.budget / (2.0 * options_.stop.min_samples);
+  return std::max(options_.shortest_sample,
+                  std::min(kBatchPerAgreement * options_.agreement, longest));
+}
+
 std::int64_t Sampler::choose_batch(Trial& trial, SetRotation& rotation) {
   // However soon the stop rule is met, the timed launches go through every set.
   const int fewest = std::max(1, options_.stop.fewest_samples);
   const std::int64_t per_rotation = (rotation.sets() + fewest - 1) / fewest;
   std::int64_t batch = std::max<std::int64_t>(options_.smallest_batch, per_rotation);
+  const Seconds shortest = shortest_batch();
   while (batch < options_.largest_batch) {
     const Seconds elapsed = time_batch(trial, rotation, batch);
-    if (elapsed >= options_.shortest_sample) break;
-    const double wanted = 1.2 * (options_.shortest_sample / std::max(elapsed, Seconds{1e-9}));
+    if (elapsed >= shortest) break;
+    const double wanted = 1.2 * (shortest / std::max(elapsed, Seconds{1e-9}));
     const double growth = std::clamp(wanted, 1.5, 100.0);
     batch = static_cast<std::int64_t>(std::ceil(static_cast<double>(batch) * growth));
   }

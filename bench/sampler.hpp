@@ -24,7 +24,9 @@ struct Interrupted : Error {
 struct SamplerOptions {
   StopRule stop;
   Seconds shortest_sample{100e-6};  // a batch lasts at least this: far above any clock's resolution
-  int smallest_batch = 1;           // 20 for collectives: their calls overlap
+  Seconds agreement{
+      0};  // what the ranks take to agree: batches are long beside it (agreement_time)
+  int smallest_batch = 1;  // 20 for collectives: their calls overlap
   std::int64_t largest_batch = 1'000'000;
   Seconds longest_call{2.0};  // a point slower than this is skipped
   std::function<bool()> interrupted = [] { return false; };
@@ -67,6 +69,7 @@ class Sampler {
   void begin_step(const char* name) { step_ = name; }
   void agree(std::span<double> values);
   void call_once(Trial& trial, SetRotation& rotation);
+  [[nodiscard]] Seconds shortest_batch() const;
   [[nodiscard]] std::int64_t choose_batch(Trial& trial, SetRotation& rotation);
   void warm_up(Trial& trial, SetRotation& rotation, std::int64_t batch);
   void take_samples(Trial& trial, SetRotation& rotation, Sampling& result);

@@ -148,6 +148,18 @@ TEST(Sampler, BatchesLaunchesThatAreShorterThanASampleMayBe) {
   EXPECT_NEAR(median(sampling.samples_s), 1e-6, 1e-12);
 }
 
+TEST(Sampler, MakesBatchesLongBesideWhatRanksTakeToAgree) {
+  const auto batch_s = [](Seconds agreement) {
+    const SamplerOptions options{.stop = {}, .agreement = agreement};
+    const auto sampling = FakeMeasurement{{.median_s = 10e-6}}.run(options);
+    return 10e-6 * static_cast<double>(sampling.batch);
+  };
+  EXPECT_GE(batch_s(Seconds{100e-6}), 5e-3);
+  EXPECT_LT(batch_s(Seconds{100e-6}), 10e-3);
+  // However slow they are to agree, a median of nine batches fits into the budget of 0.5 s.
+  EXPECT_LT(batch_s(Seconds{1}), 0.5 / 9);
+}
+
 TEST(Sampler, KeepsCollectivesInBatchesOfAtLeastTheSmallestAskedFor) {
   SamplerOptions options;
   options.smallest_batch = 20;

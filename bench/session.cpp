@@ -52,9 +52,8 @@ Seconds default_budget(const std::string& suite) {
 }
 
 PointMeasurer::Setup make_setup(const Session::Place& place, const Options& options,
-                                Activity& activity, Seconds& agreeing) {
+                                Activity& activity) {
   PointMeasurer::Setup setup;
-  setup.sampler.agreeing = &agreeing;
   setup.card = place.card;
   setup.machine = place.machine;
   setup.hosts = place.hosts;
@@ -70,6 +69,13 @@ PointMeasurer::Setup make_setup(const Session::Place& place, const Options& opti
   return setup;
 }
 
+PointMeasurer::Setup with_agreement(PointMeasurer::Setup setup, ControlPlane& world,
+                                    Seconds& agreeing) {
+  setup.sampler.agreement = agreement_time(world);
+  setup.sampler.agreeing = &agreeing;
+  return setup;
+}
+
 }  // namespace
 
 Session::Session(const Benchmarks& benchmarks, const Options& options, ControlPlane& world,
@@ -77,7 +83,7 @@ Session::Session(const Benchmarks& benchmarks, const Options& options, ControlPl
     : world_{world},
       activity_{activity},
       place_{find_place(options, world)},
-      measurer_{world, make_setup(place_, options, activity, agreeing_)},
+      measurer_{world, with_agreement(make_setup(place_, options, activity), world, agreeing_)},
       progress_{std::cerr, world.rank() == 0 && isatty(STDERR_FILENO) == 1},
       keeps_results_{options.format == "nccl-tests"} {
   agree_on_run(options);
