@@ -16,9 +16,9 @@ rows=$(mpirun -n 4 "$program")
 {
   echo "# A late and a slow rank, on real MPI ranks"
   echo
-  echo "Four ranks of one host work 200 us each and then add 4 KiB. Expected: a start 200 us late is skew of 200 us of"
-  echo "rank 2, with the transfer of the first row; three times the work is transfer and batch 400 us longer, and nobody late."
-  echo "Ranks that share a core take turns: what the first row shows of that is in the others too."
+  echo "Four ranks of one host wait 200 us each, as for a device, and then add 4 KiB. Expected: a start 200 us late is skew"
+  echo "of 200 us of rank 2, with the transfer of the first row; three times the wait is transfer and batch 400 us longer,"
+  echo "and no more skew. Ranks that share a core take turns: what the first row shows of that is in the others too."
   echo
   echo "$rows"
   echo

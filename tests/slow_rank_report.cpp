@@ -1,13 +1,17 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 // Two experiments on real MPI ranks whose answers are known: one rank starts each single call 200
-// us late, and one rank does three times the work. Prints a report; scripts/slow_rank.sh says how
-// it is run. What the logic makes of exact times is tested in bench/point_measurer_test.cpp; this
-// says what a machine's noise leaves of it.
+// us late, and one rank's work takes three times as long. Prints a report; scripts/slow_rank.sh
+// says how it is run. What the logic makes of exact times is tested in
+// bench/point_measurer_test.cpp; this says what a machine's noise leaves of it.
+#include <sys/prctl.h>
+
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <map>
 #include <string>
+#include <thread>
 
 #include "bench/point_measurer.hpp"
 #include "collectives/all_reduce/all_reduce.hpp"
@@ -30,17 +34,16 @@ struct Experiment {
   bool slows = false;   // rank kSlowRank has three shares of work
 };
 
-void spin(double seconds) {
-  const auto clock = bench::steady_host_time();
-  const double end = clock.now() + seconds;
-  while (clock.now() < end) continue;
+/// As a host waits for its device: it leaves the core to ranks that share it.
+void wait_for(double seconds) {
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
 }
 
 /// An all-reduce behind a share of work of the rank's own.
 template <int kSlow>
 void work_and_add(const CollectiveShape& shape, const CollectiveTensors& tensors,
                   ControlPlane& group) {
-  spin(group.rank() == kSlow ? 3 * kShare : kShare);
+  wait_for(group.rank() == kSlow ? 3 * kShare : kShare);
   all_reduce_mpi(shape, tensors, group);
 }
 
@@ -68,7 +71,7 @@ Observation measure(const Experiment& experiment, ControlPlane& world) {
   if (experiment.delays && world.rank() == kLateRank)
     setup.host_time.wait_until = [wait = setup.host_time.wait_until](double moment) {
       wait(moment);
-      spin(kDelay);
+      wait_for(kDelay);
     };
   bench::Case c;
   c.point = {{"bytes", 4096}};
@@ -109,7 +112,7 @@ void report(ControlPlane& world) {
         "|---|---|---|---|---|---|\n");
   for (const Experiment& experiment :
        {Experiment{"as it is"}, Experiment{"rank 2 starts 200 us late", true},
-        Experiment{"rank 1 works 3x as long", false, true}}) {
+        Experiment{"rank 1 waits 3x as long", false, true}}) {
     const Observation o = measure(experiment, world);
     if (prints) print_row(experiment, o);
   }
@@ -119,6 +122,8 @@ void report(ControlPlane& world) {
 }  // namespace moecal::collectives
 
 int main() {
+  ::prctl(PR_SET_TIMERSLACK,
+          1);  // nanoseconds: else the kernel wakes sleepers 50 us late, to save power
   const auto world = moecal::make_mpi_plane(moecal::timeout_from_environment());
   moecal::collectives::report(*world);
   return 0;
