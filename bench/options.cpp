@@ -37,7 +37,7 @@ void describe(CLI::App& app, const std::string& program) {
 
 void add_options(CLI::App& app, Options& options) {
   app.add_option("--suite", options.suite,
-                 "Which points: quick (seconds), planner (every size the planning documents need), "
+                 "Which points: quick (seconds), planner (what the planning documents need), "
                  "full, or a file of cases (JSON Lines)")
       ->capture_default_str();
   app.add_option("--out", options.out,

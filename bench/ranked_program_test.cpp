@@ -19,6 +19,7 @@ class RankedProgram : public Program {
   // The exit statuses of ranks 0 and 1.
   [[nodiscard]] std::pair<int, int> run_both(const std::vector<std::string>& first,
                                              const std::vector<std::string>& second) const {
+    forget_output();
     const pid_t ranks[]{start_with(rank(0), recording(first)),
                         start_with(rank(1), recording(second))};
     const int status = wait(ranks[0]);

@@ -11,6 +11,11 @@
 #include "core/error.hpp"
 
 namespace moecal::bench {
+namespace {
+
+constexpr double kTimePerAgreement = 50;  // agreeing is to take less than 2 % of the time
+
+}  // namespace
 
 Sampling Sampler::run(Trial& trial, SetRotation& rotation) {
   launches_ = 0;
@@ -33,14 +38,19 @@ Sampling Sampler::run(Trial& trial, SetRotation& rotation) {
 }
 
 void Sampler::take_samples(Trial& trial, SetRotation& rotation, Sampling& result) {
-  Seconds spent{0};
-  while (!agreed_to_stop(result.samples_s, spent)) {
+  Seconds spent{0}, agreed_at{0};
+  for (;;) {
+    if (agrees_now(result.samples_s, spent, spent - agreed_at)) {
+      agreed_at = spent;
+      if (agreed_to_stop(result.samples_s, spent)) break;
+    }
     if (!result.samples_s.empty()) redraw(trial, rotation, result);
     const Seconds elapsed = time_batch(trial, rotation, result.batch);
     spent += elapsed;
     result.samples_s.push_back(elapsed.count() / static_cast<double>(result.batch));
     note_device(result);
   }
+  agree_on_throttling(result);
   // Sets drawn anew since their last launch hold another table than their result is of.
   if (result.routing_draws > 0) (void)clock_.time([&] { trial.launch(0, clock_.stream()); });
 }
@@ -77,16 +87,19 @@ void Sampler::agree(std::span<double> values) {
 }
 
 void Sampler::note_device(Sampling& result) {
-  double own = -1;
-  if (watch_.sees()) {
-    const auto& reading = watch_.of_batch();
-    append(result.device, reading);
-    own = is_throttled(reading.throttle_reasons.value_or(0)) ? 1 : 0;
-  }
-  if (!tell_throttled_) return;  // once nobody could tell, nobody is asked again
-  agree({&own, 1});
-  tell_throttled_ = own >= 0;
-  if (tell_throttled_) result.throttled.push_back(own > 0);
+  held_back_.push_back(-1);
+  if (!watch_.sees()) return;
+  const auto& reading = watch_.of_batch();
+  append(result.device, reading);
+  held_back_.back() = is_throttled(reading.throttle_reasons.value_or(0)) ? 1 : 0;
+}
+
+// Of all samples at once: it changes nothing about how they are taken.
+void Sampler::agree_on_throttling(Sampling& result) {
+  agree(held_back_);
+  for (const double held_back : held_back_)
+    if (held_back >= 0) result.throttled.push_back(held_back > 0);
+  held_back_.clear();
 }
 
 // Batches of a tenth of a second: the pauses between them, in which the device idles, are small
@@ -117,19 +130,26 @@ void Sampler::call_once(Trial& trial, SetRotation& rotation) {
                       std::to_string(options_.longest_call.count()) + " s a call are skipped"};
 }
 
-// Ranks agree once a batch, at 2 % of its time, unless too few batches fit into the budget then.
+// As long as what ranks agree on in between, unless too few batches fit into the budget then.
 Seconds Sampler::shortest_batch() const {
-  constexpr double kBatchPerAgreement = 50;
-  const Seconds longest = options_.stop.budget / (2.0 * options_.stop.min_samples);
+  const Seconds longest = options_.stop.budget / options_.stop.min_samples;
   return std::max(options_.shortest_sample,
-                  std::min(kBatchPerAgreement * options_.agreement, longest));
+                  std::min(kTimePerAgreement * options_.agreement, longest));
+}
+
+// What the first and last call of a batch do not overlap is little beside a long batch.
+std::int64_t Sampler::smallest_batch(Trial& trial, SetRotation& rotation) {
+  if (options_.smallest_batch == 1) return 1;
+  const Seconds call = time_batch(trial, rotation, 1);
+  const double enough = std::ceil(options_.long_batch / std::max(call, Seconds{1e-9}));
+  return static_cast<std::int64_t>(std::min<double>(options_.smallest_batch, enough));
 }
 
 std::int64_t Sampler::choose_batch(Trial& trial, SetRotation& rotation) {
   // However soon the stop rule is met, the timed launches go through every set.
   const int fewest = std::max(1, options_.stop.fewest_samples);
   const std::int64_t per_rotation = (rotation.sets() + fewest - 1) / fewest;
-  std::int64_t batch = std::max<std::int64_t>(options_.smallest_batch, per_rotation);
+  std::int64_t batch = std::max<std::int64_t>(smallest_batch(trial, rotation), per_rotation);
   const Seconds shortest = shortest_batch();
   while (batch < options_.largest_batch) {
     const Seconds elapsed = time_batch(trial, rotation, batch);
@@ -154,8 +174,13 @@ void Sampler::warm_up(Trial& trial, SetRotation& rotation, std::int64_t batch) {
   while (!warm_up.finished()) warm_up.add(time_batch(trial, rotation, batch));
 }
 
-// The samples are the same on every rank, so the ranks would agree unasked; asking costs one small
-// message per batch and makes a disagreement impossible rather than a hang.
+// What it depends on is the same on every rank: a sample is the slowest rank's time.
+bool Sampler::agrees_now(const std::vector<double>& samples_s, Seconds spent, Seconds since) const {
+  return samples_s.empty() || since >= kTimePerAgreement * options_.agreement ||
+         options_.stop.done(samples_s, spent);
+}
+
+// Ranks would stop after the same sample unasked, but for an interrupt that reached only one.
 bool Sampler::agreed_to_stop(const std::vector<double>& samples_s, Seconds spent) {
   std::array<double, 2> wishes{options_.stop.done(samples_s, spent) ? 1.0 : 0.0,
                                options_.interrupted() ? 1.0 : 0.0};

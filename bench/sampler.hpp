@@ -24,9 +24,9 @@ struct Interrupted : Error {
 struct SamplerOptions {
   StopRule stop;
   Seconds shortest_sample{100e-6};  // a batch lasts at least this: far above any clock's resolution
-  Seconds agreement{
-      0};  // what the ranks take to agree: batches are long beside it (agreement_time)
-  int smallest_batch = 1;  // 20 for collectives: their calls overlap
+  Seconds agreement{0};             // of the ranks (agreement_time): batches are long beside it
+  int smallest_batch = 1;           // 20 for collectives: their calls overlap ...
+  Seconds long_batch{0.02};         // ... which is little in a batch as long as this
   std::int64_t largest_batch = 1'000'000;
   Seconds longest_call{2.0};  // a point slower than this is skipped
   std::function<bool()> interrupted = [] { return false; };
@@ -70,12 +70,16 @@ class Sampler {
   void agree(std::span<double> values);
   void call_once(Trial& trial, SetRotation& rotation);
   [[nodiscard]] Seconds shortest_batch() const;
+  [[nodiscard]] std::int64_t smallest_batch(Trial& trial, SetRotation& rotation);
   [[nodiscard]] std::int64_t choose_batch(Trial& trial, SetRotation& rotation);
   void warm_up(Trial& trial, SetRotation& rotation, std::int64_t batch);
   void take_samples(Trial& trial, SetRotation& rotation, Sampling& result);
   void note_device(Sampling& result);
+  void agree_on_throttling(Sampling& result);
   void redraw(Trial& trial, const SetRotation& rotation, Sampling& result);
   void measure_energy(Trial& trial, SetRotation& rotation, Sampling& result);
+  [[nodiscard]] bool agrees_now(const std::vector<double>& samples_s, Seconds spent,
+                                Seconds since) const;
   [[nodiscard]] bool agreed_to_stop(const std::vector<double>& samples_s, Seconds spent);
 
   Clock& clock_;
@@ -84,8 +88,8 @@ class Sampler {
   DeviceWatch watch_;
   std::int64_t launches_ = 0;  // of this run, so far
   const char* step_ = "";
-  Seconds call_{0};             // what the first one took
-  bool tell_throttled_ = true;  // some rank may be able to
+  Seconds call_{0};                // what the first one took
+  std::vector<double> held_back_;  // per sample: 1 if this rank's device was, 0 if not, -1 unknown
 };
 
 }  // namespace moecal::bench

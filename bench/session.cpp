@@ -46,11 +46,6 @@ std::string text_of_rank(ControlPlane& world, const std::string& text, int rank)
   return buffer.data();
 }
 
-Seconds default_budget(const std::string& suite) {
-  if (suite == "quick") return Seconds{0.1};
-  return Seconds{suite == "full" ? 1.0 : 0.5};
-}
-
 PointMeasurer::Setup make_setup(const Session::Place& place, const Options& options,
                                 Activity& activity) {
   PointMeasurer::Setup setup;

@@ -19,6 +19,11 @@ bool is_checkpoint(int count, int first) {
 
 }  // namespace
 
+Seconds default_budget(const std::string& suite) {
+  if (suite == "quick") return Seconds{0.1};
+  return Seconds{suite == "full" ? 1.0 : 0.2};
+}
+
 bool StopRule::done(std::span<const double> samples, Seconds spent) const {
   const int count = static_cast<int>(samples.size());
   if (count >= max_samples) return true;

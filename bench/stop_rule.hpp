@@ -23,4 +23,7 @@ struct StopRule {
   [[nodiscard]] std::string str() const;
 };
 
+/// Of sampled time, for each point of a suite; a file of cases is a planner's.
+[[nodiscard]] Seconds default_budget(const std::string& suite);
+
 }  // namespace moecal::bench

@@ -19,17 +19,36 @@ using bench::Context;
 using bench::Implementation;
 using bench::Suite;
 
-std::set<std::int64_t> sizes(Suite suite, const GroupSpec& spec,
+/// How finely a suite goes through the sizes, and how far.
+struct Ladder {
+  std::int64_t smallest = 1_KiB;
+  std::int64_t factor = 16;
+  std::int64_t largest = 1_GiB;
+};
+
+// Where a transport switches protocol depends on the group and what it crosses: planner looks
+// closely at contiguous groups alone, and elsewhere only how far their times are from those.
+Ladder ladder_of(Suite suite, const GroupSpec& spec, const std::string& backend) {
+  if (suite == Suite::full) return {256, 2, 1_GiB};
+  if (suite == Suite::quick) return {1_KiB, 16, 4_MiB};
+  // Beyond its caches a host copies at one rate, and 1 GiB takes seconds.
+  return {1_KiB, is_contiguous_alone(spec) ? 4 : 16, backend == "mpi" ? 16_MiB : 1_GiB};
+}
+
+std::set<std::int64_t> sizes(Suite suite, const GroupSpec& spec, const std::string& backend,
                              const std::vector<std::int64_t>& planner_bytes) {
-  const std::int64_t factor = suite == Suite::full ? 2 : suite == Suite::planner ? 4 : 16;
-  const std::int64_t smallest = suite == Suite::full ? 256 : 1_KiB;
-  const std::int64_t largest = suite == Suite::quick ? 4_MiB : 1_GiB;
+  const bool alone = is_contiguous_alone(spec);
+  const Ladder ladder = ladder_of(suite, spec, backend);
   std::set<std::int64_t> found;
-  for (std::int64_t bytes = smallest; bytes <= largest; bytes *= factor) found.insert(bytes);
+  for (std::int64_t bytes = ladder.smallest; bytes <= ladder.largest; bytes *= ladder.factor)
+    found.insert(bytes);
   // The largest message of quick is its dearest: once per group size.
-  if (suite == Suite::quick && !spec.all_at_once && spec.placement == Placement::contiguous)
-    found.insert(16_MiB);
-  if (suite != Suite::quick) found.insert(planner_bytes.begin(), planner_bytes.end());
+  if (suite == Suite::quick && alone) found.insert(16_MiB);
+  if (suite == Suite::full) found.insert(planner_bytes.begin(), planner_bytes.end());
+  if (suite == Suite::planner && alone)
+    for (const std::int64_t bytes : planner_bytes)
+      if (bytes <= ladder.largest)
+        found.insert(bytes);  // larger ones cost what their bandwidth says
   return found;
 }
 
@@ -140,7 +159,7 @@ class CollectiveBenchmark final : public bench::Benchmark {
     std::vector<Case> cases;
     for (const GroupSpec& spec : group_specs(world))
       for (const Dtype dtype : swept_dtypes(suite, backend))
-        for (Case& c : operation_.cases == nullptr ? sized_cases(suite, spec, dtype)
+        for (Case& c : operation_.cases == nullptr ? sized_cases(suite, spec, dtype, backend)
                                                    : operation_.cases(suite, spec)) {
           c.dtypes.a = c.dtypes.c = to_string(dtype);
           c.ranks = to_ranks(spec, nodes);
@@ -172,11 +191,11 @@ class CollectiveBenchmark final : public bench::Benchmark {
   }
 
  private:
-  [[nodiscard]] std::vector<Case> sized_cases(Suite suite, const GroupSpec& spec,
-                                              Dtype dtype) const {
+  [[nodiscard]] std::vector<Case> sized_cases(Suite suite, const GroupSpec& spec, Dtype dtype,
+                                              const std::string& backend) const {
     const std::int64_t whole = (operation_.in_blocks ? spec.group : 1) * size_of(dtype);
     std::vector<Case> cases;
-    for (const std::int64_t bytes : sizes(suite, spec, operation_.planner_bytes)) {
+    for (const std::int64_t bytes : sizes(suite, spec, backend, operation_.planner_bytes)) {
       if (bytes < whole) continue;
       cases.emplace_back();
       cases.back().point = {{"bytes", bytes - bytes % whole}};

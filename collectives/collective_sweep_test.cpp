@@ -7,10 +7,16 @@
 #include <set>
 
 #include "bench/benchmark.hpp"
+#include "bench/sampler.hpp"
+#include "bench/testing/fake_trial.hpp"
 #include "runtime/fork_plane.hpp"
 
 namespace moecal::bench {
+std::unique_ptr<Benchmark> make_all_gather();
 std::unique_ptr<Benchmark> make_all_reduce();
+std::unique_ptr<Benchmark> make_all_to_all();
+std::unique_ptr<Benchmark> make_all_to_all_v();
+std::unique_ptr<Benchmark> make_reduce_scatter();
 
 namespace {
 
@@ -65,6 +71,33 @@ TEST(CollectiveSweep, AddsSizesAsTheyAre) {
     sizes.insert(c.point.at("bytes"));
   EXPECT_TRUE(sizes.contains(1024));
   EXPECT_TRUE(sizes.contains(256 * 1024));
+}
+
+/// Time on a fake device of 15 us and 150 GB/s, until the median of one point is known.
+double time_to_sample(double bytes) {
+  const double call_s = 15e-6 + bytes / 150e9;
+  FakeTime time;
+  FakeTrial trial{time, {.median_s = call_s, .noise = 0.02}};
+  SetRotation rotation{1};
+  FakeClock clock{time};
+  SamplerOptions options{.stop = {.budget = default_budget("planner")},
+                         .agreement = Seconds{20e-6}};
+  options.smallest_batch = 20;
+  const auto world = make_single_rank_plane();
+  (void)Sampler{clock, *world, options}.run(trial, rotation);
+  return time.now_s;
+}
+
+TEST(CollectiveSweep, TakesThreeMinutesOfEightGpusAtMost) {
+  double seconds = 0;
+  for (const auto make : {make_all_gather, make_all_reduce, make_all_to_all, make_all_to_all_v,
+                          make_reduce_scatter}) {
+    const auto benchmark = make();
+    for (const Case& c : benchmark->sweep(Suite::planner, "nccl", 8))
+      seconds += time_to_sample(benchmark->work(c).sent.value());
+  }
+  RecordProperty("seconds", std::to_string(seconds));
+  EXPECT_LT(seconds, 180);
 }
 
 }  // namespace

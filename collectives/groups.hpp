@@ -23,6 +23,11 @@ struct GroupSpec {
   bool operator==(const GroupSpec&) const = default;
 };
 
+/// The groups of a sweep that others are compared with.
+[[nodiscard]] inline bool is_contiguous_alone(const GroupSpec& spec) {
+  return !spec.all_at_once && spec.placement == Placement::contiguous;
+}
+
 /// Where one rank is.
 struct Membership {
   int index = 0;          // of its group: 0 .. world / group - 1

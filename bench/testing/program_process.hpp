@@ -41,9 +41,13 @@ class Program : public testing::Test {
 
   // Starts the program with its output and messages in files of the folder.
   [[nodiscard]] pid_t start(std::vector<std::string> arguments, rlim_t largest_file = 0) const {
+    forget_output();
     return start_with({}, std::move(arguments), largest_file);
   }
-  // The same with more environment variables.
+  void forget_output() const {
+    for (const char* name : {"stdout", "stderr"}) std::filesystem::remove(path(name));
+  }
+  // The same with more environment variables; its output goes behind that of ranks beside it.
   [[nodiscard]] pid_t start_with(const Variables& environment, std::vector<std::string> arguments,
                                  rlim_t largest_file = 0) const {
     arguments.insert(arguments.begin(), MOECAL_BENCH_SYNTHETIC);
@@ -111,7 +115,7 @@ class Program : public testing::Test {
 
  private:
   void redirect(const std::string& name, int descriptor) const {
-    const int file = open(path(name).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
+    const int file = open(path(name).c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
     dup2(file, descriptor);
     close(file);
   }
