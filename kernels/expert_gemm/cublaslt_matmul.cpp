@@ -54,8 +54,10 @@ Factor factor(cudaDataType_t type, int value) {
 }
 
 std::string shape_name(const CublasLtPlan& plan) {
-  return "m " + std::to_string(plan.tokens.columns) + ", n " +
-         std::to_string(plan.weights.columns) + ", k " + std::to_string(plan.weights.rows);
+  const auto& weights = plan.weights;
+  const auto inner = weights.operation == CUBLAS_OP_T ? weights.rows : weights.columns;
+  return "m " + std::to_string(plan.result.columns) + ", n " + std::to_string(plan.result.rows) +
+         ", k " + std::to_string(inner);
 }
 
 }  // namespace
@@ -82,8 +84,8 @@ CublasLtMatmul::CublasLtMatmul(const CublasLtPlan& plan, const CublasLtScales& s
   check(cublasLtMatmulDescCreate(&operation, plan.compute, plan.scale),
         "creating a cuBLASLt product");
   operation_.reset(operation);
-  set(operation, CUBLASLT_MATMUL_DESC_TRANSA, CUBLAS_OP_T);
-  set(operation, CUBLASLT_MATMUL_DESC_TRANSB, CUBLAS_OP_N);
+  set(operation, CUBLASLT_MATMUL_DESC_TRANSA, plan.weights.operation);
+  set(operation, CUBLASLT_MATMUL_DESC_TRANSB, plan.tokens.operation);
   if (plan.tensor_scales) set_scales(scales);
 }
 

@@ -62,7 +62,7 @@ class CublasLtMatmul {
   /// @throws Unsupported if it has none.
   [[nodiscard]] std::vector<Candidate> candidates(const CublasLtAddresses& addresses,
                                                   std::size_t workspace_bytes, int count) const;
-  /// Enqueues D = A^T B; `workspace` is used until the product is done. @throws Error
+  /// Enqueues D = op(A) op(B); `workspace` is used until the product is done. @throws Error
   void launch(const CublasLtAddresses& addresses, const Candidate& candidate,
               const CublasLtWorkspace& workspace, Stream stream) const;
 

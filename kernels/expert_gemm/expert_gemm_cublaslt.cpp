@@ -150,12 +150,11 @@ void check_expert_gemm_cublaslt(const ExpertGemmProblem& problem, int device) {
   if (found.devices.empty()) throw Unsupported{"cuBLASLt needs a CUDA device: " + found.reason};
   const auto& properties = found.devices.at(static_cast<std::size_t>(device));
   const int capability = 10 * properties.compute_major + properties.compute_minor;
-  const int needed = needed_compute_capability(problem);
-  if (capability < needed)
-    throw Unsupported{type_names(problem) + " needs compute capability " +
-                      std::to_string(needed / 10) + "." + std::to_string(needed % 10) + "; " +
-                      properties.name + " has " + std::to_string(properties.compute_major) + "." +
-                      std::to_string(properties.compute_minor)};
+  const auto needed = capabilities_for(problem);
+  if (capability < needed.least || capability > needed.most)
+    throw Unsupported{type_names(problem) + " needs compute capability " + to_string(needed) +
+                      "; " + properties.name + " has " + std::to_string(properties.compute_major) +
+                      "." + std::to_string(properties.compute_minor)};
   use_cuda_device(device);
 }
 

@@ -21,28 +21,29 @@ struct Weights {
 class Sweep {
  public:
   void add(const ExpertGemmShape& shape, const Families& families) {
-    for (const auto& family : families) {
-      const ExpertGemmPoint point{shape, expert_gemm_dtypes(family)};
-      const auto same = [&](const ExpertGemmPoint& other) {
-        return other.shape == point.shape && other.dtypes == point.dtypes;
-      };
-      if (std::none_of(points_.begin(), points_.end(), same)) points_.push_back(point);
-    }
+    for (const auto& family : families) add({shape, expert_gemm_dtypes(family)});
+  }
+  void add(const ExpertGemmPoint& point) {
+    const auto same = [&](const ExpertGemmPoint& other) {
+      return other.shape == point.shape && other.dtypes == point.dtypes;
+    };
+    if (std::none_of(points_.begin(), points_.end(), same)) points_.push_back(point);
   }
   void add_forward(const Sizes& rows, const std::vector<Weights>& layers,
                    const Families& families) {
     for (const auto& [n, k] : layers)
       for (const auto m : rows) add({m, n, k}, families);
   }
-  // Forward, gradient of the input (the weights transposed) and gradient of the weights (the rows
-  // are summed over).
+  // Forward, gradient of the input and gradient of the weights (the rows are summed over).
   void add_training(const Sizes& rows, const std::vector<Weights>& layers,
                     const Families& families) {
     add_forward(rows, layers, families);
     for (const auto& [n, k] : layers)
       for (const auto m : rows) {
-        add({m, k, n}, families);
-        add({n, k, m}, families);
+        for (const auto& family : families) {
+          add({{m, k, n}, expert_gemm_gradient_dtypes(family, "NN")});
+          add({{n, k, m}, expert_gemm_gradient_dtypes(family, "NT")});
+        }
       }
   }
   [[nodiscard]] std::vector<ExpertGemmPoint> take() { return std::move(points_); }
@@ -128,6 +129,15 @@ Dtypes expert_gemm_dtypes(const std::string& family) {
   if (family == "fp8_e4m3") return {"fp8_e4m3", "fp8_e4m3", "bf16", "f32", "tensor", "TN"};
   throw InvalidInput{"expert_gemm has no types '" + family +
                      "'; known: f32 f16 bf16 int8 fp8_e4m3"};
+}
+
+Dtypes expert_gemm_gradient_dtypes(const std::string& family, const std::string& layout) {
+  auto dtypes = expert_gemm_dtypes(family);
+  if (family == "fp8_e4m3")
+    dtypes.a = "fp8_e5m2";
+  else
+    dtypes.layout = layout;
+  return dtypes;
 }
 
 std::vector<ExpertGemmPoint> quick_sweep(bool for_gpus) {

@@ -17,6 +17,12 @@ struct ExpertGemmPoint {
 /// one scale per operand). @throws InvalidInput on another name.
 [[nodiscard]] Dtypes expert_gemm_dtypes(const std::string& family);
 
+/// The same for a gradient, which frameworks run in `layout`. An FP8 gradient is E5M2, and its
+/// product is TN: that is all that Hopper has. Its operands are copies that were transposed when
+/// they were cast; the layer pays for that in the cast (see quantize), not in the product's time.
+[[nodiscard]] Dtypes expert_gemm_gradient_dtypes(const std::string& family,
+                                                 const std::string& layout);
+
 /// Small products of every type, and in a build for GPUs some that fill one.
 [[nodiscard]] std::vector<ExpertGemmPoint> quick_sweep(bool for_gpus);
 /// Every product the planning documents' primitives name (gemm.* in claims/primitives.json), each

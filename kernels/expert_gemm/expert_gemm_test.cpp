@@ -18,9 +18,18 @@
 namespace moecal::kernels {
 namespace {
 
-ExpertGemmProblem problem_of(const std::string& family, const ExpertGemmShape& shape) {
-  return expert_gemm_problem({{"m", shape.m}, {"n", shape.n}, {"k", shape.k}},
-                             expert_gemm_dtypes(family));
+// `types`: a family, and a layout where it is not TN: "bf16", "bf16 NT".
+ExpertGemmProblem problem_of(const std::string& types, const ExpertGemmShape& shape) {
+  const auto space = types.find(' ');
+  auto dtypes = expert_gemm_dtypes(types.substr(0, space));
+  if (space != std::string::npos) dtypes.layout = types.substr(space + 1);
+  return expert_gemm_problem({{"m", shape.m}, {"n", shape.n}, {"k", shape.k}}, dtypes);
+}
+
+std::string name_of(const testing::TestParamInfo<std::string>& types) {
+  auto name = types.param;
+  std::replace(name.begin(), name.end(), ' ', '_');
+  return name;
 }
 
 HostMatrix matrix_of(Dtype dtype, const MatrixShape& shape, const std::vector<double>& values) {
@@ -44,6 +53,38 @@ TEST(Oracle, MatchesATwoByThreeComputedByHand) {
   std::vector<double> c(6);
   expert_gemm_cpu(operands, c);
   EXPECT_EQ(c, (std::vector<double>{1, 2, 17, 3, 4, 39}));
+}
+
+TEST(Oracle, ReadsEachOperandAsItIsStored) {
+  // The same product: A = [1 2; 3 4; 0 7], or stored [k, m]; B = [1 0; 5 6], or stored [k, n].
+  const auto a = matrix_of(Dtype::f32, {3, 2}, {1, 2, 3, 4, 0, 7});
+  const auto a_k_by_m = matrix_of(Dtype::f32, {2, 3}, {1, 3, 0, 2, 4, 7});
+  const auto b = matrix_of(Dtype::f32, {2, 2}, {1, 0, 5, 6});
+  const auto b_k_by_n = matrix_of(Dtype::f32, {2, 2}, {1, 5, 0, 6});
+  for (const auto& operands :
+       {ExpertGemmOperands{a, b, false, false}, ExpertGemmOperands{a, b_k_by_n, false, true},
+        ExpertGemmOperands{a_k_by_m, b_k_by_n, true, true},
+        ExpertGemmOperands{a_k_by_m, b, true, false}}) {
+    std::vector<double> c(6);
+    expert_gemm_cpu(operands, c);
+    EXPECT_EQ(c, (std::vector<double>{1, 17, 3, 39, 0, 42}));
+  }
+}
+
+TEST(Operands, AreStoredAsTheLayoutSays) {
+  const ExpertGemmShape shape{3, 5, 7};
+  const auto shapes_of = [&](const std::string& types) {
+    const auto operands = make_expert_gemm_operands(problem_of(types, shape), 1);
+    EXPECT_EQ(operands.m(), 3);
+    EXPECT_EQ(operands.n(), 5);
+    EXPECT_EQ(operands.k(), 7);
+    return std::vector<std::int64_t>{operands.a.rows, operands.a.columns, operands.b.rows,
+                                     operands.b.columns};
+  };
+  EXPECT_EQ(shapes_of("f32"), (std::vector<std::int64_t>{3, 7, 5, 7}));
+  EXPECT_EQ(shapes_of("f32 NN"), (std::vector<std::int64_t>{3, 7, 7, 5})) << "dY W";
+  EXPECT_EQ(shapes_of("f32 NT"), (std::vector<std::int64_t>{7, 3, 7, 5})) << "dY^T X";
+  EXPECT_EQ(shapes_of("f32 TT"), (std::vector<std::int64_t>{7, 3, 5, 7}));
 }
 
 TEST(Oracle, AppliesThePerTensorScales) {
@@ -74,6 +115,18 @@ TEST(Problem, NamesWhatIsWrong) {
               }),
               testing::HasSubstr("m is 0; it must be at least 1"));
   EXPECT_THROW((void)expert_gemm_dtypes("f64"), InvalidInput);
+  EXPECT_THAT(thrown_message([] {
+                (void)problem_of("f32 NH", {1, 1, 1});
+              }),
+              testing::HasSubstr("no layout 'NH'; known: TN NN NT TT"));
+}
+
+TEST(Problem, WithoutALayoutIsTn) {
+  auto dtypes = expert_gemm_dtypes("f32");
+  dtypes.layout = "";
+  EXPECT_EQ(expert_gemm_problem({{"m", 1}, {"n", 1}, {"k", 1}}, dtypes).layout, "TN");
+  EXPECT_EQ(type_names(problem_of("f32", {1, 1, 1})), "f32 x f32 -> f32");
+  EXPECT_EQ(type_names(problem_of("f32 NT", {1, 1, 1})), "f32 x f32 -> f32 in layout NT");
 }
 
 class Onednn : public testing::TestWithParam<std::string> {};
@@ -95,7 +148,10 @@ TEST_P(Onednn, EqualsTheOracleAtAwkwardSizes) {
           << "m " << m << " n " << n << " k " << k;
     }
 }
-INSTANTIATE_TEST_SUITE_P(Types, Onednn, testing::Values("f32", "bf16", "f16", "int8"));
+INSTANTIATE_TEST_SUITE_P(Types, Onednn,
+                         testing::Values("f32", "bf16", "f16", "int8", "f32 NN", "f32 NT", "f32 TT",
+                                         "bf16 NN", "bf16 NT", "int8 NT"),
+                         name_of);
 
 TEST(OnednnLibrary, SaysWhatRan) {
   const auto problem = problem_of("f32", {32, 32, 32});
@@ -151,7 +207,9 @@ TEST_P(ProductCheck, CatchesATransposedOrShiftedResult) {
   EXPECT_GT(freivalds_error(problem_, operands_, c_), tolerance_);
 }
 INSTANTIATE_TEST_SUITE_P(Types, ProductCheck,
-                         testing::Values("f32", "bf16", "f16", "int8", "fp8_e4m3"));
+                         testing::Values("f32", "bf16", "f16", "int8", "fp8_e4m3", "f32 NN",
+                                         "bf16 NT", "f16 TT"),
+                         name_of);
 
 TEST(ProductCheckOfNan, IsAnError) {
   const auto problem = problem_of("f32", {4, 4, 4});
@@ -176,18 +234,31 @@ TEST(ProductCheckMethod, DependsOnTheWork) {
 }
 
 bool has(const std::vector<ExpertGemmPoint>& points, const ExpertGemmShape& shape,
-         const std::string& family) {
-  const auto dtypes = expert_gemm_dtypes(family);
+         const Dtypes& dtypes) {
   return std::any_of(points.begin(), points.end(), [&](const ExpertGemmPoint& point) {
     return point.shape == shape && point.dtypes == dtypes;
   });
+}
+
+bool has(const std::vector<ExpertGemmPoint>& points, const ExpertGemmShape& shape,
+         const std::string& family) {
+  return has(points, shape, expert_gemm_dtypes(family));
 }
 
 TEST(Sweep, HoldsTheDocumentsShapesOnce) {
   const auto points = planner_sweep();
   EXPECT_TRUE(has(points, {256, 28672, 4096}, "bf16"));
   EXPECT_TRUE(has(points, {4096, 4096, 14336}, "fp8_e4m3"));
-  EXPECT_TRUE(has(points, {28672, 4096, 512}, "bf16")) << "gradient of the weights";
+  const auto dgrad = expert_gemm_gradient_dtypes("bf16", "NN");
+  const auto wgrad = expert_gemm_gradient_dtypes("bf16", "NT");
+  EXPECT_EQ(dgrad, (Dtypes{"bf16", "bf16", "bf16", "f32", "none", "NN"}));
+  EXPECT_TRUE(has(points, {256, 4096, 28672}, dgrad));
+  EXPECT_TRUE(has(points, {28672, 4096, 512}, wgrad));
+  EXPECT_FALSE(has(points, {28672, 4096, 512}, "bf16"));
+  const auto fp8 = expert_gemm_gradient_dtypes("fp8_e4m3", "NN");
+  EXPECT_EQ(fp8, (Dtypes{"fp8_e5m2", "fp8_e4m3", "bf16", "f32", "tensor", "TN"}));
+  EXPECT_TRUE(has(points, {256, 4096, 28672}, fp8));
+  EXPECT_TRUE(has(points, {28672, 4096, 512}, fp8));
   EXPECT_TRUE(has(points, {2156, 1024, 2048}, "fp8_e4m3"));
   EXPECT_TRUE(has(points, {9830, 2048, 512}, "f16"));
   EXPECT_TRUE(has(points, {16384, 8192, 4096}, "int8"));

@@ -40,6 +40,8 @@ Dtype dtype_of(cudaDataType_t type) {
   switch (type) {
     case CUDA_R_8F_E4M3:
       return Dtype::fp8_e4m3;
+    case CUDA_R_8F_E5M2:
+      return Dtype::fp8_e5m2;
     case CUDA_R_16F:
       return Dtype::f16;
     case CUDA_R_16BF:

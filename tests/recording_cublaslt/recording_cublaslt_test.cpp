@@ -28,41 +28,47 @@ using tests::RecordedLayout;
 using tests::RecordedMatmul;
 
 struct Types {
-  Dtype operands;
-  Dtype result;
-  cudaDataType_t operands_type;
-  cudaDataType_t result_type;
+  Dtype tokens, weights, result;
+  cudaDataType_t tokens_type, weights_type, result_type;
   cublasComputeType_t compute;
   cudaDataType_t scale;
   bool scaled;
 };
-constexpr Types kFp8Bf16{
-    Dtype::fp8_e4m3, Dtype::bf16, CUDA_R_8F_E4M3, CUDA_R_16BF, CUBLAS_COMPUTE_32F,
-    CUDA_R_32F,      true};
-constexpr Types kFp8F16{Dtype::fp8_e4m3, Dtype::f16, CUDA_R_8F_E4M3, CUDA_R_16F, CUBLAS_COMPUTE_32F,
-                        CUDA_R_32F,      true};
-constexpr Types kF16{Dtype::f16,         Dtype::f16, CUDA_R_16F, CUDA_R_16F,
-                     CUBLAS_COMPUTE_32F, CUDA_R_32F, false};
-constexpr Types kBf16{Dtype::bf16,        Dtype::bf16, CUDA_R_16BF, CUDA_R_16BF,
-                      CUBLAS_COMPUTE_32F, CUDA_R_32F,  false};
-constexpr Types kF32{Dtype::f32,         Dtype::f32, CUDA_R_32F, CUDA_R_32F,
-                     CUBLAS_COMPUTE_32F, CUDA_R_32F, false};
-constexpr Types kInt8{Dtype::int8,        Dtype::int32, CUDA_R_8I, CUDA_R_32I,
-                      CUBLAS_COMPUTE_32I, CUDA_R_32I,   false};
+constexpr auto kCompute = CUBLAS_COMPUTE_32F;
+constexpr auto kE4m3 = Dtype::fp8_e4m3, kE5m2 = Dtype::fp8_e5m2;
+constexpr auto kE4m3Type = CUDA_R_8F_E4M3, kE5m2Type = CUDA_R_8F_E5M2;
+constexpr Types same(Dtype dtype, cudaDataType_t type) {
+  return {dtype, dtype, dtype, type, type, type, kCompute, CUDA_R_32F, false};
+}
+constexpr Types kFp8Bf16{kE4m3,       kE4m3,    Dtype::bf16, kE4m3Type, kE4m3Type,
+                         CUDA_R_16BF, kCompute, CUDA_R_32F,  true};
+constexpr Types kFp8F16{kE4m3,      kE4m3,    Dtype::f16, kE4m3Type, kE4m3Type,
+                        CUDA_R_16F, kCompute, CUDA_R_32F, true};
+constexpr Types kGradient{kE5m2,       kE4m3,    Dtype::bf16, kE5m2Type, kE4m3Type,
+                          CUDA_R_16BF, kCompute, CUDA_R_32F,  true};
+constexpr Types kWeightGradient{kE4m3,      kE5m2,    Dtype::f16, kE4m3Type, kE5m2Type,
+                                CUDA_R_16F, kCompute, CUDA_R_32F, true};
+constexpr Types kF16 = same(Dtype::f16, CUDA_R_16F);
+constexpr Types kBf16 = same(Dtype::bf16, CUDA_R_16BF);
+constexpr Types kF32 = same(Dtype::f32, CUDA_R_32F);
+constexpr Types kInt8{Dtype::int8, Dtype::int8,        Dtype::int32, CUDA_R_8I, CUDA_R_8I,
+                      CUDA_R_32I,  CUBLAS_COMPUTE_32I, CUDA_R_32I,   false};
 
 struct Request {
   Types types;
   ExpertGemmShape shape;
+  std::string layout = "TN";
   [[nodiscard]] ExpertGemmProblem problem() const {
-    return {shape, types.operands, types.operands, types.result, types.scaled ? "tensor" : "none"};
+    return {shape, types.tokens, types.weights, types.result, types.scaled ? "tensor" : "none",
+            layout};
   }
 };
 
 std::string request_name(const testing::TestParamInfo<Request>& info) {
-  const auto& [types, shape] = info.param;
-  return std::string{to_string(types.operands)} + "_" + std::string{to_string(types.result)} +
-         "_m" + std::to_string(shape.m) + "_n" + std::to_string(shape.n) + "_k" +
-         std::to_string(shape.k);
+  const auto& [types, shape, layout] = info.param;
+  return std::string{to_string(types.tokens)} + "_" + std::string{to_string(types.weights)} + "_" +
+         std::string{to_string(types.result)} + "_" + layout + "_m" + std::to_string(shape.m) +
+         "_n" + std::to_string(shape.n) + "_k" + std::to_string(shape.k);
 }
 
 // Each test starts with a device and eight candidates that take 2 ms.
@@ -114,23 +120,33 @@ class Recording : public testing::TestWithParam<Request> {
 };
 
 TEST_P(Recording, LayoutsAreRowMajorMatricesReadColumnMajor) {
+  const auto& layout = GetParam().layout;
   const auto& call = launch();
   const auto [m, n, k] =
       std::array{static_cast<std::uint64_t>(shape_.m), static_cast<std::uint64_t>(shape_.n),
                  static_cast<std::uint64_t>(shape_.k)};
-  expect_layout(call.a, {types_.operands_type, k, n, shape_.k});
-  expect_layout(call.b, {types_.operands_type, k, m, shape_.k});
+  if (layout[0] == 'T')
+    expect_layout(call.a, {types_.weights_type, k, n, shape_.k});
+  else
+    expect_layout(call.a, {types_.weights_type, n, k, shape_.n});
+  if (layout[1] == 'N')
+    expect_layout(call.b, {types_.tokens_type, k, m, shape_.k});
+  else
+    expect_layout(call.b, {types_.tokens_type, m, k, shape_.m});
   expect_layout(call.c, {types_.result_type, n, m, shape_.n});
   expect_layout(call.d, {types_.result_type, n, m, shape_.n});
 }
 
-TEST_P(Recording, DescriptorIsTnWithFp32OrInt32Arithmetic) {
+TEST_P(Recording, DescriptorSaysTheLayoutAndFp32OrInt32Arithmetic) {
   const auto& operation = launch().operation;
   EXPECT_EQ(operation.compute, types_.compute);
   EXPECT_EQ(operation.scale, types_.scale);
   const auto& attributes = operation.attributes;
-  EXPECT_EQ(attributes.get<cublasOperation_t>(CUBLASLT_MATMUL_DESC_TRANSA), CUBLAS_OP_T);
-  EXPECT_EQ(attributes.get<cublasOperation_t>(CUBLASLT_MATMUL_DESC_TRANSB), CUBLAS_OP_N);
+  const auto operation_of = [](char letter) { return letter == 'T' ? CUBLAS_OP_T : CUBLAS_OP_N; };
+  EXPECT_EQ(attributes.get<cublasOperation_t>(CUBLASLT_MATMUL_DESC_TRANSA),
+            operation_of(GetParam().layout[0]));
+  EXPECT_EQ(attributes.get<cublasOperation_t>(CUBLASLT_MATMUL_DESC_TRANSB),
+            operation_of(GetParam().layout[1]));
   EXPECT_FALSE(attributes.has(CUBLASLT_MATMUL_DESC_EPILOGUE));
   EXPECT_FALSE(attributes.has(CUBLASLT_MATMUL_DESC_POINTER_MODE))
       << "alpha and beta are the host's";
@@ -197,16 +213,19 @@ TEST_P(Recording, ProductThroughTheLayoutsEqualsTheOracle) {
   EXPECT_LE(full_error(problem_, operands_, gemm_->result()), product_tolerance(problem_));
 }
 
-INSTANTIATE_TEST_SUITE_P(Requests, Recording,
-                         testing::Values(Request{kFp8Bf16, {16, 32, 48}},
-                                         Request{kFp8Bf16, {1, 16, 16}},
-                                         Request{kFp8Bf16, {33, 64, 16}},
-                                         Request{kFp8F16, {31, 48, 80}},
-                                         Request{kF16, {16, 32, 48}}, Request{kF16, {31, 33, 7}},
-                                         Request{kF16, {1, 100, 3}}, Request{kBf16, {16, 32, 48}},
-                                         Request{kBf16, {33, 1, 65}}, Request{kBf16, {100, 31, 33}},
-                                         Request{kF32, {5, 33, 9}}, Request{kInt8, {31, 36, 20}}),
-                         request_name);
+INSTANTIATE_TEST_SUITE_P(
+    Requests, Recording,
+    testing::Values(Request{kFp8Bf16, {16, 32, 48}}, Request{kFp8Bf16, {1, 16, 16}},
+                    Request{kFp8Bf16, {33, 64, 16}}, Request{kFp8F16, {31, 48, 80}},
+                    Request{kF16, {16, 32, 48}}, Request{kF16, {31, 33, 7}},
+                    Request{kF16, {1, 100, 3}}, Request{kBf16, {16, 32, 48}},
+                    Request{kBf16, {33, 1, 65}}, Request{kBf16, {100, 31, 33}},
+                    Request{kF32, {5, 33, 9}}, Request{kInt8, {31, 36, 20}},
+                    Request{kGradient, {33, 48, 32}}, Request{kWeightGradient, {48, 32, 16}},
+                    Request{kBf16, {33, 20, 17}, "NN"}, Request{kBf16, {33, 20, 17}, "NT"},
+                    Request{kF16, {7, 31, 12}, "TT"}, Request{kF32, {31, 33, 5}, "NN"},
+                    Request{kGradient, {16, 48, 32}, "NN"}, Request{kGradient, {48, 16, 32}, "NT"}),
+    request_name);
 
 class Candidates : public testing::Test {
  protected:
@@ -294,11 +313,36 @@ TEST(Support, HasReasons) {
   EXPECT_THAT(unsupported(blocks), HasSubstr("with scale mode tensor, not block_1x128"));
   fake_cuda().compute_major = 8;
   EXPECT_THAT(unsupported(Request{kFp8Bf16, {16, 16, 16}}.problem()),
-              HasSubstr("needs compute capability 8.9; Fake GPU has 8.0"));
+              HasSubstr("needs compute capability 8.9 or newer; Fake GPU has 8.0"));
   EXPECT_EQ(unsupported(Request{kBf16, {16, 16, 16}}.problem()), "");
   fake_cuda().devices = 0;
   EXPECT_THAT(unsupported(Request{kBf16, {16, 16, 16}}.problem()),
               HasSubstr("cuBLASLt needs a CUDA device: the NVIDIA driver sees no CUDA device"));
+}
+
+TEST(Support, OfLayoutsDependsOnTypesAndCard) {
+  reset_fakes();
+  const ExpertGemmShape shape{16, 32, 64};
+  for (const std::string layout : {"TN", "NN", "NT", "TT"}) {
+    EXPECT_EQ(unsupported(Request{kBf16, shape, layout}.problem()), "");
+    if (layout == "TN") continue;
+    EXPECT_EQ(unsupported(Request{kGradient, shape, layout}.problem()),
+              "fp8_e5m2 x fp8_e4m3 -> bf16 in layout " + layout +
+                  " needs compute capability 10.0 to 11.9; Fake GPU has 9.0");
+    EXPECT_EQ(unsupported(Request{kInt8, shape, layout}.problem()),
+              "cuBLASLt's int8 kernels take the layout TN only, not " + layout);
+  }
+  fake_cuda().compute_major = 10;
+  EXPECT_EQ(unsupported(Request{kGradient, shape, "NN"}.problem()), "");
+  EXPECT_EQ(unsupported(Request{kGradient, {17, 32, 64}, "NN"}.problem()), "") << "any m is fine";
+  EXPECT_THAT(unsupported(Request{kGradient, {17, 32, 64}, "NT"}.problem()),
+              HasSubstr("need m, n and k to be multiples of 16, not m 17, n 32 and k 64"));
+  fake_cuda().compute_major = 12;
+  EXPECT_THAT(unsupported(Request{kGradient, shape, "NN"}.problem()), HasSubstr("10.0 to 11.9"));
+  EXPECT_EQ(unsupported(Request{kGradient, shape}.problem()), "");
+  auto both = Request{kGradient, shape}.problem();
+  both.b = Dtype::fp8_e5m2;
+  EXPECT_EQ(unsupported(both), "cuBLASLt is not measured for fp8_e5m2 x fp8_e5m2 -> bf16");
 }
 
 // The fake itself: a product through wrong layouts must not pass.
@@ -322,6 +366,9 @@ TEST(Fake, ShowsAWrongLeadingDimensionAndSwappedOperands) {
   EXPECT_GT(error_with(plan_cublaslt(problem), {tokens.data(), weights.data(), result.data()}),
             tolerance);
   auto plan = plan_cublaslt(problem);
+  plan.weights.operation = CUBLAS_OP_N;
+  EXPECT_GT(error_with(plan, right), tolerance) << "weights that are read the other way round";
+  plan = plan_cublaslt(problem);
   plan.weights.leading_dimension = 17;
   EXPECT_THAT(thrown_message([&] { (void)error_with(plan, right); }),
               HasSubstr("launching a cuBLASLt product failed"));
