@@ -11,29 +11,74 @@ namespace moecal::kernels {
 namespace {
 
 constexpr int kNewest = 9999;
+constexpr int kOfScaleMode = 0;
 
 // One row for each combination of types that is measured; cuBLASLt has no product of two E5M2.
 struct Combination {
   Dtype a, b, c;
   cublasComputeType_t compute;
   cudaDataType_t scale;
-  std::int64_t multiple;  // contiguous extents must be multiples of it
-  int compute_capability;
+  std::int64_t multiple;   // contiguous extents must be multiples of it
+  int compute_capability;  // the least
 };
 
 constexpr auto kFp32 = CUBLAS_COMPUTE_32F;
 constexpr auto kE4m3 = Dtype::fp8_e4m3, kE5m2 = Dtype::fp8_e5m2;
-constexpr std::array<Combination, 10> kCombinations{{
-    {kE4m3, kE4m3, Dtype::bf16, kFp32, CUDA_R_32F, 16, 89},
-    {kE4m3, kE4m3, Dtype::f16, kFp32, CUDA_R_32F, 16, 89},
-    {kE5m2, kE4m3, Dtype::bf16, kFp32, CUDA_R_32F, 16, 89},
-    {kE5m2, kE4m3, Dtype::f16, kFp32, CUDA_R_32F, 16, 89},
-    {kE4m3, kE5m2, Dtype::bf16, kFp32, CUDA_R_32F, 16, 89},
-    {kE4m3, kE5m2, Dtype::f16, kFp32, CUDA_R_32F, 16, 89},
+constexpr std::array<Combination, 11> kCombinations{{
+    {kE4m3, kE4m3, Dtype::bf16, kFp32, CUDA_R_32F, 16, kOfScaleMode},
+    {kE4m3, kE4m3, Dtype::f16, kFp32, CUDA_R_32F, 16, kOfScaleMode},
+    {kE5m2, kE4m3, Dtype::bf16, kFp32, CUDA_R_32F, 16, kOfScaleMode},
+    {kE5m2, kE4m3, Dtype::f16, kFp32, CUDA_R_32F, 16, kOfScaleMode},
+    {kE4m3, kE5m2, Dtype::bf16, kFp32, CUDA_R_32F, 16, kOfScaleMode},
+    {kE4m3, kE5m2, Dtype::f16, kFp32, CUDA_R_32F, 16, kOfScaleMode},
     {Dtype::f16, Dtype::f16, Dtype::f16, kFp32, CUDA_R_32F, 1, 70},
     {Dtype::bf16, Dtype::bf16, Dtype::bf16, kFp32, CUDA_R_32F, 1, 80},
     {Dtype::f32, Dtype::f32, Dtype::f32, kFp32, CUDA_R_32F, 1, 70},
     {Dtype::int8, Dtype::int8, Dtype::int32, CUBLAS_COMPUTE_32I, CUDA_R_32I, 4, 75},
+    {Dtype::int8, Dtype::int8, Dtype::int8, CUBLAS_COMPUTE_32I, CUDA_R_32F, 4, 75},
+}};
+
+// One row for each scale mode of FP8: NVIDIA's table of who supports what. Hopper's FP32 modes went
+// with it: Blackwell has MX instead.
+struct ScaleMode {
+  const char* name;
+  cublasLtMatmulMatrixScale_t weights, tokens;
+  CapabilityRange capabilities;
+  bool only_tn;
+  std::int64_t tokens_multiple;  // m must be one of it
+};
+
+constexpr std::array<ScaleMode, 5> kScaleModes{{
+    {"tensor",
+     CUBLASLT_MATMUL_MATRIX_SCALE_SCALAR_32F,
+     CUBLASLT_MATMUL_MATRIX_SCALE_SCALAR_32F,
+     {89, kNewest},
+     false,
+     1},
+    {"outer_vector",
+     CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F,
+     CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F,
+     {90, 90},
+     true,
+     1},
+    {"block_1x128",
+     CUBLASLT_MATMUL_MATRIX_SCALE_VEC128_32F,
+     CUBLASLT_MATMUL_MATRIX_SCALE_VEC128_32F,
+     {90, 90},
+     true,
+     4},
+    {"block_128x128",
+     CUBLASLT_MATMUL_MATRIX_SCALE_BLK128x128_32F,
+     CUBLASLT_MATMUL_MATRIX_SCALE_VEC128_32F,
+     {90, 90},
+     true,
+     4},
+    {"mx",
+     CUBLASLT_MATMUL_MATRIX_SCALE_VEC32_UE8M0,
+     CUBLASLT_MATMUL_MATRIX_SCALE_VEC32_UE8M0,
+     {100, kNewest},
+     false,
+     1},
 }};
 
 cudaDataType_t cuda_type(Dtype dtype) {
@@ -69,16 +114,30 @@ bool is_fp8(const ExpertGemmProblem& problem) {
   return problem.a == Dtype::fp8_e4m3 || problem.a == Dtype::fp8_e5m2;
 }
 
-void check_scale_mode(const ExpertGemmProblem& problem) {
-  const std::string expected = is_fp8(problem) ? "tensor" : "none";
+const ScaleMode& scale_mode_of(const ExpertGemmProblem& problem) {
+  for (const auto& mode : kScaleModes)
+    if (problem.scale_mode == mode.name) return mode;
+  throw Unsupported{
+      "cuBLASLt is measured for " + type_names(problem) +
+      " with scale mode tensor, outer_vector, block_1x128, block_128x128 or mx, not " +
+      problem.scale_mode};
+}
+
+// int8 results are scaled by the product of two scales of the whole operands, by way of alpha.
+void check_unscaled(const ExpertGemmProblem& problem) {
+  const std::string expected = problem.c == Dtype::int8 ? "tensor" : "none";
   if (problem.scale_mode != expected)
     throw Unsupported{"cuBLASLt is measured for " + type_names(problem) + " with scale mode " +
                       expected + ", not " + problem.scale_mode};
 }
 
 void check_layout(const ExpertGemmProblem& problem) {
-  if (problem.a == Dtype::int8 && problem.layout != "TN")
+  if (problem.layout == "TN") return;
+  if (problem.a == Dtype::int8)
     throw Unsupported{"cuBLASLt's int8 kernels take the layout TN only, not " + problem.layout};
+  if (is_fp8(problem) && scale_mode_of(problem).only_tn)
+    throw Unsupported{"cuBLASLt's FP8 kernels with scale mode " + problem.scale_mode +
+                      " take the layout TN only, not " + problem.layout};
 }
 
 // n is contiguous in the result and k in both operands, unless they are stored the other way round.
@@ -104,6 +163,14 @@ CublasLtMatrix transposed(CublasLtMatrix matrix) {
   return matrix;
 }
 
+void check_scaled_tokens(const ExpertGemmProblem& problem) {
+  const auto multiple = scale_mode_of(problem).tokens_multiple;
+  if (problem.shape.m % multiple != 0)
+    throw Unsupported{"cuBLASLt's scale mode " + problem.scale_mode +
+                      " needs m to be a multiple of " + std::to_string(multiple) + ", not " +
+                      std::to_string(problem.shape.m)};
+}
+
 std::string version_name(int capability) {
   return std::to_string(capability / 10) + "." + std::to_string(capability % 10);
 }
@@ -112,10 +179,15 @@ std::string version_name(int capability) {
 
 CublasLtPlan plan_cublaslt(const ExpertGemmProblem& problem) {
   const auto& combination = combination_of(problem);
-  check_scale_mode(problem);
+  if (is_fp8(problem))
+    check_scaled_tokens(problem);
+  else
+    check_unscaled(problem);
   check_layout(problem);
   check_sizes(problem, combination.multiple);
   const auto& [m, n, k] = problem.shape;
+  CublasLtPlan::ScaleModes modes;
+  if (is_fp8(problem)) modes = {scale_mode_of(problem).weights, scale_mode_of(problem).tokens};
   return {.weights = problem.b_is_k_by_n() ? matrix_of(problem.b, k, n)
                                            : transposed(matrix_of(problem.b, n, k)),
           .tokens = problem.a_is_k_by_m() ? transposed(matrix_of(problem.a, k, m))
@@ -123,14 +195,15 @@ CublasLtPlan plan_cublaslt(const ExpertGemmProblem& problem) {
           .result = matrix_of(problem.c, m, n),
           .compute = combination.compute,
           .scale = combination.scale,
-          .tensor_scales = is_fp8(problem)};
+          .has_scales = is_fp8(problem),
+          .scale_modes = modes};
 }
 
 CapabilityRange capabilities_for(const ExpertGemmProblem& problem) {
-  CapabilityRange range{combination_of(problem).compute_capability, kNewest};
+  if (!is_fp8(problem)) return {combination_of(problem).compute_capability, kNewest};
   // Tensor cores of Ada, Hopper and the small Blackwells (12.x) read FP8 along k only.
-  if (is_fp8(problem) && problem.layout != "TN") range = {100, 119};
-  return range;
+  if (problem.layout != "TN") return {100, 119};
+  return scale_mode_of(problem).capabilities;
 }
 
 std::string to_string(const CapabilityRange& range) {

@@ -28,8 +28,13 @@ struct CublasLtPlan {
   CublasLtMatrix tokens;   // cuBLASLt's B
   CublasLtMatrix result;   // cuBLASLt's C and D
   cublasComputeType_t compute{};
-  cudaDataType_t scale{};      // of alpha and beta
-  bool tensor_scales = false;  // one FP32 scale in device memory for each of A and B
+  cudaDataType_t scale{};   // of alpha and beta
+  bool has_scales = false;  // of A and B, in device memory
+  struct ScaleModes {
+    cublasLtMatmulMatrixScale_t weights = CUBLASLT_MATMUL_MATRIX_SCALE_SCALAR_32F;
+    cublasLtMatmulMatrixScale_t tokens = CUBLASLT_MATMUL_MATRIX_SCALE_SCALAR_32F;
+  };
+  ScaleModes scale_modes{};
 };
 
 /// @throws Unsupported with the reason: types, scales or layouts that cuBLASLt does not combine, or

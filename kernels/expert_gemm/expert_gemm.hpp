@@ -10,6 +10,7 @@
 #include "core/host_matrix.hpp"
 #include "core/observation.hpp"
 #include "core/work.hpp"
+#include "kernels/expert_gemm/scale_grid.hpp"
 #include "runtime/stream.hpp"
 
 /// One matrix product, the work of one expert on the tokens it was given: C = A B^T, where A holds
@@ -26,8 +27,9 @@ struct ExpertGemmShape {
   bool operator==(const ExpertGemmShape&) const = default;
 };
 
-/// A shape, its element types and how they are stored. scale_mode: none, or tensor (one FP32 scale
-/// per operand). layout: TN, NN, NT or TT, see Dtypes::layout.
+/// A shape, its element types and how they are stored. scale_mode: none, tensor (one FP32 scale per
+/// operand), or blocks that share a scale, see scale_block(). layout: TN, NN, NT or TT, see
+/// Dtypes::layout.
 struct ExpertGemmProblem {
   ExpertGemmShape shape;
   Dtype a = Dtype::f32;
@@ -45,7 +47,8 @@ struct ExpertGemmProblem {
 /// "f16 x f16 -> f16", and the layout where it is not TN: for messages.
 [[nodiscard]] std::string type_names(const ExpertGemmProblem& problem);
 
-/// 2 m n k FLOPs; each operand read once and the result written once.
+/// 2 m n k FLOPs; each operand read once and the result written once. Scales, at most 3 % of an
+/// operand's bytes, are not counted.
 [[nodiscard]] Work expert_gemm_work(const ExpertGemmProblem& problem);
 
 /// What is multiplied, row-major as the layout says: A [m, k] or [k, m], B [n, k] or [k, n].
@@ -54,6 +57,8 @@ struct ExpertGemmOperands {
   HostMatrix b;
   bool a_is_k_by_m = false;
   bool b_is_k_by_n = false;
+  ScaleGrid a_scales{};  // beside HostMatrix::scale; empty without blocks
+  ScaleGrid b_scales{};
   [[nodiscard]] std::int64_t m() const { return a_is_k_by_m ? a.columns : a.rows; }
   [[nodiscard]] std::int64_t n() const { return b_is_k_by_n ? b.columns : b.rows; }
   [[nodiscard]] std::int64_t k() const { return a_is_k_by_m ? a.rows : a.columns; }
@@ -61,7 +66,10 @@ struct ExpertGemmOperands {
 /// The k scaled values that make row i of C, and those that make its column j.
 void decode_tokens(const ExpertGemmOperands& operands, std::int64_t i, std::span<double> values);
 void decode_weights(const ExpertGemmOperands& operands, std::int64_t j, std::span<double> values);
-/// Uniform over [-1, 1] (integers: [-63, 63]): zeros would draw less power and run faster.
+/// Uniform over [-1, 1] (integers: [-63, 63]): zeros would draw less power and run faster. Every
+/// block that has a scale has one of its own. Scales of an int8 result give it a standard deviation
+/// of 16.
+inline constexpr double kInt8ResultDeviation = 16;
 [[nodiscard]] ExpertGemmOperands make_expert_gemm_operands(const ExpertGemmProblem& problem,
                                                            std::uint64_t seed);
 
@@ -102,10 +110,11 @@ using PackedProduct = std::function<void(const void* a, void* c)>;
 /// Name and version.
 [[nodiscard]] LibraryInfo onednn_library();
 
-/// cuBLASLt on the current CUDA device, FP32 accumulation: f16 -> f16, bf16 -> bf16, and FP8 E4M3
-/// with one scale per operand -> bf16 or f16. The candidates of its heuristic are timed and the
-/// fastest is used. Only in builds with CUDA.
-/// check_...: @throws Unsupported with the reason if cuBLASLt or this device cannot do the problem.
+/// cuBLASLt on the current CUDA device, FP32 accumulation: f32, f16 and bf16 of their own kind, FP8
+/// (E4M3 by E4M3, E5M2 by E4M3) with every scale mode -> bf16 or f16, int8 -> int32 or scaled to
+/// int8. The candidates of its heuristic are timed and the fastest is used. Only in builds with
+/// CUDA. check_...: @throws Unsupported with the reason if cuBLASLt or this device cannot do the
+/// problem.
 void check_expert_gemm_cublaslt(const ExpertGemmProblem& problem, int device);
 [[nodiscard]] std::unique_ptr<ExpertGemm> make_expert_gemm_cublaslt(const ExpertGemmSetup& setup);
 

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include <array>
+#include <cmath>
 
 #include "core/error.hpp"
 #include "kernels/expert_gemm/expert_gemm.hpp"
@@ -25,6 +26,23 @@ std::string layout_of(const Dtypes& dtypes) {
   for (const auto* known : kKnown)
     if (dtypes.layout == known) return known;
   throw InvalidInput{"expert_gemm has no layout '" + dtypes.layout + "'; known: TN NN NT TT"};
+}
+
+/// Scales the matrix as the problem says: what a tensor scale would be goes into the blocks'.
+ScaleGrid scale(HostMatrix& matrix, const ExpertGemmProblem& problem, Operand operand,
+                std::uint64_t seed) {
+  const auto block = scale_block(problem.scale_mode, operand, problem.shape.k);
+  const auto rows = operand == Operand::tokens ? problem.shape.m : problem.shape.n;
+  auto grid = make_scale_grid(
+      {block, rows, problem.shape.k, matrix.scale, problem.scale_mode == "mx"}, seed);
+  if (!grid.empty()) matrix.scale = 1;
+  return grid;
+}
+
+// Such that the result's deviation is kInt8ResultDeviation.
+float int8_scale(std::int64_t k) {
+  const double deviation = std::sqrt(static_cast<double>(k)) * 63 * 63 / 3;
+  return static_cast<float>(std::sqrt(kInt8ResultDeviation / deviation));
 }
 
 double dot(std::span<const double> a, std::span<const double> b) {
@@ -70,17 +88,23 @@ ExpertGemmOperands make_expert_gemm_operands(const ExpertGemmProblem& problem, s
     return k_first ? MatrixShape{shape.columns, shape.rows} : shape;
   };
   const bool a_is_k_by_m = problem.a_is_k_by_m(), b_is_k_by_n = problem.b_is_k_by_n();
-  return {uniform_matrix(problem.a, stored(a_is_k_by_m, {m, k}), seed),
-          uniform_matrix(problem.b, stored(b_is_k_by_n, {n, k}), seed + 1), a_is_k_by_m,
-          b_is_k_by_n};
+  ExpertGemmOperands operands{uniform_matrix(problem.a, stored(a_is_k_by_m, {m, k}), seed),
+                              uniform_matrix(problem.b, stored(b_is_k_by_n, {n, k}), seed + 1),
+                              a_is_k_by_m, b_is_k_by_n};
+  operands.a_scales = scale(operands.a, problem, Operand::tokens, seed + 2);
+  operands.b_scales = scale(operands.b, problem, Operand::weights, seed + 3);
+  if (problem.c == Dtype::int8) operands.a.scale = operands.b.scale = int8_scale(k);
+  return operands;
 }
 
 void decode_tokens(const ExpertGemmOperands& operands, std::int64_t i, std::span<double> values) {
   operands.a_is_k_by_m ? decode_column(operands.a, i, values) : decode_row(operands.a, i, values);
+  apply_scales(operands.a_scales, i, values);
 }
 
 void decode_weights(const ExpertGemmOperands& operands, std::int64_t j, std::span<double> values) {
   operands.b_is_k_by_n ? decode_column(operands.b, j, values) : decode_row(operands.b, j, values);
+  apply_scales(operands.b_scales, j, values);
 }
 
 void expert_gemm_cpu(const ExpertGemmOperands& operands, std::span<double> c) {

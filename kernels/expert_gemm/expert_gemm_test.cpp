@@ -29,6 +29,7 @@ ExpertGemmProblem problem_of(const std::string& types, const ExpertGemmShape& sh
 std::string name_of(const testing::TestParamInfo<std::string>& types) {
   auto name = types.param;
   std::replace(name.begin(), name.end(), ' ', '_');
+  std::replace(name.begin(), name.end(), '/', '_');
   return name;
 }
 
@@ -95,6 +96,91 @@ TEST(Oracle, AppliesThePerTensorScales) {
   std::vector<double> c(1);
   expert_gemm_cpu(operands, c);
   EXPECT_DOUBLE_EQ(c[0], (16 + 64) * 0.125);
+}
+
+// Every token and weight is 1, so that c[0, 0] is the sum of the scales' products over k.
+ExpertGemmOperands ones(std::int64_t rows, std::int64_t k) {
+  const std::vector<double> values(static_cast<std::size_t>(rows * k), 1);
+  return {matrix_of(Dtype::fp8_e4m3, {rows, k}, values),
+          matrix_of(Dtype::fp8_e5m2, {rows, k}, values)};
+}
+
+std::vector<double> oracle_of(const ExpertGemmOperands& operands) {
+  std::vector<double> c(static_cast<std::size_t>(operands.m() * operands.n()));
+  expert_gemm_cpu(operands, c);
+  return c;
+}
+
+TEST(Oracle, ScalesRowsByOuterVectors) {
+  auto operands = ones(2, 3);
+  operands.a_scales = {{1, 3}, 2, 1, {1, 10}};
+  operands.b_scales = {{1, 3}, 2, 1, {2, 5}};
+  EXPECT_EQ(oracle_of(operands), (std::vector<double>{6, 15, 60, 150}));
+}
+
+TEST(Oracle, ScalesBlocksAlongK) {
+  auto operands = ones(1, 130);  // 128 and 2
+  operands.a_scales = {{1, 128}, 1, 2, {1, 3}};
+  operands.b_scales = {{1, 128}, 1, 2, {2, 5}};
+  EXPECT_EQ(oracle_of(operands), (std::vector<double>{128 * 2 + 2 * 15}));
+}
+
+TEST(Oracle, ScalesBlocksOfWeights) {
+  auto operands = ones(129, 129);
+  operands.a_scales = {{1, 128}, 129, 2, std::vector<float>(129 * 2, 1)};
+  operands.b_scales = {{128, 128}, 2, 2, {1, 2, 3, 4}};
+  const auto c = oracle_of(operands);
+  EXPECT_EQ(c[0], 128 + 2);
+  EXPECT_EQ(c[127], 128 + 2);
+  EXPECT_EQ(c[128], 128 * 3 + 4) << "the first output feature of the second block";
+}
+
+TEST(Oracle, ScalesBlocksWhereOperandsAreStoredTheOtherWayRound) {
+  auto operands = ones(1, 64);
+  operands.a_is_k_by_m = operands.b_is_k_by_n = true;
+  operands.a = matrix_of(Dtype::fp8_e4m3, {64, 1}, std::vector<double>(64, 1));
+  operands.b = matrix_of(Dtype::fp8_e5m2, {64, 1}, std::vector<double>(64, 1));
+  operands.a_scales = {{1, 32}, 1, 2, {1, 0.5}};
+  operands.b_scales = {{1, 32}, 1, 2, {1, 4}};
+  EXPECT_EQ(oracle_of(operands), (std::vector<double>{32 + 64}));
+}
+
+TEST(ScaleGrid, HasTheBlocksOfItsMode) {
+  const auto rows_and_blocks = [](const std::string& mode, Operand operand) {
+    const auto grid = make_scale_grid({scale_block(mode, operand, 300), 200, 300, 0.5}, 1);
+    return std::pair{grid.rows, grid.inner};
+  };
+  using Sizes = std::pair<std::int64_t, std::int64_t>;
+  EXPECT_EQ(rows_and_blocks("outer_vector", Operand::weights), (Sizes{200, 1}));
+  EXPECT_EQ(rows_and_blocks("block_1x128", Operand::weights), (Sizes{200, 3}));
+  EXPECT_EQ(rows_and_blocks("block_128x128", Operand::weights), (Sizes{2, 3}));
+  EXPECT_EQ(rows_and_blocks("block_128x128", Operand::tokens), (Sizes{200, 3}));
+  EXPECT_EQ(rows_and_blocks("mx", Operand::tokens), (Sizes{200, 10}));
+  EXPECT_EQ(rows_and_blocks("tensor", Operand::tokens), (Sizes{0, 0}));
+}
+
+TEST(ScaleGrid, HoldsScalesNearTheOneAskedFor) {
+  const auto block = scale_block("block_1x128", Operand::tokens, 256);
+  const auto scales = make_scale_grid({block, 50, 256, 0.1}, 1).scales;
+  EXPECT_GE(*std::min_element(scales.begin(), scales.end()), 0.075F);
+  EXPECT_LE(*std::max_element(scales.begin(), scales.end()), 0.125F);
+  EXPECT_NE(scales[0], scales[1]);
+  auto powers = make_scale_grid({block, 50, 256, 0.1, true}, 1).scales;
+  std::sort(powers.begin(), powers.end());
+  powers.erase(std::unique(powers.begin(), powers.end()), powers.end());
+  EXPECT_EQ(powers, (std::vector<float>{0.03125F, 0.0625F}));
+}
+
+TEST(Int8Results, AreScaledIntoTheirRange) {
+  const auto problem = problem_of("int8/tensor", {16, 16, 4096});
+  EXPECT_EQ(problem.c, Dtype::int8);
+  const auto operands = make_expert_gemm_operands(problem, 3);
+  double squares = 0;
+  for (const double value : oracle_of(operands)) {
+    EXPECT_LT(std::fabs(value), 127);
+    squares += value * value;
+  }
+  EXPECT_NEAR(std::sqrt(squares / 256), kInt8ResultDeviation, 3);
 }
 
 TEST(Work, CountsFlopsAndEachOperandOnce) {
@@ -194,7 +280,9 @@ TEST_P(ProductCheck, AcceptsTheRoundedProduct) {
 TEST_P(ProductCheck, CatchesOneWrongElement) {
   // In the second block of columns; off by three times the typical value.
   auto* bits = c_.data.data() + (7 * 1100 + 1090) * size_of(problem_.c);
-  const double typical = problem_.c == Dtype::int32 ? 8 * 63.0 * 63.0 / 3 : 8.0 / 3;
+  const double typical = problem_.c == Dtype::int32  ? 8 * 63.0 * 63.0 / 3
+                         : problem_.c == Dtype::int8 ? kInt8ResultDeviation
+                                                     : 8.0 / 3;
   encode_element(problem_.c, decode_element(problem_.c, bits) + 3 * typical, bits);
   EXPECT_GT(full_error(problem_, operands_, c_), tolerance_);
   EXPECT_GT(freivalds_error(problem_, operands_, c_), tolerance_);
@@ -208,7 +296,9 @@ TEST_P(ProductCheck, CatchesATransposedOrShiftedResult) {
 }
 INSTANTIATE_TEST_SUITE_P(Types, ProductCheck,
                          testing::Values("f32", "bf16", "f16", "int8", "fp8_e4m3", "f32 NN",
-                                         "bf16 NT", "f16 TT"),
+                                         "bf16 NT", "f16 TT", "int8/tensor",
+                                         "fp8_e4m3/outer_vector", "fp8_e4m3/block_128x128",
+                                         "fp8_e4m3/mx NT"),
                          name_of);
 
 TEST(ProductCheckOfNan, IsAnError) {
@@ -243,6 +333,21 @@ bool has(const std::vector<ExpertGemmPoint>& points, const ExpertGemmShape& shap
 bool has(const std::vector<ExpertGemmPoint>& points, const ExpertGemmShape& shape,
          const std::string& family) {
   return has(points, shape, expert_gemm_dtypes(family));
+}
+
+TEST(Sweep, HasEveryScaleModeInFull) {
+  const auto full = full_sweep(), planner = planner_sweep();
+  for (const auto* types : {"fp8_e4m3/outer_vector", "fp8_e4m3/block_1x128",
+                            "fp8_e4m3/block_128x128", "fp8_e4m3/mx", "int8/tensor"}) {
+    EXPECT_TRUE(has(full, {256, 28672, 4096}, types)) << types;
+    EXPECT_FALSE(has(planner, {256, 28672, 4096}, types)) << types;
+  }
+  EXPECT_TRUE(
+      has(full, {4096, 2048, 1024}, Dtypes{"fp8_e4m3", "fp8_e4m3", "f16", "f32", "tensor", "TN"}));
+  EXPECT_TRUE(
+      has(full, {4096, 4096, 28672}, Dtypes{"fp8_e5m2", "fp8_e4m3", "bf16", "f32", "mx", "NN"}));
+  EXPECT_TRUE(has(full, {28672, 4096, 4096},
+                  Dtypes{"fp8_e5m2", "fp8_e4m3", "bf16", "f32", "tensor", "NT"}));
 }
 
 TEST(Sweep, HoldsTheDocumentsShapesOnce) {

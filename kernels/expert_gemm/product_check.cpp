@@ -31,6 +31,7 @@ bool is_fp8(Dtype dtype) { return dtype == Dtype::fp8_e4m3 || dtype == Dtype::fp
 double deviation_of(Dtype dtype) { return (is_integer(dtype) ? 63.0 : 1.0) / std::sqrt(3.0); }
 
 double typical_value(const ExpertGemmProblem& problem) {
+  if (problem.c == Dtype::int8) return kInt8ResultDeviation;
   return std::sqrt(static_cast<double>(problem.shape.k)) * deviation_of(problem.a) *
          deviation_of(problem.b);
 }
@@ -88,6 +89,8 @@ double block_error(const Block& block, std::span<const double> a_row, std::span<
 }  // namespace
 
 double product_tolerance(const ExpertGemmProblem& problem) {
+  // Half a unit, and what the scales' own rounding in FP32 adds where it decides a tie.
+  if (problem.c == Dtype::int8) return 0.5 / kInt8ResultDeviation + 0x1p-20;
   if (is_integer(problem.c)) return 0;
   const auto k = static_cast<double>(problem.shape.k);
   // The result is rounded once to its type. Before that, FP32 accumulators round (CPU) or truncate
