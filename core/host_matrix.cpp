@@ -17,6 +17,15 @@ bool is_integer(Dtype dtype) {
   return dtype == Dtype::int8 || dtype == Dtype::uint8 || dtype == Dtype::int32;
 }
 
+// `step` elements from one value to the next.
+void decode(const HostMatrix& matrix, const std::byte* bits, std::int64_t step,
+            std::span<double> values) {
+  const auto bytes = static_cast<std::size_t>(step * size_of(matrix.dtype));
+  const auto scale = static_cast<double>(matrix.scale);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = scale * decode_element(matrix.dtype, bits + i * bytes);
+}
+
 bool is_fp8(Dtype dtype) { return dtype == Dtype::fp8_e4m3 || dtype == Dtype::fp8_e5m2; }
 
 // CPUs without VNNI add two int8 products in 16 bits, which saturate beyond 7-bit weights
@@ -55,11 +64,11 @@ HostMatrix uniform_matrix(Dtype dtype, const MatrixShape& shape, std::uint64_t s
 }
 
 void decode_row(const HostMatrix& matrix, std::int64_t row, std::span<double> values) {
-  const std::byte* bits = matrix.row(row);
-  const auto step = static_cast<std::size_t>(size_of(matrix.dtype));
-  const auto scale = static_cast<double>(matrix.scale);
-  for (std::size_t column = 0; column < values.size(); ++column)
-    values[column] = scale * decode_element(matrix.dtype, bits + column * step);
+  decode(matrix, matrix.row(row), 1, values);
+}
+
+void decode_column(const HostMatrix& matrix, std::int64_t column, std::span<double> values) {
+  decode(matrix, matrix.data.data() + column * size_of(matrix.dtype), matrix.columns, values);
 }
 
 }  // namespace moecal

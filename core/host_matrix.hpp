@@ -42,4 +42,7 @@ struct MatrixShape {
 /// The scaled values of one row; `values` has `columns` elements.
 void decode_row(const HostMatrix& matrix, std::int64_t row, std::span<double> values);
 
+/// The scaled values of one column; `values` has `rows` elements.
+void decode_column(const HostMatrix& matrix, std::int64_t column, std::span<double> values);
+
 }  // namespace moecal

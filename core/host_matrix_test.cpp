@@ -94,6 +94,17 @@ TEST(UniformMatrix, SpansTheRangeAndIsRepeatable) {
   }
 }
 
+TEST(Decode, GivesTheScaledValuesOfARowAndOfAColumn) {
+  auto matrix = zero_matrix(Dtype::f16, {2, 3});
+  for (int i = 0; i < 6; ++i) encode_element(Dtype::f16, i, matrix.data.data() + i * 2);
+  matrix.scale = 0.5F;
+  std::vector<double> row(3), column(2);
+  decode_row(matrix, 1, row);
+  decode_column(matrix, 2, column);
+  EXPECT_EQ(row, (std::vector<double>{1.5, 2, 2.5}));
+  EXPECT_EQ(column, (std::vector<double>{1, 2.5}));
+}
+
 TEST(UniformMatrix, LongerThanItsPeriodHasNoEqualRows) {
   const auto matrix = uniform_matrix(Dtype::int8, {3, 1 << 20}, 1);
   EXPECT_FALSE(std::equal(matrix.row(0), matrix.row(1), matrix.row(1)));

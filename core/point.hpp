@@ -23,7 +23,11 @@ struct Dtypes {
   std::string c;           // result
   std::string accumulate;  // of the arithmetic
   std::string scale_mode;  // none | tensor | outer_vector | block_1x128 | block_128x128 | mx
-  std::string layout;      // of the operands, e.g. TN: the first transposed, the second not
+  // Of a product's operands, as BLAS, whose matrices are column-major, is told: the weights (b),
+  // then the tokens (a). TN: rows of both along the summed index (forward); NN: the weights are
+  // stored the other way round (gradient of the input); NT: both (gradient of the weights). Empty:
+  // not said.
+  std::string layout;
   bool operator==(const Dtypes&) const = default;
 };
 

@@ -44,18 +44,20 @@ union Factor {
   std::int32_t i32;
 };
 
-Factor factor(cudaDataType_t type, int value) {
+Factor factor(cudaDataType_t type, float value) {
   Factor result{};
   if (type == CUDA_R_32I)
-    result.i32 = value;
+    result.i32 = static_cast<std::int32_t>(value);
   else
-    result.f32 = static_cast<float>(value);
+    result.f32 = value;
   return result;
 }
 
 std::string shape_name(const CublasLtPlan& plan) {
-  return "m " + std::to_string(plan.tokens.columns) + ", n " +
-         std::to_string(plan.weights.columns) + ", k " + std::to_string(plan.weights.rows);
+  const auto& weights = plan.weights;
+  const auto inner = weights.operation == CUBLAS_OP_T ? weights.rows : weights.columns;
+  return "m " + std::to_string(plan.result.columns) + ", n " + std::to_string(plan.result.rows) +
+         ", k " + std::to_string(inner);
 }
 
 }  // namespace
@@ -74,6 +76,7 @@ CublasLtHandle make_cublaslt_handle() {
 CublasLtMatmul::CublasLtMatmul(const CublasLtPlan& plan, const CublasLtScales& scales,
                                CublasLtHandle handle)
     : plan_{plan},
+      factor_{scales.factor},
       handle_{std::move(handle)},
       weights_{make_layout(plan.weights)},
       tokens_{make_layout(plan.tokens)},
@@ -82,9 +85,9 @@ CublasLtMatmul::CublasLtMatmul(const CublasLtPlan& plan, const CublasLtScales& s
   check(cublasLtMatmulDescCreate(&operation, plan.compute, plan.scale),
         "creating a cuBLASLt product");
   operation_.reset(operation);
-  set(operation, CUBLASLT_MATMUL_DESC_TRANSA, CUBLAS_OP_T);
-  set(operation, CUBLASLT_MATMUL_DESC_TRANSB, CUBLAS_OP_N);
-  if (plan.tensor_scales) set_scales(scales);
+  set(operation, CUBLASLT_MATMUL_DESC_TRANSA, plan.weights.operation);
+  set(operation, CUBLASLT_MATMUL_DESC_TRANSB, plan.tokens.operation);
+  if (plan.has_scales) set_scales(scales);
 }
 
 CublasLtMatmul::Layout CublasLtMatmul::make_layout(const CublasLtMatrix& matrix) {
@@ -96,10 +99,12 @@ CublasLtMatmul::Layout CublasLtMatmul::make_layout(const CublasLtMatrix& matrix)
 }
 
 void CublasLtMatmul::set_scales(const CublasLtScales& scales) {
-  constexpr std::int32_t kOnePerTensor = CUBLASLT_MATMUL_MATRIX_SCALE_SCALAR_32F;
+  const auto mode = [](cublasLtMatmulMatrixScale_t value) {
+    return static_cast<std::int32_t>(value);
+  };
   constexpr std::int8_t kPromoteToFp32 = 0;  // fast accumulation would stay in 14 bits
-  set(operation_.get(), CUBLASLT_MATMUL_DESC_A_SCALE_MODE, kOnePerTensor);
-  set(operation_.get(), CUBLASLT_MATMUL_DESC_B_SCALE_MODE, kOnePerTensor);
+  set(operation_.get(), CUBLASLT_MATMUL_DESC_A_SCALE_MODE, mode(plan_.scale_modes.weights));
+  set(operation_.get(), CUBLASLT_MATMUL_DESC_B_SCALE_MODE, mode(plan_.scale_modes.tokens));
   set(operation_.get(), CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, scales.weights);
   set(operation_.get(), CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, scales.tokens);
   set(operation_.get(), CUBLASLT_MATMUL_DESC_FAST_ACCUM, kPromoteToFp32);
@@ -124,7 +129,7 @@ std::vector<CublasLtMatmul::Candidate> CublasLtMatmul::candidates(
 
 void CublasLtMatmul::launch(const CublasLtAddresses& addresses, const Candidate& candidate,
                             const CublasLtWorkspace& workspace, Stream stream) const {
-  const Factor alpha = factor(plan_.scale, 1);
+  const Factor alpha = factor(plan_.scale, factor_);
   const Factor beta = factor(plan_.scale, 0);
   check(cublasLtMatmul(handle_.get(), operation_.get(), &alpha, addresses.weights, weights_.get(),
                        addresses.tokens, tokens_.get(), &beta, addresses.result, result_.get(),

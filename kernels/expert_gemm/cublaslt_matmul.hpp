@@ -29,10 +29,12 @@ using CublasLtObject = std::unique_ptr<Object, CublasLtDestroyer<Destroy>>;
 using CublasLtHandle = std::shared_ptr<cublasLtContext>;
 [[nodiscard]] CublasLtHandle make_cublaslt_handle();
 
-/// Device addresses of the two scales; null where the plan has none.
+/// Device addresses of the operands' scales, in the order of the plan's modes
+/// (cublaslt_scales.hpp); null where it has none. `factor` multiplies the product (alpha).
 struct CublasLtScales {
-  const float* weights = nullptr;
-  const float* tokens = nullptr;
+  const void* weights = nullptr;
+  const void* tokens = nullptr;
+  float factor = 1;
 };
 
 /// Device addresses of one product.
@@ -62,7 +64,7 @@ class CublasLtMatmul {
   /// @throws Unsupported if it has none.
   [[nodiscard]] std::vector<Candidate> candidates(const CublasLtAddresses& addresses,
                                                   std::size_t workspace_bytes, int count) const;
-  /// Enqueues D = A^T B; `workspace` is used until the product is done. @throws Error
+  /// Enqueues D = op(A) op(B); `workspace` is used until the product is done. @throws Error
   void launch(const CublasLtAddresses& addresses, const Candidate& candidate,
               const CublasLtWorkspace& workspace, Stream stream) const;
 
@@ -73,6 +75,7 @@ class CublasLtMatmul {
   void set_scales(const CublasLtScales& scales);
 
   CublasLtPlan plan_;
+  float factor_;
   CublasLtHandle handle_;
   CublasLtObject<cublasLtMatmulDescOpaque_t, cublasLtMatmulDescDestroy> operation_;
   Layout weights_;

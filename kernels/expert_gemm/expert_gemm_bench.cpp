@@ -51,7 +51,10 @@ class ExpertGemmTrial final : public Trial {
   [[nodiscard]] VerificationResult verify() override {
     return kernels::check_product(problem_, operands_, gemm_->result());
   }
-  [[nodiscard]] std::string filled_with() const override { return kUniformFill; }
+  [[nodiscard]] std::string filled_with() const override {
+    if (operands_.a_scales.empty()) return kUniformFill;
+    return std::string{kUniformFill} + ", times a scale per block";
+  }
   [[nodiscard]] LibraryInfo library() const override { return gemm_->library(); }
 
  private:

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/error.hpp"
-#include "kernels/expert_gemm/cublaslt_matmul.hpp"
+#include "kernels/expert_gemm/cublaslt_scales.hpp"
 #include "kernels/expert_gemm/expert_gemm.hpp"
 #include "runtime/buffer.hpp"
 #include "runtime/cuda_stream.hpp"
@@ -31,8 +31,6 @@ DeviceBuffer on_device(const HostMatrix& matrix) {
   return to_device(std::span<const std::byte>{matrix.data});
 }
 
-DeviceBuffer on_device(float value) { return to_device(std::span<const float>{&value, 1}); }
-
 struct BufferSet {
   DeviceBuffer weights;
   DeviceBuffer tokens;
@@ -46,11 +44,9 @@ class CublasLtGemm final : public ExpertGemm {
  public:
   explicit CublasLtGemm(const ExpertGemmSetup& setup)
       : problem_{setup.problem},
-        weights_scale_{on_device(setup.operands.b.scale)},
-        tokens_scale_{on_device(setup.operands.a.scale)},
+        scales_{plan_cublaslt(setup.problem), setup.operands},
         workspace_{kWorkspaceBytes},
-        matmul_{plan_cublaslt(setup.problem),
-                {weights_scale_.as<float>(), tokens_scale_.as<float>()}} {
+        matmul_{plan_cublaslt(setup.problem), scales_.get()} {
     for (int set = 0; set < setup.sets; ++set) add_set(setup.operands);
     choose_algorithm();
   }
@@ -132,8 +128,7 @@ class CublasLtGemm final : public ExpertGemm {
   }
 
   ExpertGemmProblem problem_;
-  DeviceBuffer weights_scale_;
-  DeviceBuffer tokens_scale_;
+  CublasLtOperandScales scales_;
   DeviceBuffer workspace_;
   CublasLtMatmul matmul_;
   std::vector<BufferSet> sets_;
@@ -150,12 +145,13 @@ void check_expert_gemm_cublaslt(const ExpertGemmProblem& problem, int device) {
   if (found.devices.empty()) throw Unsupported{"cuBLASLt needs a CUDA device: " + found.reason};
   const auto& properties = found.devices.at(static_cast<std::size_t>(device));
   const int capability = 10 * properties.compute_major + properties.compute_minor;
-  const int needed = needed_compute_capability(problem);
-  if (capability < needed)
-    throw Unsupported{type_names(problem) + " needs compute capability " +
-                      std::to_string(needed / 10) + "." + std::to_string(needed % 10) + "; " +
-                      properties.name + " has " + std::to_string(properties.compute_major) + "." +
-                      std::to_string(properties.compute_minor)};
+  const auto needed = capabilities_for(problem);
+  if (capability < needed.least || capability > needed.most)
+    throw Unsupported{
+        type_names(problem) +
+        (problem.scale_mode == "none" ? "" : " with scale mode " + problem.scale_mode) +
+        " needs compute capability " + to_string(needed) + "; " + properties.name + " has " +
+        std::to_string(properties.compute_major) + "." + std::to_string(properties.compute_minor)};
   use_cuda_device(device);
 }
 

@@ -63,12 +63,17 @@ memory::data_type onednn_type(Dtype dtype) {
                     " on CPUs"};
 }
 
+// Row-major, of [rows, k] for tokens and [k, columns] for weights.
+memory::format_tag stored(bool transposed) {
+  return transposed ? memory::format_tag::ba : memory::format_tag::ab;
+}
+
 // The weights' format is oneDNN's choice: that is what packing means.
 dnnl::matmul::primitive_desc describe(const ExpertGemmProblem& problem,
                                       const dnnl::engine& engine) {
   const auto& [m, n, k] = problem.shape;
   using tag = memory::format_tag;
-  const memory::desc a{{m, k}, onednn_type(problem.a), tag::ab};
+  const memory::desc a{{m, k}, onednn_type(problem.a), stored(problem.a_is_k_by_m())};
   const memory::desc b{{k, n}, onednn_type(problem.b), tag::any};
   const memory::desc c{{m, n}, onednn_type(problem.c), tag::ab};
   try {
@@ -92,12 +97,10 @@ struct Machine {
   dnnl::stream stream{engine};
 };
 
-// [n, k] row-major is [k, n] column-major.
-memory pack(const HostMatrix& weights, const dnnl::matmul::primitive_desc& description,
-            Machine& machine) {
+memory pack(const HostMatrix& weights, memory::format_tag tag,
+            const dnnl::matmul::primitive_desc& description, Machine& machine) {
   const auto& layout = description.weights_desc();
-  memory plain = filled(
-      weights, {layout.dims(), onednn_type(weights.dtype), memory::format_tag::ba}, machine.engine);
+  memory plain = filled(weights, {layout.dims(), onednn_type(weights.dtype), tag}, machine.engine);
   memory packed{layout, machine.engine};
   dnnl::reorder{plain, packed}.execute(machine.stream, plain, packed);
   machine.stream.wait();
@@ -169,7 +172,8 @@ class OnednnGemm final : public ExpertGemm {
   void add_set(const ExpertGemmOperands& operands) {
     const auto& engine = machine_.engine;
     sets_.push_back({{DNNL_ARG_SRC, filled(operands.a, description_.src_desc(), engine)},
-                     {DNNL_ARG_WEIGHTS, pack(operands.b, description_, machine_)},
+                     {DNNL_ARG_WEIGHTS,
+                      pack(operands.b, stored(!operands.b_is_k_by_n), description_, machine_)},
                      {DNNL_ARG_DST, memory{description_.dst_desc(), engine}}});
   }
 
@@ -198,7 +202,7 @@ PackedProduct make_packed_product_onednn(const ExpertGemmProblem& problem,
   const auto machine = std::make_shared<Machine>();
   const auto description = describe(problem, machine->engine);
   const dnnl::matmul product{description};
-  const memory packed = pack(weights, description, *machine);
+  const memory packed = pack(weights, stored(!problem.b_is_k_by_n()), description, *machine);
   return [machine, description, product, packed](const void* a, void* c) {
     const memory from{description.src_desc(), machine->engine, const_cast<void*>(a)};
     const memory to{description.dst_desc(), machine->engine, c};

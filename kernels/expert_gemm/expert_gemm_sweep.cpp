@@ -21,28 +21,29 @@ struct Weights {
 class Sweep {
  public:
   void add(const ExpertGemmShape& shape, const Families& families) {
-    for (const auto& family : families) {
-      const ExpertGemmPoint point{shape, expert_gemm_dtypes(family)};
-      const auto same = [&](const ExpertGemmPoint& other) {
-        return other.shape == point.shape && other.dtypes == point.dtypes;
-      };
-      if (std::none_of(points_.begin(), points_.end(), same)) points_.push_back(point);
-    }
+    for (const auto& family : families) add({shape, expert_gemm_dtypes(family)});
+  }
+  void add(const ExpertGemmPoint& point) {
+    const auto same = [&](const ExpertGemmPoint& other) {
+      return other.shape == point.shape && other.dtypes == point.dtypes;
+    };
+    if (std::none_of(points_.begin(), points_.end(), same)) points_.push_back(point);
   }
   void add_forward(const Sizes& rows, const std::vector<Weights>& layers,
                    const Families& families) {
     for (const auto& [n, k] : layers)
       for (const auto m : rows) add({m, n, k}, families);
   }
-  // Forward, gradient of the input (the weights transposed) and gradient of the weights (the rows
-  // are summed over).
+  // Forward, gradient of the input and gradient of the weights (the rows are summed over).
   void add_training(const Sizes& rows, const std::vector<Weights>& layers,
                     const Families& families) {
     add_forward(rows, layers, families);
     for (const auto& [n, k] : layers)
       for (const auto m : rows) {
-        add({m, k, n}, families);
-        add({n, k, m}, families);
+        for (const auto& family : families) {
+          add({{m, k, n}, expert_gemm_gradient_dtypes(family, "NN")});
+          add({{n, k, m}, expert_gemm_gradient_dtypes(family, "NT")});
+        }
       }
   }
   [[nodiscard]] std::vector<ExpertGemmPoint> take() { return std::move(points_); }
@@ -107,6 +108,28 @@ void add_peak(Sweep& sweep) {
     sweep.add(shape, {"fp8_e4m3", "bf16", "f16", "int8"});
 }
 
+// What else the cards' tensor cores have, at the documents' expert shapes: scales per block, int8
+// results, FP8 to f16, and FP8 gradients without transposed copies.
+void add_variants(Sweep& sweep) {
+  const std::vector<Weights> experts{{28672, 4096}, {4096, 14336}, {2048, 1024}, {1024, 2048}};
+  sweep.add_forward({16, 256, 4096}, experts,
+                    {"fp8_e4m3/outer_vector", "fp8_e4m3/block_1x128", "fp8_e4m3/block_128x128",
+                     "fp8_e4m3/mx", "int8/tensor"});
+  const auto with = [](const std::string& family, auto change) {
+    auto dtypes = expert_gemm_dtypes(family);
+    change(dtypes);
+    return dtypes;
+  };
+  for (const auto& [n, k] : experts) {
+    const std::int64_t rows = 4096;
+    sweep.add({{rows, n, k}, with("fp8_e4m3", [](Dtypes& d) { d.c = "f16"; })});
+    for (const auto* family : {"fp8_e4m3", "fp8_e4m3/mx"}) {
+      sweep.add({{rows, k, n}, with(family, [](Dtypes& d) { d.a = "fp8_e5m2", d.layout = "NN"; })});
+      sweep.add({{n, k, rows}, with(family, [](Dtypes& d) { d.a = "fp8_e5m2", d.layout = "NT"; })});
+    }
+  }
+}
+
 Sweep planner() {
   Sweep sweep;
   add_mixtral(sweep);
@@ -122,12 +145,27 @@ Sweep planner() {
 }  // namespace
 
 Dtypes expert_gemm_dtypes(const std::string& family) {
+  if (const auto slash = family.find('/'); slash != std::string::npos) {
+    auto dtypes = expert_gemm_dtypes(family.substr(0, slash));
+    dtypes.scale_mode = family.substr(slash + 1);
+    if (dtypes.a == "int8") dtypes.c = "int8";
+    return dtypes;
+  }
   if (family == "f32" || family == "f16" || family == "bf16")
     return {family, family, family, "f32", "none", "TN"};
   if (family == "int8") return {"int8", "int8", "int32", "int32", "none", "TN"};
   if (family == "fp8_e4m3") return {"fp8_e4m3", "fp8_e4m3", "bf16", "f32", "tensor", "TN"};
   throw InvalidInput{"expert_gemm has no types '" + family +
                      "'; known: f32 f16 bf16 int8 fp8_e4m3"};
+}
+
+Dtypes expert_gemm_gradient_dtypes(const std::string& family, const std::string& layout) {
+  auto dtypes = expert_gemm_dtypes(family);
+  if (family == "fp8_e4m3")
+    dtypes.a = "fp8_e5m2";
+  else
+    dtypes.layout = layout;
+  return dtypes;
 }
 
 std::vector<ExpertGemmPoint> quick_sweep(bool for_gpus) {
@@ -146,6 +184,7 @@ std::vector<ExpertGemmPoint> planner_sweep() { return planner().take(); }
 
 std::vector<ExpertGemmPoint> full_sweep() {
   Sweep sweep = planner();
+  add_variants(sweep);
   // DeepSeek-V3 (routed experts 2048 x 7168), Qwen3-235B-A22B (1536 x 4096), gpt-oss-120b (2880 x
   // 2880): gate and up fused, then down.
   sweep.add_forward(

@@ -14,15 +14,23 @@ struct ExpertGemmPoint {
 };
 
 /// The record's words for a family of types: f32, f16, bf16, int8 (-> int32), fp8_e4m3 (-> bf16,
-/// one scale per operand). @throws InvalidInput on another name.
+/// one scale per operand); with another scale mode behind a slash: fp8_e4m3/block_1x128,
+/// int8/tensor (-> int8). @throws InvalidInput on another name.
 [[nodiscard]] Dtypes expert_gemm_dtypes(const std::string& family);
+
+/// The same for a gradient, which frameworks run in `layout`. An FP8 gradient is E5M2, and its
+/// product is TN: that is all that Hopper has. Its operands are copies that were transposed when
+/// they were cast; the layer pays for that in the cast (see quantize), not in the product's time.
+[[nodiscard]] Dtypes expert_gemm_gradient_dtypes(const std::string& family,
+                                                 const std::string& layout);
 
 /// Small products of every type, and in a build for GPUs some that fill one.
 [[nodiscard]] std::vector<ExpertGemmPoint> quick_sweep(bool for_gpus);
 /// Every product the planning documents' primitives name (gemm.* in claims/primitives.json), each
 /// once. Grouped products appear as the product of one group.
 [[nodiscard]] std::vector<ExpertGemmPoint> planner_sweep();
-/// The planner's, and a grid over m for the shapes of widely used models.
+/// The planner's, the other scale modes, results and layouts at the documents' shapes, and a grid
+/// over m for the shapes of widely used models.
 [[nodiscard]] std::vector<ExpertGemmPoint> full_sweep();
 
 }  // namespace moecal::kernels

@@ -18,9 +18,19 @@
 namespace moecal::kernels {
 namespace {
 
-ExpertGemmProblem problem_of(const std::string& family, const ExpertGemmShape& shape) {
-  return expert_gemm_problem({{"m", shape.m}, {"n", shape.n}, {"k", shape.k}},
-                             expert_gemm_dtypes(family));
+// `types`: a family, and a layout where it is not TN: "bf16", "bf16 NT".
+ExpertGemmProblem problem_of(const std::string& types, const ExpertGemmShape& shape) {
+  const auto space = types.find(' ');
+  auto dtypes = expert_gemm_dtypes(types.substr(0, space));
+  if (space != std::string::npos) dtypes.layout = types.substr(space + 1);
+  return expert_gemm_problem({{"m", shape.m}, {"n", shape.n}, {"k", shape.k}}, dtypes);
+}
+
+std::string name_of(const testing::TestParamInfo<std::string>& types) {
+  auto name = types.param;
+  std::replace(name.begin(), name.end(), ' ', '_');
+  std::replace(name.begin(), name.end(), '/', '_');
+  return name;
 }
 
 HostMatrix matrix_of(Dtype dtype, const MatrixShape& shape, const std::vector<double>& values) {
@@ -46,6 +56,38 @@ TEST(Oracle, MatchesATwoByThreeComputedByHand) {
   EXPECT_EQ(c, (std::vector<double>{1, 2, 17, 3, 4, 39}));
 }
 
+TEST(Oracle, ReadsEachOperandAsItIsStored) {
+  // The same product: A = [1 2; 3 4; 0 7], or stored [k, m]; B = [1 0; 5 6], or stored [k, n].
+  const auto a = matrix_of(Dtype::f32, {3, 2}, {1, 2, 3, 4, 0, 7});
+  const auto a_k_by_m = matrix_of(Dtype::f32, {2, 3}, {1, 3, 0, 2, 4, 7});
+  const auto b = matrix_of(Dtype::f32, {2, 2}, {1, 0, 5, 6});
+  const auto b_k_by_n = matrix_of(Dtype::f32, {2, 2}, {1, 5, 0, 6});
+  for (const auto& operands :
+       {ExpertGemmOperands{a, b, false, false}, ExpertGemmOperands{a, b_k_by_n, false, true},
+        ExpertGemmOperands{a_k_by_m, b_k_by_n, true, true},
+        ExpertGemmOperands{a_k_by_m, b, true, false}}) {
+    std::vector<double> c(6);
+    expert_gemm_cpu(operands, c);
+    EXPECT_EQ(c, (std::vector<double>{1, 17, 3, 39, 0, 42}));
+  }
+}
+
+TEST(Operands, AreStoredAsTheLayoutSays) {
+  const ExpertGemmShape shape{3, 5, 7};
+  const auto shapes_of = [&](const std::string& types) {
+    const auto operands = make_expert_gemm_operands(problem_of(types, shape), 1);
+    EXPECT_EQ(operands.m(), 3);
+    EXPECT_EQ(operands.n(), 5);
+    EXPECT_EQ(operands.k(), 7);
+    return std::vector<std::int64_t>{operands.a.rows, operands.a.columns, operands.b.rows,
+                                     operands.b.columns};
+  };
+  EXPECT_EQ(shapes_of("f32"), (std::vector<std::int64_t>{3, 7, 5, 7}));
+  EXPECT_EQ(shapes_of("f32 NN"), (std::vector<std::int64_t>{3, 7, 7, 5})) << "dY W";
+  EXPECT_EQ(shapes_of("f32 NT"), (std::vector<std::int64_t>{7, 3, 7, 5})) << "dY^T X";
+  EXPECT_EQ(shapes_of("f32 TT"), (std::vector<std::int64_t>{7, 3, 5, 7}));
+}
+
 TEST(Oracle, AppliesThePerTensorScales) {
   ExpertGemmOperands operands{matrix_of(Dtype::fp8_e4m3, {1, 2}, {2, 4}),
                               matrix_of(Dtype::fp8_e4m3, {1, 2}, {8, 16})};
@@ -54,6 +96,91 @@ TEST(Oracle, AppliesThePerTensorScales) {
   std::vector<double> c(1);
   expert_gemm_cpu(operands, c);
   EXPECT_DOUBLE_EQ(c[0], (16 + 64) * 0.125);
+}
+
+// Every token and weight is 1, so that c[0, 0] is the sum of the scales' products over k.
+ExpertGemmOperands ones(std::int64_t rows, std::int64_t k) {
+  const std::vector<double> values(static_cast<std::size_t>(rows * k), 1);
+  return {matrix_of(Dtype::fp8_e4m3, {rows, k}, values),
+          matrix_of(Dtype::fp8_e5m2, {rows, k}, values)};
+}
+
+std::vector<double> oracle_of(const ExpertGemmOperands& operands) {
+  std::vector<double> c(static_cast<std::size_t>(operands.m() * operands.n()));
+  expert_gemm_cpu(operands, c);
+  return c;
+}
+
+TEST(Oracle, ScalesRowsByOuterVectors) {
+  auto operands = ones(2, 3);
+  operands.a_scales = {{1, 3}, 2, 1, {1, 10}};
+  operands.b_scales = {{1, 3}, 2, 1, {2, 5}};
+  EXPECT_EQ(oracle_of(operands), (std::vector<double>{6, 15, 60, 150}));
+}
+
+TEST(Oracle, ScalesBlocksAlongK) {
+  auto operands = ones(1, 130);  // 128 and 2
+  operands.a_scales = {{1, 128}, 1, 2, {1, 3}};
+  operands.b_scales = {{1, 128}, 1, 2, {2, 5}};
+  EXPECT_EQ(oracle_of(operands), (std::vector<double>{128 * 2 + 2 * 15}));
+}
+
+TEST(Oracle, ScalesBlocksOfWeights) {
+  auto operands = ones(129, 129);
+  operands.a_scales = {{1, 128}, 129, 2, std::vector<float>(129 * 2, 1)};
+  operands.b_scales = {{128, 128}, 2, 2, {1, 2, 3, 4}};
+  const auto c = oracle_of(operands);
+  EXPECT_EQ(c[0], 128 + 2);
+  EXPECT_EQ(c[127], 128 + 2);
+  EXPECT_EQ(c[128], 128 * 3 + 4) << "the first output feature of the second block";
+}
+
+TEST(Oracle, ScalesBlocksWhereOperandsAreStoredTheOtherWayRound) {
+  auto operands = ones(1, 64);
+  operands.a_is_k_by_m = operands.b_is_k_by_n = true;
+  operands.a = matrix_of(Dtype::fp8_e4m3, {64, 1}, std::vector<double>(64, 1));
+  operands.b = matrix_of(Dtype::fp8_e5m2, {64, 1}, std::vector<double>(64, 1));
+  operands.a_scales = {{1, 32}, 1, 2, {1, 0.5}};
+  operands.b_scales = {{1, 32}, 1, 2, {1, 4}};
+  EXPECT_EQ(oracle_of(operands), (std::vector<double>{32 + 64}));
+}
+
+TEST(ScaleGrid, HasTheBlocksOfItsMode) {
+  const auto rows_and_blocks = [](const std::string& mode, Operand operand) {
+    const auto grid = make_scale_grid({scale_block(mode, operand, 300), 200, 300, 0.5}, 1);
+    return std::pair{grid.rows, grid.inner};
+  };
+  using Sizes = std::pair<std::int64_t, std::int64_t>;
+  EXPECT_EQ(rows_and_blocks("outer_vector", Operand::weights), (Sizes{200, 1}));
+  EXPECT_EQ(rows_and_blocks("block_1x128", Operand::weights), (Sizes{200, 3}));
+  EXPECT_EQ(rows_and_blocks("block_128x128", Operand::weights), (Sizes{2, 3}));
+  EXPECT_EQ(rows_and_blocks("block_128x128", Operand::tokens), (Sizes{200, 3}));
+  EXPECT_EQ(rows_and_blocks("mx", Operand::tokens), (Sizes{200, 10}));
+  EXPECT_EQ(rows_and_blocks("tensor", Operand::tokens), (Sizes{0, 0}));
+}
+
+TEST(ScaleGrid, HoldsScalesNearTheOneAskedFor) {
+  const auto block = scale_block("block_1x128", Operand::tokens, 256);
+  const auto scales = make_scale_grid({block, 50, 256, 0.1}, 1).scales;
+  EXPECT_GE(*std::min_element(scales.begin(), scales.end()), 0.075F);
+  EXPECT_LE(*std::max_element(scales.begin(), scales.end()), 0.125F);
+  EXPECT_NE(scales[0], scales[1]);
+  auto powers = make_scale_grid({block, 50, 256, 0.1, true}, 1).scales;
+  std::sort(powers.begin(), powers.end());
+  powers.erase(std::unique(powers.begin(), powers.end()), powers.end());
+  EXPECT_EQ(powers, (std::vector<float>{0.03125F, 0.0625F}));
+}
+
+TEST(Int8Results, AreScaledIntoTheirRange) {
+  const auto problem = problem_of("int8/tensor", {16, 16, 4096});
+  EXPECT_EQ(problem.c, Dtype::int8);
+  const auto operands = make_expert_gemm_operands(problem, 3);
+  double squares = 0;
+  for (const double value : oracle_of(operands)) {
+    EXPECT_LT(std::fabs(value), 127);
+    squares += value * value;
+  }
+  EXPECT_NEAR(std::sqrt(squares / 256), kInt8ResultDeviation, 3);
 }
 
 TEST(Work, CountsFlopsAndEachOperandOnce) {
@@ -74,6 +201,18 @@ TEST(Problem, NamesWhatIsWrong) {
               }),
               testing::HasSubstr("m is 0; it must be at least 1"));
   EXPECT_THROW((void)expert_gemm_dtypes("f64"), InvalidInput);
+  EXPECT_THAT(thrown_message([] {
+                (void)problem_of("f32 NH", {1, 1, 1});
+              }),
+              testing::HasSubstr("no layout 'NH'; known: TN NN NT TT"));
+}
+
+TEST(Problem, WithoutALayoutIsTn) {
+  auto dtypes = expert_gemm_dtypes("f32");
+  dtypes.layout = "";
+  EXPECT_EQ(expert_gemm_problem({{"m", 1}, {"n", 1}, {"k", 1}}, dtypes).layout, "TN");
+  EXPECT_EQ(type_names(problem_of("f32", {1, 1, 1})), "f32 x f32 -> f32");
+  EXPECT_EQ(type_names(problem_of("f32 NT", {1, 1, 1})), "f32 x f32 -> f32 in layout NT");
 }
 
 class Onednn : public testing::TestWithParam<std::string> {};
@@ -95,7 +234,10 @@ TEST_P(Onednn, EqualsTheOracleAtAwkwardSizes) {
           << "m " << m << " n " << n << " k " << k;
     }
 }
-INSTANTIATE_TEST_SUITE_P(Types, Onednn, testing::Values("f32", "bf16", "f16", "int8"));
+INSTANTIATE_TEST_SUITE_P(Types, Onednn,
+                         testing::Values("f32", "bf16", "f16", "int8", "f32 NN", "f32 NT", "f32 TT",
+                                         "bf16 NN", "bf16 NT", "int8 NT"),
+                         name_of);
 
 TEST(OnednnLibrary, SaysWhatRan) {
   const auto problem = problem_of("f32", {32, 32, 32});
@@ -138,7 +280,9 @@ TEST_P(ProductCheck, AcceptsTheRoundedProduct) {
 TEST_P(ProductCheck, CatchesOneWrongElement) {
   // In the second block of columns; off by three times the typical value.
   auto* bits = c_.data.data() + (7 * 1100 + 1090) * size_of(problem_.c);
-  const double typical = problem_.c == Dtype::int32 ? 8 * 63.0 * 63.0 / 3 : 8.0 / 3;
+  const double typical = problem_.c == Dtype::int32  ? 8 * 63.0 * 63.0 / 3
+                         : problem_.c == Dtype::int8 ? kInt8ResultDeviation
+                                                     : 8.0 / 3;
   encode_element(problem_.c, decode_element(problem_.c, bits) + 3 * typical, bits);
   EXPECT_GT(full_error(problem_, operands_, c_), tolerance_);
   EXPECT_GT(freivalds_error(problem_, operands_, c_), tolerance_);
@@ -151,7 +295,11 @@ TEST_P(ProductCheck, CatchesATransposedOrShiftedResult) {
   EXPECT_GT(freivalds_error(problem_, operands_, c_), tolerance_);
 }
 INSTANTIATE_TEST_SUITE_P(Types, ProductCheck,
-                         testing::Values("f32", "bf16", "f16", "int8", "fp8_e4m3"));
+                         testing::Values("f32", "bf16", "f16", "int8", "fp8_e4m3", "f32 NN",
+                                         "bf16 NT", "f16 TT", "int8/tensor",
+                                         "fp8_e4m3/outer_vector", "fp8_e4m3/block_128x128",
+                                         "fp8_e4m3/mx NT"),
+                         name_of);
 
 TEST(ProductCheckOfNan, IsAnError) {
   const auto problem = problem_of("f32", {4, 4, 4});
@@ -176,18 +324,46 @@ TEST(ProductCheckMethod, DependsOnTheWork) {
 }
 
 bool has(const std::vector<ExpertGemmPoint>& points, const ExpertGemmShape& shape,
-         const std::string& family) {
-  const auto dtypes = expert_gemm_dtypes(family);
+         const Dtypes& dtypes) {
   return std::any_of(points.begin(), points.end(), [&](const ExpertGemmPoint& point) {
     return point.shape == shape && point.dtypes == dtypes;
   });
+}
+
+bool has(const std::vector<ExpertGemmPoint>& points, const ExpertGemmShape& shape,
+         const std::string& family) {
+  return has(points, shape, expert_gemm_dtypes(family));
+}
+
+TEST(Sweep, HasEveryScaleModeInFull) {
+  const auto full = full_sweep(), planner = planner_sweep();
+  for (const auto* types : {"fp8_e4m3/outer_vector", "fp8_e4m3/block_1x128",
+                            "fp8_e4m3/block_128x128", "fp8_e4m3/mx", "int8/tensor"}) {
+    EXPECT_TRUE(has(full, {256, 28672, 4096}, types)) << types;
+    EXPECT_FALSE(has(planner, {256, 28672, 4096}, types)) << types;
+  }
+  EXPECT_TRUE(
+      has(full, {4096, 2048, 1024}, Dtypes{"fp8_e4m3", "fp8_e4m3", "f16", "f32", "tensor", "TN"}));
+  EXPECT_TRUE(
+      has(full, {4096, 4096, 28672}, Dtypes{"fp8_e5m2", "fp8_e4m3", "bf16", "f32", "mx", "NN"}));
+  EXPECT_TRUE(has(full, {28672, 4096, 4096},
+                  Dtypes{"fp8_e5m2", "fp8_e4m3", "bf16", "f32", "tensor", "NT"}));
 }
 
 TEST(Sweep, HoldsTheDocumentsShapesOnce) {
   const auto points = planner_sweep();
   EXPECT_TRUE(has(points, {256, 28672, 4096}, "bf16"));
   EXPECT_TRUE(has(points, {4096, 4096, 14336}, "fp8_e4m3"));
-  EXPECT_TRUE(has(points, {28672, 4096, 512}, "bf16")) << "gradient of the weights";
+  const auto dgrad = expert_gemm_gradient_dtypes("bf16", "NN");
+  const auto wgrad = expert_gemm_gradient_dtypes("bf16", "NT");
+  EXPECT_EQ(dgrad, (Dtypes{"bf16", "bf16", "bf16", "f32", "none", "NN"}));
+  EXPECT_TRUE(has(points, {256, 4096, 28672}, dgrad));
+  EXPECT_TRUE(has(points, {28672, 4096, 512}, wgrad));
+  EXPECT_FALSE(has(points, {28672, 4096, 512}, "bf16"));
+  const auto fp8 = expert_gemm_gradient_dtypes("fp8_e4m3", "NN");
+  EXPECT_EQ(fp8, (Dtypes{"fp8_e5m2", "fp8_e4m3", "bf16", "f32", "tensor", "TN"}));
+  EXPECT_TRUE(has(points, {256, 4096, 28672}, fp8));
+  EXPECT_TRUE(has(points, {28672, 4096, 512}, fp8));
   EXPECT_TRUE(has(points, {2156, 1024, 2048}, "fp8_e4m3"));
   EXPECT_TRUE(has(points, {9830, 2048, 512}, "f16"));
   EXPECT_TRUE(has(points, {16384, 8192, 4096}, "int8"));

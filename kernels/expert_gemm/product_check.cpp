@@ -31,6 +31,7 @@ bool is_fp8(Dtype dtype) { return dtype == Dtype::fp8_e4m3 || dtype == Dtype::fp
 double deviation_of(Dtype dtype) { return (is_integer(dtype) ? 63.0 : 1.0) / std::sqrt(3.0); }
 
 double typical_value(const ExpertGemmProblem& problem) {
+  if (problem.c == Dtype::int8) return kInt8ResultDeviation;
   return std::sqrt(static_cast<double>(problem.shape.k)) * deviation_of(problem.a) *
          deviation_of(problem.b);
 }
@@ -63,13 +64,14 @@ struct Block {
   std::vector<double> weights;  // B^T x [k], of the block's rows of B
 };
 
-Block make_block(const HostMatrix& b, std::int64_t first, std::mt19937_64& engine) {
-  Block block{first, {}, std::vector<double>(static_cast<std::size_t>(b.columns))};
-  const std::int64_t end = std::min(first + kBlock, b.rows);
+Block make_block(const ExpertGemmOperands& operands, std::int64_t first, std::mt19937_64& engine) {
+  Block block{first, {}, std::vector<double>(static_cast<std::size_t>(operands.k()))};
+  const std::int64_t end = std::min(first + kBlock, operands.n());
+  std::vector<double> row(block.weights.size());
   for (std::int64_t j = first; j < end; ++j) {
     const double sign = (engine() >> 63) != 0 ? 1.0 : -1.0;
     block.signs.push_back(sign);
-    const auto row = row_of(b, j);
+    decode_weights(operands, j, row);
     for (std::size_t l = 0; l < row.size(); ++l) block.weights[l] += sign * row[l];
   }
   return block;
@@ -87,6 +89,8 @@ double block_error(const Block& block, std::span<const double> a_row, std::span<
 }  // namespace
 
 double product_tolerance(const ExpertGemmProblem& problem) {
+  // Half a unit, and what the scales' own rounding in FP32 adds where it decides a tie.
+  if (problem.c == Dtype::int8) return 0.5 / kInt8ResultDeviation + 0x1p-20;
   if (is_integer(problem.c)) return 0;
   const auto k = static_cast<double>(problem.shape.k);
   // The result is rounded once to its type. Before that, FP32 accumulators round (CPU) or truncate
@@ -115,11 +119,14 @@ double full_error(const ExpertGemmProblem& problem, const ExpertGemmOperands& op
 double sampled_error(const ExpertGemmProblem& problem, const ExpertGemmOperands& operands,
                      const HostMatrix& c, int count) {
   std::mt19937_64 engine{1};
+  std::vector<double> tokens(static_cast<std::size_t>(operands.k())), weights(tokens.size());
   double worst = 0;
   for (int sample = 0; sample < count; ++sample) {
     const auto i = static_cast<std::int64_t>(engine() % static_cast<std::uint64_t>(c.rows));
     const auto j = static_cast<std::int64_t>(engine() % static_cast<std::uint64_t>(c.columns));
-    const double truth = dot(row_of(operands.a, i), row_of(operands.b, j));
+    decode_tokens(operands, i, tokens);
+    decode_weights(operands, j, weights);
+    const double truth = dot(tokens, weights);
     const double value = decode_element(c.dtype, c.row(i) + j * size_of(c.dtype));
     raise(worst, relative_error(value, truth, typical_value(problem)));
   }
@@ -131,11 +138,12 @@ double freivalds_error(const ExpertGemmProblem& problem, const ExpertGemmOperand
   std::mt19937_64 engine{2};
   std::vector<Block> blocks;
   for (std::int64_t first = 0; first < c.columns; first += kBlock)
-    blocks.push_back(make_block(operands.b, first, engine));
+    blocks.push_back(make_block(operands, first, engine));
   const double typical = typical_value(problem);
+  std::vector<double> a_row(static_cast<std::size_t>(operands.k()));
   double worst = 0;
   for (std::int64_t i = 0; i < c.rows; ++i) {
-    const auto a_row = row_of(operands.a, i);
+    decode_tokens(operands, i, a_row);
     const auto c_row = row_of(c, i);
     for (const auto& block : blocks) raise(worst, block_error(block, a_row, c_row, typical));
   }

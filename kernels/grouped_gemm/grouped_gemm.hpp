@@ -18,7 +18,8 @@ struct GroupedGemmProblem {
 };
 
 /// From a record's words: point {groups, m, n, k}. groups x m rows choose a group each.
-/// @throws InvalidInput on an unknown dtype, a missing or non-positive size.
+/// @throws InvalidInput on an unknown dtype, a layout that is not TN, a missing or non-positive
+/// size.
 [[nodiscard]] GroupedGemmProblem grouped_gemm_problem(const Point& point, const Dtypes& dtypes,
                                                       const RoutingSpec& routing);
 

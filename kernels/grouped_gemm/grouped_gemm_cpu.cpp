@@ -26,7 +26,10 @@ GroupedGemmProblem grouped_gemm_problem(const Point& point, const Dtypes& dtypes
   const auto found = point.find("groups");
   if (found == point.end() || found->second < 1)
     throw InvalidInput{"grouped_gemm needs the number 'groups', at least 1"};
-  return {expert_gemm_problem(point, dtypes), found->second, routing};
+  auto product = expert_gemm_problem(point, dtypes);
+  if (product.layout != "TN")
+    throw InvalidInput{"grouped_gemm has the layout TN only, not '" + product.layout + "'"};
+  return {std::move(product), found->second, routing};
 }
 
 std::vector<std::int64_t> group_rows(const GroupedGemmProblem& problem, int set) {

@@ -82,6 +82,12 @@ class CublasLtGraph final : public GroupedGemm {
 }  // namespace
 
 void check_grouped_gemm_cublaslt(const GroupedGemmProblem& problem, int device) {
+  const auto& mode = problem.product.scale_mode;
+  if (mode != "none" && mode != "tensor")
+    throw Unsupported{
+        "the groups' products are measured without scales or with one per operand, "
+        "not with scale mode " +
+        mode};
   check_expert_gemm_cublaslt(problem.product, device);
 }
 

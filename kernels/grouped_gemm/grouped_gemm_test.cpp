@@ -86,6 +86,13 @@ TEST(GroupedGemmProblem, NamesWhatIsWrong) {
                 (void)group_problem(problem_of("f32", {2, 1}), {2, 0}, 1);
               }),
               HasSubstr("group 1 has no rows"));
+  auto gradient = expert_gemm_dtypes("f32");
+  gradient.layout = "NN";
+  EXPECT_THAT(
+      thrown_message([&] {
+        (void)grouped_gemm_problem({{"groups", 1}, {"m", 1}, {"n", 1}, {"k", 1}}, gradient, {});
+      }),
+      HasSubstr("grouped_gemm has the layout TN only, not 'NN'"));
 }
 
 class OnednnLoop : public testing::TestWithParam<std::string> {};

@@ -6,6 +6,7 @@
 
 #include "core/element.hpp"
 #include "tests/fakes/fake_cuda_runtime.hpp"
+#include "tests/recording_cublaslt/recorded_product.hpp"
 
 namespace moecal::tests {
 
@@ -36,87 +37,8 @@ cublasStatus_t destroy(Opaque* opaque) {
   return CUBLAS_STATUS_SUCCESS;
 }
 
-Dtype dtype_of(cudaDataType_t type) {
-  switch (type) {
-    case CUDA_R_8F_E4M3:
-      return Dtype::fp8_e4m3;
-    case CUDA_R_16F:
-      return Dtype::f16;
-    case CUDA_R_16BF:
-      return Dtype::bf16;
-    case CUDA_R_32F:
-      return Dtype::f32;
-    case CUDA_R_8I:
-      return Dtype::int8;
-    case CUDA_R_32I:
-      return Dtype::int32;
-    default:
-      throw std::runtime_error{"the fake cuBLASLt does not know type " + std::to_string(type)};
-  }
-}
-
 double read_factor(const void* factor, cudaDataType_t type) {
   return decode_element(dtype_of(type), static_cast<const std::byte*>(factor));
-}
-
-// A matrix in device memory, read as its layout says.
-struct View {
-  RecordedLayout layout;
-  std::byte* address = nullptr;
-  bool transposed = false;
-
-  [[nodiscard]] Dtype dtype() const { return dtype_of(layout.type); }
-  [[nodiscard]] std::byte* element(std::uint64_t row, std::uint64_t column) const {
-    if (transposed) std::swap(row, column);
-    const auto index = row + column * static_cast<std::uint64_t>(layout.leading_dimension);
-    return address + index * static_cast<std::uint64_t>(size_of(dtype()));
-  }
-  [[nodiscard]] double operator()(std::uint64_t row, std::uint64_t column) const {
-    return decode_element(dtype(), element(row, column));
-  }
-  [[nodiscard]] std::uint64_t rows() const { return transposed ? layout.columns : layout.rows; }
-  [[nodiscard]] std::uint64_t columns() const { return transposed ? layout.rows : layout.columns; }
-  [[nodiscard]] bool lies_in_its_buffer() const {
-    const auto last =
-        layout.rows + (layout.columns - 1) * static_cast<std::uint64_t>(layout.leading_dimension);
-    return static_cast<std::uint64_t>(layout.leading_dimension) >= layout.rows &&
-           fake_cuda().owns(address, last * static_cast<std::uint64_t>(size_of(dtype())));
-  }
-};
-
-bool is_transposed(const RecordedOperation& operation, cublasLtMatmulDescAttributes_t attribute) {
-  return operation.attributes.has(attribute) &&
-         operation.attributes.get<cublasOperation_t>(attribute) == CUBLAS_OP_T;
-}
-
-double scale_of(const RecordedOperation& operation, cublasLtMatmulDescAttributes_t attribute) {
-  return operation.attributes.has(attribute) ? *operation.attributes.get<const float*>(attribute)
-                                             : 1.0;
-}
-
-View view(const RecordedLayout& layout, const void* address, bool transposed) {
-  return {layout, static_cast<std::byte*>(const_cast<void*>(address)), transposed};
-}
-
-cublasStatus_t compute(const RecordedMatmul& call) {
-  const View a =
-      view(call.a, call.a_address, is_transposed(call.operation, CUBLASLT_MATMUL_DESC_TRANSA));
-  const View b =
-      view(call.b, call.b_address, is_transposed(call.operation, CUBLASLT_MATMUL_DESC_TRANSB));
-  const View d = view(call.d, call.d_address, false);
-  for (const View& matrix : {a, b, d})
-    if (!matrix.lies_in_its_buffer()) return CUBLAS_STATUS_INVALID_VALUE;
-  if (a.columns() != b.rows() || a.rows() != d.rows() || b.columns() != d.columns())
-    return CUBLAS_STATUS_INVALID_VALUE;
-  const double scale = call.alpha * scale_of(call.operation, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER) *
-                       scale_of(call.operation, CUBLASLT_MATMUL_DESC_B_SCALE_POINTER);
-  for (std::uint64_t column = 0; column < d.columns(); ++column)
-    for (std::uint64_t row = 0; row < d.rows(); ++row) {
-      double sum = 0;
-      for (std::uint64_t l = 0; l < a.columns(); ++l) sum += a(row, l) * b(l, column);
-      encode_element(d.dtype(), scale * sum, d.element(row, column));
-    }
-  return CUBLAS_STATUS_SUCCESS;
 }
 
 }  // namespace
@@ -226,9 +148,10 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, 
   auto& behaviour = fake_cublaslt().candidates.at(static_cast<std::size_t>(candidate));
   if (!behaviour.launches) return CUBLAS_STATUS_EXECUTION_FAILED;
   fake_cuda().clock_ms += behaviour.milliseconds + std::exchange(behaviour.first_milliseconds, 0);
-  if (!fake_cuda().capturing) return compute(call);
-  return fake_cuda().run(stream, [call] { (void)compute(call); }) ? CUBLAS_STATUS_SUCCESS
-                                                                  : CUBLAS_STATUS_INTERNAL_ERROR;
+  if (!fake_cuda().capturing) return compute_as_told(call);
+  return fake_cuda().run(stream, [call] { (void)compute_as_told(call); })
+             ? CUBLAS_STATUS_SUCCESS
+             : CUBLAS_STATUS_INTERNAL_ERROR;
 }
 
 }  // extern "C"

@@ -117,6 +117,10 @@ TEST(CublasltGroups, SkipWhatTheCardCannotDo) {
               }),
               HasSubstr("needs compute capability 8.9"));
   fake_cuda().compute_major = 9;
+  EXPECT_THAT(thrown_message([] {
+                check_grouped_gemm_cublaslt(problem_of({"fp8_e4m3/block_1x128", 4, 16}), 0);
+              }),
+              HasSubstr("not with scale mode block_1x128"));
 }
 
 }  // namespace

@@ -1,0 +1,38 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include "kernels/expert_gemm/cublaslt_matmul.hpp"
+#include "kernels/expert_gemm/expert_gemm.hpp"
+#include "runtime/buffer.hpp"
+
+/// Scales in the order that cuBLASLt reads them in. For .cpp files of cuBLASLt backends.
+namespace moecal::kernels {
+
+/// Of an operand with r rows (n of the weights, m of the tokens) and L blocks along k, by mode:
+///   SCALAR_32F       one float
+///   OUTER_VEC_32F    [r] floats
+///   VEC128_32F       [L, r] floats: rows are contiguous
+///   BLK128x128_32F   [r / 128, L rounded up to 4] floats: blocks along k are contiguous, the rest
+///   0 VEC32_UE8M0      bytes, the exponent plus 127; tiles of 128 rows by 4 blocks of 512 bytes
+///   each,
+///                    first along k; within a tile row i, block b is at i % 32 * 16 + i / 32 * 4 +
+///                    b; what lies outside is 0
+/// None of them depends on the layout of the operand itself. They are laid out before anything is
+/// timed: a layer's cast writes them in this order.
+[[nodiscard]] std::vector<std::byte> arrange_scales(cublasLtMatmulMatrixScale_t mode,
+                                                    const HostMatrix& operand,
+                                                    const ScaleGrid& grid);
+
+/// The scales of a product's operands in device memory.
+class CublasLtOperandScales {
+ public:
+  CublasLtOperandScales(const CublasLtPlan& plan, const ExpertGemmOperands& operands);
+  /// Valid as long as this object.
+  [[nodiscard]] CublasLtScales get() const;
+
+ private:
+  DeviceBuffer weights_, tokens_;
+  float factor_;
+};
+
+}  // namespace moecal::kernels
