@@ -128,10 +128,9 @@ int measure(MeasureOptions options) {
 }
 
 void add_options(CLI::App& verb, MeasureOptions& options) {
-  verb.add_option(
-          "--suite", options.suite,
-          "Which points: quick (about a minute), planner (what the planning documents "
-          "need), full, or a file of cases (JSON Lines)")
+  verb.add_option("--suite", options.suite,
+                  "Which points: quick (about a minute), planner (what the planning documents "
+                  "need), full, or a file of cases (JSON Lines)")
       ->capture_default_str();
   verb.add_option("--out", options.out, "Append the observations to this JSON Lines file")
       ->capture_default_str();
