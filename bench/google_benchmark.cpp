@@ -8,6 +8,7 @@
 #include <regex>
 
 #include "core/call_statistics.hpp"
+#include "core/part_statistics.hpp"
 #include "core/statistics.hpp"
 
 namespace moecal::bench {
@@ -68,6 +69,16 @@ void add_collective(const Observation& observation, const Session& session,
                    std::to_string(observation.late_rank.size()) + " calls");
 }
 
+// What the row of an operation made of others says beside its time.
+void add_parts(const Observation& observation, ::benchmark::State& state) {
+  if (const auto ratio = parts_over_whole(observation)) state.counters["parts/whole"] = *ratio;
+  if (const auto overlap = overlap_figures(observation)) {
+    state.counters["gemm_slowdown"] = overlap->gemm_slowdown;
+    state.counters["exchange_slowdown"] = overlap->all_to_all_slowdown;
+    state.counters["hidden_%"] = 100 * overlap->hidden_fraction;
+  }
+}
+
 void run_entry(Session& session, Session::Entry& entry, Report report, ::benchmark::State& state) {
   if (session.stopped()) return state.SkipWithError("skipped: the run was stopped");
   if (report != Report::nothing) session.progress().point(entry.point.name());
@@ -82,6 +93,7 @@ void run_entry(Session& session, Session::Entry& entry, Report report, ::benchma
   for (auto _ : state) state.SetIterationTime(observation.seconds());
   add_counters(observation, state);
   add_collective(observation, session, state);
+  add_parts(observation, state);
 }
 
 std::size_t count_matching(const std::vector<Session::Entry>& entries) {

@@ -47,7 +47,8 @@ struct Row {
 
 struct RunRows {
   LibraryInfo library;
-  std::map<std::int64_t, Row> rows;                                      // by bytes
+  std::map<std::int64_t, Row> rows;  // by bytes
+  bool graph = false;
   std::int64_t fewest_calls = std::numeric_limits<std::int64_t>::max();  // a sample of any row
   int least_warmup = std::numeric_limits<int>::max();
 };
@@ -151,10 +152,10 @@ std::string step_of(const std::map<std::int64_t, Row>& rows) {
 std::string settings_text(const RunRows& rows) {
   return formatted(
       "# nThread 1 nGpus 1 minBytes %lld maxBytes %lld step: %s warmup iters: %d iters: %lld agg "
-      "iters: 1 validation: 1 graph: 0\n#\n",
+      "iters: 1 validation: 1 graph: %d\n#\n",
       static_cast<long long>(rows.rows.begin()->first),
       static_cast<long long>(rows.rows.rbegin()->first), step_of(rows.rows).c_str(),
-      rows.least_warmup, static_cast<long long>(rows.fewest_calls));
+      rows.least_warmup, static_cast<long long>(rows.fewest_calls), rows.graph ? 1 : 0);
 }
 
 std::string columns_text() {
@@ -252,6 +253,7 @@ std::string to_nccl_tests(std::span<const Observation> observations,
     }
     RunRows& run = runs[run_of(o)];
     run.library = o.library;
+    run.graph = o.policy.graph != "none";
     run.fewest_calls = std::min(run.fewest_calls, o.sample.iterations_per_sample);
     run.least_warmup = std::min(run.least_warmup, o.policy.warmup);
     Row& row = run.rows[o.point.at("bytes")];

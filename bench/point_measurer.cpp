@@ -104,7 +104,6 @@ Observation PointMeasurer::measure(const PlannedPoint& point) {
 }
 
 void PointMeasurer::sample_and_verify(const PlannedPoint& point, Observation& observation) {
-  begin_step("preparation", Activity::Limit::own_work);
   estimate_.check(observation, setup_.sampler.longest_call);
   int sets = 1;
   const auto trial = make_trial(point, sets);
@@ -127,7 +126,10 @@ std::unique_ptr<Trial> PointMeasurer::make_trial(const PlannedPoint& point, int&
   std::unique_ptr<Trial> trial;
   Context context{world_, setup_.machine.device};
   on_every_rank(world_, [&] {
+    // Ranks meet in the library that they exchange by: that takes no longer for large buffers.
+    begin_step("connecting", Activity::Limit::timeout);
     trial = point.benchmark->make_trial(point.implementation, point.c, context);
+    begin_step("preparation", Activity::Limit::own_work);
     sets = buffer_sets(point.cache, trial->footprint(), setup_.machine.last_level_cache);
     const int sharing = setup_.machine.device >= 0 ? 1 : ranks_of_this_host();
     check_memory(sets * sharing * trial->footprint(), setup_.machine.memory);

@@ -19,37 +19,42 @@ using bench::Context;
 using bench::Implementation;
 using bench::Suite;
 
-/// How finely a suite goes through the sizes, and how far.
-struct Ladder {
-  std::int64_t smallest = 1_KiB;
-  std::int64_t factor = 16;
-  std::int64_t largest = 1_GiB;
+/// Which sizes of one way to group a launch are measured.
+struct Sizes {
+  Suite suite;
+  std::string backend;
+  bool closely;  // planner: every 4-fold and the documents' sizes, not every 16-fold
+
+  [[nodiscard]] std::set<std::int64_t> with(const std::vector<std::int64_t>& planner_bytes) const {
+    std::set<std::int64_t> found;
+    const std::int64_t factor = suite == Suite::full                 ? 2
+                                : closely && suite == Suite::planner ? 4
+                                                                     : 16;
+    for (std::int64_t bytes = suite == Suite::full ? 256 : 1_KiB; bytes <= largest();
+         bytes *= factor)
+      found.insert(bytes);
+    // The largest message of quick is its dearest: once per group size.
+    if (suite == Suite::quick && closely) found.insert(16_MiB);
+    for (const std::int64_t bytes : planner_bytes)
+      if (suite == Suite::full || (suite == Suite::planner && closely && bytes <= largest()))
+        found.insert(bytes);  // what planner leaves out costs what the bandwidth says
+    return found;
+  }
+
+ private:
+  // Beyond its caches a host copies at one rate, and 1 GiB takes seconds.
+  [[nodiscard]] std::int64_t largest() const {
+    if (suite == Suite::quick) return 4_MiB;
+    return suite == Suite::planner && backend == "mpi" ? 16_MiB : 1_GiB;
+  }
 };
 
-// Where a transport switches protocol depends on the group and what it crosses: planner looks
-// closely at contiguous groups alone, and elsewhere only how far their times are from those.
-Ladder ladder_of(Suite suite, const GroupSpec& spec, const std::string& backend) {
-  if (suite == Suite::full) return {256, 2, 1_GiB};
-  if (suite == Suite::quick) return {1_KiB, 16, 4_MiB};
-  // Beyond its caches a host copies at one rate, and 1 GiB takes seconds.
-  return {1_KiB, is_contiguous_alone(spec) ? 4 : 16, backend == "mpi" ? 16_MiB : 1_GiB};
-}
-
-std::set<std::int64_t> sizes(Suite suite, const GroupSpec& spec, const std::string& backend,
-                             const std::vector<std::int64_t>& planner_bytes) {
-  const bool alone = is_contiguous_alone(spec);
-  const Ladder ladder = ladder_of(suite, spec, backend);
-  std::set<std::int64_t> found;
-  for (std::int64_t bytes = ladder.smallest; bytes <= ladder.largest; bytes *= ladder.factor)
-    found.insert(bytes);
-  // The largest message of quick is its dearest: once per group size.
-  if (suite == Suite::quick && alone) found.insert(16_MiB);
-  if (suite == Suite::full) found.insert(planner_bytes.begin(), planner_bytes.end());
-  if (suite == Suite::planner && alone)
-    for (const std::int64_t bytes : planner_bytes)
-      if (bytes <= ladder.largest)
-        found.insert(bytes);  // larger ones cost what their bandwidth says
-  return found;
+// Where a transport switches protocol depends on the group and what it crosses: contiguous groups
+// alone, and the pairs that cross nodes where those do not. Elsewhere it is enough to see how far
+// times are from these.
+bool is_looked_at_closely(const GroupSpec& spec, const Ranks& ranks) {
+  return is_contiguous_alone(spec) ||
+         (!spec.all_at_once && spec.group == 2 && ranks.tier == "inter");
 }
 
 /// What a trial by MPI is of; `group` is the plane of this rank's group.
@@ -157,14 +162,17 @@ class CollectiveBenchmark final : public bench::Benchmark {
                                         int world) const override {
     const std::vector<int> nodes = groups_->nodes(world);
     std::vector<Case> cases;
-    for (const GroupSpec& spec : group_specs(world))
+    for (const GroupSpec& spec : group_specs(world)) {
+      const Ranks ranks = to_ranks(spec, nodes);
+      const Sizes sizes{suite, backend, is_looked_at_closely(spec, ranks)};
       for (const Dtype dtype : swept_dtypes(suite, backend))
-        for (Case& c : operation_.cases == nullptr ? sized_cases(suite, spec, dtype, backend)
+        for (Case& c : operation_.cases == nullptr ? sized_cases(sizes, spec, dtype)
                                                    : operation_.cases(suite, spec)) {
           c.dtypes.a = c.dtypes.c = to_string(dtype);
-          c.ranks = to_ranks(spec, nodes);
+          c.ranks = ranks;
           cases.push_back(std::move(c));
         }
+    }
     return cases;
   }
 
@@ -191,11 +199,11 @@ class CollectiveBenchmark final : public bench::Benchmark {
   }
 
  private:
-  [[nodiscard]] std::vector<Case> sized_cases(Suite suite, const GroupSpec& spec, Dtype dtype,
-                                              const std::string& backend) const {
+  [[nodiscard]] std::vector<Case> sized_cases(const Sizes& sizes, const GroupSpec& spec,
+                                              Dtype dtype) const {
     const std::int64_t whole = (operation_.in_blocks ? spec.group : 1) * size_of(dtype);
     std::vector<Case> cases;
-    for (const std::int64_t bytes : sizes(suite, spec, backend, operation_.planner_bytes)) {
+    for (const std::int64_t bytes : sizes.with(operation_.planner_bytes)) {
       if (bytes < whole) continue;
       cases.emplace_back();
       cases.back().point = {{"bytes", bytes - bytes % whole}};

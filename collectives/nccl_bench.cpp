@@ -93,6 +93,10 @@ class NcclTrial final : public bench::Trial {
       static_cast<void>(clock->time([&] { launch(0, clock->stream()); }));
     } catch (const Error& error) {
       groups_.give_up();
+      for (auto& set : sets_) {
+        set.first.forget_communicator();
+        set.second.forget_communicator();
+      }
       throw RankLost{error.what()};
     }
   }

@@ -18,8 +18,8 @@ enum class NcclBuffers {
 /// @throws Unsupported if the NCCL library at hand has not the functions.
 void check_nccl_buffers(NcclBuffers kind);
 
-/// Owned device memory for a rank's calls on one communicator, which outlives it; uninitialised.
-/// Empty for 0 bytes.
+/// Owned device memory for a rank's calls on one communicator, which outlives it unless it is
+/// aborted: forget_communicator() then. Uninitialised; empty for 0 bytes.
 class NcclMemory {
  public:
   /// `symmetric`: collective over the communicator, every rank with the same bytes.
@@ -33,6 +33,8 @@ class NcclMemory {
   NcclMemory(const NcclMemory&) = delete;
   NcclMemory& operator=(const NcclMemory&) = delete;
 
+  /// The communicator, and what it knew of this memory, is no more.
+  void forget_communicator() noexcept { handle_ = nullptr; }
   [[nodiscard]] std::byte* data() const { return static_cast<std::byte*>(data_); }
 
  private:

@@ -17,6 +17,7 @@
 #include "core/json_reader.hpp"
 #include "core/narrow_float.hpp"
 #include "core/observation.hpp"
+#include "core/part_statistics.hpp"
 #include "core/routing.hpp"
 #include "core/routing_loads.hpp"
 #include "core/statistics.hpp"
@@ -294,6 +295,22 @@ TEST(Routing, RefusesRecordedLoadsThatDoNotFit) {
   EXPECT_THROW((void)draw_routing({8, 5, 1}, spec), InvalidInput) << "another number of experts";
   EXPECT_THROW((void)draw_routing({8, 4, 4}, spec), InvalidInput) << "one can never be chosen";
   EXPECT_THROW((void)draw_routing({8, 4, 1}, {"recorded", 3, 1.2, 0, {}}), InvalidInput);
+}
+
+// 6 ms of a product and 3 ms of an exchange take 7 ms at once: 2 of the 3 are hidden.
+TEST(PartStatistics, SayWhatAnOverlapHides) {
+  Observation o;
+  o.operation = "overlap";
+  o.samples_s = {7e-3};
+  EXPECT_FALSE(overlap_figures(o));
+  EXPECT_FALSE(parts_over_whole(o));
+  o.parts_s = {{"gemm", {6e-3}}, {"all_to_all", {3e-3}}, {"gemm_beside", {6.6e-3}}};
+  EXPECT_FALSE(overlap_figures(o));
+  o.parts_s["all_to_all_beside"] = {5e-3, 6e-3, 7e-3};
+  EXPECT_NEAR(overlap_figures(o)->gemm_slowdown, 1.1, 1e-12);
+  EXPECT_NEAR(overlap_figures(o)->all_to_all_slowdown, 2, 1e-12);
+  EXPECT_NEAR(overlap_figures(o)->hidden_fraction, 2.0 / 3, 1e-12);
+  EXPECT_NEAR(*parts_over_whole(o), 9.0 / 7, 1e-12);
 }
 
 TEST(CallStatistics, AreThoseOfNcclTests) {

@@ -7,6 +7,7 @@
 
 #include "core/call_statistics.hpp"
 #include "core/hash.hpp"
+#include "core/part_statistics.hpp"
 #include "core/statistics.hpp"
 
 namespace moecal {
@@ -84,6 +85,11 @@ void add_statistics(const Observation& o, Json& json) {
   if (const auto calls = call_percentiles(o))
     json["call_percentiles"] = {
         {"p50_s", calls->p50}, {"p95_s", calls->p95}, {"p99_s", calls->p99}};
+  if (const auto ratio = parts_over_whole(o)) json["parts_over_whole"] = *ratio;
+  if (const auto overlap = overlap_figures(o))
+    json["overlap"] = {{"gemm_slowdown", overlap->gemm_slowdown},
+                       {"all_to_all_slowdown", overlap->all_to_all_slowdown},
+                       {"hidden_fraction", overlap->hidden_fraction}};
 }
 
 }  // namespace

@@ -40,6 +40,7 @@ class Memory {
     read(values.data());
     return values;
   }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
   template <class T>
   [[nodiscard]] T* as() const {
     return static_cast<T*>(data_);

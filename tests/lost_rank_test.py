@@ -143,7 +143,9 @@ def lose_a_rank(way, program, how, lost):
 def main():
     synthetic = sys.argv[1]
     lose_a_rank("fork", synthetic, signal.SIGSTOP, 2)
+    lose_a_rank("fork", synthetic, signal.SIGKILL, 1)
     lose_a_rank("tcp", synthetic, signal.SIGKILL, 0)
+    lose_a_rank("tcp", synthetic, signal.SIGSTOP, 0)
     for program in sys.argv[2:]:
         lose_a_rank("mpirun", program, signal.SIGKILL, 2)
         lose_a_rank("mpirun", program, signal.SIGSTOP, 1)

@@ -2,7 +2,8 @@
 # SPDX-FileCopyrightText: The moecal authors
 # SPDX-License-Identifier: Apache-2.0
 # The collectives under scripts/slurm, run with a stand-in for srun that starts the program of the same line as two ranks
-# and has them list their points: every program exists, every option is known, and every collective is measured.
+# and has them list their points: every program exists, every option is known, and every collective and the
+# layers of them are measured.
 # usage: slurm_scripts_test.sh SOURCE_DIR PROGRAM_DIR
 set -euo pipefail
 shopt -s nullglob
@@ -15,7 +16,10 @@ trap 'rm -rf "$work"' EXIT
 cat >"$work/srun" <<'STUB'
 #!/bin/bash
 set -e
-while [[ $1 == --* ]]; do shift; done
+for option in --mpi=none --cpu-bind=none --kill-on-bad-exit=0 --wait=60; do # what srun is to be told
+  [[ $1 == "$option" ]] || { echo "srun: $1 where $option was expected" >&2; exit 1; }
+  shift
+done
 basename "$1" >>"$SRUN_LOG"
 [[ " $* " == *" --device cuda "* ]]
 arguments=("${@:2}")
@@ -23,7 +27,7 @@ MOECAL_RANKS=2 exec "$1" "${arguments[@]/#cuda/cpu}" --benchmark_list_tests >/de
 STUB
 chmod +x "$work/srun"
 
-expected=$(cd "$source_dir/collectives" && for folder in */; do echo "bench_${folder%/}"; done | sort)
+expected=$(cd "$source_dir/collectives" && { for folder in */; do echo "bench_${folder%/}"; done; echo bench_layers; } | sort)
 for script in "${scripts[@]}"; do
   : >"$work/log"
   (cd "$work" && PATH="$work:$PATH" SRUN_LOG="$work/log" SLURM_JOB_ID=7 MOECAL_BIN="$programs" bash "$script")

@@ -54,9 +54,11 @@ TEST(Exchange, CountsWhatPermuteCountsInTheSameDraw) {
   constexpr int kGroup = 4;
   constexpr std::int64_t kRow = 3;
   const RoutingShape one{33, 16, 2}, all{kGroup * 33, 16, 2};
-  for (const auto* distribution : {"balanced", "uniform", "power_law"}) {
+  for (const auto* distribution : {"balanced", "uniform", "power_law", "recorded"}) {
     SCOPED_TRACE(distribution);
-    const RoutingSpec spec{.distribution = distribution, .seed = 7};
+    RoutingSpec spec{.distribution = distribution, .seed = 7};
+    if (spec.distribution == "recorded")
+      spec.loads = {9, 1, 1, 1, 5, 0, 0, 2, 3, 3, 3, 3, 1, 1, 0, 7};
     const auto exchange = draw_exchange(one, spec, kGroup, kRow);
     const RoutingDraw first = draw_routing(one, spec), whole = draw_routing(all, spec);
     for (int target = 0; target < kGroup; ++target) {

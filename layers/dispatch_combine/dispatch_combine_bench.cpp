@@ -2,21 +2,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "layers/dispatch_combine/dispatch_combine.hpp"
 
-#include "collectives/collective_bench.hpp"
-#include "collectives/nccl_groups.hpp"
+#include "collectives/group_link_bench.hpp"
 #include "core/build.hpp"
 #include "core/error.hpp"
 #include "kernels/routing_bench.hpp"
 #include "runtime/memory.hpp"
-#include "runtime/mpi_plane.hpp"
 
 namespace moecal::bench {
 namespace {
 
 using namespace layers;
+using collectives::GroupLink;
 using collectives::GroupSpec;
 using collectives::LaunchGroups;
-using collectives::NcclCommunicator;
 
 struct Layer {
   std::int64_t tokens, hidden, experts, top_k;
@@ -59,6 +57,11 @@ struct Buffers {
         received{place, static_cast<std::size_t>(dispatch_combine_buffers(plan).receive)},
         combined{place, static_cast<std::size_t>(plan.shape.tokens * plan.shape.row_bytes())} {}
 
+  /// What an earlier launch left would pass for what the next one brings.
+  void make_stale() {
+    for (Memory* buffer : {&rows, &received, &combined})
+      buffer->assign(std::vector<std::byte>(buffer->bytes(), collectives::kStale));
+  }
   [[nodiscard]] static std::vector<std::byte> tokens_of(const DispatchCombineShape& shape,
                                                         int rank) {
     std::vector<std::byte> tokens(static_cast<std::size_t>(shape.tokens * shape.row_bytes()));
@@ -72,16 +75,9 @@ struct Buffers {
   Memory tokens, row_of, weight_of, rows, received, combined;
 };
 
-/// How a rank reaches its group: by one of the two.
-struct Group {
-  ControlPlane* mpi = nullptr;
-  NcclCommunicator nccl{};
-  collectives::Membership where;
-};
-
 class DispatchCombineTrial final : public Trial {
  public:
-  DispatchCombineTrial(const Case& c, const Group& group)
+  DispatchCombineTrial(const Case& c, const GroupLink& group)
       : plan_{plan_dispatch_combine(shape_of(c), c.routing)}, group_{group} {
     if constexpr (build::has_mpi)
       if (group_.mpi != nullptr) dispatch_combine_check_mpi(plan_);
@@ -98,11 +94,7 @@ class DispatchCombineTrial final : public Trial {
     return parts;
   }
   void check_progress(Seconds waited) override {
-    if constexpr (build::has_nccl) {
-      if (group_.mpi != nullptr) return;
-      check_async_error(group_.nccl, "dispatch_combine");
-      check_waited(group_.nccl, "dispatch_combine", waited);
-    }
+    group_.check_progress("dispatch_combine", waited);
   }
   [[nodiscard]] std::string filled_with() const override { return "pattern of rank and index"; }
   /// The counts of the exchange are the plan's.
@@ -114,25 +106,22 @@ class DispatchCombineTrial final : public Trial {
     return Bytes{static_cast<double>(tokens + sizes.send + sizes.receive)};
   }
   void prepare(int sets) override {
-    const auto place = group_.mpi != nullptr ? Memory::Place::host : Memory::Place::device;
     if (takes_part())
       for (int set = 0; set < sets; ++set)
-        sets_.emplace_back(plan_, group_.where.rank_in_group, place);
+        sets_.emplace_back(plan_, group_.where.rank_in_group, place());
   }
   /// What was received, byte for byte; then what was combined, against the rank's own rows put back
   /// by the oracle: the experts changed none.
   [[nodiscard]] VerificationResult verify() override {
     if (!takes_part()) return {0, 0, "full"};
-    const Buffers& set = sets_.front();
+    Buffers& set = sets_.front();
+    set.make_stale();
+    group_.call_once("dispatch_combine", [this](Stream stream) { launch(0, stream); });
     const auto received = set.received.to_host<std::byte>();
     if (received_error(plan_, group_.where.rank_in_group, received) != 0) return {1, 0, "full"};
     return {combined_error(set), kTolerance, "full"};
   }
-  [[nodiscard]] LibraryInfo library() const override {
-    if constexpr (build::has_nccl)
-      if (group_.mpi == nullptr) return {"NCCL", collectives::nccl_library_version(), "unknown", 0};
-    return {"MPI", mpi_library_version(), "unknown", 0};
-  }
+  [[nodiscard]] LibraryInfo library() const override { return group_.library(); }
   [[nodiscard]] bool takes_part() const override { return group_.where.takes_part; }
   [[nodiscard]] int group() const override { return group_.where.index; }
 
@@ -141,6 +130,9 @@ class DispatchCombineTrial final : public Trial {
   // boundary.
   static constexpr double kTolerance = 0x1p-7;
 
+  [[nodiscard]] Memory::Place place() const {
+    return group_.mpi != nullptr ? Memory::Place::host : Memory::Place::device;
+  }
   void run(Step step, int set, Stream stream) {
     const auto tensors = sets_[static_cast<std::size_t>(set)].tensors();
     if constexpr (build::has_mpi)
@@ -155,7 +147,7 @@ class DispatchCombineTrial final : public Trial {
   }
 
   DispatchCombinePlan plan_;
-  Group group_;
+  GroupLink group_;
   std::vector<Buffers> sets_;
 };
 
@@ -185,15 +177,8 @@ class DispatchCombineBenchmark final : public Benchmark {
   }
   [[nodiscard]] std::unique_ptr<Trial> make_trial(const Implementation& implementation,
                                                   const Case& c, Context& context) const override {
-    const GroupSpec spec = groups_->checked_spec(c.ranks, context.world);
-    Group group{.where = membership(spec, context.world.rank())};
-    if (implementation.backend == "mpi") {
-      group.mpi = &groups_->mpi(spec, context.world);
-    } else if constexpr (build::has_nccl) {
-      if (context.device < 0) throw Unsupported{"NCCL needs a CUDA device on every rank"};
-      group.nccl = groups_->nccl().of(spec, context.world);
-    }
-    return std::make_unique<DispatchCombineTrial>(c, group);
+    return std::make_unique<DispatchCombineTrial>(
+        c, connect(*groups_, implementation, c.ranks, context));
   }
 
  private:

@@ -3,20 +3,19 @@
 #include "layers/overlap/overlap.hpp"
 
 #include "collectives/all_to_all/all_to_all.hpp"
-#include "collectives/collective_bench.hpp"
-#include "collectives/nccl_groups.hpp"
+#include "collectives/group_link_bench.hpp"
 #include "core/build.hpp"
 #include "core/error.hpp"
 #include "kernels/expert_gemm/expert_gemm.hpp"
 #include "kernels/expert_gemm/product_check.hpp"
 #include "runtime/memory.hpp"
-#include "runtime/mpi_plane.hpp"
 
 namespace moecal::bench {
 namespace {
 
 using namespace layers;
 using collectives::CollectiveShape;
+using collectives::GroupLink;
 using collectives::GroupSpec;
 using collectives::LaunchGroups;
 using kernels::ExpertGemmProblem;
@@ -54,22 +53,13 @@ CollectiveShape exchange_of(const Case& c) {
   return {c.point.at("bytes"), parse_dtype(c.dtypes.a), c.ranks.group};
 }
 
-/// Where a trial runs.
-struct OverlapPlace {
-  Memory::Place memory = Memory::Place::host;
-  int device = -1;
-  ControlPlane* mpi = nullptr;           // this rank's group; null: NCCL's
-  collectives::NcclCommunicator nccl{};  // this rank's group
-  collectives::Membership where;
-};
-
 class OverlapTrial final : public Trial {
  public:
-  OverlapTrial(const Case& c, const OverlapPlace& place)
-      : problem_{problem_of(c)}, exchange_{exchange_of(c)}, place_{place} {
+  OverlapTrial(const Case& c, const GroupLink& group)
+      : problem_{problem_of(c)}, exchange_{exchange_of(c)}, group_{group} {
     if constexpr (build::has_cuda)
-      if (place_.device >= 0) kernels::check_expert_gemm_cublaslt(problem_, place_.device);
-    if (place_.device < 0) kernels::check_expert_gemm_onednn(problem_);
+      if (group_.device >= 0) kernels::check_expert_gemm_cublaslt(problem_, group_.device);
+    if (group_.device < 0) kernels::check_expert_gemm_onednn(problem_);
   }
 
   void prepare(int) override {
@@ -77,14 +67,14 @@ class OverlapTrial final : public Trial {
     operands_ = kernels::make_expert_gemm_operands(problem_, kSeed);
     make_gemm();
     std::vector<std::byte> sent(static_cast<std::size_t>(exchange_.bytes));
-    all_to_all_fill(exchange_, place_.where.rank_in_group, sent);
-    send_ = Memory::of(place_.memory, sent);
-    receive_ = Memory{place_.memory, sent.size()};
+    all_to_all_fill(exchange_, group_.where.rank_in_group, sent);
+    send_ = Memory::of(place(), sent);
+    receive_ = Memory{place(), sent.size()};
     const OverlapWork work{[this](Stream stream) { gemm_->launch(0, stream); },
                            [this](Stream stream) { exchange(stream); }};
     if constexpr (build::has_cuda)
-      if (place_.device >= 0) overlap_ = make_overlap_cuda(work);
-    if (place_.device < 0) overlap_ = make_overlap_cpu(work);
+      if (group_.device >= 0) overlap_ = make_overlap_cuda(work);
+    if (group_.device < 0) overlap_ = make_overlap_cpu(work);
   }
   void launch(int, Stream stream) override { overlap_->launch_both(stream); }
   [[nodiscard]] std::vector<Part> parts() override {
@@ -94,13 +84,7 @@ class OverlapTrial final : public Trial {
             {"gemm_beside", both, [this] { return overlap_->take_times().compute; }},
             {"all_to_all_beside", both, [this] { return overlap_->take_times().communicate; }}};
   }
-  void check_progress(Seconds waited) override {
-    if constexpr (build::has_nccl) {
-      if (place_.mpi != nullptr) return;
-      check_async_error(place_.nccl, "overlap");
-      check_waited(place_.nccl, "overlap", waited);
-    }
-  }
+  void check_progress(Seconds waited) override { group_.check_progress("overlap", waited); }
   [[nodiscard]] std::string filled_with() const override {
     return std::string{bench::kUniformFill} + "; sent: pattern of rank and index";
   }
@@ -111,37 +95,39 @@ class OverlapTrial final : public Trial {
   }
   [[nodiscard]] VerificationResult verify() override {
     if (!takes_part()) return {0, 0, "none"};
+    // What an earlier launch left would pass for what this one brings.
+    receive_.assign(std::vector<std::byte>(receive_.bytes(), collectives::kStale));
+    group_.call_once("overlap", [this](Stream stream) { launch(0, stream); });
     const auto received = receive_.to_host<std::byte>();
-    if (all_to_all_error(exchange_, place_.where.rank_in_group, received) != 0)
+    if (all_to_all_error(exchange_, group_.where.rank_in_group, received) != 0)
       return {1, 0, "pattern"};
     return kernels::check_product(problem_, operands_, gemm_->result());
   }
-  [[nodiscard]] LibraryInfo library() const override {
-    if constexpr (build::has_nccl)
-      if (place_.mpi == nullptr) return {"NCCL", collectives::nccl_library_version(), "unknown", 0};
-    return {"MPI", mpi_library_version(), "unknown", 0};
-  }
-  [[nodiscard]] bool takes_part() const override { return place_.where.takes_part; }
-  [[nodiscard]] int group() const override { return place_.where.index; }
+  [[nodiscard]] LibraryInfo library() const override { return group_.library(); }
+  [[nodiscard]] bool takes_part() const override { return group_.where.takes_part; }
+  [[nodiscard]] int group() const override { return group_.where.index; }
 
  private:
+  [[nodiscard]] Memory::Place place() const {
+    return group_.device < 0 ? Memory::Place::host : Memory::Place::device;
+  }
   void make_gemm() {
     const kernels::ExpertGemmSetup setup{problem_, operands_, 1};
     if constexpr (build::has_cuda)
-      if (place_.device >= 0) gemm_ = make_expert_gemm_cublaslt(setup);
-    if (place_.device < 0) gemm_ = make_expert_gemm_onednn(setup);
+      if (group_.device >= 0) gemm_ = make_expert_gemm_cublaslt(setup);
+    if (group_.device < 0) gemm_ = make_expert_gemm_onednn(setup);
   }
   void exchange(Stream stream) {
     const collectives::CollectiveTensors tensors{send_.as<std::byte>(), receive_.as<std::byte>()};
     if constexpr (build::has_mpi)
-      if (place_.mpi != nullptr) return all_to_all_mpi(exchange_, tensors, *place_.mpi);
+      if (group_.mpi != nullptr) return all_to_all_mpi(exchange_, tensors, *group_.mpi);
     if constexpr (build::has_nccl)
-      all_to_all_nccl_send_recv(exchange_, tensors, place_.nccl, stream);
+      all_to_all_nccl_send_recv(exchange_, tensors, group_.nccl, stream);
   }
 
   ExpertGemmProblem problem_;
   CollectiveShape exchange_;
-  OverlapPlace place_;
+  GroupLink group_;
   kernels::ExpertGemmOperands operands_;
   std::unique_ptr<kernels::ExpertGemm> gemm_;
   Memory send_{Memory::Place::host, 0};
@@ -192,18 +178,9 @@ class OverlapBenchmark final : public Benchmark {
   }
   [[nodiscard]] std::unique_ptr<Trial> make_trial(const Implementation& implementation,
                                                   const Case& c, Context& context) const override {
-    const GroupSpec spec = groups_->checked_spec(c.ranks, context.world);
-    OverlapPlace place{.where = membership(spec, context.world.rank())};
-    if (implementation.backend == "mpi") {
-      place.mpi = &groups_->mpi(spec, context.world);
-      collectives::all_to_all_check_mpi(exchange_of(c));
-    } else if constexpr (build::has_nccl) {
-      if (context.device < 0) throw Unsupported{"NCCL needs a CUDA device on every rank"};
-      place.memory = Memory::Place::device;
-      place.device = context.device;
-      place.nccl = groups_->nccl().of(spec, context.world);
-    }
-    return std::make_unique<OverlapTrial>(c, place);
+    const GroupLink group = connect(*groups_, implementation, c.ranks, context);
+    if (group.mpi != nullptr) collectives::all_to_all_check_mpi(exchange_of(c));
+    return std::make_unique<OverlapTrial>(c, group);
   }
 
  private:

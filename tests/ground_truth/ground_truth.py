@@ -116,7 +116,8 @@ class Launch:
         for delay in self.models:
             link = f"{delay / 1000:g} ms link: "
             from_bytes, to_bytes = self.switch(delay)
-            if not 0.97 * EAGER_LIMIT / 2 <= from_bytes <= to_bytes <= 1.03 * EAGER_LIMIT * 2:
+            bracketed = from_bytes <= 1.03 * EAGER_LIMIT and 0.97 * EAGER_LIMIT <= to_bytes
+            if not bracketed or from_bytes < 0.97 * EAGER_LIMIT / 2 or to_bytes > 1.03 * EAGER_LIMIT * 2:
                 found.append(link + f"the switch was found between {from_bytes:.0f} and {to_bytes:.0f} bytes")
             if self.latency(delay, "intra") > 1e-6 * delay / 10:
                 found.append(link + "the latency inside a host is the link's")

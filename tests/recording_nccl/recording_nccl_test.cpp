@@ -47,6 +47,7 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::Each;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using testing::LocalRanks;
 using tests::fake_cuda;
 using tests::fake_nccl;
@@ -667,13 +668,16 @@ TEST_F(RecordingNccl, AnErrorThatCameLaterNamesTheOperationAndTheRank) {
   EXPECT_EQ(fake_nccl().calls(0, "ncclCommDestroy").size(), 2U);
 }
 
+class RecordingNcclBuffers : public RecordingNccl,
+                             public testing::WithParamInterface<const char*> {};
+
 /// Each rank verifies a call after one that went well; the second is to fail on rank 3.
-TEST_F(RecordingNccl, AnErrorOfTheVerifiedCallGivesTheCommunicatorUpAndEndsTheLaunch) {
+TEST_P(RecordingNcclBuffers, AnErrorOfTheVerifiedCallGivesTheCommunicatorUpAndEndsTheLaunch) {
   std::array<bool, kWorld> lost{};
   const auto problems = on_ranks([&](ControlPlane& world) {
     const auto benchmark = bench::make_all_reduce();
     bench::Context context{world, 0};
-    const auto trial = benchmark->make_trial({"nccl", "nccl"}, case_of(kShape, kAll), context);
+    const auto trial = benchmark->make_trial({GetParam(), "nccl"}, case_of(kShape, kAll), context);
     trial->prepare(1);
     trial->launch(0, nullptr);
     world.barrier();
@@ -690,7 +694,12 @@ TEST_F(RecordingNccl, AnErrorOfTheVerifiedCallGivesTheCommunicatorUpAndEndsTheLa
   EXPECT_THAT(problems, Each(""));
   EXPECT_EQ(lost, (std::array<bool, kWorld>{false, false, false, true}));
   EXPECT_EQ(fake_nccl().calls(3, "ncclCommAbort").size(), 2U) << "not twice";
+  EXPECT_THAT(fake_nccl().calls(3, "ncclCommDeregister"), IsEmpty()) << "of what was aborted";
+  EXPECT_THAT(fake_nccl().calls(3, "ncclCommWindowDeregister"), IsEmpty());
 }
+
+INSTANTIATE_TEST_SUITE_P(Buffers, RecordingNcclBuffers,
+                         testing::Values("nccl", "nccl_registered", "nccl_symmetric"));
 
 TEST_F(RecordingNccl, AnErrorEndsTheWaitForADeviceThatIsStuck) {
   fake_nccl().faults = {{"ncclAllReduce", 3, ncclRemoteError, true}};

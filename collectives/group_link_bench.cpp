@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "collectives/group_link_bench.hpp"
+
+#include "bench/clock.hpp"
+#include "collectives/nccl_groups.hpp"
+#include "core/build.hpp"
+#include "core/error.hpp"
+#include "runtime/mpi_plane.hpp"
+
+namespace moecal::collectives {
+
+void GroupLink::check_progress(const std::string& operation, Seconds waited) const {
+  if constexpr (build::has_nccl)
+    if (mpi == nullptr && nccl.handle != nullptr) groups->check_progress(nccl, operation, waited);
+}
+
+LibraryInfo GroupLink::library() const {
+  if constexpr (build::has_nccl)
+    if (mpi == nullptr) return {"NCCL", nccl_library_version(), "unknown", 0};
+  return {"MPI", mpi_library_version(), "unknown", 0};
+}
+
+void GroupLink::call_once(const std::string& operation,
+                          const std::function<void(Stream)>& launch) const {
+  if (mpi != nullptr) return launch(nullptr);
+  if constexpr (build::has_nccl) {
+    try {
+      const auto clock = bench::make_cuda_event_clock();
+      clock->watch([&](Seconds waited) { check_progress(operation, waited); });
+      static_cast<void>(clock->time([&] { launch(clock->stream()); }));
+    } catch (const Error& error) {
+      groups->give_up();
+      throw RankLost{error.what()};
+    }
+  }
+}
+
+GroupLink connect(LaunchGroups& groups, const bench::Implementation& implementation,
+                  const Ranks& ranks, bench::Context& context) {
+  const GroupSpec spec = groups.checked_spec(ranks, context.world);
+  GroupLink link{.where = membership(spec, context.world.rank())};
+  if (implementation.backend == "mpi") {
+    link.mpi = &groups.mpi(spec, context.world);
+  } else if constexpr (build::has_nccl) {
+    if (context.device < 0) throw Unsupported{"NCCL needs a CUDA device on every rank"};
+    link.device = context.device;
+    link.groups = &groups.nccl();
+    link.nccl = link.groups->of(spec, context.world);
+  }
+  return link;
+}
+
+}  // namespace moecal::collectives
