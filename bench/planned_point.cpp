@@ -14,6 +14,7 @@ std::string types_of(const Dtypes& dtypes) {
   std::string text = dtypes.a;
   if (!dtypes.c.empty() && dtypes.c != dtypes.a) text += "_" + dtypes.c;
   if (!dtypes.scale_mode.empty() && dtypes.scale_mode != "none") text += "_" + dtypes.scale_mode;
+  if (!dtypes.layout.empty() && dtypes.layout != "TN") text += "_" + dtypes.layout;
   return text;
 }
 

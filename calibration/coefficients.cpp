@@ -34,6 +34,7 @@ Json conditions_json(const Conditions& c) {
             {"cache", c.cache},
             {"graph", c.graph}};
   if (c.nodes != 1) json["nodes"] = c.nodes;
+  if (!c.layout.empty()) json["layout"] = c.layout;
   if (!c.routing.distribution.empty()) json["routing"] = routing_json(c.routing);
   return json;
 }

@@ -56,7 +56,8 @@ struct Conditions {
   std::string cache = "warm";    // see Policy::cache
   std::string graph = "none";    // see Policy::graph
   RoutingConditions routing{};
-  int nodes = 1;  // that the ranks of a group of tier inter are spread over, evenly
+  int nodes = 1;         // that the ranks of a group of tier inter are spread over, evenly
+  std::string layout{};  // see Dtypes::layout; empty: TN, or not said
   bool operator==(const Conditions&) const = default;
 };
 

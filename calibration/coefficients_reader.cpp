@@ -74,6 +74,7 @@ Conditions read_conditions(const JsonReader& r) {
   c.cache = r.require<std::string>("cache");
   c.graph = r.require<std::string>("graph");
   c.nodes = r.optional<int>("nodes", 1);
+  c.layout = r.optional<std::string>("layout", "");
   if (r.has("routing")) c.routing = read_routing(r.object("routing"));
   return c;
 }

@@ -59,6 +59,14 @@ TEST(Coefficients, SurviveTheirFileToTheLastBit) {
   EXPECT_EQ(to_json(read), sample_text());
 }
 
+TEST(Coefficients, SayALayoutWhereItIsNotTn) {
+  auto model = sample_model();
+  EXPECT_EQ(sample_text().find("layout"), std::string::npos);
+  model.conditions.layout = "NT";
+  const auto text = to_json({"synthetic", "abc", {model}});
+  EXPECT_EQ(parse_coefficients(text, "c.json").models[0].conditions.layout, "NT");
+}
+
 TEST(Coefficients, AreWrittenInTheOrderOfTheirIds) {
   auto first = sample_model(), second = sample_model();
   first.id = "b";

@@ -154,6 +154,27 @@ TEST(Fit, KeepsRoutingsApartAndTakesSeedsAsRepeats) {
               testing::HasSubstr("routing balanced, exponent 1.5"));
 }
 
+TEST(Fit, KeepsLayoutsOfTheSameProductApart) {
+  std::vector<Observation> all;
+  for (const auto& [layout, seconds] : {std::pair{"TN", 1e-12}, {"", 1e-12}, {"NT", 3e-12}})
+    for (std::int64_t m = 16; m <= 4096; m *= 4) {
+      auto o = observation("expert_gemm", {{"m", m}, {"n", 256}, {"k", 256}},
+                           1e-6 + static_cast<double>(m) * 65536 * seconds);
+      o.dtypes.layout = layout;
+      all.push_back(std::move(o));
+    }
+  const auto result = fit_all(all);
+  std::map<std::string, int> points;
+  for (const auto& model : result.coefficients.models) {
+    EXPECT_EQ(model.id.find("layout_NT") != std::string::npos, model.conditions.layout == "NT");
+    points[model.conditions.layout] = model.quality.points;
+  }
+  EXPECT_EQ(points, (std::map<std::string, int>{{"", 5}, {"NT", 5}}));
+  const Query query{.operation = "expert_gemm", .point = {{"m", 4096}, {"n", 256}, {"k", 256}}};
+  EXPECT_NEAR(predict(result.coefficients, query).prediction->seconds, 2.7e-4, 3e-5)
+      << "a call that says nothing of its layout is a forward one";
+}
+
 TEST(Fit, CountsWhatItDoesNotUseAndSaysWhatIsTooLittle) {
   auto observations = curve("all_reduce", 2, 8, two_segments, {});
   observations[0].outcome = Outcome::skipped;

@@ -103,7 +103,8 @@ TEST(Residual, IsNotPartOfCompactCoefficients) {
 
 TEST(Residual, OfTooFewPointsIsRefused) {
   const std::vector<FitPoint> points(kResidualPoints - 1);
-  EXPECT_THROW((void)plan_residual(points, Model{}, 0), InvalidInput);
+  const Model model;
+  EXPECT_THROW((void)plan_residual(points, model, 0), InvalidInput);
 }
 
 /// The file of a fit with one text in it replaced.

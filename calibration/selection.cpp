@@ -108,6 +108,7 @@ auto rank(const Model& model, const Query& query) {
                     c.cache != "cold",
                     c.graph != "none",
                     c.output_dtype,
+                    c.layout,
                     c.routing.capacity_factor,
                     routing_rank(c.routing.distribution),
                     c.routing.distribution,

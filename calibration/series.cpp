@@ -68,6 +68,7 @@ Series empty_series(const Observation& o, const Environment& environment) {
   c.dtype = o.dtypes.a;
   c.output_dtype = o.dtypes.c == o.dtypes.a ? "" : o.dtypes.c;
   c.scale_mode = o.dtypes.scale_mode == "none" ? "" : o.dtypes.scale_mode;
+  c.layout = o.dtypes.layout == "TN" ? "" : o.dtypes.layout;
   c.group = o.ranks.group;
   c.placement = o.ranks.placement;
   c.tier = o.ranks.tier;
@@ -229,6 +230,7 @@ std::string Series::id() const {
   const auto append = [&](const std::string& part) { id += "/" + part; };
   if (!c.output_dtype.empty()) append("to_" + c.output_dtype);
   if (!c.scale_mode.empty()) append("scale_" + c.scale_mode);
+  if (!c.layout.empty()) append("layout_" + c.layout);
   if (c.group == kAnyGroup) append("any_group");
   if (c.group > 1) append("group_" + std::to_string(c.group));
   if (c.nodes != 1) append("nodes_" + std::to_string(c.nodes));

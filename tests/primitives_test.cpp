@@ -242,7 +242,8 @@ bool multiplies(const Case& c, const std::pair<std::int64_t, std::int64_t>& weig
 }
 
 // Experts' products are measured alone over their rows (expert_gemm), and of each layer some as one
-// call of several groups: all group counts times all rows would be hours.
+// call of several groups: all group counts times all rows would be hours. The weights' type counts:
+// an FP8 gradient is E5M2 by E4M3.
 TEST(Primitives, OfGroupedProductsAreMeasuredAloneAndInGroups) {
   const auto alone = make_expert_gemm()->sweep(Suite::planner, "cuda", 1);
   const auto grouped = make_grouped_gemm()->sweep(Suite::planner, "cuda", 1);
@@ -253,7 +254,7 @@ TEST(Primitives, OfGroupedProductsAreMeasuredAloneAndInGroups) {
       for (const auto& weights : layers)
         EXPECT_TRUE(std::any_of(
             alone.begin(), alone.end(),
-            [&](const Case& c) { return multiplies(c, weights) && c.dtypes.a == dtype; }))
+            [&](const Case& c) { return multiplies(c, weights) && c.dtypes.b == dtype; }))
             << primitive["id"] << " " << weights.first << " x " << weights.second << " " << dtype;
     EXPECT_TRUE(layers.empty() ||
                 std::any_of(grouped.begin(), grouped.end(),

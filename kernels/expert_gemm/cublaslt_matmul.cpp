@@ -124,7 +124,18 @@ std::vector<CublasLtMatmul::Candidate> CublasLtMatmul::candidates(
   check(status, "asking cuBLASLt for algorithms");
   found.resize(static_cast<std::size_t>(returned));
   std::erase_if(found, [](const Candidate& c) { return c.state != CUBLAS_STATUS_SUCCESS; });
+  if (found.empty())
+    throw Unsupported{"cuBLASLt " + cublaslt_version() + " could name no algorithm for " +
+                      shape_name(plan_) + " that works"};
   return found;
+}
+
+bool CublasLtMatmul::takes(const Candidate& candidate, std::size_t workspace_bytes) const {
+  Candidate checked{};
+  const auto status =
+      cublasLtMatmulAlgoCheck(handle_.get(), operation_.get(), weights_.get(), tokens_.get(),
+                              result_.get(), result_.get(), &candidate.algo, &checked);
+  return status == CUBLAS_STATUS_SUCCESS && checked.workspaceSize <= workspace_bytes;
 }
 
 void CublasLtMatmul::launch(const CublasLtAddresses& addresses, const Candidate& candidate,

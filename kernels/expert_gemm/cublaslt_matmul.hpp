@@ -64,6 +64,8 @@ class CublasLtMatmul {
   /// @throws Unsupported if it has none.
   [[nodiscard]] std::vector<Candidate> candidates(const CublasLtAddresses& addresses,
                                                   std::size_t workspace_bytes, int count) const;
+  /// Whether a candidate found for a product of other extents can do this one in so much workspace.
+  [[nodiscard]] bool takes(const Candidate& candidate, std::size_t workspace_bytes) const;
   /// Enqueues D = op(A) op(B); `workspace` is used until the product is done. @throws Error
   void launch(const CublasLtAddresses& addresses, const Candidate& candidate,
               const CublasLtWorkspace& workspace, Stream stream) const;

@@ -96,7 +96,8 @@ class ExpertGemm final : public Benchmark {
  private:
   static std::vector<kernels::ExpertGemmPoint> points(Suite suite, bool for_gpus) {
     if (suite == Suite::quick) return kernels::quick_sweep(for_gpus);
-    return suite == Suite::planner ? kernels::planner_sweep() : kernels::full_sweep();
+    return suite == Suite::planner ? kernels::planner_sweep(for_gpus)
+                                   : kernels::full_sweep(for_gpus);
   }
 };
 

@@ -52,30 +52,29 @@ class Sweep {
   std::vector<ExpertGemmPoint> points_;
 };
 
-void add_mixtral(Sweep& sweep) {
-  sweep.add_training({16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192},
-                     {{28672, 4096}, {4096, 14336}}, {"bf16", "fp8_e4m3"});
-  sweep.add_training({256, 512, 1024, 4096}, {{6144, 4096}, {4096, 4096}, {32000, 4096}}, {"bf16"});
-  for (const std::int64_t tp : {2, 4, 8})
-    sweep.add_forward({1024, 8192}, {{28672 / tp, 4096}, {4096, 14336 / tp}}, {"bf16"});
+// Rows of the experts' products: the planner's tell how a time grows and where tiles fill a card;
+// all are those that the documents name.
+struct ExpertRows {
+  Sizes mixtral, moe10b, moe30b;
+};
+const ExpertRows kPlannerRows{
+    {16, 64, 256, 1024, 8192}, {256, 1228, 4096, 9830, 24576, 81920}, {512, 4096}};
+const ExpertRows kAllRows{
+    {16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192},
+    {256, 307, 1024, 1228, 2048, 2457, 4096, 8192, 9830, 20480, 24576, 32768, 81920},
+    {512, 1024, 4096}};
+
+// GPUs do nothing of the documents in f32; CPUs often have nothing else.
+Families with_f32(Families families, bool for_gpus) {
+  if (!for_gpus) families.push_back("f32");
+  return families;
 }
 
-void add_ep64(Sweep& sweep) {
-  const Families families{"fp8_e4m3", "bf16", "f32"};
-  sweep.add({131072, 2048, 1024}, families);
-  sweep.add_forward({2048, 4096, 2156}, {{2048, 1024}, {1024, 2048}}, families);
-  sweep.add({131072, 1024, 512}, families);
-}
-
-void add_moe10b(Sweep& sweep) {
-  sweep.add_forward(
-      {256, 307, 1024, 1228, 2048, 2457, 4096, 8192, 9830, 20480, 24576, 32768, 81920},
-      {{1024, 512}, {2048, 512}, {512, 1024}}, {"f16", "int8", "fp8_e4m3", "f32"});
-  sweep.add_forward({2048, 8192, 16384, 65536, 163840}, {{1536, 512}, {512, 512}}, {"f16"});
-}
-
-void add_moe30b(Sweep& sweep) {
-  sweep.add_forward({512, 1024, 4096},
+void add_experts(Sweep& sweep, const ExpertRows& rows, bool for_gpus) {
+  sweep.add_training(rows.mixtral, {{28672, 4096}, {4096, 14336}}, {"bf16", "fp8_e4m3"});
+  sweep.add_forward(rows.moe10b, {{1024, 512}, {2048, 512}, {512, 1024}},
+                    with_f32({"f16", "int8", "fp8_e4m3"}, for_gpus));
+  sweep.add_forward(rows.moe30b,
                     {{7168, 2048},
                      {2048, 7168},
                      {896, 2048},
@@ -85,6 +84,23 @@ void add_moe30b(Sweep& sweep) {
                      {3584, 4096},
                      {4096, 3584}},
                     {"f16", "bf16"});
+}
+
+void add_mixtral(Sweep& sweep) {
+  sweep.add_training({256, 512, 1024, 4096}, {{6144, 4096}, {4096, 4096}, {32000, 4096}}, {"bf16"});
+  for (const std::int64_t tp : {2, 4, 8})
+    sweep.add_forward({1024, 8192}, {{28672 / tp, 4096}, {4096, 14336 / tp}}, {"bf16"});
+}
+
+void add_ep64(Sweep& sweep, bool for_gpus) {
+  const auto families = with_f32({"fp8_e4m3", "bf16"}, for_gpus);
+  sweep.add({131072, 2048, 1024}, families);
+  sweep.add_forward({2048, 4096, 2156}, {{2048, 1024}, {1024, 2048}}, families);
+  sweep.add({131072, 1024, 512}, families);
+}
+
+void add_moe10b(Sweep& sweep) {
+  sweep.add_forward({2048, 8192, 16384, 65536, 163840}, {{1536, 512}, {512, 512}}, {"f16"});
 }
 
 // The four products of a dense layer of hidden size h, split over tp devices.
@@ -130,12 +146,12 @@ void add_variants(Sweep& sweep) {
   }
 }
 
-Sweep planner() {
+Sweep planner(bool for_gpus) {
   Sweep sweep;
+  add_experts(sweep, kPlannerRows, for_gpus);
   add_mixtral(sweep);
-  add_ep64(sweep);
+  add_ep64(sweep, for_gpus);
   add_moe10b(sweep);
-  add_moe30b(sweep);
   add_tensor_parallel(sweep);
   add_routers(sweep);
   add_peak(sweep);
@@ -180,17 +196,18 @@ std::vector<ExpertGemmPoint> quick_sweep(bool for_gpus) {
   return sweep.take();
 }
 
-std::vector<ExpertGemmPoint> planner_sweep() { return planner().take(); }
+std::vector<ExpertGemmPoint> planner_sweep(bool for_gpus) { return planner(for_gpus).take(); }
 
-std::vector<ExpertGemmPoint> full_sweep() {
-  Sweep sweep = planner();
+std::vector<ExpertGemmPoint> full_sweep(bool for_gpus) {
+  Sweep sweep = planner(for_gpus);
+  add_experts(sweep, kAllRows, for_gpus);
   add_variants(sweep);
   // DeepSeek-V3 (routed experts 2048 x 7168), Qwen3-235B-A22B (1536 x 4096), gpt-oss-120b (2880 x
   // 2880): gate and up fused, then down.
   sweep.add_forward(
       {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192},
       {{4096, 7168}, {7168, 2048}, {3072, 4096}, {4096, 1536}, {5760, 2880}, {2880, 2880}},
-      {"f32", "f16", "bf16", "int8", "fp8_e4m3"});
+      with_f32({"f16", "bf16", "int8", "fp8_e4m3"}, for_gpus));
   return sweep.take();
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/element.hpp"
+#include "core/parallel.hpp"
 
 namespace moecal::kernels {
 namespace {
@@ -17,6 +18,7 @@ namespace {
 constexpr double kFullCheckFlops = 0x1p28;
 constexpr int kSamples = 256;
 constexpr std::int64_t kBlock = 1024;  // columns of one Freivalds check
+constexpr std::int64_t kPart = 64;     // rows that a thread checks in one go
 
 // Of one element's rounding error, over its bound: at most 1/sqrt(3) if it is uniform.
 constexpr double kErrorDeviation = 0.5;
@@ -64,17 +66,23 @@ struct Block {
   std::vector<double> weights;  // B^T x [k], of the block's rows of B
 };
 
-Block make_block(const ExpertGemmOperands& operands, std::int64_t first, std::mt19937_64& engine) {
-  Block block{first, {}, std::vector<double>(static_cast<std::size_t>(operands.k()))};
-  const std::int64_t end = std::min(first + kBlock, operands.n());
-  std::vector<double> row(block.weights.size());
-  for (std::int64_t j = first; j < end; ++j) {
-    const double sign = (engine() >> 63) != 0 ? 1.0 : -1.0;
-    block.signs.push_back(sign);
-    decode_weights(operands, j, row);
-    for (std::size_t l = 0; l < row.size(); ++l) block.weights[l] += sign * row[l];
+std::vector<Block> make_blocks(const ExpertGemmOperands& operands) {
+  std::mt19937_64 engine{2};
+  std::vector<Block> blocks;
+  for (std::int64_t first = 0; first < operands.n(); first += kBlock) {
+    blocks.push_back({first, {}, std::vector<double>(static_cast<std::size_t>(operands.k()))});
+    for (std::int64_t j = first; j < std::min(first + kBlock, operands.n()); ++j)
+      blocks.back().signs.push_back((engine() >> 63) != 0 ? 1.0 : -1.0);
   }
-  return block;
+  for_each_index(blocks.size(), 0, [&](std::size_t index) {
+    auto& block = blocks[index];
+    std::vector<double> row(block.weights.size());
+    for (std::size_t j = 0; j < block.signs.size(); ++j) {
+      decode_weights(operands, block.first + static_cast<std::int64_t>(j), row);
+      for (std::size_t l = 0; l < row.size(); ++l) block.weights[l] += block.signs[j] * row[l];
+    }
+  });
+  return blocks;
 }
 
 // |C x - A (B^T x)| of one row and block, over the largest that rounding explains at tolerance 1.
@@ -135,19 +143,20 @@ double sampled_error(const ExpertGemmProblem& problem, const ExpertGemmOperands&
 
 double freivalds_error(const ExpertGemmProblem& problem, const ExpertGemmOperands& operands,
                        const HostMatrix& c) {
-  std::mt19937_64 engine{2};
-  std::vector<Block> blocks;
-  for (std::int64_t first = 0; first < c.columns; first += kBlock)
-    blocks.push_back(make_block(operands, first, engine));
+  const auto blocks = make_blocks(operands);
   const double typical = typical_value(problem);
-  std::vector<double> a_row(static_cast<std::size_t>(operands.k()));
-  double worst = 0;
-  for (std::int64_t i = 0; i < c.rows; ++i) {
-    decode_tokens(operands, i, a_row);
-    const auto c_row = row_of(c, i);
-    for (const auto& block : blocks) raise(worst, block_error(block, a_row, c_row, typical));
-  }
-  return worst;
+  std::vector<double> worst(static_cast<std::size_t>((c.rows + kPart - 1) / kPart));
+  for_each_index(worst.size(), 0, [&](std::size_t part) {
+    const std::int64_t first = static_cast<std::int64_t>(part) * kPart;
+    std::vector<double> a_row(static_cast<std::size_t>(operands.k()));
+    for (std::int64_t i = first; i < std::min(first + kPart, c.rows); ++i) {
+      decode_tokens(operands, i, a_row);
+      const auto c_row = row_of(c, i);
+      for (const auto& block : blocks)
+        raise(worst[part], block_error(block, a_row, c_row, typical));
+    }
+  });
+  return *std::max_element(worst.begin(), worst.end());
 }
 
 VerificationResult check_product(const ExpertGemmProblem& problem,

@@ -3,6 +3,7 @@
 #include "kernels/grouped_gemm/cublaslt_groups.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace moecal::kernels {
 namespace {
@@ -11,7 +12,28 @@ const void* after(const void* base, std::int64_t elements, Dtype dtype) {
   return static_cast<const std::byte*>(base) + elements * size_of(dtype);
 }
 
+// A layer has many groups: a choice is worth a few milliseconds, not the tens of one product's own.
+constexpr CublasLtTiming kTiming{8, Seconds{2e-4}, 2};
+
 }  // namespace
+
+CublasLtChoice CublasLtChoices::of(const CublasLtPlan& plan, const CublasLtMatmul& matmul,
+                                   const CublasLtAddresses& addresses,
+                                   const CublasLtWorkspace& workspace) {
+  const auto alignment = std::min({alignment_of(addresses.weights), alignment_of(addresses.tokens),
+                                   alignment_of(addresses.result)});
+  const Key key{std::bit_ceil(plan.tokens.columns),
+                plan.weights.columns,
+                plan.weights.rows,
+                plan.weights.type,
+                plan.tokens.type,
+                plan.result.type,
+                alignment};
+  const auto found = chosen_.find(key);
+  if (found != chosen_.end() && matmul.takes(found->second.candidate, workspace.bytes))
+    return found->second;
+  return chosen_[key] = choose_algorithm(matmul, addresses, workspace, kTiming);
+}
 
 CublasLtGroups::CublasLtGroups(const GroupedGemmProblem& problem,
                                const std::vector<std::int64_t>& rows,
@@ -27,14 +49,18 @@ CublasLtGroups::CublasLtGroups(const GroupedGemmProblem& problem,
         after(bases.weights, group * n * k, problem.product.b),
         after(bases.tokens, first * k, problem.product.a),
         const_cast<void*>(after(bases.result, first * n, problem.product.c))};
-    CublasLtMatmul matmul{plan_cublaslt(group_problem(problem, rows, group)), scales,
-                          lanes.handle()};
-    const auto candidate = matmul.candidates(addresses, CublasLtLanes::kWorkspaceBytes, 1).front();
-    products_.push_back({std::move(matmul), addresses, candidate, count});
+    const auto plan = plan_cublaslt(group_problem(problem, rows, group));
+    CublasLtMatmul matmul{plan, scales, lanes.handle()};
+    products_.push_back({std::move(matmul), plan, addresses, {}, count});
     first += count;
   }
   std::stable_sort(products_.begin(), products_.end(),
                    [](const Product& a, const Product& b) { return a.rows > b.rows; });
+  // Of those that share a choice the largest is asked first.
+  const auto& workspace = lanes.lanes().front().workspace;
+  for (auto& product : products_)
+    product.choice = lanes.choices().of(product.plan, product.matmul, product.addresses,
+                                        {workspace.data(), workspace.size()});
 }
 
 void CublasLtGroups::enqueue(Stream stream) const {
@@ -45,7 +71,7 @@ void CublasLtGroups::enqueue(Stream stream) const {
     lanes_.started().make_wait(lanes[lane].stream.get());
   for (std::size_t i = 0; i < products_.size(); ++i) {
     const auto& lane = lanes[i % used];
-    products_[i].matmul.launch(products_[i].addresses, products_[i].candidate,
+    products_[i].matmul.launch(products_[i].addresses, products_[i].choice.candidate,
                                {lane.workspace.data(), lane.workspace.size()}, lane.stream.get());
   }
   for (std::size_t lane = 0; lane < used; ++lane) {
@@ -55,7 +81,7 @@ void CublasLtGroups::enqueue(Stream stream) const {
 }
 
 std::string CublasLtGroups::algorithm() const {
-  return products_.empty() ? "none" : describe_algorithm(products_.front().candidate.algo);
+  return products_.empty() ? "none" : describe(products_.front().choice);
 }
 
 }  // namespace moecal::kernels

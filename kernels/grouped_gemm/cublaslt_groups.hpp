@@ -1,9 +1,11 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <map>
+#include <tuple>
 #include <vector>
 
-#include "kernels/expert_gemm/cublaslt_matmul.hpp"
+#include "kernels/expert_gemm/cublaslt_choice.hpp"
 #include "kernels/grouped_gemm/grouped_gemm.hpp"
 #include "runtime/buffer.hpp"
 #include "runtime/cuda_stream.hpp"
@@ -12,6 +14,21 @@
 /// Products of uneven groups by cuBLASLt, which has no grouped product of its own: one product per
 /// group, spread over streams. For .cpp files of cuBLASLt backends.
 namespace moecal::kernels {
+
+/// The fastest algorithm of each shape that was met: timed once for all groups whose rows round up
+/// to the same power of two, and of the same types and alignment.
+class CublasLtChoices {
+ public:
+  /// @throws as choose_algorithm
+  [[nodiscard]] CublasLtChoice of(const CublasLtPlan& plan, const CublasLtMatmul& matmul,
+                                  const CublasLtAddresses& addresses,
+                                  const CublasLtWorkspace& workspace);
+
+ private:
+  using Key = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, cudaDataType_t,
+                         cudaDataType_t, cudaDataType_t, std::uint32_t>;
+  std::map<Key, CublasLtChoice> chosen_;
+};
 
 /// Streams and what each needs for itself; several CublasLtGroups may use them one after the other.
 class CublasLtLanes {
@@ -29,19 +46,21 @@ class CublasLtLanes {
   [[nodiscard]] std::vector<Lane>& lanes() { return lanes_; }
   [[nodiscard]] CudaEvent& started() { return started_; }
   [[nodiscard]] const CublasLtHandle& handle() const { return handle_; }
+  [[nodiscard]] CublasLtChoices& choices() { return choices_; }
 
  private:
   CublasLtHandle handle_;
   CudaEvent started_;
   std::vector<Lane> lanes_;
+  CublasLtChoices choices_;
 };
 
 /// The products of one routing draw on one set of buffers.
 class CublasLtGroups {
  public:
   /// `bases`: of all groups, device memory; rows and weights of the groups follow one another.
-  /// Empty groups are no products. Each uses the first algorithm that the heuristic names for it.
-  /// @throws Unsupported if there is none
+  /// Empty groups are no products. Each uses the fastest algorithm for its shape when it has the
+  /// device to itself; timing overwrites the results. @throws Unsupported if there is none
   CublasLtGroups(const GroupedGemmProblem& problem, const std::vector<std::int64_t>& rows,
                  const CublasLtAddresses& bases, const CublasLtScales& scales,
                  CublasLtLanes& lanes);
@@ -49,14 +68,15 @@ class CublasLtGroups {
   /// Enqueues all products: they start when `stream` gets there, and what comes after on `stream`
   /// waits for them. May be captured. @throws Error
   void enqueue(Stream stream) const;
-  /// Of the largest group.
+  /// Of the largest group: "id=66 tile=20 ... rank=3/8".
   [[nodiscard]] std::string algorithm() const;
 
  private:
   struct Product {
     CublasLtMatmul matmul;
+    CublasLtPlan plan;
     CublasLtAddresses addresses;
-    CublasLtMatmul::Candidate candidate;
+    CublasLtChoice choice;
     std::int64_t rows;
   };
   CublasLtLanes& lanes_;

@@ -33,6 +33,9 @@ struct GroupedGemmProblem {
 /// "rows=2048 padded_128=2560 empty_groups=0": for records, which count routed FLOPs.
 [[nodiscard]] std::string describe_rows(const std::vector<std::int64_t>& rows);
 
+/// Of the result of set 0: [rows, n].
+[[nodiscard]] MatrixShape result_shape(const GroupedGemmProblem& problem);
+
 /// Of set 0's rows: 2 n k FLOPs per row, A and C once, the weights of every group that has a row.
 [[nodiscard]] Work grouped_gemm_work(const GroupedGemmProblem& problem);
 

@@ -55,6 +55,10 @@ std::string describe_rows(const std::vector<std::int64_t>& rows) {
          " empty_groups=" + std::to_string(std::count(rows.begin(), rows.end(), 0));
 }
 
+MatrixShape result_shape(const GroupedGemmProblem& problem) {
+  return {padded_rows(group_rows(problem, 0), 1), problem.product.shape.n};
+}
+
 Work grouped_gemm_work(const GroupedGemmProblem& problem) {
   const auto& [m, n, k] = problem.product.shape;
   const auto counts = group_rows(problem, 0);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "kernels/expert_gemm/device_matrix.hpp"
 #include "kernels/grouped_gemm/grouped_gemm.hpp"
 #include "runtime/buffer.hpp"
 #include "runtime/check_cublaslt.hpp"
@@ -82,11 +83,7 @@ class CublasGroupedGemm final : public GroupedGemm {
   }
 
   [[nodiscard]] HostMatrix result() const override {
-    check(cudaDeviceSynchronize(), "waiting for the products");
-    auto matrix = zero_matrix(problem_.product.c,
-                              {padded_rows(group_rows(problem_, 0), 1), problem_.product.shape.n});
-    copy_bytes(matrix.data.data(), sets_[0].result.data(), matrix.data.size());
-    return matrix;
+    return from_device(problem_.product.c, result_shape(problem_), sets_[0].result);
   }
 
   [[nodiscard]] LibraryInfo library() const override {
@@ -108,8 +105,8 @@ class CublasGroupedGemm final : public GroupedGemm {
   void add_set(const ExpertGemmOperands& operands, const std::vector<std::int64_t>& rows) {
     const auto& [m, n, k] = problem_.product.shape;
     const std::int64_t size = size_of(problem_.product.a);
-    Set set{to_device(std::span<const std::byte>{operands.b.data}),
-            to_device(std::span<const std::byte>{operands.a.data}),
+    Set set{on_device(operands.b),
+            on_device(operands.a),
             DeviceBuffer{static_cast<std::size_t>(operands.a.rows * n * size)},
             {},
             {},

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <vector>
 
+#include "kernels/expert_gemm/cublaslt_scales.hpp"
+#include "kernels/expert_gemm/device_matrix.hpp"
 #include "kernels/grouped_gemm/cublaslt_groups.hpp"
 #include "kernels/grouped_gemm/grouped_gemm.hpp"
 #include "runtime/cuda_graph.hpp"
@@ -9,18 +11,10 @@
 namespace moecal::kernels {
 namespace {
 
-DeviceBuffer on_device(const HostMatrix& matrix) {
-  return to_device(std::span<const std::byte>{matrix.data});
-}
-
-DeviceBuffer on_device(float value) { return to_device(std::span<const float>{&value, 1}); }
-
 class CublasLtGraph final : public GroupedGemm {
  public:
   explicit CublasLtGraph(const GroupedGemmSetup& setup)
-      : problem_{setup.problem},
-        weights_scale_{on_device(setup.operands.b.scale)},
-        tokens_scale_{on_device(setup.operands.a.scale)} {
+      : problem_{setup.problem}, scales_{plan_cublaslt(setup.problem.product), setup.operands} {
     for (int set = 0; set < setup.sets; ++set) add_set(setup.operands, group_rows(problem_, set));
   }
 
@@ -29,11 +23,7 @@ class CublasLtGraph final : public GroupedGemm {
   }
 
   [[nodiscard]] HostMatrix result() const override {
-    check(cudaDeviceSynchronize(), "waiting for the products");
-    auto matrix = zero_matrix(problem_.product.c,
-                              {padded_rows(group_rows(problem_, 0), 1), problem_.product.shape.n});
-    copy_bytes(matrix.data.data(), sets_[0].result.data(), matrix.data.size());
-    return matrix;
+    return from_device(problem_.product.c, result_shape(problem_), sets_[0].result);
   }
 
   [[nodiscard]] LibraryInfo library() const override {
@@ -58,11 +48,8 @@ class CublasLtGraph final : public GroupedGemm {
     auto tokens = on_device(operands.a);
     DeviceBuffer result{static_cast<std::size_t>(operands.a.rows * problem_.product.shape.n *
                                                  size_of(problem_.product.c))};
-    CublasLtGroups products{problem_,
-                            rows,
-                            {weights.data(), tokens.data(), result.data()},
-                            {weights_scale_.as<float>(), tokens_scale_.as<float>()},
-                            lanes_};
+    CublasLtGroups products{
+        problem_, rows, {weights.data(), tokens.data(), result.data()}, scales_.get(), lanes_};
     // Kernels are loaded at their first launch, which a capture does not allow.
     const CudaStream stream;
     products.enqueue(stream.get());
@@ -73,8 +60,7 @@ class CublasLtGraph final : public GroupedGemm {
   }
 
   GroupedGemmProblem problem_;
-  DeviceBuffer weights_scale_;
-  DeviceBuffer tokens_scale_;
+  CublasLtOperandScales scales_;
   CublasLtLanes lanes_;
   std::vector<Set> sets_;
 };

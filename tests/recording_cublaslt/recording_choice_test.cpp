@@ -44,9 +44,15 @@ TEST_F(Candidates, TheFastestIsUsedAndRecorded) {
 }
 
 TEST_F(Candidates, ShortOnesAreTimedInBatches) {
-  fake_cublaslt().candidates = {{0.01, true}};
+  fake_cublaslt().candidates = {{0.01, true}, {0.01, true}};
   (void)make();
   EXPECT_GE(fake_cublaslt().matmuls.size(), 3 * 100u) << "an event resolves half a microsecond";
+}
+
+TEST_F(Candidates, OneAloneIsNotTimed) {
+  fake_cublaslt().candidates = {{0.01, true}};
+  EXPECT_THAT(make()->library().algorithm, HasSubstr("rank=1/1"));
+  EXPECT_TRUE(fake_cublaslt().matmuls.empty());
 }
 
 TEST_F(Candidates, LoadingAKernelCountsForNothing) {

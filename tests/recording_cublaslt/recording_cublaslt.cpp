@@ -109,6 +109,18 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
   return CUBLAS_STATUS_SUCCESS;
 }
 
+cublasStatus_t cublasLtMatmulAlgoCheck(cublasLtHandle_t, cublasLtMatmulDesc_t,
+                                       cublasLtMatrixLayout_t, cublasLtMatrixLayout_t b,
+                                       cublasLtMatrixLayout_t, cublasLtMatrixLayout_t,
+                                       const cublasLtMatmulAlgo_t* algorithm,
+                                       cublasLtMatmulHeuristicResult_t* result) {
+  ++fake_cublaslt().checks;
+  const auto& candidate = fake_cublaslt().candidates.at(algorithm->data[0]);
+  if (recorded<RecordedLayout>(b).columns > candidate.most_rows) return CUBLAS_STATUS_NOT_SUPPORTED;
+  result->workspaceSize = 1000 + algorithm->data[0];
+  return CUBLAS_STATUS_SUCCESS;
+}
+
 // A candidate's configuration: its id is 100 + its index, everything else 1.
 cublasStatus_t cublasLtMatmulAlgoConfigGetAttribute(const cublasLtMatmulAlgo_t* algorithm,
                                                     cublasLtMatmulAlgoConfigAttributes_t attribute,

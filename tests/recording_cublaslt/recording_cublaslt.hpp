@@ -81,12 +81,14 @@ struct FakeCandidate {
   double milliseconds = 1;
   bool launches = true;
   double first_milliseconds = 0;
+  std::uint64_t most_rows = ~std::uint64_t{0};  // of tokens, that a check of it allows
 };
 
 struct FakeCublasLt {
   std::vector<FakeCandidate> candidates;
   std::vector<RecordedHeuristic> heuristics;
   std::vector<RecordedMatmul> matmuls;
+  int checks = 0;        // calls of cublasLtMatmulAlgoCheck
   int live_objects = 0;  // created and not destroyed
 };
 

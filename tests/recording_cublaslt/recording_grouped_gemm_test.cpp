@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <set>
 
 #include "core/error.hpp"
@@ -74,6 +75,7 @@ TEST_P(RecordedGroups, CublasltRunsAProductPerGroupInOneGraph) {
 }
 
 TEST_P(RecordedGroups, CublasltSpreadsTheGroupsOverStreamsWithWorkspacesOfTheirOwn) {
+  fake_cublaslt().candidates.resize(1);  // one alone is not timed: every call is a group's
   const auto gemm = make_grouped_gemm_cublaslt({problem_, operands_, 1});
   std::map<cudaStream_t, std::set<void*>> workspaces;
   for (const auto& call : fake_cublaslt().matmuls) workspaces[call.stream].insert(call.workspace);
@@ -84,6 +86,22 @@ TEST_P(RecordedGroups, CublasltSpreadsTheGroupsOverStreamsWithWorkspacesOfTheirO
     all.insert(of_stream.begin(), of_stream.end());
   }
   EXPECT_EQ(all.size(), workspaces.size());
+}
+
+TEST_P(RecordedGroups, CublasltTimesTheCandidatesOncePerShape) {
+  fake_cublaslt().candidates = {{0.3, true}, {0.1, true}, {0.2, true}};
+  const auto gemm = make_grouped_gemm_cublaslt({problem_, operands_, 1});
+  EXPECT_THAT(gemm->library().algorithm, HasSubstr("id=101"));
+  EXPECT_THAT(gemm->library().algorithm, HasSubstr("rank=2/3"));
+  std::set<std::uint64_t> shapes;
+  for (const auto rows : rows_)
+    if (rows > 0) shapes.insert(std::bit_ceil(static_cast<std::uint64_t>(rows)));
+  EXPECT_GE(fake_cublaslt().heuristics.size(), shapes.size());
+  EXPECT_LE(fake_cublaslt().heuristics.size(), active_) << "a shape may come in two alignments";
+  EXPECT_EQ(fake_cublaslt().heuristics.size() + static_cast<std::size_t>(fake_cublaslt().checks),
+            active_)
+      << "a group is timed, or takes what was chosen for its shape";
+  for (const auto& heuristic : fake_cublaslt().heuristics) EXPECT_GE(heuristic.requested, 8);
 }
 
 TEST_P(RecordedGroups, CublasIsGivenEveryGroupThatHasRows) {
@@ -109,6 +127,23 @@ INSTANTIATE_TEST_SUITE_P(Types, RecordedGroups,
                          testing::Values(Given{"bf16", 4, 16}, Given{"f16", 12, 5},
                                          Given{"f32", 3, 1}, Given{"fp8_e4m3", 20, 3}),
                          [](const auto& given) { return given.param.family; });
+
+// Rows of 128 16-bit values begin at multiples of 256 bytes: all groups are aligned alike.
+TEST(CublasltGroups, ShareAChoiceWhereItIsTaken) {
+  fake_cublaslt() = {};
+  const auto problem =
+      grouped_gemm_problem({{"groups", 3}, {"m", 100}, {"n", 128}, {"k", 128}},
+                           expert_gemm_dtypes("bf16"), {.distribution = "balanced"});
+  const auto operands = make_grouped_gemm_operands(problem, 9);
+  fake_cublaslt().candidates = {{0.3, true}, {0.1, true}};
+  auto gemm = make_grouped_gemm_cublaslt({problem, operands, 2});
+  EXPECT_EQ(fake_cublaslt().heuristics.size(), 1u) << "of six groups in two sets";
+  EXPECT_EQ(fake_cublaslt().checks, 5);
+  fake_cublaslt().heuristics.clear();
+  fake_cublaslt().candidates[1].most_rows = 99;
+  gemm = make_grouped_gemm_cublaslt({problem, operands, 1});
+  EXPECT_EQ(fake_cublaslt().heuristics.size(), 3u) << "what a check refuses is not shared";
+}
 
 TEST(CublasltGroups, SkipWhatTheCardCannotDo) {
   fake_cuda().compute_major = 8;

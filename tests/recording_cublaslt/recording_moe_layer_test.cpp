@@ -75,6 +75,7 @@ TEST_P(RecordedLayer, EqualsTheOracle) {
 }
 
 TEST_P(RecordedLayer, GivesTheProductsTheRowsThatTheGateCounts) {
+  fake_cublaslt().candidates.resize(1);  // one alone is not timed: every call is an expert's
   const auto layer = make_moe_layer_cublaslt({problem_, data_, routing_});
   layer->launch(0, nullptr);
   EXPECT_EQ(layer->gate_table().counts, routing_.front().draw.counts);

@@ -1,0 +1,88 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/expert_gemm/cublaslt_choice.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "core/error.hpp"
+#include "runtime/cuda_stream.hpp"
+#include "runtime/event.hpp"
+
+namespace moecal::kernels {
+namespace {
+
+constexpr int kMostLaunches = 1024;
+constexpr Seconds kNever{std::numeric_limits<double>::infinity()};
+
+class Timer {
+ public:
+  Timer(const CublasLtMatmul& matmul, const CublasLtAddresses& addresses,
+        const CublasLtWorkspace& workspace)
+      : matmul_{matmul}, addresses_{addresses}, workspace_{workspace} {}
+
+  // Per launch; infinite if cuBLASLt refuses it, and why. A kernel's first launch also loads it, so
+  // it tells nothing of how many launches a timing needs.
+  Seconds time_of(const CublasLtMatmul::Candidate& candidate, const CublasLtTiming& timing,
+                  std::string& refusal) {
+    try {
+      (void)time_of(candidate, 1);
+      int launches = 1;
+      Seconds total = time_of(candidate, launches);
+      while (total < timing.seconds && launches < kMostLaunches)
+        total = time_of(candidate, launches *= 2);
+      for (int repeat = 1; repeat < timing.timings; ++repeat)
+        total = std::min(total, time_of(candidate, launches));
+      return total / launches;
+    } catch (const Error& error) {
+      refusal = error.what();
+      return kNever;
+    }
+  }
+
+ private:
+  // Of that many launches, one after the other.
+  Seconds time_of(const CublasLtMatmul::Candidate& candidate, int launches) {
+    start_.record(stream_.get());
+    for (int i = 0; i < launches; ++i)
+      matmul_.launch(addresses_, candidate, workspace_, stream_.get());
+    stop_.record(stream_.get());
+    stop_.synchronize();
+    return elapsed(start_, stop_);
+  }
+
+  const CublasLtMatmul& matmul_;
+  CublasLtAddresses addresses_;
+  CublasLtWorkspace workspace_;
+  CudaStream stream_;
+  CudaEvent start_, stop_;
+};
+
+}  // namespace
+
+std::string describe(const CublasLtChoice& choice) {
+  return describe_algorithm(choice.candidate.algo) + " rank=" + std::to_string(choice.rank) + "/" +
+         std::to_string(choice.offered);
+}
+
+CublasLtChoice choose_algorithm(const CublasLtMatmul& matmul, const CublasLtAddresses& addresses,
+                                const CublasLtWorkspace& workspace, const CublasLtTiming& timing) {
+  const auto found = matmul.candidates(addresses, workspace.bytes, timing.candidates);
+  Timer timer{matmul, addresses, workspace};
+  if (found.size() == 1) return {found.front(), 1, 1};
+  CublasLtChoice choice{{}, 0, found.size()};
+  Seconds best = kNever;
+  std::string refusal;
+  for (std::size_t index = 0; index < found.size(); ++index) {
+    const Seconds time = timer.time_of(found[index], timing, refusal);
+    if (time >= best) continue;
+    best = time;
+    choice.candidate = found[index];
+    choice.rank = index + 1;
+  }
+  if (choice.rank == 0)
+    throw Error{"none of cuBLASLt's candidate algorithms ran; the last: " + refusal};
+  return choice;
+}
+
+}  // namespace moecal::kernels

@@ -1,0 +1,36 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include "core/units.hpp"
+#include "kernels/expert_gemm/cublaslt_matmul.hpp"
+
+/// Which of the heuristic's algorithms is the fastest here. For .cpp files of cuBLASLt backends.
+namespace moecal::kernels {
+
+/// An algorithm and where the heuristic had ranked it.
+struct CublasLtChoice {
+  CublasLtMatmul::Candidate candidate{};
+  std::size_t rank = 0;     // from 1
+  std::size_t offered = 0;  // candidates
+};
+/// "id=66 tile=20 ... rank=3/16".
+[[nodiscard]] std::string describe(const CublasLtChoice& choice);
+
+/// How thoroughly candidates are timed: the least of `timings` batches of about `seconds`, after a
+/// launch that loads the kernel. An event resolves half a microsecond.
+struct CublasLtTiming {
+  int candidates = 16;
+  Seconds seconds{1e-3};
+  int timings = 3;
+};
+
+/// Times the candidates one after the other on these addresses, whose result they overwrite; one
+/// alone is not timed.
+/// @throws Unsupported if the heuristic has none, Error if none of them runs, with the last
+/// refusal.
+[[nodiscard]] CublasLtChoice choose_algorithm(const CublasLtMatmul& matmul,
+                                              const CublasLtAddresses& addresses,
+                                              const CublasLtWorkspace& workspace,
+                                              const CublasLtTiming& timing);
+
+}  // namespace moecal::kernels
