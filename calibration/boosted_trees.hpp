@@ -28,9 +28,9 @@ struct BoostedTrees {
 };
 
 struct BoostingOptions {
-  int trees = 300, levels = 6;
-  double rate = 0.12;          // share of a tree's step that is taken
-  double loss_scale = 0.01;    // errors well above it count by their sign: an L1 loss, rounded
+  int trees = 600, levels = 7;
+  double rate = 0.2;           // share of a tree's step that is taken
+  double loss_scale = 0.02;    // errors well above it count by their sign: an L1 loss, rounded
   double leaf_prior = 3;       // rows' worth of zero in each leaf
   double row_share = 0.4;      // of the rows a tree is grown on
   double feature_share = 0.4;  // of the features it may ask about

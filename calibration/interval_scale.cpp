@@ -30,21 +30,24 @@ IntervalScale::IntervalScale(const Model& model) {
   if (model.form != "log_log_table") return;
   const auto& table = model.table;
   const auto slopes = slopes_of(table);
+  std::vector<double> begins;
   for (std::size_t i = 0; i < slopes.size(); ++i) {
     const double width = std::log(table[i + 1].first / table[i].first);
-    gaps_.push_back({table[i].first, std::log(table[i].first), 1 / width,
-                     2 * change_beside(slopes, i) * width / kSmooth});
+    gaps_.push_back(
+        {std::log(table[i].first), 1 / width, 2 * change_beside(slopes, i) * width / kSmooth});
+    begins.push_back(table[i].first);
   }
-  if (!gaps_.empty()) last_ = table.back().first;
+  if (gaps_.empty()) return;
+  finder_ = RowFinder{std::move(begins)};
+  first_ = table.front().first;
+  last_ = table.back().first;
 }
 
 double IntervalScale::at(double size) const {
   if (gaps_.empty()) return 1;
-  if (size < gaps_.front().from) return 1 + 0.25 * gaps_.front().bend;
+  if (size < first_) return 1 + 0.25 * gaps_.front().bend;
   if (size > last_) return 1 + 0.25 * gaps_.back().bend;
-  const auto after = std::upper_bound(gaps_.begin(), gaps_.end(), size,
-                                      [](double s, const Gap& gap) { return s < gap.from; });
-  const auto& gap = *std::prev(after);
+  const auto& gap = gaps_[finder_.row(size)];
   const double place = std::min(1.0, (std::log(size) - gap.log_from) * gap.inverse_width);
   return 1 + gap.bend * place * (1 - place);
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "calibration/coefficients.hpp"
+#include "calibration/row_finder.hpp"
 
 namespace moecal::calibration {
 
@@ -25,11 +26,11 @@ class IntervalScale {
 
  private:
   struct Gap {
-    double from = 0;  // bytes
     double log_from = 0, inverse_width = 0, bend = 0;
   };
   std::vector<Gap> gaps_;
-  double last_ = 0;  // bytes, of the table
+  RowFinder finder_;             // of the gaps
+  double first_ = 0, last_ = 0;  // bytes, of the table
 };
 
 }  // namespace moecal::calibration

@@ -3,11 +3,10 @@
 #include "calibration/log_log_table.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <cstdint>
 #include <map>
 
+#include "calibration/row_finder.hpp"
 #include "calibration/switches.hpp"
 #include "core/error.hpp"
 #include "core/statistics.hpp"
@@ -61,32 +60,24 @@ double seconds(const Model& model, const Inputs& inputs) {
 /// Between two rows log time is a cubic of u, the log of how far a size is past the first of them.
 struct Cubic {
   double log_size, c0, c1, c2, c3;
-  double next_size;
 };
 
 Cubic cubic_at(const Table& table, std::size_t i) {
   const double width = std::log(table[i + 1].first / table[i].first);
   const double d0 = slope(table, i), d1 = slope(table, i + 1), rise = secant(table, i);
-  return {std::log(table[i].first),
-          std::log(table[i].second),
-          d0,
-          (3 * rise - 2 * d0 - d1) / width,
-          (d0 + d1 - 2 * rise) / (width * width),
-          table[i + 1].first};
+  return {std::log(table[i].first), std::log(table[i].second), d0, (3 * rise - 2 * d0 - d1) / width,
+          (d0 + d1 - 2 * rise) / (width * width)};
 }
 
-/// A table whose rows are found by the binary exponent of a size: rows are often a doubling apart,
-/// and then there is nothing to search.
 class PreparedTable final : public PreparedForm {
  public:
   explicit PreparedTable(const Table& table) : first_{table.front()}, last_{table.back()} {
-    for (std::size_t i = 0; i + 1 < table.size(); ++i) cubics_.push_back(cubic_at(table, i));
-    first_exponent_ = exponent(first_.first);
-    std::size_t row = 0;
-    for (int e = first_exponent_; e <= exponent(last_.first); ++e) {
-      while (row + 1 < cubics_.size() && cubics_[row].next_size <= std::ldexp(1.0, e)) ++row;
-      row_of_exponent_.push_back(row);
+    std::vector<double> begins;
+    for (std::size_t i = 0; i + 1 < table.size(); ++i) {
+      cubics_.push_back(cubic_at(table, i));
+      begins.push_back(table[i].first);
     }
+    finder_ = RowFinder{std::move(begins)};
   }
 
   void seconds(std::span<const Inputs> calls, std::span<double> seconds) const override {
@@ -94,25 +85,17 @@ class PreparedTable final : public PreparedForm {
   }
 
  private:
-  /// e with 2^e <= size < 2^(e + 1).
-  static int exponent(double size) {
-    return static_cast<int>(std::bit_cast<std::uint64_t>(size) >> 52) - 1023;
-  }
-
   [[nodiscard]] double at(double size) const {
     if (size <= first_.first) return first_.second;
     if (size >= last_.first) return last_.second * size / last_.first;
-    auto row = row_of_exponent_[static_cast<std::size_t>(exponent(size) - first_exponent_)];
-    while (cubics_[row].next_size <= size) ++row;
-    const auto& c = cubics_[row];
+    const auto& c = cubics_[finder_.row(size)];
     const double u = std::log(size) - c.log_size;
     return std::exp(c.c0 + u * (c.c1 + u * (c.c2 + u * c.c3)));
   }
 
   std::pair<double, double> first_, last_;
   std::vector<Cubic> cubics_;
-  int first_exponent_ = 0;
-  std::vector<std::size_t> row_of_exponent_;
+  RowFinder finder_;  // of the cubics
 };
 
 std::unique_ptr<PreparedForm> prepare_table(const Model& model) {

@@ -103,8 +103,14 @@ double reach_of(std::span<const Coordinates> places, std::span<const Coordinates
   return covering + std::max(kLeastReach, quantile(neighbours, kNeighbourShare));
 }
 
+/// The first centre within reach settles it; only a call far from all of them asks every one.
 double weight_at(const ResidualGate& gate, std::span<const double> place) {
-  return std::clamp(2 - nearest_distance(gate.centres, place) / gate.reach, 0.0, 1.0);
+  double nearest = std::numeric_limits<double>::infinity();
+  for (const auto& centre : gate.centres) {
+    nearest = std::min(nearest, distance(centre, place));
+    if (nearest <= gate.reach) return 1;
+  }
+  return std::clamp(2 - nearest / gate.reach, 0.0, 1.0);
 }
 
 }  // namespace
@@ -114,6 +120,8 @@ ResidualPlan plan_residual(std::span<const FitPoint> points, const Model& compac
   if (points.size() < kResidualPoints)
     throw InvalidInput{"a residual needs at least " + std::to_string(kResidualPoints) + " points"};
   ResidualPlan plan{kSymmetricTrees, kGemmFeatures, multiprocessors, {}};
+  if (points.size() < kManyTreesPoints)
+    plan.boosting = {.trees = 300, .levels = 6, .most_borders = 63};
   if (points.size() >= kTreePoints) return plan;
   plan.kind = kRadialBasis;
   const auto training = training_of(points, compact, plan);
@@ -133,7 +141,7 @@ Residual fit_residual(std::span<const FitPoint> points, const Model& compact,
     residual.basis = fit_radial_basis(training.places, training.targets, plan.basis);
   } else {
     residual.gate.centres = spread_out(training.places, kGateCentres);
-    residual.trees = fit_boosted_trees(training.features.columns, training.targets, {});
+    residual.trees = fit_boosted_trees(training.features.columns, training.targets, plan.boosting);
   }
   residual.gate.reach = reach_of(training.places, residual.gate.centres);
   return residual;
@@ -141,9 +149,9 @@ Residual fit_residual(std::span<const FitPoint> points, const Model& compact,
 
 double residual_weight(const Residual& residual, const Inputs& inputs) {
   const auto& set = feature_set(residual.features);
-  std::array<double, kMostFeatures> row{};
-  set.compute({inputs, 1, residual.multiprocessors}, row);
-  return weight_at(residual.gate, std::span{row}.first(set.coordinates));
+  std::array<double, kMostFeatures> place{};
+  set.place(inputs, place);
+  return weight_at(residual.gate, std::span{place}.first(set.coordinates));
 }
 
 std::vector<double> log_corrections(const Residual& residual, std::span<const Inputs> calls,
@@ -152,8 +160,10 @@ std::vector<double> log_corrections(const Residual& residual, std::span<const In
   const auto features = features_of(set, residual.multiprocessors, calls, compact_seconds);
   std::vector<double> corrections(calls.size(), 0);
   if (residual.kind == kSymmetricTrees) corrections = evaluate(residual.trees, features.columns);
+  std::array<double, kMostFeatures> all{};
+  const auto place = std::span{all}.first(set.coordinates);
   for (std::size_t i = 0; i < calls.size(); ++i) {
-    const auto place = features.place(i, set.coordinates);
+    for (std::size_t f = 0; f < place.size(); ++f) place[f] = features.columns[f][i];
     if (residual.kind == kRadialBasis)
       corrections[i] = evaluate(residual.basis, residual.gate.centres, place);
     corrections[i] *= weight_at(residual.gate, place);

@@ -3,6 +3,7 @@
 #pragma once
 #include <span>
 
+#include "calibration/boosted_trees.hpp"
 #include "calibration/form.hpp"
 
 namespace moecal::calibration {
@@ -11,13 +12,17 @@ namespace moecal::calibration {
 inline constexpr std::size_t kResidualPoints = 100;
 /// Past this many points trees stand in for a radial basis, which solves a system of that size.
 inline constexpr std::size_t kTreePoints = 800;
+/// From this many on, trees are many and deep. Fewer points gain little by that, and their fits
+/// would take three times as long.
+inline constexpr std::size_t kManyTreesPoints = 5000;
 
 /// What a residual is learnt with: chosen once per series, the same in every fold.
 struct ResidualPlan {
   std::string kind;      // see Residual::kind
   std::string features;  // a name of residual_features.hpp
   double multiprocessors = 0;
-  RadialBasis basis;  // lengths and noise, where kind is radial_basis
+  RadialBasis basis;           // lengths and noise, where kind is radial_basis
+  BoostingOptions boosting{};  // where it is symmetric_trees
 };
 
 /// `compact` is fitted to the points and has no residual. @throws InvalidInput with fewer than

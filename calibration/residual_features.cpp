@@ -27,6 +27,12 @@ double powers_of_two(double extent) {
   return value == 0 ? 0 : std::min(8, std::countr_zero(value));
 }
 
+void gemm_place(const Inputs& inputs, std::span<double> coordinates) {
+  coordinates[0] = std::log2(inputs.m);
+  coordinates[1] = std::log2(inputs.n);
+  coordinates[2] = std::log2(inputs.k);
+}
+
 void gemm_features(const ResidualCall& call, std::span<double> features) {
   const auto& x = call.inputs;
   const double m = std::log2(x.m), n = std::log2(x.n), k = std::log2(x.k);
@@ -46,7 +52,8 @@ void gemm_features(const ResidualCall& call, std::span<double> features) {
   for (const double extent : {x.m, x.n, x.k}) features[next++] = powers_of_two(extent);
 }
 
-constexpr std::array<FeatureSet, 1> kSets{{{kGemmFeatures, kGemmCount, 3, gemm_features}}};
+constexpr std::array<FeatureSet, 1> kSets{
+    {{kGemmFeatures, kGemmCount, 3, gemm_features, gemm_place}}};
 
 }  // namespace
 

@@ -23,6 +23,7 @@ struct FeatureSet {
   std::size_t count;        // of all features
   std::size_t coordinates;  // the first of them, in octaves: where distance is measured
   void (*compute)(const ResidualCall& call, std::span<double> features);
+  void (*place)(const Inputs& inputs, std::span<double> coordinates);  // those alone
 };
 
 /// @throws InvalidInput naming the known sets.

@@ -56,11 +56,12 @@ PublicTable take_scored(interchange::Imported imported, const std::string& file,
   PublicTable table{
       file, imported.environments.front().card, {imported.environments, {}}, imported.not_imported};
   for (auto& o : imported.observations) {
-    o.digest = calibration::digest_of(o);  // once, not in every fold
-    if (const auto label = dtype_label(o.dtypes); labels.contains(label))
-      table.rows.observations.push_back(std::move(o));
-    else
+    if (const auto label = dtype_label(o.dtypes); !labels.contains(label)) {
       ++table.not_scored["dtype " + label];
+      continue;
+    }
+    o.digest = calibration::digest_of(o);  // once, not in every fold
+    table.rows.observations.push_back(std::move(o));
   }
   return table;
 }
