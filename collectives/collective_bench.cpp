@@ -24,6 +24,7 @@ struct Sizes {
   Suite suite;
   std::string backend;
   bool closely;  // planner: every 4-fold and the documents' sizes, not every 16-fold
+  bool whole;    // the group is the launch
 
   [[nodiscard]] std::set<std::int64_t> with(const std::vector<std::int64_t>& planner_bytes) const {
     std::set<std::int64_t> found;
@@ -36,12 +37,16 @@ struct Sizes {
     // The largest message of quick is its dearest: once per group size.
     if (suite == Suite::quick && closely) found.insert(16_MiB);
     for (const std::int64_t bytes : planner_bytes)
-      if (suite == Suite::full || (suite == Suite::planner && closely && bytes <= largest()))
-        found.insert(bytes);  // what planner leaves out costs what the bandwidth says
+      if (suite == Suite::full || (suite == Suite::planner && closely && is_worth(bytes)))
+        found.insert(bytes);
     return found;
   }
 
  private:
+  // Beyond the largest a call costs what the bandwidth says: one group size shows whether it does.
+  [[nodiscard]] bool is_worth(std::int64_t bytes) const {
+    return bytes <= largest() || (whole && backend != "mpi");
+  }
   // Beyond its caches a host copies at one rate, and 1 GiB takes seconds.
   [[nodiscard]] std::int64_t largest() const {
     if (suite == Suite::quick) return 4_MiB;
@@ -164,7 +169,7 @@ class CollectiveBenchmark final : public bench::Benchmark {
     std::vector<Case> cases;
     for (const GroupSpec& spec : group_specs(world)) {
       const Ranks ranks = to_ranks(spec, nodes);
-      const Sizes sizes{suite, backend, is_looked_at_closely(spec, ranks)};
+      const Sizes sizes{suite, backend, is_looked_at_closely(spec, ranks), spec.group == world};
       for (const Dtype dtype : swept_dtypes(suite, backend))
         for (Case& c : operation_.cases == nullptr ? sized_cases(sizes, spec, dtype)
                                                    : operation_.cases(suite, spec)) {

@@ -65,6 +65,7 @@ class Watchdog::Watch {
   void at_early_end(std::function<void()> last_act) {
     const std::lock_guard lock{mutex_};
     last_acts_.push_back(std::move(last_act));
+    if (ended_) start_last_acts();  // it is late, not needless
   }
 
   [[nodiscard]] std::string sentence(const std::string& reason) const {
