@@ -24,6 +24,7 @@ struct Communicator {
   int rank = 0;  // in the clique
   ncclResult_t state = ncclSuccess;
   int polls_left = 0;
+  int registrations = 0;  // of memory, that live
 };
 
 // What a thread asked for between ncclGroupStart and ncclGroupEnd.
@@ -176,6 +177,11 @@ ncclResult_t end_group() {
   return met == ncclSuccess ? finish("ncclGroupEnd", communicator) : met;
 }
 
+void count_registration(ncclComm_t handle, int change) {
+  ours(handle)->registrations += change;
+  fake_nccl().count_registration(change);
+}
+
 /// Tells the library of memory, which has to be its own.
 ncclResult_t register_memory(const RecordedNcclCall& memory, ncclComm_t handle) {
   const RecordedNcclCall call = record(memory, ours(handle));
@@ -183,7 +189,7 @@ ncclResult_t register_memory(const RecordedNcclCall& memory, ncclComm_t handle) 
     return status;
   if (!fake_nccl().owns(call.send, call.count))
     return fail(ncclInvalidArgument, "the memory is not from ncclMemAlloc");
-  fake_nccl().count_registration(1);
+  count_registration(handle, 1);
   return ncclSuccess;
 }
 
@@ -197,6 +203,9 @@ ncclResult_t end_communicator(const std::string& function, ncclComm_t handle) {
   if (!fake_nccl().remove_communicator(handle))
     return fail(ncclInvalidArgument, "there is no such communicator, or no longer");
   static_cast<void>(record({.function = function}, ours(handle)));
+  // An abort takes what was registered with it; before a communicator is destroyed it is taken
+  // back.
+  if (function == "ncclCommAbort") count_registration(handle, -ours(handle)->registrations);
   delete ours(handle);
   return ncclSuccess;
 }
@@ -454,7 +463,7 @@ ncclResult_t ncclCommRegister(const ncclComm_t communicator, void* start, size_t
 }
 ncclResult_t ncclCommDeregister(const ncclComm_t communicator, void* handle) {
   static_cast<void>(record({.function = "ncclCommDeregister", .send = handle}, ours(communicator)));
-  fake_nccl().count_registration(-1);
+  count_registration(communicator, -1);
   return ncclSuccess;
 }
 ncclResult_t ncclCommWindowRegister(ncclComm_t communicator, void* start, size_t bytes,
@@ -467,7 +476,7 @@ ncclResult_t ncclCommWindowRegister(ncclComm_t communicator, void* start, size_t
 ncclResult_t ncclCommWindowDeregister(ncclComm_t communicator, ncclWindow_t window) {
   static_cast<void>(
       record({.function = "ncclCommWindowDeregister", .send = window}, ours(communicator)));
-  fake_nccl().count_registration(-1);
+  count_registration(communicator, -1);
   return ncclSuccess;
 }
 
