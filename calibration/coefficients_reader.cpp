@@ -96,7 +96,7 @@ Parameter read_parameter(const JsonReader& r, const Form& form) {
 
 void read_parameters(const JsonReader& r, Model& m) {
   const Form& shape = form(m.form);
-  std::set<std::string_view> seen;
+  std::set<std::string> seen;
   for (const auto& entry : r.objects("parameters")) {
     m.parameters.push_back(read_parameter(entry, shape));
     if (!seen.insert(m.parameters.back().name).second)

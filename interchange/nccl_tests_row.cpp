@@ -50,7 +50,8 @@ std::optional<NcclTiming> timing_at(const std::vector<std::string>& fields, std:
 
 /// Columns after the last #wrong (a later release's) are passed over; none between are.
 bool fits(const Layout& layout, std::size_t fields) {
-  return fields == layout.total || (fields > 9 && layout.second != 0 && layout.wrong == 1);
+  const bool passes_over = fields > 9 && layout.second != 0 && layout.wrong == 1;
+  return fields == layout.total || (passes_over && fields > layout.total);
 }
 
 /// Gives each measurement whose rate is not size / time its problem. @return how many have none
