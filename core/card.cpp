@@ -173,6 +173,15 @@ void refuse_shared_names(const std::vector<Card>& cards) {
                            "' both claim the name '" + spelling + "'"};
 }
 
+std::vector<Card> read_cards() {
+  std::vector<Card> cards;
+  for (const auto& entry : std::filesystem::directory_iterator{data_path("hardware")})
+    if (entry.path().extension() == ".toml") cards.push_back(read_card(entry.path().string()));
+  std::sort(cards.begin(), cards.end(), [](const Card& a, const Card& b) { return a.id < b.id; });
+  refuse_shared_names(cards);
+  return cards;
+}
+
 }  // namespace
 
 std::optional<FlopsPerSecond> Card::dense_peak(const std::string& dtype) const {
@@ -203,12 +212,8 @@ Card read_card(const std::string& path) {
   }
 }
 
-std::vector<Card> known_cards() {
-  std::vector<Card> cards;
-  for (const auto& entry : std::filesystem::directory_iterator{data_path("hardware")})
-    if (entry.path().extension() == ".toml") cards.push_back(read_card(entry.path().string()));
-  std::sort(cards.begin(), cards.end(), [](const Card& a, const Card& b) { return a.id < b.id; });
-  refuse_shared_names(cards);
+const std::vector<Card>& known_cards() {
+  static const std::vector<Card> cards = read_cards();  // an import asks for a card again and again
   return cards;
 }
 
@@ -221,7 +226,7 @@ Card find_card(const std::string& name) {
     return card;
   }
   std::string known;
-  for (auto& card : known_cards()) {
+  for (const auto& card : known_cards()) {
     if (spellings(card).contains(wanted)) return card;
     known += " " + card.id;
   }

@@ -62,7 +62,7 @@ struct Card {
 
 /// Every spec sheet of moecal's data folder, by id.
 /// @throws InvalidInput naming file and key; also when two cards share a name.
-[[nodiscard]] std::vector<Card> known_cards();
+[[nodiscard]] const std::vector<Card>& known_cards();
 
 /// The card a person or a driver means: an id, an alias or a device name, whatever the case and
 /// punctuation. `cpu-...` needs no spec sheet: a card of which no nominal figure is known.
