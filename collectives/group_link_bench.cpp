@@ -36,18 +36,27 @@ void GroupLink::call_once(const std::string& operation,
   }
 }
 
+void check_device(const bench::Context& context) {
+  if (context.device < 0) throw Unsupported{"NCCL needs a CUDA device on every rank"};
+}
+
+GroupLink connect_nccl(NcclGroups& groups, const GroupSpec& spec, bench::Context& context) {
+  check_device(context);
+  GroupLink link;
+  link.groups = &groups;
+  link.device = context.device;
+  link.where = membership(spec, context.world.rank());
+  if constexpr (build::has_nccl) link.nccl = groups.of(spec, context.world);
+  return link;
+}
+
 GroupLink connect(LaunchGroups& groups, const bench::Implementation& implementation,
                   const Ranks& ranks, bench::Context& context) {
   const GroupSpec spec = groups.checked_spec(ranks, context.world);
-  GroupLink link{.where = membership(spec, context.world.rank())};
-  if (implementation.backend == "mpi") {
-    link.mpi = &groups.mpi(spec, context.world);
-  } else if constexpr (build::has_nccl) {
-    if (context.device < 0) throw Unsupported{"NCCL needs a CUDA device on every rank"};
-    link.device = context.device;
-    link.groups = &groups.nccl();
-    link.nccl = link.groups->of(spec, context.world);
-  }
+  if (implementation.backend != "mpi") return connect_nccl(groups.nccl(), spec, context);
+  GroupLink link;
+  link.mpi = &groups.mpi(spec, context.world);
+  link.where = membership(spec, context.world.rank());
   return link;
 }
 

@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "bench/clock.hpp"
-#include "collectives/collective_bench.hpp"
+#include "collectives/group_link_bench.hpp"
 #include "collectives/nccl_groups.hpp"
 #include "collectives/nccl_log.hpp"
 #include "runtime/buffer.hpp"
@@ -17,13 +16,11 @@ namespace {
 
 class NcclTrial final : public bench::Trial {
  public:
-  NcclTrial(const NcclTask& task, NcclGroups& groups, ControlPlane& world)
+  NcclTrial(const NcclTask& task, const GroupLink& link)
       : task_{task},
-        groups_{groups},
-        communicator_{groups.of(task.spec, world)},
-        where_{membership(task.spec, world.rank())},
+        link_{link},
         sizes_{task.operation.buffers(task.shape)},
-        layout_{layout_of(sizes_, where_.rank_in_group, task.implementation.in_place)},
+        layout_{layout_of(sizes_, link_.where.rank_in_group, task.implementation.in_place)},
         what_{task.operation.name + " of " + std::to_string(task.shape.bytes) + " bytes"} {}
 
   void launch(int set, Stream stream) override {
@@ -34,9 +31,7 @@ class NcclTrial final : public bench::Trial {
     call(at, stream);
     graphs_[at] = CudaGraph::capture([&](Stream captured) { call(at, captured); });
   }
-  void check_progress(Seconds waited) override {
-    groups_.check_progress(communicator_, what_, waited);
-  }
+  void check_progress(Seconds waited) override { link_.check_progress(what_, waited); }
   [[nodiscard]] Bytes footprint() const override {
     return Bytes{takes_part() ? static_cast<double>(layout_.first + layout_.second) : 0.0};
   }
@@ -44,8 +39,7 @@ class NcclTrial final : public bench::Trial {
     if (!takes_part()) return;
     const auto memory = filled();
     const auto make = [this](std::int64_t bytes) {
-      return NcclMemory{task_.implementation.buffers, static_cast<std::size_t>(bytes),
-                        communicator_};
+      return NcclMemory{task_.implementation.buffers, static_cast<std::size_t>(bytes), link_.nccl};
     };
     for (int set = 0; set < sets; ++set) {
       sets_.push_back({make(layout_.first), make(layout_.second)});
@@ -61,43 +55,41 @@ class NcclTrial final : public bench::Trial {
     launch_anew();
     std::vector<std::byte> received(static_cast<std::size_t>(sizes_.receive));
     copy_bytes(received.data(), sets_[0].tensors(layout_).receive, received.size());
-    return {task_.operation.error(task_.shape, where_.rank_in_group, received), 0.0, "pattern"};
+    return {task_.operation.error(task_.shape, link_.where.rank_in_group, received), 0.0,
+            "pattern"};
   }
   [[nodiscard]] std::string filled_with() const override { return "pattern of rank and index"; }
   [[nodiscard]] LibraryInfo library() const override {
     const LoggedCall call{task_.implementation.logged, std::min(sizes_.send, sizes_.receive)};
     return {"NCCL", nccl_library_version(), log_.algorithm_of(call), 0};
   }
-  [[nodiscard]] bool takes_part() const override { return where_.takes_part; }
-  [[nodiscard]] int group() const override { return where_.index; }
+  [[nodiscard]] bool takes_part() const override { return link_.where.takes_part; }
+  [[nodiscard]] int group() const override { return link_.where.index; }
 
  private:
   void call(std::size_t set, Stream stream) {
-    task_.implementation.run(task_.shape, sets_[set].tensors(layout_), communicator_, stream);
+    task_.implementation.run(task_.shape, sets_[set].tensors(layout_), link_.nccl, stream);
   }
   /// What the first buffer holds before a call.
   [[nodiscard]] std::vector<std::byte> filled() const {
     std::vector<std::byte> memory(static_cast<std::size_t>(layout_.first));
-    task_.operation.fill(task_.shape, where_.rank_in_group,
+    task_.operation.fill(task_.shape, link_.where.rank_in_group,
                          std::span{memory}.subspan(layout_.send_at, sizes_.send));
     return memory;
   }
-  /// A peer that is gone ends the wait, as it does where calls are timed. On a communicator on
-  /// which something failed no rank can go on: it is given up before its buffers are, and ends the
-  /// launch.
+  /// Buffers are not taken back from a communicator that was given up.
   void launch_anew() {
     try {
-      freshen(sets_[0]);
-      const auto clock = bench::make_cuda_event_clock();
-      clock->watch([this](Seconds waited) { check_progress(waited); });
-      static_cast<void>(clock->time([&] { launch(0, clock->stream()); }));
-    } catch (const Error& error) {
-      groups_.give_up();
+      link_.call_once(what_, [this](Stream stream) {
+        freshen(sets_[0]);
+        launch(0, stream);
+      });
+    } catch (const RankLost&) {
       for (auto& set : sets_) {
         set.first.forget_communicator();
         set.second.forget_communicator();
       }
-      throw RankLost{error.what()};
+      throw;
     }
   }
   void freshen(RankBuffers<NcclMemory>& buffers) const {
@@ -112,9 +104,7 @@ class NcclTrial final : public bench::Trial {
   }
 
   NcclTask task_;
-  NcclGroups& groups_;
-  NcclCommunicator communicator_;
-  Membership where_;
+  GroupLink link_;
   CollectiveBuffers sizes_;
   RankLayout layout_;
   std::string what_;
@@ -150,13 +140,13 @@ std::shared_ptr<NcclGroups> make_nccl_groups() { return std::make_shared<NcclGro
 
 std::unique_ptr<bench::Trial> make_nccl_trial(const NcclTask& task, NcclGroups& groups,
                                               bench::Context& context) {
-  if (context.device < 0) throw Unsupported{"NCCL needs a CUDA device on every rank"};
+  check_device(context);
   if (task.implementation.check != nullptr) task.implementation.check(task.shape);
   check_nccl_buffers(task.implementation.buffers);
   check_fp8_sums(task.operation, task.shape.dtype, context.device);
   NcclTask payload = task;
   payload.shape.dtype = payload_of(task.operation, task.shape.dtype);
-  return std::make_unique<NcclTrial>(payload, groups, context.world);
+  return std::make_unique<NcclTrial>(payload, connect_nccl(groups, task.spec, context));
 }
 
 }  // namespace moecal::collectives
