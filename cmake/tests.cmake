@@ -21,6 +21,8 @@ function(moecal_add_test name)
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} GTest::gtest GTest::gmock)
+  # GoogleTest's macros cost the optimiser a third of a test's compile time; what is tested is in the libraries.
+  target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O1>)
   target_compile_definitions(${name} PRIVATE MOECAL_SOURCE_DIR="${PROJECT_SOURCE_DIR}" MOECAL_BINARY_DIR="${PROJECT_BINARY_DIR}")
   if(arg_SANITIZER)
     list(APPEND arg_LABELS sanitizer)
