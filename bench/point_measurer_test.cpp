@@ -8,8 +8,6 @@
 #include <array>
 #include <utility>
 
-#include "bench/agreement.hpp"
-#include "bench/single_calls.hpp"
 #include "bench/testing/fake_benchmark.hpp"
 #include "bench/testing/fake_ranks.hpp"
 
@@ -388,76 +386,6 @@ TEST(PointMeasurer, ReportsASlowRankAsTransferAndNamesNobody) {
     EXPECT_NEAR(o.skew_s.at(0), 0, 1e-9);
     EXPECT_EQ(o.late_rank.at(0), -1);
   }
-}
-
-// Rank 1's clock is 40 s ahead, and messages take a millisecond: what that leaves open is the
-// floor.
-TEST(CommonStart, BoundsTheOffsetOfAnotherClock) {
-  constexpr double kAhead = 40;
-  std::array<double, 2> errors{}, waited_for{};
-  FakeRanks{2}.run([&](ControlPlane& world) {
-    const auto rank = static_cast<std::size_t>(world.rank());
-    const HostTime real = steady_host_time();
-    const double ahead = rank == 1 ? kAhead : 0;
-    const HostTime own{[=] { return real.now() + ahead; },
-                       [&](double moment) { waited_for[rank] = moment - ahead; },
-                       rank == 1 ? "there" : "here"};
-    CommonStart start{world, own};
-    EXPECT_TRUE(start.wait(true));
-    errors[rank] = start.error().count();
-    EXPECT_FALSE(start.wait(rank == 1)) << "rank 0 decides";
-  });
-  EXPECT_GT(errors[1], 0);
-  EXPECT_LE(std::abs(waited_for[0] - waited_for[1]), errors[0] + errors[1] + 1e-9);
-}
-
-TEST(CommonStart, LosesNothingToTheClockOfOneKernel) {
-  std::array<double, 3> waited_for{};
-  FakeRanks{3}.run([&](ControlPlane& world) {
-    HostTime time = steady_host_time();
-    time.wait_until = [&](double moment) {
-      waited_for[static_cast<std::size_t>(world.rank())] = moment;
-    };
-    CommonStart start{world, time};
-    EXPECT_TRUE(start.wait(true));
-  });
-  EXPECT_EQ(waited_for, (std::array<double, 3>{waited_for[0], waited_for[0], waited_for[0]}));
-}
-
-TEST(SingleCalls, NameNobodyWhereTheStartMayBeToBlame) {
-  SingleCalls calls;
-  const std::vector<double> seconds{5e-3, 4.9e-3, -1}, groups{0, 0, 0};
-  add_call(calls, {seconds, groups, 50e-6});
-  add_call(calls, {seconds, groups, 150e-6});
-  EXPECT_EQ(calls.late_rank, (std::vector<int>{1, -1}));
-  EXPECT_EQ(calls.skew_floor_s, (std::vector<double>{50e-6, 150e-6}));
-}
-
-TEST(Agreement, ThrowsOnEveryRankWhatTheLowestFailingRankSaid) {
-  std::array<std::string, 4> said;
-  FakeRanks{4}.run([&](ControlPlane& world) {
-    try {
-      on_every_rank(world, [&] {
-        if (world.rank() == 0) throw Unsupported{"no such type"};
-        if (world.rank() >= 2) throw Error{"rank " + std::to_string(world.rank()) + " broke"};
-      });
-    } catch (const Unsupported&) {
-      said[static_cast<std::size_t>(world.rank())] = "unsupported";
-    } catch (const Error& error) {
-      said[static_cast<std::size_t>(world.rank())] = error.what();
-    }
-  });
-  for (const auto& text : said) EXPECT_EQ(text, "rank 2: rank 2 broke");
-}
-
-TEST(Agreement, PassesWhenEveryRankDoes) {
-  FakeRanks{3}.run([](ControlPlane& world) { EXPECT_NO_THROW(on_every_rank(world, [] {})); });
-}
-
-TEST(Agreement, KeepsTheKindOfAFailure) {
-  const auto alone = make_single_rank_plane();
-  EXPECT_THROW(on_every_rank(*alone, [] { throw Unsupported{"x"}; }), Unsupported);
-  EXPECT_THROW(on_every_rank(*alone, [] { throw InvalidInput{"x"}; }), InvalidInput);
 }
 
 }  // namespace

@@ -127,6 +127,11 @@ TEST(CoefficientsReader, RefusesWhatNoFitCouldHaveSaid) {
   const auto twice = to_json({"", "", {sample_model(), sample_model()}});
   EXPECT_EQ(what_is_wrong(twice),
             "c.json: field 'models[1].id' is 'all_reduce/x' for the second time");
+  auto repeated = sample_model();  // the first of many, whose names have moved meanwhile
+  const auto first = repeated.parameters.front();
+  repeated.parameters.push_back(first);
+  EXPECT_THAT(what_is_wrong(to_json({"", "", {repeated}})),
+              testing::HasSubstr("name' is '" + first.name + "' for the second time"));
 }
 
 TEST(Coefficients, KeepTheRoutingsMeasuredAndTheDriftBetweenReleases) {

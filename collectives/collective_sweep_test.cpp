@@ -12,13 +12,9 @@
 #include "bench/sampler.hpp"
 #include "bench/testing/fake_trial.hpp"
 #include "runtime/fork_plane.hpp"
+#include "tests/collective_benchmarks.hpp"
 
 namespace moecal::bench {
-std::unique_ptr<Benchmark> make_all_gather();
-std::unique_ptr<Benchmark> make_all_reduce();
-std::unique_ptr<Benchmark> make_all_to_all();
-std::unique_ptr<Benchmark> make_all_to_all_v();
-std::unique_ptr<Benchmark> make_reduce_scatter();
 
 namespace {
 

@@ -10,17 +10,12 @@
 #include <fstream>
 #include <sstream>
 
-#include "core/call_statistics.hpp"
 #include "core/collective.hpp"
 #include "core/element.hpp"
 #include "core/hash.hpp"
 #include "core/json_reader.hpp"
 #include "core/narrow_float.hpp"
 #include "core/observation.hpp"
-#include "core/part_statistics.hpp"
-#include "core/routing.hpp"
-#include "core/routing_loads.hpp"
-#include "core/statistics.hpp"
 
 namespace moecal {
 namespace {
@@ -236,114 +231,6 @@ TEST(LineAppender, SaysWhatAFullDiskMeans) {
   EXPECT_THROW(appender.append("line\n"), Error);
 }
 
-TEST(Routing, IsTheSameOnEveryMachineAndAddsUp) {
-  const auto draw = draw_routing({33, 8, 2}, {"uniform", 7, 1.2, 0});
-  EXPECT_EQ(draw.offsets.back(), 66);
-  for (int t = 0; t < 33; ++t) EXPECT_NE(draw.expert_of[2 * t], draw.expert_of[2 * t + 1]);
-  EXPECT_EQ(draw_routing({33, 8, 2}, {"uniform", 7, 1.2, 0}).expert_of, draw.expert_of);
-  EXPECT_EQ(draw_routing({8, 4, 1}, {"balanced", 1, 1.2, 0}).counts,
-            (std::vector<std::int64_t>{2, 2, 2, 2}));
-  EXPECT_THROW((void)draw_routing({8, 4, 5}, {}), InvalidInput);
-}
-
-std::vector<double> loads_in(const std::string& text) {
-  std::istringstream stream{text};
-  return read_expert_loads(stream, "loads.txt");
-}
-
-std::string why_no_loads(const std::string& text) {
-  try {
-    (void)loads_in(text);
-    return "";
-  } catch (const InvalidInput& error) {
-    return error.what();
-  }
-}
-
-TEST(ExpertLoads, AreOneNumberALineOrJson) {
-  const std::vector<double> loads{12, 0, 3.5};
-  EXPECT_EQ(loads_in("# layer 7\n12\n\n 0 \n3.5"), loads);
-  EXPECT_EQ(loads_in(" [12, 0,\n 3.5]\n"), loads);
-}
-
-TEST(ExpertLoads, AreRefusedWithTheirLine) {
-  EXPECT_EQ(why_no_loads("12\ntwelve\n"),
-            "loads.txt:2: 'twelve' is no number: a line holds the load of one expert");
-  EXPECT_EQ(why_no_loads("1\n2 3\n"),
-            "loads.txt:2: '2 3' is no number: a line holds the load of one expert");
-  EXPECT_NE(why_no_loads("1\n-2\n").find("loads.txt:2: "), std::string::npos);
-  EXPECT_NE(why_no_loads("1\nnan\n").find("loads.txt:2: "), std::string::npos);
-  EXPECT_NE(why_no_loads("[1, \"2\"]").find("is no number"), std::string::npos);
-  EXPECT_NE(why_no_loads("[1, [2]]").find("is no number"), std::string::npos);
-  EXPECT_NE(why_no_loads("[1, 2").find("begins as a JSON array"), std::string::npos);
-  for (const char* nothing : {"", "\n# none\n", "0\n0\n", "[]"})
-    EXPECT_EQ(why_no_loads(nothing), "'loads.txt' holds no expert's load over 0");
-  EXPECT_THROW((void)read_expert_loads("/nowhere/loads"), InvalidInput);
-}
-
-TEST(Routing, FollowsRecordedLoads) {
-  const RoutingSpec spec{"recorded", 3, 1.2, 0, {600, 0, 300, 100}};
-  const auto counts = draw_routing({20'000, 4, 1}, spec).counts;
-  EXPECT_NEAR(static_cast<double>(counts[0]), 12'000, 400);
-  EXPECT_EQ(counts[1], 0);
-  EXPECT_NEAR(static_cast<double>(counts[3]), 2'000, 200);
-  EXPECT_EQ(draw_routing({100, 4, 3}, spec).counts[0], 100) << "three of three with a load";
-}
-
-TEST(Routing, RefusesRecordedLoadsThatDoNotFit) {
-  const RoutingSpec spec{"recorded", 3, 1.2, 0, {600, 0, 300, 100}};
-  EXPECT_THROW((void)draw_routing({8, 5, 1}, spec), InvalidInput) << "another number of experts";
-  EXPECT_THROW((void)draw_routing({8, 4, 4}, spec), InvalidInput) << "one can never be chosen";
-  EXPECT_THROW((void)draw_routing({8, 4, 1}, {"recorded", 3, 1.2, 0, {}}), InvalidInput);
-}
-
-// 6 ms of a product and 3 ms of an exchange take 7 ms at once: 2 of the 3 are hidden.
-TEST(PartStatistics, SayWhatAnOverlapHides) {
-  Observation o;
-  o.operation = "overlap";
-  o.samples_s = {7e-3};
-  EXPECT_FALSE(overlap_figures(o));
-  EXPECT_FALSE(parts_over_whole(o));
-  o.parts_s = {{"gemm", {6e-3}}, {"all_to_all", {3e-3}}, {"gemm_beside", {6.6e-3}}};
-  EXPECT_FALSE(overlap_figures(o));
-  o.parts_s["all_to_all_beside"] = {5e-3, 6e-3, 7e-3};
-  EXPECT_NEAR(overlap_figures(o)->gemm_slowdown, 1.1, 1e-12);
-  EXPECT_NEAR(overlap_figures(o)->all_to_all_slowdown, 2, 1e-12);
-  EXPECT_NEAR(overlap_figures(o)->hidden_fraction, 2.0 / 3, 1e-12);
-  EXPECT_NEAR(*parts_over_whole(o), 9.0 / 7, 1e-12);
-}
-
-TEST(CallStatistics, AreThoseOfNcclTests) {
-  Observation o;
-  o.operation = "all_reduce";
-  o.point = {{"bytes", 8'000'000}};
-  o.ranks.group = 4;
-  o.samples_s = {1e-3};
-  EXPECT_NEAR(collective_rates(o)->algbw.value(), 8e9, 1);
-  EXPECT_NEAR(collective_rates(o)->busbw.value(), 12e9, 1);
-  EXPECT_FALSE(call_percentiles(o));
-  EXPECT_FALSE(most_often_late(o));
-  for (int i = 0; i <= 100; ++i) o.call_s.push_back(1e-3 * i);
-  EXPECT_NEAR(call_percentiles(o)->p50, 50e-3, 1e-12);
-  EXPECT_NEAR(call_percentiles(o)->p99, 99e-3, 1e-12);
-  o.late_rank = {-1, -1, -1, 3, 1, 3};
-  EXPECT_EQ(most_often_late(o)->rank, 3);
-  EXPECT_EQ(most_often_late(o)->calls, 2);
-  o.operation = "expert_gemm";
-  EXPECT_FALSE(collective_rates(o));
-}
-
-TEST(CallStatistics, OfAnExchangeOfRowsFollowFromWhatIsSent) {
-  Observation o;
-  o.operation = "all_to_all_v";
-  o.point = {{"tokens", 64}};
-  o.ranks.group = 4;
-  o.samples_s = {1e-3};
-  o.work.sent = Bytes{3e6};
-  EXPECT_NEAR(collective_rates(o)->algbw.value(), 4e9, 1);
-  EXPECT_NEAR(collective_rates(o)->busbw.value(), 3e9, 1);
-}
-
 TEST(Observation, KeepsWhatIsKnownOfSingleCalls) {
   Observation o;
   o.operation = "all_reduce";
@@ -364,20 +251,6 @@ TEST(Observation, KeepsWhatIsKnownOfSingleCalls) {
   EXPECT_EQ(read.late_hosts, o.late_hosts);
   EXPECT_EQ(read.routing, o.routing);
   EXPECT_EQ(to_json_line(read), line);
-}
-
-TEST(Routing, PlacesRowsByExpertThenByToken) {
-  const RoutingDraw draw{.tokens = 3,
-                         .experts = 3,
-                         .top_k = 2,
-                         .expert_of = {2, 0, 2, 1, 2, 0},
-                         .weight_of = {},
-                         .counts = {2, 1, 3},
-                         .offsets = {0, 2, 3, 6}};
-  EXPECT_EQ(place_rows(draw, 0), (std::vector<std::int32_t>{3, 0, 4, 2, 5, 1}));
-  EXPECT_EQ(place_rows(draw, 1), (std::vector<std::int32_t>{2, 0, -1, 1, -1, -1}));
-  EXPECT_EQ(expert_capacity({3, 3, 2}, 0), 0);
-  EXPECT_EQ(expert_capacity({3, 3, 2}, 1.2), 3);
 }
 
 TEST(NarrowFloat, KeepsEveryValueItCanHold) {
@@ -434,26 +307,6 @@ void expect_fp8_rounds_as_elements_do(Dtype dtype) {
 TEST(NarrowFloat, RoundsToFp8AsElementsDo) {
   expect_fp8_rounds_as_elements_do<Fp8E4M3>(Dtype::fp8_e4m3);
   expect_fp8_rounds_as_elements_do<Fp8E5M2>(Dtype::fp8_e5m2);
-}
-
-TEST(Statistics, OfHandComputedData) {
-  const std::vector<double> samples{4, 1, 3, 2, 100};
-  EXPECT_DOUBLE_EQ(median(samples), 3);
-  EXPECT_DOUBLE_EQ(mean(samples), 22);
-  EXPECT_DOUBLE_EQ(quantile(samples, 0.25), 2);
-  EXPECT_DOUBLE_EQ(scaled_mad(samples), 1.4826);
-  EXPECT_EQ(outliers(samples), (std::vector<bool>{false, false, false, false, true}));
-  EXPECT_THROW((void)median({}), InvalidInput);
-}
-
-// Binomial tables: of 9 samples the second to the eighth cover the median in 96.1 % of all cases.
-TEST(Statistics, HalfWidthIsThatOfTheOrderStatistics) {
-  const std::vector<double> nine{1, 2, 3, 4, 5, 6, 7, 9, 10};
-  EXPECT_DOUBLE_EQ(relative_median_half_width(nine, 0.95), (9.0 - 5.0) / 5.0);
-  EXPECT_DOUBLE_EQ(relative_median_half_width(nine, 0.97), (10.0 - 5.0) / 5.0);
-  const std::vector<double> three{1, 2, 4};
-  EXPECT_DOUBLE_EQ(relative_median_half_width(three, 0.95), 1.0);
-  EXPECT_DOUBLE_EQ(relative_median_half_width(std::vector<double>{7}, 0.95), 0.0);
 }
 
 }  // namespace

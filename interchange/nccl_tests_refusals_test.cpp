@@ -35,6 +35,18 @@ TEST(NcclTests, RowsThatContradictThemselvesAreRefusedWithTheirLine) {
               HasSubstr("in-place: time, algbw or busbw is 'nan'"));
 }
 
+// Fewer columns than a run with -I has, more than one without: those after the last #wrong are
+// passed over, and no column is read that is not there.
+TEST(NcclTests, ColumnsAfterTheLastAreNotTheSecondHalf) {
+  const std::string whole = "1048576 262144 float sum -1 100.0 10.49 18.35 0 100.0 10.49 18.35 0";
+  for (const auto* more : {" 7", " 7 8", " 7 8 9", " 7 8 9 10"}) {
+    const auto imported = import_log("# Collective test starting: all_reduce_perf\n" + kHead +
+                                     devices(8) + kRow + whole + more + "\n");
+    EXPECT_EQ(imported.refused.size(), 0u) << more;
+    EXPECT_EQ(imported.observations.size(), 4u) << more;
+  }
+}
+
 TEST(NcclTests, ImpossibleRatesAreRefused) {
   // 16 GiB in 1 ms is twice the memory bandwidth of a B200.
   EXPECT_THAT(refusal("17179869184 4294967296 float sum -1 1000.0 17179.87 30064.77 0\n"),

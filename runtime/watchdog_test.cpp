@@ -162,6 +162,22 @@ TEST(Watchdog, HasEveryRankDoItsLastActWhenTheLaunchEnds) {
   EXPECT_EQ(acts, 4);
 }
 
+TEST(Watchdog, HasALastActDoneThatComesAfterTheEnd) {
+  std::atomic<int> acts = 0;
+  static_cast<void>(sentences(
+      20s, 10s,
+      [&](int rank, Watchdog& watchdog, Activity&) {
+        if (rank == 3) {
+          EXPECT_TRUE(watchdog.tell("gave up"));
+        }
+        std::this_thread::sleep_for(300ms);  // all have heard of it
+        watchdog.at_early_end([&] { ++acts; });
+        for (int i = 0; i < 1000 && acts < 4; ++i) std::this_thread::sleep_for(10ms);
+      },
+      3));
+  EXPECT_EQ(acts, 4);
+}
+
 /// Four processes of which one raises a signal; the status, and what they wrote to stderr.
 std::pair<int, std::string> status_and_words(int signalled, int signal) {
   ::testing::internal::CaptureStderr();

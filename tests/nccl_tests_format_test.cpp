@@ -71,6 +71,12 @@ TEST(NcclTestsFormat, IsThatOfNcclTestsColumnForColumn) {
       "# Collective test concluded: all_reduce_perf\n\n");
 }
 
+TEST(NcclTestsFormat, SaysThatCallsWereReplayedFromAGraph) {
+  Observation replayed = observation("nccl_graph", 1024, 1e-5);
+  replayed.policy.graph = "cuda_graph";
+  EXPECT_THAT(to_nccl_tests({{replayed}}, kRanks, kDevice), HasSubstr("validation: 1 graph: 1\n"));
+}
+
 TEST(NcclTestsFormat, CountsElementsOfABlockAndNamesTheRoot) {
   Observation gather = observation("nccl", 4096, 1e-5);
   gather.operation = "all_gather";

@@ -14,22 +14,17 @@
 #include "core/data_dir.hpp"
 #include "core/dtype.hpp"
 #include "core/json_reader.hpp"
+#include "tests/collective_benchmarks.hpp"
 
 // Every measurement that the documents' claims need, of an operation that exists, is a point of the
 // suite `planner`: claims/primitives.json against the sweeps.
 namespace moecal::bench {
 
-std::unique_ptr<Benchmark> make_all_gather();
-std::unique_ptr<Benchmark> make_all_reduce();
-std::unique_ptr<Benchmark> make_all_to_all();
-std::unique_ptr<Benchmark> make_broadcast();
 std::unique_ptr<Benchmark> make_expert_gemm();
 std::unique_ptr<Benchmark> make_grouped_gemm();
 std::unique_ptr<Benchmark> make_host_transfer();
 std::unique_ptr<Benchmark> make_memory_copy();
 std::unique_ptr<Benchmark> make_permute();
-std::unique_ptr<Benchmark> make_reduce_scatter();
-std::unique_ptr<Benchmark> make_send_recv();
 std::unique_ptr<Benchmark> make_topk_gate();
 
 namespace {

@@ -24,22 +24,13 @@
 #include "core/error.hpp"
 #include "runtime/buffer.hpp"
 #include "runtime/cuda_stream.hpp"
+#include "tests/collective_benchmarks.hpp"
 #include "tests/fakes/fake_cuda_runtime.hpp"
 #include "tests/local_ranks.hpp"
 #include "tests/recording_nccl/recording_nccl.hpp"
 #include "tests/tcp_ranks.hpp"
 
 /// Four ranks that are threads of one process, with the fake NCCL and the fake CUDA between them.
-namespace moecal::bench {
-std::unique_ptr<Benchmark> make_all_gather();
-std::unique_ptr<Benchmark> make_all_reduce();
-std::unique_ptr<Benchmark> make_all_to_all();
-std::unique_ptr<Benchmark> make_all_to_all_v();
-std::unique_ptr<Benchmark> make_broadcast();
-std::unique_ptr<Benchmark> make_reduce_scatter();
-std::unique_ptr<Benchmark> make_send_recv();
-}  // namespace moecal::bench
-
 namespace moecal::collectives {
 
 using namespace std::chrono_literals;

@@ -1,0 +1,60 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/common_start.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+
+#include "bench/single_calls.hpp"
+#include "bench/testing/fake_ranks.hpp"
+
+namespace moecal::bench {
+namespace {
+
+// Rank 1's clock is 40 s ahead, and messages take a millisecond: what that leaves open is the
+// floor.
+TEST(CommonStart, BoundsTheOffsetOfAnotherClock) {
+  constexpr double kAhead = 40;
+  std::array<double, 2> errors{}, waited_for{};
+  FakeRanks{2}.run([&](ControlPlane& world) {
+    const auto rank = static_cast<std::size_t>(world.rank());
+    const HostTime real = steady_host_time();
+    const double ahead = rank == 1 ? kAhead : 0;
+    const HostTime own{[=] { return real.now() + ahead; },
+                       [&](double moment) { waited_for[rank] = moment - ahead; },
+                       rank == 1 ? "there" : "here"};
+    CommonStart start{world, own};
+    EXPECT_TRUE(start.wait(true));
+    errors[rank] = start.error().count();
+    EXPECT_FALSE(start.wait(rank == 1)) << "rank 0 decides";
+  });
+  EXPECT_GT(errors[1], 0);
+  EXPECT_LE(std::abs(waited_for[0] - waited_for[1]), errors[0] + errors[1] + 1e-9);
+}
+
+TEST(CommonStart, LosesNothingToTheClockOfOneKernel) {
+  std::array<double, 3> waited_for{};
+  FakeRanks{3}.run([&](ControlPlane& world) {
+    HostTime time = steady_host_time();
+    time.wait_until = [&](double moment) {
+      waited_for[static_cast<std::size_t>(world.rank())] = moment;
+    };
+    CommonStart start{world, time};
+    EXPECT_TRUE(start.wait(true));
+  });
+  EXPECT_EQ(waited_for, (std::array<double, 3>{waited_for[0], waited_for[0], waited_for[0]}));
+}
+
+TEST(SingleCalls, NameNobodyWhereTheStartMayBeToBlame) {
+  SingleCalls calls;
+  const std::vector<double> seconds{5e-3, 4.9e-3, -1}, groups{0, 0, 0};
+  add_call(calls, {seconds, groups, 50e-6});
+  add_call(calls, {seconds, groups, 150e-6});
+  EXPECT_EQ(calls.late_rank, (std::vector<int>{1, -1}));
+  EXPECT_EQ(calls.skew_floor_s, (std::vector<double>{50e-6, 150e-6}));
+}
+
+}  // namespace
+}  // namespace moecal::bench
