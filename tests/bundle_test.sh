@@ -10,7 +10,9 @@ skipped=77 # CTest's word for it (SKIP_RETURN_CODE)
 [[ $EUID -eq 0 ]] || { echo "skipped: chroot needs root"; exit $skipped; }
 
 work=$(mktemp -d)
-trap 'umount "$work/root/proc" 2>/dev/null || true; rm -rf "$work"' EXIT
+# What is mounted is never removed through its mount.
+unmount() { for place in proc usr/local/cuda-13.0/lib64; do umount "$work/root/$place" 2>/dev/null || true; done; }
+trap 'unmount; rm -rf --one-file-system "$work"' EXIT
 "$source_dir/scripts/bundle.sh" --build "$build" --out "$work/bundle.tar.gz"
 
 root=$work/root
@@ -27,11 +29,20 @@ copy_with_libraries() {
 cp "$(readlink -f /bin/sh)" "$root/bin/sh"
 copy_with_libraries "$(readlink -f /bin/sh)"
 # The C++ runtime is the host's; what else the programs need has to come with the bundle.
-for runtime in libstdc++.so.6 libgcc_s.so.1 libm.so.6 libc.so.6; do
-  path=$(ldd "$build/bin/moecal" | sed -n "s|.*$runtime => \(/[^ ]*\).*|\1|p")
-  cp -L --parents "$path" "$root"
+for runtime in libstdc++.so.6 libgcc_s.so.1; do
+  cp -L --parents "$(ldd "$build/bin/moecal" | sed -n "s|.*$runtime => \(/[^ ]*\).*|\1|p")" "$root"
+done
+libc=$(ldd "$build/bin/moecal" | sed -n 's|.*libc.so.6 => \(/[^ ]*\).*|\1|p')
+for runtime in libc.so.6 libm.so.6 libdl.so.2 libpthread.so.0 librt.so.1; do # glibc
+  cp -L --parents "$(dirname "$libc")/$runtime" "$root"
 done
 mount -t proc proc "$root/proc" 2>/dev/null || { echo "skipped: /proc cannot be mounted here"; exit $skipped; }
+# A bundle of a build with CUDA finds CUDA's libraries where a host's toolkit has them.
+if [[ -s $root/$bundle/lib/needs_from_cuda ]]; then
+  cublaslt=$(ldd "$build/bin/bench_expert_gemm" | sed -n 's|.*libcublasLt.*=> \(/[^ ]*\).*|\1|p')
+  mkdir -p "$root/usr/local/cuda-13.0/lib64"
+  mount --bind -o ro "$(dirname "$(readlink -f "$cublaslt")")" "$root/usr/local/cuda-13.0/lib64"
+fi
 
 change_root=$(PATH=$PATH:/usr/sbin command -v chroot)
 inside() { env -i HOME=/tmp "$change_root" "$root" /bin/sh -c "cd /tmp && /$bundle/run.sh $*"; }
@@ -51,11 +62,11 @@ inside check --card b200-sxm --document b200-8gpu >"$work/b200.txt"
 grep -q 'b200-8gpu' "$work/b200.txt"
 
 # Without CUDA's libraries the script names the one that is missing, and what to do.
-echo libcublasLt.so.13 >"$root/$bundle/lib/needs_from_cuda"
+echo libcublasLt.so.99 >"$root/$bundle/lib/needs_from_cuda"
 inside --help >/dev/null 2>"$work/said"
-grep -q 'libcublasLt.so.13 is not on this machine' "$work/said"
-mkdir -p "$root/usr/local/cuda-13.9/lib64"
-touch "$root/usr/local/cuda-13.9/lib64/libcublasLt.so.13"
+grep -q 'libcublasLt.so.99 is not on this machine' "$work/said"
+mkdir -p "$root/usr/local/cuda-99.0/lib64"
+touch "$root/usr/local/cuda-99.0/lib64/libcublasLt.so.99"
 inside --help >/dev/null 2>"$work/said"
 [[ ! -s $work/said ]] || { echo "a toolkit's library was not found:" >&2; cat "$work/said" >&2; exit 1; }
 echo "measured, fitted and checked from the archive in a root file system without a compiler"

@@ -22,6 +22,9 @@ grep -q '^| memory_stream | oracle_loop | 1 | ' "${ratios[0]}"
 for peer in vLLM TransformerEngine SGLang; do grep -q "^- $peer" "${ratios[0]}"; done
 grep -q 'PyTorch' "${ratios[0]}"
 [[ ! -e $work/results/observations/unnamed ]]
-! "$1/scripts/measure_card.sh" --device tpu 2>"$work/said"
+if "$1/scripts/measure_card.sh" --device tpu 2>"$work/said"; then
+  echo "an unknown device was taken" >&2
+  exit 1
+fi
 grep -q "not 'tpu'" "$work/said"
 echo "a card is measured, fitted and compared by one command"
