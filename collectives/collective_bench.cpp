@@ -105,9 +105,7 @@ class MpiTrial final : public bench::Trial {
     return {task_.operation.error(task_.shape, group_.rank(), received), 0.0, "pattern"};
   }
   [[nodiscard]] std::string filled_with() const override { return "pattern of rank and index"; }
-  [[nodiscard]] LibraryInfo library() const override {
-    return {"MPI", mpi_library_version(), "unknown", 0};
-  }
+  [[nodiscard]] LibraryInfo library() const override { return mpi_library(); }
   [[nodiscard]] bool takes_part() const override { return task_.where.takes_part; }
   [[nodiscard]] int group() const override { return task_.where.index; }
 
@@ -268,6 +266,11 @@ class CollectiveBenchmark final : public bench::Benchmark {
 };
 
 }  // namespace
+
+LibraryInfo mpi_library() {
+  if constexpr (build::has_mpi) return {"MPI", mpi_library_version(), "unknown", 0};
+  return {};
+}
 
 ControlPlane& GroupPlanes::of(const GroupSpec& spec, ControlPlane& world) {
   GroupSpec all = spec;

@@ -64,6 +64,9 @@ struct CollectiveOperation {
 class NcclGroups;
 [[nodiscard]] std::shared_ptr<NcclGroups> make_nccl_groups();
 
+/// Of the MPI that runs; a build without MPI has no caller for it.
+[[nodiscard]] LibraryInfo mpi_library();
+
 /// The control planes of the groups of a launch, split once each.
 class GroupPlanes {
  public:

@@ -6,7 +6,6 @@
 #include "collectives/nccl_groups.hpp"
 #include "core/build.hpp"
 #include "core/error.hpp"
-#include "runtime/mpi_plane.hpp"
 
 namespace moecal::collectives {
 
@@ -18,7 +17,7 @@ void GroupLink::check_progress(const std::string& operation, Seconds waited) con
 LibraryInfo GroupLink::library() const {
   if constexpr (build::has_nccl)
     if (mpi == nullptr) return {"NCCL", nccl_library_version(), "unknown", 0};
-  return {"MPI", mpi_library_version(), "unknown", 0};
+  return mpi_library();
 }
 
 void GroupLink::call_once(const std::string& operation,

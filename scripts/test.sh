@@ -32,6 +32,13 @@ if [[ -n "$toolkit" && "$(gpu_count)" -gt 0 ]]; then
   say "tests on the GPU"
   ctest --test-dir "build/$preset" --output-on-failure -L gpu
 fi
+if [[ -n "$toolkit" ]]; then
+  say "the bundle for GPU hosts, which links no MPI, in a root file system without compilers"
+  archive=$(mktemp)
+  ./scripts/bundle.sh --out "$archive"
+  rm "$archive"
+  bash tests/bundle_test.sh "$PWD" "$PWD/build/bundle-cuda" || [[ $? -eq 77 ]] # 77: skipped, it said why
+fi
 
 say "CUDA kernels on the CPU under AddressSanitizer and UndefinedBehaviorSanitizer"
 cmake --preset cpu-asan >/dev/null

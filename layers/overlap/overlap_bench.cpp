@@ -179,7 +179,8 @@ class OverlapBenchmark final : public Benchmark {
   [[nodiscard]] std::unique_ptr<Trial> make_trial(const Implementation& implementation,
                                                   const Case& c, Context& context) const override {
     const GroupLink group = connect(*groups_, implementation, c.ranks, context);
-    if (group.mpi != nullptr) collectives::all_to_all_check_mpi(exchange_of(c));
+    if constexpr (build::has_mpi)
+      if (group.mpi != nullptr) collectives::all_to_all_check_mpi(exchange_of(c));
     return std::make_unique<OverlapTrial>(c, group);
   }
 
