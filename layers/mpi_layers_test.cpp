@@ -22,23 +22,27 @@ void expect_oracles_result(const DispatchCombinePlan& plan, ControlPlane& group)
   EXPECT_EQ(received_error(plan, rank, actual.received[rank]), 0);
 }
 
+void expect_oracles_result_of_draws(const DispatchCombineShape& shape, ControlPlane& group) {
+  for (const auto* distribution : {"balanced", "uniform", "power_law"})
+    for (const double capacity : {0.0, 1.0})
+      expect_oracles_result(
+          plan_dispatch_combine(shape, {.distribution = distribution, .capacity_factor = capacity}),
+          group);
+}
+
 TEST(MpiDispatchCombine, EqualsTheOracleInEveryGroup) {
+  using Shape = DispatchCombineShape;
   ControlPlane& world = moecal::testing::world();
   for (const auto& spec : collectives::group_specs(world.size())) {
     const auto group = world.split(membership(spec, world.rank()).index);
-    for (const auto* distribution : {"balanced", "power_law"})
-      for (const double capacity : {0.0, 1.0})
-        for (const std::int64_t tokens : {0, 1, 31, 257}) {
-          const DispatchCombineShape shape{.tokens = tokens,
-                                           .hidden = 33,
-                                           .experts = 12,
-                                           .top_k = 2,
-                                           .group = spec.group,
-                                           .dtype = Dtype::f16};
-          expect_oracles_result(plan_dispatch_combine(shape, {.distribution = distribution,
-                                                              .capacity_factor = capacity}),
-                                *group);
-        }
+    for (const std::int64_t tokens : {0, 1, 31, 257})
+      for (Shape shape : {Shape{.hidden = 33, .experts = 12, .top_k = 2, .dtype = Dtype::f16},
+                          Shape{.hidden = 1, .experts = 4, .top_k = 4, .dtype = Dtype::f32},
+                          Shape{.hidden = 64, .experts = 64, .top_k = 8, .dtype = Dtype::bf16}}) {
+        shape.tokens = tokens;
+        shape.group = spec.group;
+        expect_oracles_result_of_draws(shape, *group);
+      }
   }
 }
 

@@ -141,6 +141,19 @@ std::size_t element_bytes(ncclDataType_t type) {
   return static_cast<std::size_t>(size_of(dtype_of(type)));
 }
 
+std::size_t sent_bytes(const RecordedNcclCall& call, int ranks) {
+  const bool sends = call.function != "ncclRecv" && (call.root < 0 || call.root == call.rank);
+  if (!sends || call.type == ncclNumTypes) return 0;
+  const bool a_block_each = call.function == "ncclAlltoAll" || call.function == "ncclReduceScatter";
+  return call.count * element_bytes(call.type) * static_cast<std::size_t>(a_block_each ? ranks : 1);
+}
+
+std::size_t received_bytes(const RecordedNcclCall& call, int ranks) {
+  if (call.function == "ncclSend" || call.type == ncclNumTypes) return 0;
+  const bool a_block_each = call.function == "ncclAlltoAll" || call.function == "ncclAllGather";
+  return call.count * element_bytes(call.type) * static_cast<std::size_t>(a_block_each ? ranks : 1);
+}
+
 std::string move_data(const Batches& batches) {
   if (are_messages(batches)) return exchange(batches);
   std::string problem = differing(batches);
