@@ -85,7 +85,7 @@ struct FakeCandidate {
 };
 
 struct FakeCublasLt {
-  std::vector<FakeCandidate> candidates;
+  std::vector<FakeCandidate> candidates{1};
   std::vector<RecordedHeuristic> heuristics;
   std::vector<RecordedMatmul> matmuls;
   int checks = 0;        // calls of cublasLtMatmulAlgoCheck
