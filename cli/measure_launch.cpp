@@ -99,7 +99,7 @@ Command command_for(const BenchProgram& program, const MeasureOptions& options, 
   // What Open MPI calls slots need not be the threads that are seen here.
   // The ranks that are left when one ends get the time to say where they are.
   command.environment = {{"OMPI_MCA_rmaps_base_oversubscribe", "1"},
-                         {"OMPI_MCA_odls_base_sigkill_timeout", "5"}};
+                         {"OMPI_MCA_odls_base_sigkill_timeout", "2"}};
   if (geteuid() == 0)
     command.environment.insert(
         command.environment.end(),

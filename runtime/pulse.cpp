@@ -16,6 +16,7 @@
 #include <sstream>
 
 #include "runtime/hosts.hpp"
+#include "runtime/message_parts.hpp"
 
 namespace moecal {
 namespace {
@@ -33,13 +34,8 @@ struct Pulse {
   char text[496] = {};
 };
 
-template <class T>
-std::span<char> bytes_of(T& value) {
-  return {reinterpret_cast<char*>(&value), sizeof value};
-}
-
-void copy_text(std::span<char> to, const std::string& from) {
-  std::snprintf(to.data(), to.size(), "%s", from.c_str());
+std::chrono::milliseconds whole_milliseconds(steady_clock::duration time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time);
 }
 
 std::uint64_t random_number() {
@@ -97,7 +93,8 @@ void PulseLinks::connect() {
 bool PulseLinks::join(const std::string& address) {
   const Deadline soon = steady_clock::now() + 2 * kMoment;
   try {
-    Peer peer{name_of(0, size_, meeting_.host), connect_to(address, meeting_.port, {}), soon};
+    Peer peer{name_of(0, size_, meeting_.host), connect_to(address, meeting_.port, {}),
+              steady_clock::now()};
     Pulse hello{.launch = meeting_.launch, .sign = Sign::hello, .rank = rank_};
     copy_text(hello.host, host_name());
     Pulse answer;
@@ -122,7 +119,8 @@ void PulseLinks::welcome() {
   hello.host[sizeof hello.host - 1] = '\0';
   Pulse answer{.launch = meeting_.launch};
   if (!socket.send(bytes_of(answer), soon)) return;
-  peers_.push_back({name_of(hello.rank, size_, hello.host), std::move(socket), soon});
+  peers_.push_back(
+      {name_of(hello.rank, size_, hello.host), std::move(socket), steady_clock::now(), kMoment});
 }
 
 void PulseLinks::send(Sign sign, const std::string& text, std::uint64_t own_beats) {
@@ -162,21 +160,27 @@ void PulseLinks::hear(Peer& peer, Heard& heard) {
   const Deadline soon = steady_clock::now() + kMoment;
   if (peer.socket.receive(bytes_of(pulse), soon) != Socket::Received::all) {
     heard.gone = peer.name;
+    heard.gone_after = whole_milliseconds(steady_clock::now() - peer.heard);
     peer.socket = Socket{};
     return;
   }
   peer.heard = steady_clock::now();
+  peer.pardoned = {};
   peer.beats = pulse.beats;
   pulse.text[sizeof pulse.text - 1] = '\0';
   if (pulse.sign == Sign::verdict) heard.verdict = pulse.text;
   if (pulse.sign == Sign::goodbye) peer.socket = Socket{};
 }
 
-std::string PulseLinks::silent_since(Deadline time) const {
-  std::string names;
-  for (const Peer& peer : peers_)
-    if (peer.heard < time) names += (names.empty() ? "" : ", ") + peer.name;
-  return names;
+PulseLinks::Silence PulseLinks::silence(Deadline now, std::chrono::milliseconds limit) const {
+  Silence found;
+  for (const Peer& peer : peers_) {
+    const auto silent = whole_milliseconds(now - peer.heard);
+    if (silent - peer.pardoned <= limit) continue;
+    found.names += (found.names.empty() ? "" : ", ") + peer.name;
+    found.longest = std::max(found.longest, silent);
+  }
+  return found;
 }
 
 std::uint64_t PulseLinks::beats() const {
@@ -185,8 +189,8 @@ std::uint64_t PulseLinks::beats() const {
   return sum;
 }
 
-void PulseLinks::forgive(Deadline now) {
-  for (Peer& peer : peers_) peer.heard = now;
+void PulseLinks::pardon(std::chrono::milliseconds time) {
+  for (Peer& peer : peers_) peer.pardoned += time;
 }
 
 void PulseLinks::wake() const {

@@ -28,8 +28,9 @@ class PulseLinks {
  public:
   /// What came in since the last time; the rank as a sentence calls it, or empty.
   struct Heard {
-    std::string verdict;  // why the launch is to end
-    std::string gone;     // who hung up without a goodbye
+    std::string verdict;                      // why the launch is to end
+    std::string gone;                         // who hung up without a goodbye ...
+    std::chrono::milliseconds gone_after{0};  // ... since its last sign
   };
 
   /// Collective over `world`.
@@ -44,12 +45,16 @@ class PulseLinks {
   void take_leave();
   /// Until something comes or wake() is called, at the latest until the deadline.
   [[nodiscard]] Heard listen(Deadline deadline);
-  /// Who was last heard of before `time`.
-  [[nodiscard]] std::string silent_since(Deadline time) const;
+  struct Silence {
+    std::string names;                     // empty: nobody is silent
+    std::chrono::milliseconds longest{0};  // since the last sign, pardoned time too
+  };
+  /// Who has not been heard of for longer than `limit`, time that is pardoned apart.
+  [[nodiscard]] Silence silence(Deadline now, std::chrono::milliseconds limit) const;
   /// Differs from the last answer if another rank made progress.
   [[nodiscard]] std::uint64_t beats() const;
-  /// Counts every rank as heard of.
-  void forgive(Deadline now);
+  /// In so much time this rank could not hear: it counts as nobody's silence.
+  void pardon(std::chrono::milliseconds time);
   /// Ends listen(), from any thread.
   void wake() const;
 
@@ -58,7 +63,8 @@ class PulseLinks {
     std::string name;
     Socket socket;
     Deadline heard{};
-    std::uint64_t beats = 0;  // its own; from rank 0: of all ranks
+    std::chrono::milliseconds pardoned{0};  // of the time since
+    std::uint64_t beats = 0;                // its own; from rank 0: of all ranks
   };
   void welcome();
   void hear(Peer& peer, Heard& heard);

@@ -12,6 +12,7 @@
 
 #include "core/error.hpp"
 #include "runtime/hosts.hpp"
+#include "runtime/message_parts.hpp"
 #include "runtime/waiting.hpp"
 
 namespace moecal {
@@ -50,21 +51,6 @@ struct SplitEntry {
   char address[64] = {};
   char name[128] = {};
 };
-
-template <class T>
-std::span<char> bytes_of(T& value) {
-  return {reinterpret_cast<char*>(&value), sizeof value};
-}
-
-void copy_text(std::span<char> to, const std::string& from) {
-  std::snprintf(to.data(), to.size(), "%s", from.c_str());
-}
-
-std::string seconds_text(std::chrono::milliseconds time) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%g s", static_cast<double>(time.count()) / 1e3);
-  return text;
-}
 
 std::string join(const std::vector<std::string>& words) {
   std::string text;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "runtime/hosts.hpp"
+#include "runtime/message_parts.hpp"
 #include "runtime/pulse.hpp"
 
 namespace moecal {
@@ -20,12 +21,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
-
-std::string seconds_text(milliseconds time) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%g s", static_cast<double>(time.count()) / 1e3);
-  return text;
-}
 
 milliseconds to_milliseconds(Seconds time) {
   return std::chrono::duration_cast<milliseconds>(time);
@@ -96,18 +91,23 @@ class Watchdog::Watch {
 
   void look(const PulseLinks::Heard& heard) {
     const Time now = steady_clock::now();
-    // This process was stopped itself and goes on: what others did meanwhile is yet to be heard.
-    if (now - looked_ > 4 * interval_) {
-      links_.forgive(now);
-      progress_ = now;
+    // This process itself was stopped and goes on, or did not get to run: what others did meanwhile
+    // is yet to be heard. The time before counts on, or a busy machine would never notice anything.
+    const auto missed = std::chrono::duration_cast<milliseconds>(now - looked_);
+    if (missed > 4 * interval_) {
+      links_.pardon(missed);
+      progress_ += missed;
     }
     looked_ = now;
     if (pass_on_wish() || ended_) return;
     if (!heard.verdict.empty()) return end(heard.verdict);
-    if (!heard.gone.empty()) return end(heard.gone + " is gone: it ended or was killed");
-    if (const auto silent = links_.silent_since(now - setup_.timeout); !silent.empty())
-      return end(silent + " has given no sign of life for " + seconds_text(setup_.timeout) +
-                 " ($MOECAL_TIMEOUT_S): it is stopped, or its host is cut off");
+    if (!heard.gone.empty())
+      return end(heard.gone + " is gone, " + seconds_text(heard.gone_after) +
+                 " after its last sign of life: it ended or was killed");
+    if (const auto silence = links_.silence(now, setup_.timeout); !silence.names.empty())
+      return end(silence.names + " has given no sign of life for " + seconds_text(silence.longest) +
+                 ", " + seconds_text(setup_.timeout) +
+                 " being allowed ($MOECAL_TIMEOUT_S): it is stopped, or its host is cut off");
     look_at_step(now);
   }
 

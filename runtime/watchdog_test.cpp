@@ -13,6 +13,7 @@
 
 #include "runtime/fork_plane.hpp"
 #include "runtime/hosts.hpp"
+#include "runtime/pulse.hpp"
 #include "tests/tcp_ranks.hpp"
 
 namespace moecal {
@@ -70,6 +71,29 @@ std::vector<std::string> sentences(std::chrono::milliseconds timeout,
   });
   for (const std::string& problem : problems) EXPECT_EQ(problem, "");
   return said;
+}
+
+// A busy machine that does not let a rank hear for a while makes it wait so much longer, not a
+// whole time-out anew.
+TEST(PulseLinks, CountsNobodysSilenceWhileItCouldNotHear) {
+  const auto problems = testing::on_tcp_ranks(2, 20s, [](ControlPlane& plane) {
+    PulseLinks links{plane};
+    if (plane.rank() == 1) links.connect();
+    for (bool met = plane.rank() == 1; !met;
+         met = !links.silence(std::chrono::steady_clock::now(), -1h).names.empty())
+      static_cast<void>(links.listen(std::chrono::steady_clock::now() + 10ms));
+    const auto now = std::chrono::steady_clock::now();
+    EXPECT_EQ(links.silence(now, 5s).names, "");
+    const auto found = links.silence(now + 10s, 5s);
+    EXPECT_EQ(found.names, "rank " + std::to_string(1 - plane.rank()) + " of 2 on " + host_name());
+    EXPECT_GE(found.longest, 10s);
+    links.pardon(6s);
+    EXPECT_EQ(links.silence(now + 10s, 5s).names, "");
+    EXPECT_NE(links.silence(now + 15s, 5s).names, "");
+    EXPECT_GE(links.silence(now + 15s, 5s).longest, 15s) << "what it says is how long it was";
+    plane.wait_for_all();
+  });
+  for (const std::string& problem : problems) EXPECT_EQ(problem, "");
 }
 
 TEST(Watchdog, IsQuietAsLongAsRanksLive) {
@@ -201,7 +225,7 @@ TEST(Watchdog, NamesAProcessThatStoppedOrDied) {
       const std::string self = "moecal: rank " + std::to_string(rank) + " of 4 on " + host_name();
       const std::string reason =
           "rank " + std::to_string(signalled) + " of 4 on " + host_name() +
-          (signal == SIGKILL ? " is gone" : " has given no sign of life for 1 s");
+          (signal == SIGKILL ? " is gone" : " has given no sign of life for 1.");
       EXPECT_THAT(words, HasSubstr(self + ", in " + kPoint + ", step 'beginning': " + reason));
     }
   }
