@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/clock.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "bench/agreement.hpp"
 
@@ -21,13 +23,25 @@ class SteadyClock final : public Clock {
 
 class SlowestRankClock final : public Clock {
  public:
-  SlowestRankClock(std::unique_ptr<Clock> own, ControlPlane& world)
-      : own_{std::move(own)}, world_{world} {}
+  SlowestRankClock(std::unique_ptr<Clock> own, ControlPlane& world, Seconds* agreeing)
+      : own_{std::move(own)}, world_{world}, agreeing_{agreeing} {}
   [[nodiscard]] Seconds time(const std::function<void()>& batch) override {
-    world_.barrier();
-    Seconds own{0};
-    or_end_launch(world_, [&] { own = own_->time(batch); });
-    return Seconds{world_.max(own.count())};
+    return time_each({.launch = batch}).front();
+  }
+  [[nodiscard]] std::vector<Seconds> time_each(const Batches& batches) override {
+    const auto start = std::chrono::steady_clock::now();
+    if (!std::exchange(in_step_, true)) world_.barrier();
+    const auto begun = std::chrono::steady_clock::now();
+    std::vector<Seconds> own;
+    or_end_launch(world_, [&] { own = own_->time_each(batches); });
+    std::vector<double> told;
+    for (const Seconds time : own) told.push_back(time.count());
+    told.push_back(Seconds{std::chrono::steady_clock::now() - begun}.count());
+    world_.max(told);
+    const Seconds taken = std::chrono::steady_clock::now() - start;
+    if (agreeing_ != nullptr) *agreeing_ += std::max(Seconds{0}, taken - Seconds{told.back()});
+    for (std::size_t i = 0; i < own.size(); ++i) own[i] = Seconds{told[i]};
+    return own;
   }
   void watch(std::function<void(Seconds)> check) override { own_->watch(std::move(check)); }
   [[nodiscard]] std::string name() const override { return own_->name(); }
@@ -36,14 +50,27 @@ class SlowestRankClock final : public Clock {
  private:
   std::unique_ptr<Clock> own_;
   ControlPlane& world_;
+  Seconds* agreeing_;
+  bool in_step_ = false;  // a batch was timed: its end let the ranks go on together
 };
 
 }  // namespace
 
+std::vector<Seconds> Clock::time_each(const Batches& batches) {
+  std::vector<Seconds> times;
+  for (int i = 0; i < batches.count; ++i) {
+    batches.before();
+    times.push_back(time(batches.launch));
+    batches.after();
+  }
+  return times;
+}
+
 std::unique_ptr<Clock> make_steady_clock() { return std::make_unique<SteadyClock>(); }
 
-std::unique_ptr<Clock> make_slowest_rank_clock(std::unique_ptr<Clock> own, ControlPlane& world) {
-  return std::make_unique<SlowestRankClock>(std::move(own), world);
+std::unique_ptr<Clock> make_slowest_rank_clock(std::unique_ptr<Clock> own, ControlPlane& world,
+                                               Seconds* agreeing) {
+  return std::make_unique<SlowestRankClock>(std::move(own), world, agreeing);
 }
 
 }  // namespace moecal::bench

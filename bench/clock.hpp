@@ -4,12 +4,21 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/units.hpp"
 #include "runtime/control_plane.hpp"
 #include "runtime/stream.hpp"
 
 namespace moecal::bench {
+
+/// So many batches in a row; what is not their launch is not timed.
+struct Batches {
+  int count = 1;
+  std::function<void()> before = [] {};
+  std::function<void()> launch{};
+  std::function<void()> after = [] {};
+};
 
 /// Times batches of launches. One object serves one point.
 class Clock {
@@ -18,6 +27,8 @@ class Clock {
   /// Runs `batch` and returns the time from before its first launch to the end of the work of its
   /// last. What `batch` throws passes through.
   [[nodiscard]] virtual Seconds time(const std::function<void()>& batch) = 0;
+  /// Each of `batches`. What they throw passes through.
+  [[nodiscard]] virtual std::vector<Seconds> time_each(const Batches& batches);
   /// Asks `check` while a batch is waited for, with the time since its last launch, and once more
   /// at its end. What it throws passes through time(). Clocks that do not wait ask nothing.
   virtual void watch(std::function<void(Seconds waited)> /*check*/) {}
@@ -34,9 +45,14 @@ class Clock {
 [[nodiscard]] std::unique_ptr<Clock> make_cuda_event_clock();
 
 /// Decorates the clock of each rank: all ranks start together and all get the slowest rank's time,
-/// so that whatever is decided from times is decided alike on every rank. A batch that fails, also
-/// if only its end tells (an asynchronous error), ends the launch. Collective over `world`.
+/// so that whatever is decided from times is decided alike on every rank. Of batches in a row they
+/// start the first together, and exchange the times of all in one message at the end: that is also
+/// what lets them start the next, so between calls of this clock a rank may do only what takes
+/// every rank as long. A batch that fails, also if only its end tells (an asynchronous error), ends
+/// the launch. To `agreeing`, unless null, is added what the messages took, but for waiting until
+/// the slowest rank was done. Collective over `world`.
 [[nodiscard]] std::unique_ptr<Clock> make_slowest_rank_clock(std::unique_ptr<Clock> own,
-                                                             ControlPlane& world);
+                                                             ControlPlane& world,
+                                                             Seconds* agreeing = nullptr);
 
 }  // namespace moecal::bench

@@ -10,6 +10,7 @@
 #include <limits>
 #include <thread>
 
+#include "core/hash.hpp"
 #include "runtime/hosts.hpp"
 
 namespace moecal::bench {
@@ -46,12 +47,13 @@ HostTime steady_host_time() { return {steady_now, steady_wait_until, kernel_name
 
 CommonStart::CommonStart(ControlPlane& world, HostTime time)
     : world_{world}, time_{std::move(time)} {
-  std::array<char, 64> first{};
-  std::copy_n(time_.clock.begin(), std::min(time_.clock.size(), first.size() - 1), first.begin());
-  const std::string own{first.data()};
-  world_.broadcast(first, 0);
-  if (world_.max(own == first.data() ? 0.0 : 1.0) > 0) bound_offset();
-  if (own != first.data()) return;
+  // One message tells everybody whether all clocks have one name, and who has rank 0's.
+  const auto own = static_cast<double>(hash_of(time_.clock) >> 12);  // exact in a double
+  std::array<double, 3> told{own, -own, world_.rank() == 0 ? own : -1};
+  world_.max(told);
+  if (told[0] == -told[1]) return;
+  bound_offset();
+  if (own != told[2]) return;
   offset_ = 0;
   uncertainty_ = Seconds{0};
 }
@@ -78,11 +80,17 @@ double CommonStart::from_rank_0(double value) {
   return value;
 }
 
+// One message: rank 0's moment, and how late the last one was heard of.
 bool CommonStart::wait(bool wanted) {
-  if (world_.max(late_) > 0) margin_ = std::min(2 * margin_, kLongestMargin);
   const double never = std::numeric_limits<double>::infinity();
-  const double moment = from_rank_0(wanted ? time_.now() + margin_ : never) + offset_;
-  if (moment == never) return false;
+  const double before = time_.now();
+  std::array<double, 2> told{late_, -never};
+  if (world_.rank() == 0) told[1] = wanted ? before + margin_ : never;
+  world_.max(told);
+  exchanged_ = Seconds{time_.now() - before};
+  if (told[0] > 0) margin_ = std::min(2 * margin_, kLongestMargin);
+  if (told[1] == never) return false;
+  const double moment = told[1] + offset_;
   late_ = std::max(0.0, time_.now() - moment);
   time_.wait_until(moment);
   return true;

@@ -33,6 +33,8 @@ class CommonStart {
   /// How far off the last moment this rank may have gone on through no fault of its own: what its
   /// clock may be off by, and how long after the moment it heard of it.
   [[nodiscard]] Seconds error() const { return uncertainty_ + Seconds{late_}; }
+  /// What the ranks' message about the last moment took, other ranks' lateness included.
+  [[nodiscard]] Seconds exchanged() const { return exchanged_; }
   [[nodiscard]] double now() const { return time_.now(); }
   [[nodiscard]] ControlPlane& world() const { return world_; }
 
@@ -46,6 +48,7 @@ class CommonStart {
   Seconds uncertainty_{0};
   double margin_ = 100e-6;  // that the moment lies ahead of its announcement
   double late_ = 0;
+  Seconds exchanged_{0};
 };
 
 }  // namespace moecal::bench

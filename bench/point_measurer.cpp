@@ -22,6 +22,7 @@ constexpr int kFewestSingleCalls = 3;
 constexpr int kUsualSingleCalls = 20;  // as far as they fit in a point's budget
 constexpr int kMostSingleCalls = 100;  // as far as they fit in this part of it
 constexpr double kPartOfBudget = 0.1;
+constexpr double kPartForStarts = 0.02;  // of it, to agree on when calls start
 constexpr int kFewestPartSamples = 3;
 constexpr int kMostPartSamples = 10;
 constexpr double kNotANumber = 1e300;
@@ -60,6 +61,7 @@ void check_draws(const PlannedPoint& point, const Trial& trial, const Sampling& 
 SamplerOptions PointMeasurer::options_for(const PlannedPoint& point) const {
   SamplerOptions options = setup_.sampler;
   if (is_collective(point.implementation)) options.smallest_batch = kCollectiveBatch;
+  options.in_step = is_in_step(*point.benchmark);
   if (!clocks_are_warm_) options.shortest_warm_up = setup_.clock_warm_up;
   return options;
 }
@@ -155,7 +157,8 @@ void PointMeasurer::sample(const PlannedPoint& point, Trial& trial, int sets,
                            Observation& observation) {
   const Idleness idleness{world_, !trial.takes_part()};
   auto clock = make_clock(point, trial);
-  if (world_.size() > 1) clock = make_slowest_rank_clock(std::move(clock), world_);
+  if (world_.size() > 1)
+    clock = make_slowest_rank_clock(std::move(clock), world_, setup_.sampler.agreeing);
   SetRotation rotation{sets};
   Sampler sampler{*clock, world_, options_for(point), setup_.watch};
   const auto sampling = sampler.run(trial, rotation);
@@ -204,14 +207,21 @@ void PointMeasurer::time_single_calls(const PlannedPoint& point, Trial& trial,
                                       Observation& observation) {
   const Seconds budget = setup_.sampler.stop.budget;
   const double fitting = budget.count() / observation.seconds();
-  const int fewest =
+  const int usual =
       static_cast<int>(std::clamp<double>(fitting, kFewestSingleCalls, kUsualSingleCalls));
   begin_step("single calls", Activity::Limit::timeout,
-             Seconds{2 * fewest * observation.seconds()} + budget);
+             Seconds{2 * usual * observation.seconds()} + budget);
   const auto own = make_clock(point, trial);
+  const double before = setup_.host_time.now();
   CommonStart start{world_, setup_.host_time};
+  const Seconds met{setup_.host_time.now() - before};
   auto calls = bench::time_single_calls(trial, *own, start,
-                                        {fewest, kMostSingleCalls, kPartOfBudget * budget});
+                                        {.fewest = kFewestSingleCalls,
+                                         .usual = usual,
+                                         .most = kMostSingleCalls,
+                                         .budget = kPartOfBudget * budget,
+                                         .agreeing = kPartForStarts * budget});
+  if (setup_.sampler.agreeing != nullptr) *setup_.sampler.agreeing += met + calls.agreeing;
   observation.call_s = std::move(calls.call_s);
   if (!is_in_step(*point.benchmark)) return;
   observation.skew_s = std::move(calls.skew_s);

@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "bench/warm_up.hpp"
 #include "core/error.hpp"
@@ -13,7 +14,13 @@
 namespace moecal::bench {
 namespace {
 
-constexpr double kTimePerAgreement = 50;  // agreeing is to take less than 2 % of the time
+// A batch over what ranks take to hear of one another. In step they start one apart by about that,
+// which only the first of several batches pays; else every batch ends with a message, and messages
+// are to take less than 2 % of the time, also on ranks that take turns on few cores.
+constexpr double kBatchInStep = 50;
+constexpr double kBatchApart = 100;
+// An interrupt that reached one rank only may wait so long.
+constexpr Seconds kBetweenQuestions{1};
 
 }  // namespace
 
@@ -38,19 +45,30 @@ Sampling Sampler::run(Trial& trial, SetRotation& rotation) {
 }
 
 void Sampler::take_samples(Trial& trial, SetRotation& rotation, Sampling& result) {
-  Seconds spent{0}, agreed_at{0};
-  for (;;) {
-    if (agrees_now(result.samples_s, spent, spent - agreed_at)) {
-      agreed_at = spent;
-      if (agreed_to_stop(result.samples_s, spent)) break;
+  Seconds spent{0}, asked_at{0};
+  bool first = true;
+  const Batches batch{.before =
+                          [&] {
+                            if (!std::exchange(first, false)) redraw(trial, rotation, result);
+                          },
+                      .after = [&] { note_device(result); }};
+  // What this depends on is the same on every rank: a sample is the slowest rank's time.
+  while (!options_.stop.done(result.samples_s, spent)) {
+    if (spent - asked_at >= kBetweenQuestions) {
+      asked_at = spent;
+      static_cast<void>(agree_to_go_on());
     }
-    if (!result.samples_s.empty()) redraw(trial, rotation, result);
-    const Seconds elapsed = time_batch(trial, rotation, result.batch);
-    spent += elapsed;
-    result.samples_s.push_back(elapsed.count() / static_cast<double>(result.batch));
-    note_device(result);
+    const auto taken = static_cast<int>(result.samples_s.size());
+    Batches batches = batch;
+    batches.count = at_once(options_.stop.samples_until_done(taken, spent, batch_));
+    for (const Seconds elapsed : time_batches(trial, rotation, result.batch, std::move(batches))) {
+      spent += elapsed;
+      result.samples_s.push_back(elapsed.count() / static_cast<double>(result.batch));
+    }
   }
-  agree_on_throttling(result);
+  for (const double held_back : agree_to_go_on())
+    if (held_back >= 0) result.throttled.push_back(held_back > 0);
+  held_back_.clear();
   // Sets drawn anew since their last launch hold another table than their result is of.
   if (result.routing_draws > 0) (void)clock_.time([&] { trial.launch(0, clock_.stream()); });
 }
@@ -65,19 +83,31 @@ void Sampler::redraw(Trial& trial, const SetRotation& rotation, Sampling& result
 }
 
 Seconds Sampler::time_batch(Trial& trial, SetRotation& rotation, std::int64_t launches) {
-  launches_ += launches;
+  return time_batches(trial, rotation, launches, {}).front();
+}
+
+std::vector<Seconds> Sampler::time_batches(Trial& trial, SetRotation& rotation,
+                                           std::int64_t launches, Batches batches) {
   Activity unasked;
   Activity& activity = options_.activity != nullptr ? *options_.activity : unasked;
   // A device's launches return before they are done, and ranks that take no part wait for others.
-  activity.step(step_, Activity::Limit::timeout, 2.0 * static_cast<double>(launches) * call_);
-  watch_.begin_batch();
-  return clock_.time([&] {
+  activity.step(step_, Activity::Limit::timeout,
+                2.0 * static_cast<double>(batches.count * launches) * call_);
+  launches_ += batches.count * launches;
+  batches.before = [&, before = std::move(batches.before)] {
+    before();
+    watch_.begin_batch();
+  };
+  batches.launch = [&] {
     if (!trial.takes_part()) return;
     for (std::int64_t i = 0; i < launches; ++i) {
       trial.launch(rotation.next(), clock_.stream());
       activity.beat();
     }
-  });
+  };
+  auto times = clock_.time_each(batches);
+  batch_ = times.back();
+  return times;
 }
 
 void Sampler::agree(std::span<double> values) {
@@ -92,14 +122,6 @@ void Sampler::note_device(Sampling& result) {
   const auto& reading = watch_.of_batch();
   append(result.device, reading);
   held_back_.back() = is_throttled(reading.throttle_reasons.value_or(0)) ? 1 : 0;
-}
-
-// Of all samples at once: it changes nothing about how they are taken.
-void Sampler::agree_on_throttling(Sampling& result) {
-  agree(held_back_);
-  for (const double held_back : held_back_)
-    if (held_back >= 0) result.throttled.push_back(held_back > 0);
-  held_back_.clear();
 }
 
 // Batches of a tenth of a second: the pauses between them, in which the device idles, are small
@@ -130,11 +152,11 @@ void Sampler::call_once(Trial& trial, SetRotation& rotation) {
                       std::to_string(options_.longest_call.count()) + " s a call are skipped"};
 }
 
-// As long as what ranks agree on in between, unless too few batches fit into the budget then.
+// Long beside what ranks agree on in between, unless too few batches fit into the budget then.
 Seconds Sampler::shortest_batch() const {
   const Seconds longest = options_.stop.budget / options_.stop.min_samples;
-  return std::max(options_.shortest_sample,
-                  std::min(kTimePerAgreement * options_.agreement, longest));
+  const double times = options_.in_step ? kBatchInStep : kBatchApart;
+  return std::max(options_.shortest_sample, std::min(times * options_.agreement, longest));
 }
 
 // What the first and last call of a batch do not overlap is little beside a long batch.
@@ -171,22 +193,21 @@ void Sampler::warm_up(Trial& trial, SetRotation& rotation, std::int64_t batch) {
     if (elapsed < kLong) launches = std::min(2 * launches, options_.largest_batch);
   }
   WarmUp warm_up{0.5 * options_.stop.budget};
-  while (!warm_up.finished()) warm_up.add(time_batch(trial, rotation, batch));
+  while (!warm_up.finished())
+    for (const Seconds elapsed :
+         time_batches(trial, rotation, batch, {.count = at_once(warm_up.wanted(batch_))}))
+      warm_up.add(elapsed);
 }
 
-// What it depends on is the same on every rank: a sample is the slowest rank's time.
-bool Sampler::agrees_now(const std::vector<double>& samples_s, Seconds spent, Seconds since) const {
-  return samples_s.empty() || since >= kTimePerAgreement * options_.agreement ||
-         options_.stop.done(samples_s, spent);
-}
-
-// Ranks would stop after the same sample unasked, but for an interrupt that reached only one.
-bool Sampler::agreed_to_stop(const std::vector<double>& samples_s, Seconds spent) {
-  std::array<double, 2> wishes{options_.stop.done(samples_s, spent) ? 1.0 : 0.0,
-                               options_.interrupted() ? 1.0 : 0.0};
-  agree(wishes);
-  if (wishes[1] > 0) throw Interrupted{};
-  return wishes[0] > 0;
+// Ranks stop after the same sample unasked, but for an interrupt that reached only one. What held
+// their devices back is told with it: it changes nothing about how samples are taken.
+std::vector<double> Sampler::agree_to_go_on() {
+  std::vector<double> told = held_back_;
+  told.push_back(options_.interrupted() ? 1.0 : 0.0);
+  agree(told);
+  if (told.back() > 0) throw Interrupted{};
+  told.pop_back();
+  return told;
 }
 
 }  // namespace moecal::bench

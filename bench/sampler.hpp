@@ -24,17 +24,20 @@ struct Interrupted : Error {
 struct SamplerOptions {
   StopRule stop;
   Seconds shortest_sample{100e-6};  // a batch lasts at least this: far above any clock's resolution
-  Seconds agreement{0};             // of the ranks (agreement_time): batches are long beside it
-  int smallest_batch = 1;           // 20 for collectives: their calls overlap ...
-  Seconds long_batch{0.02};         // ... which is little in a batch as long as this
+  Seconds agreement{0};  // of the ranks (agreement_time): what they do in between is long beside it
+  // Whether no rank can run ahead of the others, whatever is launched: then ranks tell one another
+  // the times of several batches at once.
+  bool in_step = true;
+  int smallest_batch = 1;    // 20 for collectives: their calls overlap ...
+  Seconds long_batch{0.02};  // ... which is little in a batch as long as this
   std::int64_t largest_batch = 1'000'000;
   Seconds longest_call{2.0};  // a point slower than this is skipped
   std::function<bool()> interrupted = [] { return false; };
   Activity* activity = nullptr;  // is told what this rank does; null: nobody asks
   Seconds shortest_warm_up{0};   // 3 s before a GPU's first point: its clocks swing that long
   Seconds energy_loop{0};        // at least 1 s where energy is asked for; 0: it is not
-  // Is added to: how long the ranks took to agree on what to do next, which no launch waits for.
-  // Null: nobody asks.
+  // Is added to: how long the ranks' messages to one another took, of agreements and of the clocks
+  // (make_slowest_rank_clock), but for waiting until the slowest is done. Null: nobody asks.
   Seconds* agreeing = nullptr;
 };
 
@@ -66,6 +69,9 @@ class Sampler {
 
  private:
   Seconds time_batch(Trial& trial, SetRotation& rotation, std::int64_t launches);
+  std::vector<Seconds> time_batches(Trial& trial, SetRotation& rotation, std::int64_t launches,
+                                    Batches batches);
+  [[nodiscard]] int at_once(int batches) const { return options_.in_step ? batches : 1; }
   void begin_step(const char* name) { step_ = name; }
   void agree(std::span<double> values);
   void call_once(Trial& trial, SetRotation& rotation);
@@ -75,12 +81,9 @@ class Sampler {
   void warm_up(Trial& trial, SetRotation& rotation, std::int64_t batch);
   void take_samples(Trial& trial, SetRotation& rotation, Sampling& result);
   void note_device(Sampling& result);
-  void agree_on_throttling(Sampling& result);
   void redraw(Trial& trial, const SetRotation& rotation, Sampling& result);
   void measure_energy(Trial& trial, SetRotation& rotation, Sampling& result);
-  [[nodiscard]] bool agrees_now(const std::vector<double>& samples_s, Seconds spent,
-                                Seconds since) const;
-  [[nodiscard]] bool agreed_to_stop(const std::vector<double>& samples_s, Seconds spent);
+  std::vector<double> agree_to_go_on();
 
   Clock& clock_;
   ControlPlane& world_;
@@ -89,6 +92,7 @@ class Sampler {
   std::int64_t launches_ = 0;  // of this run, so far
   const char* step_ = "";
   Seconds call_{0};                // what the first one took
+  Seconds batch_{0};               // what the last batch took
   std::vector<double> held_back_;  // per sample: 1 if this rank's device was, 0 if not, -1 unknown
 };
 

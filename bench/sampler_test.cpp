@@ -149,15 +149,54 @@ TEST(Sampler, BatchesLaunchesThatAreShorterThanASampleMayBe) {
 }
 
 TEST(Sampler, MakesBatchesLongBesideWhatRanksTakeToAgree) {
-  const auto batch_s = [](Seconds agreement) {
-    const SamplerOptions options{.stop = {}, .agreement = agreement};
+  const auto batch_s = [](Seconds agreement, bool in_step = true) {
+    const SamplerOptions options{.stop = {}, .agreement = agreement, .in_step = in_step};
     const auto sampling = FakeMeasurement{{.median_s = 10e-6}}.run(options);
     return 10e-6 * static_cast<double>(sampling.batch);
   };
   EXPECT_GE(batch_s(Seconds{100e-6}), 5e-3);
   EXPECT_LT(batch_s(Seconds{100e-6}), 10e-3);
+  EXPECT_GE(batch_s(Seconds{100e-6}, false), 10e-3);
+  EXPECT_LT(batch_s(Seconds{100e-6}, false), 20e-3);
   // However slow they are to agree, about nine batches fit into the budget of 0.5 s.
   EXPECT_LT(batch_s(Seconds{1}), 1.3 * 0.5 / 9);
+}
+
+/// A clock that counts how often ranks would have to tell one another times.
+class CountingClock final : public Clock {
+ public:
+  explicit CountingClock(FakeTime& time) : clock_{time} {}
+  [[nodiscard]] Seconds time(const std::function<void()>& batch) override {
+    return clock_.time(batch);
+  }
+  [[nodiscard]] std::vector<Seconds> time_each(const Batches& batches) override {
+    ++messages;
+    return Clock::time_each(batches);
+  }
+  [[nodiscard]] std::string name() const override { return "counting"; }
+  int messages = 0;
+
+ private:
+  FakeClock clock_;
+};
+
+TEST(Sampler, HasRanksInStepTellTheTimesOfManyBatchesAtOnce) {
+  const auto sampled = [](bool in_step) {
+    FakeTime time;
+    FakeTrial trial{time, {.noise = 0.03}};
+    CountingClock clock{time};
+    SetRotation rotation{1};
+    const auto world = make_single_rank_plane();
+    const auto sampling =
+        Sampler{clock, *world, {.stop = {}, .in_step = in_step}}.run(trial, rotation);
+    return std::pair{clock.messages, sampling.samples_s.size()};
+  };
+  const auto [together, samples] = sampled(true);
+  const auto [apart, as_many] = sampled(false);
+  EXPECT_EQ(samples, as_many) << "the stop rule is asked where it may say stop";
+  EXPECT_GE(samples, 9U);
+  EXPECT_GE(apart - together, static_cast<int>(samples) / 2);
+  EXPECT_LE(together, 15) << "most of them choose the batch";
 }
 
 TEST(Sampler, KeepsCollectivesInBatchesOfAtLeastTheSmallestAskedFor) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 #include "bench/agreement.hpp"
 
@@ -38,7 +39,8 @@ std::map<int, Spread> spreads(const CallTimes& times) {
 // What this rank measured, call by call, before the ranks tell one another.
 struct OwnTimes {
   std::vector<double> seconds;
-  std::vector<double> errors;  // of the start
+  std::vector<double> errors;     // of the start
+  std::vector<double> exchanges;  // before each, and the one that says that there is no other
 };
 
 OwnTimes time_own_calls(Trial& trial, Clock& own, CommonStart& start,
@@ -47,10 +49,15 @@ OwnTimes time_own_calls(Trial& trial, Clock& own, CommonStart& start,
   const double begin = start.now();
   const auto wanted = [&] {
     const int done = static_cast<int>(times.seconds.size());
-    return done < limits.fewest ||
+    if (done < limits.fewest) return true;
+    if (std::accumulate(times.exchanges.begin(), times.exchanges.end(), 0.0) >
+        limits.agreeing.count())
+      return false;
+    return done < limits.usual ||
            (done < limits.most && start.now() - begin < limits.budget.count());
   };
   while (start.wait(wanted())) {
+    times.exchanges.push_back(start.exchanged().count());
     times.seconds.push_back(kTakesNoPart);
     times.errors.push_back(trial.takes_part() ? start.error().count() : 0);
     if (!trial.takes_part()) continue;
@@ -58,7 +65,16 @@ OwnTimes time_own_calls(Trial& trial, Clock& own, CommonStart& start,
       times.seconds.back() = own.time([&] { trial.launch(0, own.stream()); }).count();
     });
   }
+  times.exchanges.push_back(start.exchanged().count());
   return times;
+}
+
+/// What the messages between calls took, but for waiting until the slowest rank's call ended.
+Seconds agreeing_between(const OwnTimes& own, const SingleCalls& calls) {
+  double sum = own.exchanges.front();
+  for (std::size_t i = 0; i < calls.call_s.size(); ++i)
+    sum += std::max(0.0, own.exchanges[i + 1] - (calls.call_s[i] - std::max(0.0, own.seconds[i])));
+  return Seconds{sum};
 }
 
 }  // namespace
@@ -85,17 +101,22 @@ SingleCalls time_single_calls(Trial& trial, Clock& own, CommonStart& start,
   const auto ranks = static_cast<std::size_t>(world.size());
   const auto rank = static_cast<std::size_t>(world.rank());
   const std::size_t count = times.seconds.size();
-  std::vector<double> groups(ranks, 0), all(ranks * count, kTakesNoPart);
-  groups[rank] = trial.group();
-  for (std::size_t i = 0; i < count; ++i) all[i * ranks + rank] = times.seconds[i];
-  world.max(groups);
-  world.max(all);
-  world.max(times.errors);
+  // Ranks' groups, then the calls' seconds, then how far off their starts were: one message.
+  std::vector<double> told(ranks + count * ranks, kTakesNoPart);
+  told[rank] = trial.group();
+  for (std::size_t i = 0; i < count; ++i) told[(i + 1) * ranks + rank] = times.seconds[i];
+  told.insert(told.end(), times.errors.begin(), times.errors.end());
+  const double before = start.now();
+  world.max(told);
+  const std::span all{told};
   SingleCalls calls;
+  calls.agreeing = Seconds{start.now() - before};
   for (std::size_t i = 0; i < count; ++i)
-    add_call(calls, {.seconds = std::span{all}.subspan(i * ranks, ranks),
-                     .groups = groups,
-                     .floor_s = 2 * times.errors[i]});  // one rank early by as much, one late
+    add_call(calls, {.seconds = all.subspan((i + 1) * ranks, ranks),
+                     .groups = all.first(ranks),
+                     // One rank early by as much, one late.
+                     .floor_s = 2 * all[(count + 1) * ranks + i]});
+  calls.agreeing += agreeing_between(times, calls);
   return calls;
 }
 

@@ -18,6 +18,7 @@ struct SingleCalls {
   std::vector<double> skew_s;      // how much earlier the first arriver was (max - min of a group)
   std::vector<double> skew_floor_s;  // what of it the start of the call may be to blame for
   std::vector<int> late_rank;        // the last arriver; -1 where the skew is within its floor
+  Seconds agreeing{0};               // what the ranks' messages about all of them took
 };
 
 /// What the ranks of one call measured.
@@ -29,11 +30,14 @@ struct CallTimes {
 /// Appends one call to `calls`.
 void add_call(SingleCalls& calls, const CallTimes& times);
 
-/// How many calls: `fewest`, and up to `most` as long as they take no longer than `budget`.
+/// How many calls: `fewest`; beyond them, as long as agreeing on their starts takes no longer than
+/// `agreeing`, `usual`, and up to `most` if all of it takes no longer than `budget`.
 struct SingleCallLimits {
   int fewest = 3;
+  int usual = 20;
   int most = 100;
   Seconds budget{0};
+  Seconds agreeing{0};
 };
 /// Times calls that all ranks start together, each with its own clock. Collective.
 [[nodiscard]] SingleCalls time_single_calls(Trial& trial, Clock& own, CommonStart& start,

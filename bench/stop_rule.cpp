@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/stop_rule.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <sstream>
 
 #include "core/statistics.hpp"
@@ -11,10 +13,10 @@ namespace {
 
 // The interval is looked at after 9, 12, 16, 22, ... samples only: a rule that looks after every
 // sample stops at the first lucky streak, and its interval covers the truth too rarely.
-bool is_checkpoint(int count, int first) {
+int checkpoint_from(int count, int first) {
   int checkpoint = first;
   while (checkpoint < count) checkpoint += (checkpoint + 2) / 3;
-  return checkpoint == count;
+  return checkpoint;
 }
 
 }  // namespace
@@ -28,8 +30,15 @@ bool StopRule::done(std::span<const double> samples, Seconds spent) const {
   const int count = static_cast<int>(samples.size());
   if (count >= max_samples) return true;
   if (count >= fewest_samples && spent >= budget) return true;
-  return count >= min_samples && is_checkpoint(count, min_samples) &&
+  return count >= min_samples && checkpoint_from(count, min_samples) == count &&
          relative_median_half_width(samples, confidence) <= relative_half_width;
+}
+
+int StopRule::samples_until_done(int samples, Seconds spent, Seconds each) const {
+  const int checkpoint = std::min(checkpoint_from(samples + 1, min_samples), max_samples);
+  const double fitting = std::ceil((budget - spent) / std::max(each, Seconds{1e-9}));
+  const double by_time = std::max<double>(fitting, fewest_samples - samples);
+  return static_cast<int>(std::clamp<double>(by_time, 1, std::max(1, checkpoint - samples)));
 }
 
 std::string StopRule::str() const {

@@ -19,6 +19,8 @@ struct StopRule {
   Seconds budget{0.5};  // of sampled time
 
   [[nodiscard]] bool done(std::span<const double> samples, Seconds spent) const;
+  /// After how many more samples done() may be true, if each takes about so long; at least 1.
+  [[nodiscard]] int samples_until_done(int samples, Seconds spent, Seconds each) const;
   /// As it stands in Policy::stop_rule.
   [[nodiscard]] std::string str() const;
 };

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/warm_up.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <span>
 
 #include "core/statistics.hpp"
@@ -18,6 +20,11 @@ constexpr std::size_t kMostBatches = 50;
 void WarmUp::add(Seconds batch) {
   batches_s_.push_back(batch.count());
   spent_ += batch;
+}
+
+int WarmUp::wanted(Seconds each) const {
+  const double fitting = std::ceil((cap_ - spent_) / std::max(each, Seconds{1e-9}));
+  return static_cast<int>(std::clamp<double>(fitting, 1, kWindow));
 }
 
 bool WarmUp::finished() const {

@@ -15,6 +15,8 @@ class WarmUp {
   explicit WarmUp(Seconds cap) : cap_{cap} {}
   void add(Seconds batch);
   [[nodiscard]] bool finished() const;
+  /// How many batches to add before it is worth asking again, if each takes about so long.
+  [[nodiscard]] int wanted(Seconds each) const;
 
  private:
   Seconds cap_;
