@@ -58,8 +58,8 @@ void add_collective(const Observation& observation, const Session& session,
   }
   if (const auto calls = call_percentiles(observation)) {
     state.counters["p50_us"] = in_microseconds(calls->p50);
-    state.counters["p95_us"] = in_microseconds(calls->p95);
-    state.counters["p99_us"] = in_microseconds(calls->p99);
+    if (calls->p95) state.counters["p95_us"] = in_microseconds(*calls->p95);
+    if (calls->p99) state.counters["p99_us"] = in_microseconds(*calls->p99);
   }
   if (!observation.skew_s.empty())
     state.counters["skew_us"] = in_microseconds(median(observation.skew_s));

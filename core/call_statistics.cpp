@@ -25,8 +25,11 @@ std::optional<CollectiveRates> collective_rates(const Observation& o) {
 
 std::optional<CallPercentiles> call_percentiles(const Observation& o) {
   if (o.call_s.empty()) return std::nullopt;
-  return CallPercentiles{quantile(o.call_s, 0.50), quantile(o.call_s, 0.95),
-                         quantile(o.call_s, 0.99)};
+  const auto of_at_least = [&](std::size_t calls, double q) -> std::optional<double> {
+    if (o.call_s.size() < calls) return std::nullopt;
+    return quantile(o.call_s, q);
+  };
+  return CallPercentiles{quantile(o.call_s, 0.50), of_at_least(20, 0.95), of_at_least(100, 0.99)};
 }
 
 std::optional<LateRank> most_often_late(const Observation& o) {

@@ -19,9 +19,11 @@ struct CollectiveRates {
 /// Nothing if it is no measured collective.
 [[nodiscard]] std::optional<CollectiveRates> collective_rates(const Observation& observation);
 
-/// Of the calls one at a time, in seconds.
+/// Of the calls one at a time, in seconds. A percentile that no call lies beyond is unknown: of
+/// fewer than 20 calls the 95th, of fewer than 100 the 99th.
 struct CallPercentiles {
-  double p50 = 0, p95 = 0, p99 = 0;
+  double p50 = 0;
+  std::optional<double> p95, p99;
 };
 /// Nothing if none were timed.
 [[nodiscard]] std::optional<CallPercentiles> call_percentiles(const Observation& observation);

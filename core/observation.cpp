@@ -77,14 +77,19 @@ Json host_names(const std::map<int, std::string>& hosts) {
   return json;
 }
 
+Json number_or_null(const std::optional<double>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
 // What follows from the samples is written for those who do not compute, and not read back.
 void add_statistics(const Observation& o, Json& json) {
   if (const auto rates = collective_rates(o))
     json["rates"] = {{"algbw_bytes_per_s", rates->algbw.value()},
                      {"busbw_bytes_per_s", rates->busbw.value()}};
   if (const auto calls = call_percentiles(o))
-    json["call_percentiles"] = {
-        {"p50_s", calls->p50}, {"p95_s", calls->p95}, {"p99_s", calls->p99}};
+    json["call_percentiles"] = {{"p50_s", calls->p50},
+                                {"p95_s", number_or_null(calls->p95)},
+                                {"p99_s", number_or_null(calls->p99)}};
   if (const auto ratio = parts_over_whole(o)) json["parts_over_whole"] = *ratio;
   if (const auto overlap = overlap_figures(o))
     json["overlap"] = {{"gemm_slowdown", overlap->gemm_slowdown},

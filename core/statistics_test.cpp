@@ -38,7 +38,13 @@ TEST(CallStatistics, AreThoseOfNcclTests) {
   EXPECT_FALSE(most_often_late(o));
   for (int i = 0; i <= 100; ++i) o.call_s.push_back(1e-3 * i);
   EXPECT_NEAR(call_percentiles(o)->p50, 50e-3, 1e-12);
-  EXPECT_NEAR(call_percentiles(o)->p99, 99e-3, 1e-12);
+  EXPECT_NEAR(call_percentiles(o)->p99.value(), 99e-3, 1e-12);
+  o.call_s.resize(99);
+  EXPECT_FALSE(call_percentiles(o)->p99) << "no call lies beyond it";
+  EXPECT_NEAR(call_percentiles(o)->p95.value(), 93.1e-3, 1e-12);
+  o.call_s.resize(19);
+  EXPECT_FALSE(call_percentiles(o)->p95);
+  EXPECT_NEAR(call_percentiles(o)->p50, 9e-3, 1e-12);
   o.late_rank = {-1, -1, -1, 3, 1, 3};
   EXPECT_EQ(most_often_late(o)->rank, 3);
   EXPECT_EQ(most_often_late(o)->calls, 2);

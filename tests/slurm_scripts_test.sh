@@ -1,15 +1,14 @@
 #!/bin/bash
 # SPDX-FileCopyrightText: The moecal authors
 # SPDX-License-Identifier: Apache-2.0
-# The collectives under scripts/slurm, run with a stand-in for srun that starts the program of the same line as two ranks
-# and has them list their points: every program exists, every option is known, and every collective and the
-# layers of them are measured.
+# The collectives under scripts/slurm, on 2 and on 16 nodes, run with a stand-in for srun that starts the program of the
+# same line as two ranks and has them list their points: every program exists, every option is known, and every
+# collective and the layers of them are measured.
 # usage: slurm_scripts_test.sh SOURCE_DIR PROGRAM_DIR
 set -euo pipefail
-shopt -s nullglob
 source_dir=$1 programs=$2
-scripts=("$source_dir"/scripts/slurm/collectives_*.sbatch)
-[[ ${#scripts[@]} -ge 2 ]] || { echo "no examples under $source_dir/scripts/slurm" >&2; exit 1; }
+script=$source_dir/scripts/slurm/collectives.sbatch
+[[ -f $script ]] || { echo "no $script" >&2; exit 1; }
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -21,6 +20,8 @@ for option in --mpi=none --cpu-bind=none --kill-on-bad-exit=0 --wait=60; do # wh
   shift
 done
 basename "$1" >>"$SRUN_LOG"
+[[ " $* " == *" --out collectives_${SLURM_JOB_NUM_NODES}x8.jsonl "* ]] ||
+  { echo "srun: $* does not write to a file of its nodes" >&2; exit 1; }
 [[ " $* " == *" --device cuda "* ]]
 arguments=("${@:2}")
 MOECAL_RANKS=2 exec "$1" "${arguments[@]/#cuda/cpu}" --benchmark_list_tests >/dev/null
@@ -28,14 +29,14 @@ STUB
 chmod +x "$work/srun"
 
 expected=$(cd "$source_dir/collectives" && { for folder in */; do echo "bench_${folder%/}"; done; echo bench_layers; } | sort)
-for script in "${scripts[@]}"; do
+for nodes in 2 16; do
   : >"$work/log"
-  (cd "$work" && PATH="$work:$PATH" SRUN_LOG="$work/log" SLURM_JOB_ID=7 MOECAL_BIN="$programs" bash "$script")
+  (cd "$work" && PATH="$work:$PATH" SRUN_LOG="$work/log" SLURM_JOB_ID=7 SLURM_JOB_NUM_NODES=$nodes MOECAL_BIN="$programs" bash "$script")
   if ! diff <(echo "$expected") <(sort "$work/log"); then
     echo "$script does not start every collective of this project (< expected, > started)" >&2
     exit 1
   fi
-  if (cd "$work" && PATH="$work:$PATH" SLURM_JOB_ID=7 MOECAL_BIN="$work/nowhere" bash "$script") 2>"$work/said"; then
+  if (cd "$work" && PATH="$work:$PATH" SLURM_JOB_ID=7 SLURM_JOB_NUM_NODES=$nodes MOECAL_BIN="$work/nowhere" bash "$script") 2>"$work/said"; then
     echo "$script ends well where there is no program" >&2
     exit 1
   fi
