@@ -40,11 +40,24 @@ std::vector<FitFunction> transfer_forms(const Series& series) {
   return forms;
 }
 
-std::vector<FitFunction> memory_forms(const Series& series) {
+/// More arithmetic than a kernel that only moves data: swiglu has 5 FLOPs per 6 bytes.
+constexpr double kArithmeticMatters = 4;    // FLOP/B
+constexpr std::size_t kRooflinePoints = 3;  // that its fit needs, in every fold
+
+bool has_arithmetic(const FitPoint& point) {
+  return point.inputs.flops > kArithmeticMatters * point.inputs.bytes;
+}
+
+std::vector<FitFunction> memory_forms(const Series& series, const ReferenceRates& nominal) {
   std::vector<FitFunction> forms;
   for (int rates = 1; rates <= std::min(2, most_segments(series.points)); ++rates)
     forms.push_back([rates](std::span<const FitPoint> points) {
       return fit_latency_bandwidth(points, std::min(rates, most_segments(points)));
+    });
+  if (std::ranges::any_of(series.points, has_arithmetic) &&
+      series.points.size() >= 2 * kRooflinePoints)
+    forms.push_back([nominal](std::span<const FitPoint> points) {
+      return fit_roofline(points, nominal.nominal ? nominal : best_observed_rates(points));
     });
   return forms;
 }
@@ -116,7 +129,7 @@ std::vector<FitFunction> forms_of(const Series& series, const ReferenceRates& no
     case Family::transfer:
       return transfer_forms(series);
     case Family::memory_bound:
-      return memory_forms(series);
+      return memory_forms(series, nominal);
     case Family::grouped:
       return grouped_forms(series, nominal);
     case Family::gemm:

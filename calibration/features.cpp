@@ -164,6 +164,18 @@ Work swiglu_work(const Call& call) {
   return make_work(5 * results, 2 * results * call.a(), results * call.c() + scales * kScaleBytes);
 }
 
+/// Unfused: the scores are written and read twice. Causal queries see half of the keys.
+Work attention_work(const Call& call) {
+  const double sequence = call.number("sequence"), batch = call.number("batch");
+  const double queries = batch * call.number("heads") * sequence;
+  const double keys = batch * call.number("kv_heads") * sequence;
+  const double size = call.number("head_size"), scores = queries * sequence;
+  const double seen = call.number("causal") != 0 ? 0.5 : 1;
+  return make_work(seen * 4 * scores * size,
+                   call.a() * ((queries + 2 * keys) * size + (seen + 1) * scores),
+                   call.a() * (queries * size + 2 * scores));
+}
+
 Work gate_work(const Call& call) {
   const double tokens = call.number("tokens"), experts = call.number("experts");
   const double chosen = tokens * call.number("top_k");
@@ -197,10 +209,11 @@ Work combined_work(const Call& call) {
 using WorkOf = Work (*)(const Call&);
 const std::map<std::string, WorkOf>& known_work() {
   static const std::map<std::string, WorkOf> kKnown{
-      {"expert_gemm", work_of_gemm},  {"grouped_gemm", work_of_gemm}, {"memory_copy", copy_work},
-      {"permute", permute_work},      {"unpermute", unpermute_work},  {"topk_gate", gate_work},
-      {"quantize", quantize_work},    {"swiglu", swiglu_work},        {"moe_layer", layer_work},
-      {"memory_stream", stream_work}, {"host_adam", adam_work},       {"overlap", combined_work}};
+      {"expert_gemm", work_of_gemm}, {"grouped_gemm", work_of_gemm}, {"memory_copy", copy_work},
+      {"permute", permute_work},     {"unpermute", unpermute_work},  {"topk_gate", gate_work},
+      {"quantize", quantize_work},   {"swiglu", swiglu_work},        {"moe_layer", layer_work},
+      {"attention", attention_work}, {"memory_stream", stream_work}, {"host_adam", adam_work},
+      {"overlap", combined_work}};
   return kKnown;
 }
 

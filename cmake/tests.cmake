@@ -1,12 +1,13 @@
-# moecal_add_test(x_test SOURCES a.cpp LIBRARIES l [RANKS 2 4] [LABELS gpu] [SANITIZER])
+# moecal_add_test(x_test SOURCES a.cpp LIBRARIES l [RANKS 2 4] [LABELS gpu] [SANITIZER] [RACES])
 #
 # A GoogleTest program and the CTest entries that run it: once, or once per rank count under mpirun.
-# SANITIZER: scripts/test.sh runs it under AddressSanitizer and ThreadSanitizer too (target sanitizer_tests, label
-# sanitizer).
+# SANITIZER: scripts/test.sh runs it under AddressSanitizer too (target sanitizer_tests, label sanitizer).
+# RACES: scripts/test.sh runs it under ThreadSanitizer too (target race_tests, label races).
 # Tests that time something carry the label `timing` and are not run by default.
 if(MOECAL_TESTS)
   find_package(GTest REQUIRED)
   add_custom_target(sanitizer_tests)
+  add_custom_target(race_tests)
 endif()
 # mpirun as root, more ranks than cores, and readable sanitizer stacks.
 set(MOECAL_MPI_ENVIRONMENT
@@ -15,7 +16,7 @@ set(MOECAL_MPI_ENVIRONMENT
     ASAN_OPTIONS=fast_unwind_on_malloc=0)
 
 function(moecal_add_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "SANITIZER" "" "SOURCES;LIBRARIES;RANKS;LABELS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "SANITIZER;RACES" "" "SOURCES;LIBRARIES;RANKS;LABELS")
   if(arg_RANKS AND NOT MOECAL_HAS_MPI)
     return()
   endif()
@@ -27,6 +28,10 @@ function(moecal_add_test name)
   if(arg_SANITIZER)
     list(APPEND arg_LABELS sanitizer)
     add_dependencies(sanitizer_tests ${name})
+  endif()
+  if(arg_RACES)
+    list(APPEND arg_LABELS races)
+    add_dependencies(race_tests ${name})
   endif()
   if(arg_RANKS)
     foreach(ranks IN LISTS arg_RANKS)
@@ -55,7 +60,7 @@ function(moecal_add_kernel_tests name)
   moecal_add_test(
     ${name}_test SOURCES ${folder}/${name}_test.cpp ${folder}/${name}_cpu.cpp ${used_oracles}
                          ${CMAKE_CURRENT_BINARY_DIR}/${name}_cuda_on_cpu.cpp
-    LIBRARIES moecal_cuda_on_cpu moecal_core SANITIZER)
+    LIBRARIES moecal_cuda_on_cpu moecal_core SANITIZER RACES)
   # Before the project's root: <cuda_runtime.h> and "runtime/launch.cuh" are the emulation's.
   target_include_directories(${name}_test BEFORE PRIVATE ${PROJECT_SOURCE_DIR}/tests/cuda_on_cpu/include)
   if(MOECAL_HAS_CUDA)

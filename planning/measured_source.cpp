@@ -44,6 +44,18 @@ Query gemm(const CostCall& call) {
   return query(grouped ? "grouped_gemm" : "expert_gemm", point, call);
 }
 
+// The documents' attention is causal, and their formulas share no heads of keys.
+Query attention(const CostCall& call) {
+  return query("attention",
+               {{"batch", whole(call.number("batch"))},
+                {"sequence", whole(call.number("sequence"))},
+                {"heads", whole(call.number("heads"))},
+                {"kv_heads", whole(call.number("heads"))},
+                {"head_size", whole(call.number("head_width"))},
+                {"causal", 1}},
+               call);
+}
+
 std::vector<Query> gate(const CostCall& call) {
   const auto tokens = whole(call.number("tokens")), experts = whole(call.number("experts"));
   const auto hidden = whole(call.number("hidden")), top_k = whole(call.number("top_k"));
@@ -65,7 +77,7 @@ std::vector<Query> queries_of(const CostCall& call) {
                   call)};
   if (call.function == "stream")
     return {query("memory_copy", {{"bytes", whole(call.number("bytes") / 2)}}, call)};
-  if (call.function == "attn") return {query("attention", {}, call)};
+  if (call.function == "attn") return {attention(call)};
   if (call.function == "cpu_adam")
     return {query("host_adam", {{"parameters", whole(call.number("parameters"))}}, call)};
   return {query("host_transfer", {{"bytes", whole(call.number("bytes"))}}, call)};  // h2d, d2h

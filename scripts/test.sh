@@ -44,4 +44,9 @@ say "CUDA kernels on the CPU under AddressSanitizer and UndefinedBehaviorSanitiz
 cmake --preset cpu-asan >/dev/null
 cmake --build --preset cpu-asan --target sanitizer_tests
 ctest --preset cpu-asan -L sanitizer
+
+say "CUDA kernels on the CPU under ThreadSanitizer: a missing barrier is a data race"
+cmake --preset cpu-tsan >/dev/null
+cmake --build --preset cpu-tsan --target race_tests
+ctest --preset cpu-tsan -L races -j 2
 say "all tests passed"

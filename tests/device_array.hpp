@@ -4,9 +4,12 @@
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "tests/cuda_on_cpu/sanitizer.hpp"
 
 namespace moecal::tests {
 
@@ -24,6 +27,12 @@ class OnDevice : public testing::Test {
     if (devices == 0) GTEST_SKIP() << "no CUDA device: " << cudaGetErrorString(error);
   }
 };
+
+/// `many`, or `few` where ThreadSanitizer watches: each thread of a kernel is one to it, and what
+/// is large only to be large takes minutes.
+inline std::int64_t fewer_if_watched(std::int64_t many, std::int64_t few) {
+  return cuda_on_cpu::built_with_thread_sanitizer() ? few : many;
+}
 
 /// A host vector's copy in device memory. On the emulation that is heap memory of exactly its size.
 template <class T>

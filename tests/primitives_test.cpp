@@ -20,6 +20,7 @@
 // suite `planner`: claims/primitives.json against the sweeps.
 namespace moecal::bench {
 
+std::unique_ptr<Benchmark> make_attention();
 std::unique_ptr<Benchmark> make_expert_gemm();
 std::unique_ptr<Benchmark> make_grouped_gemm();
 std::unique_ptr<Benchmark> make_host_transfer();
@@ -167,6 +168,26 @@ std::vector<Needed> permutes_of(const Json& primitive) {
   return needed;
 }
 
+/// Heads of keys that are not given are the queries'; "16/8 per TP rank" is all or an eighth.
+std::vector<Needed> attentions_of(const Json& primitive) {
+  const auto& shapes = primitive["shapes"];
+  const auto heads = shapes["heads"].is_string() ? Numbers{16, 2} : numbers(shapes["heads"]);
+  std::vector<Needed> needed;
+  for (const auto batch : numbers(shapes["b"]))
+    for (const auto sequence : numbers(shapes["s"]))
+      for (const auto of_queries : heads)
+        for (const auto of_keys : numbers(shapes.value("kv_heads", Json{of_queries})))
+          for (const auto& dtype : dtypes_of(primitive))
+            needed.push_back({{{"batch", batch},
+                               {"sequence", sequence},
+                               {"heads", of_queries},
+                               {"kv_heads", of_keys},
+                               {"head_size", shapes["head_dim"]},
+                               {"causal", shapes["causal"].get<bool>() ? 1 : 0}},
+                              dtype});
+  return needed;
+}
+
 /// Sizes, of any payload: a build without NCCL sweeps one type.
 std::vector<Needed> messages_of(const Json& primitive) {
   std::vector<Needed> needed;
@@ -182,6 +203,7 @@ struct Coverage {
 
 const std::multimap<std::string, Coverage>& coverage() {
   static const std::multimap<std::string, Coverage> kCoverage{
+      {"attention", {make_attention, attentions_of}},
       {"expert_gemm", {make_expert_gemm, gemms_of}},
       {"topk_gate", {make_topk_gate, gates_of}},
       {"topk_gate", {make_expert_gemm, routers_of}},

@@ -12,6 +12,7 @@
 // kernels), a kernel states them beside its code: the two must be the same formula.
 namespace moecal::bench {
 
+std::unique_ptr<Benchmark> make_attention();
 std::unique_ptr<Benchmark> make_expert_gemm();
 std::unique_ptr<Benchmark> make_grouped_gemm();
 std::unique_ptr<Benchmark> make_host_adam();
@@ -44,9 +45,9 @@ TEST_P(WorkAgreement, OfKernelAndFitInEveryCase) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kernels, WorkAgreement,
-                         testing::Values(make_expert_gemm, make_grouped_gemm, make_host_adam,
-                                         make_memory_copy, make_memory_stream, make_permute,
-                                         make_quantize, make_swiglu, make_topk_gate,
+                         testing::Values(make_attention, make_expert_gemm, make_grouped_gemm,
+                                         make_host_adam, make_memory_copy, make_memory_stream,
+                                         make_permute, make_quantize, make_swiglu, make_topk_gate,
                                          make_unpermute));
 
 // A fit knows the distribution of a layer's routing, a measurement the rows of a draw.

@@ -23,6 +23,12 @@ void set(cublasLtMatmulPreference_t preference, cublasLtMatmulPreferenceAttribut
         "setting attribute " + std::to_string(attribute) + " of a cuBLASLt preference");
 }
 
+template <class T>
+void set(cublasLtMatrixLayout_t layout, cublasLtMatrixLayoutAttribute_t attribute, const T& value) {
+  check(cublasLtMatrixLayoutSetAttribute(layout, attribute, &value, sizeof value),
+        "setting attribute " + std::to_string(attribute) + " of a cuBLASLt matrix layout");
+}
+
 using Preference =
     CublasLtObject<cublasLtMatmulPreferenceOpaque_t, cublasLtMatmulPreferenceDestroy>;
 
@@ -95,7 +101,12 @@ CublasLtMatmul::Layout CublasLtMatmul::make_layout(const CublasLtMatrix& matrix)
   check(cublasLtMatrixLayoutCreate(&layout, matrix.type, matrix.rows, matrix.columns,
                                    matrix.leading_dimension),
         "creating a cuBLASLt matrix layout");
-  return Layout{layout};
+  Layout owned{layout};
+  if (matrix.batches > 1) {
+    set(layout, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, matrix.batches);
+    set(layout, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, matrix.batch_stride);
+  }
+  return owned;
 }
 
 void CublasLtMatmul::set_scales(const CublasLtScales& scales) {

@@ -199,6 +199,14 @@ CublasLtPlan plan_cublaslt(const ExpertGemmProblem& problem) {
           .scale_modes = modes};
 }
 
+CublasLtPlan batched(CublasLtPlan plan, std::int64_t batches) {
+  for (auto* matrix : {&plan.weights, &plan.tokens, &plan.result}) {
+    matrix->batches = static_cast<std::int32_t>(batches);
+    matrix->batch_stride = static_cast<std::int64_t>(matrix->rows * matrix->columns);
+  }
+  return plan;
+}
+
 CapabilityRange capabilities_for(const ExpertGemmProblem& problem) {
   if (!is_fp8(problem)) return {combination_of(problem).compute_capability, kNewest};
   // Tensor cores of Ada, Hopper and the small Blackwells (12.x) read FP8 along k only.

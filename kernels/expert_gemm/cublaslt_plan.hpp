@@ -20,6 +20,8 @@ struct CublasLtMatrix {
   std::uint64_t columns = 0;
   std::int64_t leading_dimension = 0;  // elements from one column to the next
   cublasOperation_t operation = CUBLAS_OP_N;
+  std::int32_t batches = 1;       // matrices of equal products, one after the other
+  std::int64_t batch_stride = 0;  // elements from one to the next
   bool operator==(const CublasLtMatrix&) const = default;
 };
 
@@ -40,6 +42,9 @@ struct CublasLtPlan {
 /// @throws Unsupported with the reason: types, scales or layouts that cuBLASLt does not combine, or
 /// sizes that its FP8 and int8 kernels do not take.
 [[nodiscard]] CublasLtPlan plan_cublaslt(const ExpertGemmProblem& problem);
+
+/// `batches` such products as one, each operand's matrices following one another without a gap.
+[[nodiscard]] CublasLtPlan batched(CublasLtPlan plan, std::int64_t batches);
 
 /// Compute capabilities, as major * 10 + minor.
 struct CapabilityRange {

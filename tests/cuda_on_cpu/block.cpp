@@ -124,6 +124,7 @@ void Block::run(const Geometry& geometry, const std::function<void()>& kernel) {
     run_until_all_finished();
   } catch (...) {
     cancel_suspended_threads();
+    ended_.after();
     throw;
   }
   // One block after the other: each has the static shared memory to itself.
@@ -150,11 +151,11 @@ void Block::run_threads_of_fiber(Thread& thread) {
     try {
       launched_.after();
       (*kernel_)();
-      ended_.before();
     } catch (const Cancelled&) {
     } catch (...) {
       failure_ = std::current_exception();
     }
+    ended_.before();
     thread.state = State::finished;
     thread.fiber->suspend();
   }

@@ -234,6 +234,8 @@ __global__ void lacks_the_second_barrier(int* out) {
   held[threadIdx.x] = 0;
 }
 
+__global__ void counts_without_an_atomic(int* out) { out[threadIdx.x % 8] += 1; }
+
 __global__ void lacks_nothing(int* out) {
   int* held = dynamic_shared<int>();
   if (threadIdx.x == 40) return;
@@ -273,8 +275,8 @@ class Races : public testing::Test {
 };
 
 TEST_F(Races, AreSeenWhereABarrierIsMissing) {
-  for (const Kernel kernel :
-       {lacks_a_block_barrier, takes_a_shuffle_for_a_barrier, lacks_the_second_barrier})
+  for (const Kernel kernel : {lacks_a_block_barrier, takes_a_shuffle_for_a_barrier,
+                              lacks_the_second_barrier, counts_without_an_atomic})
     EXPECT_DEATH(run_pairs(kernel), "data race");
 }
 

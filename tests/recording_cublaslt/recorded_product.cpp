@@ -173,7 +173,22 @@ Dtype dtype_of(cudaDataType_t type) {
   }
 }
 
-cublasStatus_t compute_as_told(const RecordedMatmul& call) {
+namespace {
+
+std::int32_t batches_of(const RecordedLayout& layout) {
+  constexpr auto kCount = CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT;
+  return layout.attributes.has(kCount) ? layout.attributes.get<std::int32_t>(kCount) : 1;
+}
+
+/// Where matrix `batch` of an operand starts.
+const void* address_of(const RecordedLayout& layout, const void* first, std::int32_t batch) {
+  if (batch == 0) return first;
+  const auto stride =
+      layout.attributes.get<std::int64_t>(CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET);
+  return static_cast<const std::byte*>(first) + batch * stride * size_of(dtype_of(layout.type));
+}
+
+cublasStatus_t compute_one(const RecordedMatmul& call) {
   const auto& operation = call.operation;
   const View a =
       view(call.a, call.a_address, is_transposed(operation, CUBLASLT_MATMUL_DESC_TRANSA));
@@ -207,6 +222,22 @@ cublasStatus_t compute_as_told(const RecordedMatmul& call) {
       for (std::uint64_t l = 0; l < k; ++l) sum += a_values[row * k + l] * b_values[column * k + l];
       encode_element(d.dtype(), call.alpha * sum, d.element(row, column));
     }
+  return CUBLAS_STATUS_SUCCESS;
+}
+
+}  // namespace
+
+cublasStatus_t compute_as_told(const RecordedMatmul& call) {
+  const auto batches = batches_of(call.d);
+  for (const auto& layout : {call.a, call.b, call.c})
+    if (batches_of(layout) != batches) return CUBLAS_STATUS_INVALID_VALUE;
+  for (std::int32_t batch = 0; batch < batches; ++batch) {
+    RecordedMatmul one = call;
+    one.a_address = address_of(call.a, call.a_address, batch);
+    one.b_address = address_of(call.b, call.b_address, batch);
+    one.d_address = const_cast<void*>(address_of(call.d, call.d_address, batch));
+    if (const auto status = compute_one(one); status != CUBLAS_STATUS_SUCCESS) return status;
+  }
   return CUBLAS_STATUS_SUCCESS;
 }
 

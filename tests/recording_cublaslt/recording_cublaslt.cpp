@@ -57,7 +57,13 @@ cublasStatus_t cublasLtDestroy(const cublasLtHandle_t handle) { return destroy<c
 
 cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* layout, cudaDataType type,
                                           uint64_t rows, uint64_t columns, int64_t leading) {
-  return create(layout, RecordedLayout{type, rows, columns, leading});
+  return create(layout, RecordedLayout{type, rows, columns, leading, {}});
+}
+cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout,
+                                                cublasLtMatrixLayoutAttribute_t attribute,
+                                                const void* bytes, size_t size) {
+  recorded<RecordedLayout>(layout).attributes.set(attribute, bytes, size);
+  return CUBLAS_STATUS_SUCCESS;
 }
 cublasStatus_t cublasLtMatrixLayoutDestroy(const cublasLtMatrixLayout_t layout) {
   return destroy<RecordedLayout>(layout);

@@ -43,6 +43,7 @@ struct RecordedLayout {
   std::uint64_t rows = 0;
   std::uint64_t columns = 0;
   std::int64_t leading_dimension = 0;
+  Attributes attributes{};
 };
 
 struct RecordedOperation {

@@ -1,0 +1,188 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "core/element.hpp"
+#include "core/error.hpp"
+#include "core/host_matrix.hpp"
+#include "core/narrow_float.hpp"
+#include "core/parallel.hpp"
+#include "kernels/attention/attention.hpp"
+
+namespace moecal::kernels {
+namespace {
+
+constexpr double kFullCheckFlops = 0x1p28;
+constexpr std::int64_t kSampledRows = 64;
+
+double real(std::int64_t number) { return static_cast<double>(number); }
+
+double scores_of(const AttentionShape& shape) {
+  return real(shape.query_rows()) * real(shape.sequence);
+}
+
+/// Of queries, keys, values and result.
+double vector_bytes(const AttentionShape& shape, std::int64_t rows) {
+  return real(rows) * real(shape.head_size) * real(size_of(shape.type));
+}
+
+/// exp(x - largest) over their sum. In place.
+void softmax(std::vector<double>& values) {
+  const double largest = *std::max_element(values.begin(), values.end());
+  double sum = 0;
+  for (double& value : values) sum += value = std::exp(value - largest);
+  for (double& value : values) value /= sum;
+}
+
+template <class T>
+std::vector<double> row_of(const AttentionShape& shape, const AttentionOperands& operands,
+                           std::int64_t row) {
+  const auto size = shape.head_size;
+  const auto head = row / shape.sequence, position = row % shape.sequence;
+  const auto first_key = head / (shape.heads / shape.kv_heads) * shape.sequence * size;
+  const T* query = reinterpret_cast<const T*>(operands.queries.data()) + row * size;
+  const T* key = reinterpret_cast<const T*>(operands.keys.data()) + first_key;
+  const T* value = reinterpret_cast<const T*>(operands.values.data()) + first_key;
+  std::vector<double> weights(
+      static_cast<std::size_t>(shape.causal ? position + 1 : shape.sequence));
+  for (double& weight : weights) {
+    for (std::int64_t i = 0; i < size; ++i)
+      weight += static_cast<double>(to_float(query[i])) * static_cast<double>(to_float(*key++));
+    weight /= std::sqrt(real(size));
+  }
+  softmax(weights);
+  std::vector<double> result(static_cast<std::size_t>(size));
+  for (const double weight : weights)
+    for (double& sum : result) sum += weight * static_cast<double>(to_float(*value++));
+  return result;
+}
+
+/// The largest difference of a row from the truth, and the truth's largest magnitude.
+struct RowError {
+  double difference = 0;
+  double magnitude = 0;
+};
+
+RowError error_of_row(const AttentionShape& shape, const AttentionOperands& operands,
+                      const std::vector<std::byte>& result, std::int64_t row) {
+  RowError error;
+  const std::byte* actual = result.data() + row * shape.head_size * size_of(shape.type);
+  for (const double expected : attention_row_cpu(shape, operands, row)) {
+    const double difference = std::fabs(decode_element(shape.type, actual) - expected);
+    // NaN is the largest of errors; std::max would lose it.
+    error.difference = std::isnan(difference) ? std::numeric_limits<double>::infinity()
+                                              : std::max(error.difference, difference);
+    error.magnitude = std::max(error.magnitude, std::fabs(expected));
+    actual += size_of(shape.type);
+  }
+  return error;
+}
+
+std::vector<std::int64_t> rows_to_check(const AttentionShape& shape) {
+  const auto all = shape.query_rows();
+  const bool full = attention_work(shape).flops.value() <= kFullCheckFlops;
+  const auto count = full ? all : std::min(all, kSampledRows);
+  std::vector<std::int64_t> rows;
+  for (std::int64_t i = 0; i < count; ++i)
+    rows.push_back(full ? i : i * (all - 1) / std::max<std::int64_t>(1, count - 1));
+  return rows;
+}
+
+/// Scores, probabilities and result are each rounded to the type: a score's rounding moves its
+/// probability by as much, being at most about 2; sums are in f32.
+double tolerance_of(const AttentionShape& shape) {
+  return 8 * unit_roundoff(shape.type) + real(shape.head_size + shape.sequence) * 0x1p-23;
+}
+
+}  // namespace
+
+void check_shape(const AttentionShape& shape) {
+  const auto& [batch, sequence, heads, kv_heads, head_size, causal, type] = shape;
+  for (const auto size : {batch, sequence, heads, kv_heads, head_size})
+    if (size < 1)
+      throw InvalidInput{"attention needs sizes of at least 1, not batch " + std::to_string(batch) +
+                         ", sequence " + std::to_string(sequence) + ", heads " +
+                         std::to_string(heads) + ", kv_heads " + std::to_string(kv_heads) +
+                         ", head_size " + std::to_string(head_size)};
+  if (heads % kv_heads != 0)
+    throw InvalidInput{"attention's " + std::to_string(heads) + " heads cannot share " +
+                       std::to_string(kv_heads) + " heads of keys and values evenly"};
+  with_float_type(type, [](auto) {});
+}
+
+Bytes score_bytes(const AttentionShape& shape) {
+  return Bytes{scores_of(shape) * real(size_of(shape.type))};
+}
+
+Bytes attention_memory(const AttentionShape& shape) {
+  return score_bytes(shape) + Bytes{2 * vector_bytes(shape, shape.query_rows()) +
+                                    2 * vector_bytes(shape, shape.key_rows())};
+}
+
+Work attention_work(const AttentionShape& shape) {
+  const double seen = shape.causal ? 0.5 : 1;  // of the scores
+  const double scores = score_bytes(shape).value();
+  const double queries = vector_bytes(shape, shape.query_rows());
+  return {.flops = Flops{seen * 4 * scores_of(shape) * real(shape.head_size)},
+          .read = Bytes{queries + 2 * vector_bytes(shape, shape.key_rows()) + (seen + 1) * scores},
+          .written = Bytes{queries + 2 * scores}};
+}
+
+AttentionOperands make_attention_operands(const AttentionShape& shape, std::uint64_t seed) {
+  const auto uniform = [&](std::int64_t rows, std::uint64_t number) {
+    return uniform_matrix(shape.type, {rows, shape.head_size}, 3 * seed + number).data;
+  };
+  return {uniform(shape.query_rows(), 0), uniform(shape.key_rows(), 1),
+          uniform(shape.key_rows(), 2)};
+}
+
+std::vector<double> attention_row_cpu(const AttentionShape& shape,
+                                      const AttentionOperands& operands, std::int64_t row) {
+  return with_float_type(shape.type,
+                         [&](auto zero) { return row_of<decltype(zero)>(shape, operands, row); });
+}
+
+std::vector<std::byte> attention_cpu(const AttentionShape& shape,
+                                     const AttentionOperands& operands) {
+  check_shape(shape);
+  std::vector<std::byte> result;
+  for (std::int64_t row = 0; row < shape.query_rows(); ++row)
+    for (const double value : attention_row_cpu(shape, operands, row)) {
+      result.resize(result.size() + static_cast<std::size_t>(size_of(shape.type)));
+      encode_element(shape.type, value, &*result.end() - size_of(shape.type));
+    }
+  return result;
+}
+
+VerificationResult check_attention(const AttentionShape& shape, const AttentionOperands& operands,
+                                   const std::vector<std::byte>& result) {
+  const auto rows = rows_to_check(shape);
+  RowError worst;
+  for (const auto& error : parallel_map(rows.size(), [&](std::size_t i) {
+         return error_of_row(shape, operands, result, rows[i]);
+       }))
+    worst = {std::max(worst.difference, error.difference),
+             std::max(worst.magnitude, error.magnitude)};
+  const bool full = static_cast<std::int64_t>(rows.size()) == shape.query_rows();
+  return {worst.difference / worst.magnitude, tolerance_of(shape), full ? "full" : "sampled"};
+}
+
+void softmax_rows_cpu(const ScoreRows& rows, void* scores) {
+  with_float_type(rows.type, [&](auto zero) {
+    using T = decltype(zero);
+    for (std::int64_t row = 0; row < rows.rows; ++row) {
+      T* of_row = static_cast<T*>(scores) + row * rows.sequence;
+      const auto seen = rows.causal ? row % rows.sequence + 1 : rows.sequence;
+      std::vector<double> values;
+      for (std::int64_t i = 0; i < seen; ++i) values.push_back(to_float(of_row[i]));
+      softmax(values);
+      values.resize(static_cast<std::size_t>(rows.sequence));
+      for (const double value : values) *of_row++ = from_float<T>(static_cast<float>(value));
+    }
+  });
+}
+
+}  // namespace moecal::kernels
