@@ -12,6 +12,7 @@
 #include "calibration/group_scaling.hpp"
 #include "calibration/log_log_table.hpp"
 #include "core/error.hpp"
+#include "core/parallel.hpp"
 #include "core/statistics.hpp"
 
 namespace moecal::calibration {
@@ -291,12 +292,15 @@ void add_intervals(std::vector<Draft>& drafts) {
 
 }  // namespace
 
-std::vector<JointFit> fit_joint_models(std::span<const Series> own,
-                                       std::span<const Series> donors) {
+std::vector<JointFit> fit_joint_models(std::span<const Series> own, std::span<const Series> donors,
+                                       int threads) {
   const auto bundles = bundles_of(own), others = bundles_of(donors);
-  std::vector<Draft> drafts;
-  for (const auto& [id, bundle] : bundles) {
-    if (bundle.curves.size() < 2) continue;
+  std::vector<const Bundle*> joinable;
+  for (const auto& [id, bundle] : bundles)
+    if (bundle.curves.size() >= 2) joinable.push_back(&bundle);
+  std::vector<std::optional<Draft>> fitted(joinable.size());
+  for_each_index(joinable.size(), threads, [&](std::size_t i) {
+    const auto& bundle = *joinable[i];
     const auto& first = *bundle.series.front();
     std::vector<Curves> lent;
     for (const auto* pool : {&bundles, &others})
@@ -305,11 +309,14 @@ std::vector<JointFit> fit_joint_models(std::span<const Series> own,
             donor_key(*other.series.front()) == donor_key(first))
           lent.push_back(of_tier(other, false));
     try {
-      drafts.push_back(fit_bundle(bundle, lent));
+      fitted[i] = fit_bundle(bundle, lent);
     } catch (const InvalidInput&) {
       // Too few points for a joint model: its groups have models of their own.
     }
-  }
+  });
+  std::vector<Draft> drafts;
+  for (auto& draft : fitted)
+    if (draft) drafts.push_back(std::move(*draft));
   add_intervals(drafts);
   std::vector<JointFit> joints;
   for (auto& draft : drafts) joints.push_back(std::move(draft.joint));
