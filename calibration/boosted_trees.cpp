@@ -88,6 +88,7 @@ Bins bins_of(const std::vector<std::vector<double>>& borders, const FeatureColum
 /// Gradient above, weight below, both whole numbers: one addition adds both.
 using Pair = std::int64_t;
 constexpr int kWeightBits = 32;
+constexpr std::size_t kMostBins = 256;
 
 double gradient(Pair p) { return static_cast<double>((p - (p & 0xffffffffLL)) >> kWeightBits); }
 double weight(Pair p) { return static_cast<double>(p & 0xffffffffLL); }
@@ -137,9 +138,10 @@ class Booster {
   }
 
   [[nodiscard]] Pair pair_of(double residual) const {
-    const double w = options_.loss_scale / std::hypot(residual, options_.loss_scale);
-    const auto g = static_cast<Pair>(std::llround(unit_ * w * residual / options_.loss_scale));
-    return (g << kWeightBits) + static_cast<Pair>(std::llround(unit_ * w));
+    const double scaled = residual / options_.loss_scale;
+    const double w = 1 / std::sqrt(scaled * scaled + 1);
+    const auto g = static_cast<Pair>(std::llrint(unit_ * w * scaled));
+    return (g << kWeightBits) + static_cast<Pair>(std::llrint(unit_ * w));
   }
 
   void draw_features() {
@@ -149,6 +151,7 @@ class Booster {
     for (std::size_t i = 0; i < count; ++i)
       std::swap(features_[i], features_[i + random_() % (features_.size() - i)]);
     features_.resize(count);
+    histograms_.resize(count);
     std::sort(features_.begin(), features_.end());
   }
 
@@ -157,10 +160,11 @@ class Booster {
     const std::size_t leaves = std::size_t{1} << level;
     double best = -1;
     int best_feature = features_.front(), best_border = 0;
-    for (const int f : features_) {
+    for (std::size_t i = 0; i < features_.size(); ++i) {
+      const int f = features_[i];
       const std::size_t bins = model_.borders[static_cast<std::size_t>(f)].size() + 1;
-      fill_histogram(f, leaves * bins, bins);
-      for_each_gain(leaves, bins, [&](int border, double gain) {
+      level == 0 ? start_histogram(i, bins) : refine_histogram(i, bins, leaves / 2);
+      for_each_gain(histograms_[i], {leaves, bins}, [&](int border, double gain) {
         if (gain <= best) return;
         best = gain;
         best_feature = f;
@@ -169,42 +173,85 @@ class Booster {
     }
     tree.features.push_back(best_feature);
     tree.borders.push_back(best_border);
-    const auto& bins = bins_[static_cast<std::size_t>(best_feature)];
-    for (std::size_t i = 0; i < rows_.size(); ++i)
-      leaf_of_[i] |= static_cast<std::uint16_t>((bins[rows_[i]] > best_border ? 1 : 0) << level);
+    part_rows(bins_[static_cast<std::size_t>(best_feature)], best_border, level);
   }
 
-  void fill_histogram(int feature, std::size_t size, std::size_t bins) {
-    histogram_.assign(size, 0);
-    const auto* bin = bins_[static_cast<std::size_t>(feature)].data();
-    for (std::size_t i = 0; i < rows_.size(); ++i)
-      histogram_[leaf_of_[i] * bins + bin[rows_[i]]] += pairs_[i];
+  /// Marks which rows lie above the border, and lists those of either side: without a branch, for
+  /// which side comes next is not predictable.
+  void part_rows(const std::vector<std::uint8_t>& bins, int border, int level) {
+    above_.resize(rows_.size());
+    below_.resize(rows_.size());
+    std::size_t count_above = 0;
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      const unsigned above = bins[rows_[i]] > border ? 1 : 0;
+      leaf_of_[i] |= static_cast<std::uint16_t>(above << level);
+      above_[count_above] = below_[i - count_above] = static_cast<std::uint32_t>(i);
+      count_above += above;
+    }
+    above_.resize(count_above);
+    below_.resize(rows_.size() - count_above);
   }
+
+  [[nodiscard]] const std::uint8_t* bins_of_feature(std::size_t i) const {
+    return bins_[static_cast<std::size_t>(features_[i])].data();
+  }
+
+  void start_histogram(std::size_t i, std::size_t bins) {
+    auto& histogram = histograms_[i];
+    histogram.assign(bins << (options_.levels - 1), 0);
+    const auto* bin = bins_of_feature(i);
+    for (std::size_t row = 0; row < rows_.size(); ++row) histogram[bin[rows_[row]]] += pairs_[row];
+  }
+
+  /// From the histogram of the leaves before a split to that of both halves of each: only the side
+  /// with fewer rows is added up, the other is what is left. Whole numbers: nothing is rounded.
+  void refine_histogram(std::size_t i, std::size_t bins, std::size_t parents) {
+    auto& histogram = histograms_[i];
+    const bool fewer_above = above_.size() <= below_.size();
+    const std::size_t mask = parents - 1, half = parents * bins;
+    const auto added = histogram.begin() + static_cast<std::ptrdiff_t>(half);
+    std::fill(added, added + static_cast<std::ptrdiff_t>(half), 0);
+    const auto* bin = bins_of_feature(i);
+    for (const auto row : fewer_above ? above_ : below_)
+      histogram[half + (leaf_of_[row] & mask) * bins + bin[rows_[row]]] += pairs_[row];
+    for (std::size_t b = 0; b < half; ++b) {
+      const Pair few = histogram[half + b], many = histogram[b] - few;
+      histogram[b] = fewer_above ? many : few;
+      histogram[half + b] = fewer_above ? few : many;
+    }
+  }
+
+  struct HistogramShape {
+    std::size_t leaves, bins;
+  };
 
   template <typename Take>
-  void for_each_gain(std::size_t leaves, std::size_t bins, const Take& take) {
-    gains_.assign(bins - 1, 0);
-    for (std::size_t leaf = 0; leaf < leaves; ++leaf) {
-      const Pair* counts = &histogram_[leaf * bins];
-      Pair all = 0;
-      for (std::size_t b = 0; b < bins; ++b) all += counts[b];
-      if (all == 0) continue;
-      Pair below = 0;
-      double gain = explained(all);
-      for (std::size_t b = 0; b + 1 < bins; ++b) {
-        if (counts[b] != 0) {  // of the small leaves of a deep level few bins hold a row
-          below += counts[b];
-          gain = explained(below) + explained(all - below);
-        }
-        gains_[b] += gain;
-      }
-    }
-    for (std::size_t b = 0; b + 1 < bins; ++b) take(static_cast<int>(b), gains_[b]);
+  void for_each_gain(const std::vector<Pair>& histogram, HistogramShape shape, const Take& take) {
+    gains_.assign(kMostBins, 0);
+    for (std::size_t leaf = 0; leaf < shape.leaves; ++leaf)
+      add_gains({&histogram[leaf * shape.bins], shape.bins});
+    for (std::size_t b = 0; b + 1 < shape.bins; ++b) take(static_cast<int>(b), gains_[b]);
   }
 
-  [[nodiscard]] double explained(Pair p) const {
-    const double g = gradient(p);
-    return g * g / (weight(p) + options_.leaf_prior * unit_);
+  /// What each border would explain of one leaf. Two passes, for the second has no branch and no
+  /// conversion and so is done several borders at once.
+  void add_gains(std::span<const Pair> counts) {
+    std::array<double, kMostBins> gradients, weights;  // of the bins up to each border
+    Pair below = 0;
+    for (std::size_t b = 0; b < counts.size(); ++b) {
+      below += counts[b];
+      gradients[b] = gradient(below);
+      weights[b] = weight(below);
+    }
+    if (below == 0) return;
+    const double g = gradients[counts.size() - 1], w = weights[counts.size() - 1];
+    const double prior = options_.leaf_prior * unit_;
+    double* const gains = gains_.data();
+    for (std::size_t b = 0; b + 1 < counts.size(); ++b) {
+      const double above = g - gradients[b];
+      gains[b] += gradients[b] * gradients[b] / (weights[b] + prior) +
+                  above * above / (w - weights[b] + prior);
+    }
   }
 
   void set_leaves(SymmetricTree& tree) {
@@ -231,8 +278,10 @@ class Booster {
   double unit_ = 1;
   std::vector<int> usable_, features_;
   std::vector<std::uint32_t> rows_;  // that this tree is grown on
-  std::vector<Pair> pairs_, histogram_;
+  std::vector<Pair> pairs_;          // of these rows, and what follows too
   std::vector<std::uint16_t> leaf_of_;
+  std::vector<std::uint32_t> above_, below_;   // indices into rows_, by the side of the last split
+  std::vector<std::vector<Pair>> histograms_;  // of each of features_: by leaf, then bin
   std::vector<double> gains_;
 };
 

@@ -115,8 +115,9 @@ std::vector<FitFunction> grouped_forms(const Series& series, const ReferenceRate
   return forms;
 }
 
-constexpr double kWorthAResidual = 0.95;  // of the compact form's error, at most
-constexpr double kSpikeCap = 0.5;         // one spike must not decide
+constexpr double kWorthAResidual = 0.95;   // of the compact form's error, at most
+constexpr double kHopelessResidual = 1.0;  // of it, at the folds so far
+constexpr double kSpikeCap = 0.5;          // one spike must not decide
 
 double mean_error(std::span<const HeldOut> errors) {
   double sum = 0;
@@ -221,8 +222,18 @@ Candidate with_residual(const Series& series, const ReferenceRates& nominal, Can
     model.residual = fit_residual(points, model, plan);
     return model;
   };
-  auto held_out = cross_validate(series.points, folds_of(series), fit);
-  if (mean_error(held_out) > kWorthAResidual * mean_error(compact.held_out)) return compact;
+  // Folds come in the same order, so what the compact form made of the rows so far is known. What
+  // does no better than it by then is not asked to learn the other folds as well.
+  const auto compact_error = [&](std::size_t rows) {
+    return mean_error(std::span{compact.held_out}.first(std::min(rows, compact.held_out.size())));
+  };
+  auto held_out =
+      cross_validate(series.points, folds_of(series), fit, [&](std::span<const HeldOut> errors) {
+        return mean_error(errors) > kHopelessResidual * compact_error(errors.size());
+      });
+  if (held_out.size() < compact.held_out.size() ||
+      mean_error(held_out) > kWorthAResidual * mean_error(compact.held_out))
+    return compact;
   auto residual = fit_residual(series.points, compact.model, plan);
   residual.compact_quantiles = conformal_quantiles(compact.held_out, regime_limits(series.family));
   compact.model.residual = std::move(residual);

@@ -93,12 +93,13 @@ std::map<int, std::vector<HeldOut>> predict_without(std::span<const FitPoint> po
 }
 
 std::vector<HeldOut> cross_validate(std::span<const FitPoint> points, std::span<const int> fold_of,
-                                    const FitFunction& fit) {
+                                    const FitFunction& fit, const IsHopeless& is_hopeless) {
   std::vector<HeldOut> all;
   for (const int fold : std::set<int>{fold_of.begin(), fold_of.end()}) {
     if (fold == kAlwaysTrained) continue;
     const auto part = predict_without(points, fold_of, {fold}, fit)[fold];
     all.insert(all.end(), part.begin(), part.end());
+    if (is_hopeless && is_hopeless(all)) break;
   }
   return all;
 }

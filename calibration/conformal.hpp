@@ -42,10 +42,15 @@ inline constexpr int kAlwaysTrained = -1;
                                                                   const std::set<int>& unseen,
                                                                   const FitFunction& fit);
 
-/// Fits without each fold in turn and predicts it. A fold whose fit is impossible is left out.
+/// Whether the errors of the folds so far say that the others need not be asked.
+using IsHopeless = std::function<bool(std::span<const HeldOut> errors)>;
+
+/// Fits without each fold in turn and predicts it. A fold whose fit is impossible is left out; with
+/// `is_hopeless`, those after the fold at which it says so are too.
 [[nodiscard]] std::vector<HeldOut> cross_validate(std::span<const FitPoint> points,
                                                   std::span<const int> fold_of,
-                                                  const FitFunction& fit);
+                                                  const FitFunction& fit,
+                                                  const IsHopeless& is_hopeless = {});
 
 /// The finite-sample split-conformal 90 % half-width: the ceil(0.9 (n + 1))-th smallest of n
 /// errors. With n < 9 no order statistic reaches 90 %: the largest, widened by (10 / (n + 1)).

@@ -210,7 +210,7 @@ void add_intervals(std::vector<Fitted>& fitted) {
 /// The other machines' series of the files: what they know of groups never measured here.
 std::vector<Series> donors_of(std::span<const ObservationFile> files, const FitOptions& options) {
   if (options.card.empty()) return {};
-  auto all = group_observations(files, "").series;
+  auto all = group_observations(files, "", options.threads).series;
   std::erase_if(
       all, [&](const Series& s) { return s.card == options.card || !is_collective(s.operation); });
   return all;
@@ -218,7 +218,8 @@ std::vector<Series> donors_of(std::span<const ObservationFile> files, const FitO
 
 void add_joint_models(std::span<const Series> series, std::span<const ObservationFile> files,
                       const FitOptions& options, std::vector<Model>& models) {
-  for (auto& [model, ids, imported] : fit_joint_models(series, donors_of(files, options))) {
+  for (auto& [model, ids, imported] :
+       fit_joint_models(series, donors_of(files, options), options.threads)) {
     model.observation_ids = observation_ids(ids, options.compact);
     model.provenance = imported ? "imported" : "measured";
     models.push_back(std::move(model));

@@ -12,10 +12,14 @@
 #include "calibration/group_scaling.hpp"
 #include "calibration/log_log_table.hpp"
 #include "core/error.hpp"
+#include "core/parallel.hpp"
 #include "core/statistics.hpp"
 
 namespace moecal::calibration {
 namespace {
+
+/// Errors of an operation that make a quantile of its own.
+constexpr int kOwnErrors = 30;
 
 /// A group of a bundle: its points with ranks and nodes, and the same as a table.
 struct Curve {
@@ -252,6 +256,7 @@ void describe(JointFit& joint, const Bundle& bundle) {
 struct Draft {
   JointFit joint;
   GroupErrors errors;
+  std::size_t lenders = 0;  // other machines whose errors are among them
 };
 
 Draft fit_bundle(const Bundle& bundle, const std::vector<Curves>& donors) {
@@ -259,7 +264,7 @@ Draft fit_bundle(const Bundle& bundle, const std::vector<Curves>& donors) {
   std::vector<FitPoint> points;
   for (const auto& curve : bundle.curves)
     points.insert(points.end(), curve.points.begin(), curve.points.end());
-  Draft draft{{fit_group_scaling(points), {}, false}, {}};
+  Draft draft{{fit_group_scaling(points), {}, false}, {}, donors.size()};
   describe(draft.joint, bundle);
   if (!intra.empty()) draft.joint.model.donor_ratios = ratios_of_unmeasured(intra, donors);
   leave_out_own(intra, donors, draft.errors);
@@ -272,31 +277,56 @@ void append(std::vector<HeldOut>& all, const std::vector<HeldOut>& part) {
   all.insert(all.end(), part.begin(), part.end());
 }
 
-/// Errors are pooled over the operations and dtypes of a system: each alone has few groups.
+/// Where a few machines lent the errors, another one differs from them as they do from each other:
+/// a mean over K has 1/K of the variance of one, and both count.
+double for_another_machine(std::size_t lenders) {
+  return lenders == 0 ? 1 : std::sqrt(1 + 1 / static_cast<double>(lenders));
+}
+
+/// Wider where an operation's own errors, so many times as large, say so.
+std::vector<ResidualQuantile> wider(std::vector<ResidualQuantile> all,
+                                    std::vector<ResidualQuantile> own, double times) {
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    own[i].half_width_90 *= times;
+    if (own[i].count >= kOwnErrors && own[i].half_width_90 > all[i].half_width_90) all[i] = own[i];
+  }
+  return all;
+}
+
+/// Errors are pooled over the operations and dtypes of a system: each alone has few groups. But an
+/// operation whose protocol makes it harder than the others is not to hide among them: where its
+/// own errors are larger they decide.
 void add_intervals(std::vector<Draft>& drafts) {
   std::map<std::string, GroupErrors> pools;
-  for (const auto& draft : drafts) {
-    auto& pool = pools[draft.joint.model.system];
-    append(pool.past, draft.errors.past);
-    append(pool.between, draft.errors.between);
-  }
+  const auto own_pool = [](const Model& model) { return model.system + "/" + model.operation; };
+  for (const auto& draft : drafts)
+    for (const auto& name : {draft.joint.model.system, own_pool(draft.joint.model)}) {
+      append(pools[name].past, draft.errors.past);
+      append(pools[name].between, draft.errors.between);
+    }
   const auto limits = regime_limits(Family::transfer);
   for (auto& draft : drafts) {
-    const auto& pool = pools.at(draft.joint.model.system);
     auto& model = draft.joint.model;
-    model.residual_quantiles = conformal_quantiles(pool.past, limits);
-    model.between_quantiles = conformal_quantiles(pool.between, limits);
+    const auto &pool = pools.at(model.system), &own = pools.at(own_pool(model));
+    const double times = for_another_machine(draft.lenders);
+    model.residual_quantiles =
+        wider(conformal_quantiles(pool.past, limits), conformal_quantiles(own.past, limits), times);
+    model.between_quantiles = wider(conformal_quantiles(pool.between, limits),
+                                    conformal_quantiles(own.between, limits), times);
   }
 }
 
 }  // namespace
 
-std::vector<JointFit> fit_joint_models(std::span<const Series> own,
-                                       std::span<const Series> donors) {
+std::vector<JointFit> fit_joint_models(std::span<const Series> own, std::span<const Series> donors,
+                                       int threads) {
   const auto bundles = bundles_of(own), others = bundles_of(donors);
-  std::vector<Draft> drafts;
-  for (const auto& [id, bundle] : bundles) {
-    if (bundle.curves.size() < 2) continue;
+  std::vector<const Bundle*> joinable;
+  for (const auto& [id, bundle] : bundles)
+    if (bundle.curves.size() >= 2) joinable.push_back(&bundle);
+  std::vector<std::optional<Draft>> fitted(joinable.size());
+  for_each_index(joinable.size(), threads, [&](std::size_t i) {
+    const auto& bundle = *joinable[i];
     const auto& first = *bundle.series.front();
     std::vector<Curves> lent;
     for (const auto* pool : {&bundles, &others})
@@ -305,11 +335,14 @@ std::vector<JointFit> fit_joint_models(std::span<const Series> own,
             donor_key(*other.series.front()) == donor_key(first))
           lent.push_back(of_tier(other, false));
     try {
-      drafts.push_back(fit_bundle(bundle, lent));
+      fitted[i] = fit_bundle(bundle, lent);
     } catch (const InvalidInput&) {
       // Too few points for a joint model: its groups have models of their own.
     }
-  }
+  });
+  std::vector<Draft> drafts;
+  for (auto& draft : fitted)
+    if (draft) drafts.push_back(std::move(*draft));
   add_intervals(drafts);
   std::vector<JointFit> joints;
   for (auto& draft : drafts) joints.push_back(std::move(draft.joint));

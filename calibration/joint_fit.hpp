@@ -13,13 +13,14 @@ namespace moecal::calibration {
 /// other systems: where they have a group that was not measured here, what it costs over the groups
 /// that both have is taken from them. The intervals come from groups left out in turn, here and at
 /// the donors, and predicted as an unmeasured one is. Identity, validity and quantiles are filled
-/// in; observation ids are left to the caller.
+/// in; observation ids are left to the caller. `threads`: 0: one a core; the result is the same.
 struct JointFit {
   Model model;
   std::vector<std::string> observation_ids;
   bool imported = false;
 };
 [[nodiscard]] std::vector<JointFit> fit_joint_models(std::span<const Series> own,
-                                                     std::span<const Series> donors);
+                                                     std::span<const Series> donors,
+                                                     int threads = 0);
 
 }  // namespace moecal::calibration

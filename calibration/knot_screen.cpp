@@ -11,28 +11,37 @@ namespace {
 using Vector = std::array<double, kMostLinear>;
 using Which = std::array<std::size_t, kMostLinear>;
 
-/// Cholesky solution of the rows and columns `which[0..count)`; false where the matrix is not
-/// positive definite.
-bool solve_part(const SmallSystem& system, const Which& which, std::size_t count, Vector& out) {
-  std::array<Vector, kMostLinear> lower{};
-  for (std::size_t i = 0; i < count; ++i) {
+/// Cholesky solution of the rows and columns `which[0..N)`; false where the matrix is not positive
+/// definite. N is known to the compiler, for loops as short as these cost more than what they do.
+template <std::size_t N>
+bool solve_part(const SmallSystem& system, const Which& which, Vector& out) {
+  std::array<std::array<double, N>, N> lower;
+  std::array<double, N> inverse;  // of the diagonal
+  for (std::size_t i = 0; i < N; ++i)
     for (std::size_t j = 0; j <= i; ++j) {
       double rest = system.matrix[which[i]][which[j]];
       for (std::size_t k = 0; k < j; ++k) rest -= lower[i][k] * lower[j][k];
       if (i == j && !(rest > 0)) return false;
-      lower[i][j] = i == j ? std::sqrt(rest) : rest / lower[j][j];
+      if (i == j) inverse[i] = 1 / std::sqrt(rest);
+      lower[i][j] = rest * inverse[j];
     }
-  }
-  for (std::size_t i = 0; i < count; ++i) {
+  for (std::size_t i = 0; i < N; ++i) {
     out[i] = system.right[which[i]];
     for (std::size_t k = 0; k < i; ++k) out[i] -= lower[i][k] * out[k];
-    out[i] /= lower[i][i];
+    out[i] *= inverse[i];
   }
-  for (std::size_t i = count; i-- > 0;) {
-    for (std::size_t k = i + 1; k < count; ++k) out[i] -= lower[k][i] * out[k];
-    out[i] /= lower[i][i];
+  for (std::size_t i = N; i-- > 0;) {
+    for (std::size_t k = i + 1; k < N; ++k) out[i] -= lower[k][i] * out[k];
+    out[i] *= inverse[i];
   }
   return true;
+}
+
+bool solve_part(const SmallSystem& system, const Which& which, std::size_t count, Vector& out) {
+  return count == 4   ? solve_part<4>(system, which, out)
+         : count == 3 ? solve_part<3>(system, which, out)
+         : count == 2 ? solve_part<2>(system, which, out)
+                      : solve_part<1>(system, which, out);
 }
 
 /// Unit diagonal, and a ridge that is felt only where a parameter has no say of its own.

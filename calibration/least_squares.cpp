@@ -5,6 +5,7 @@
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "core/error.hpp"
 
@@ -15,8 +16,6 @@ using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::Ro
 
 /// Forms are parametrised in logarithms or other numbers of order one, so one step fits all.
 constexpr double kStep = 1e-5;
-/// A step that lowers the cost by less than this share of it is the last.
-constexpr double kSettled = 1e-10;
 constexpr double kFirstDamping = 1e-4, kMostDamping = 1e12;
 
 void differentiate(const LeastSquares& problem, std::size_t row, std::vector<double>& at,
@@ -50,10 +49,20 @@ double cauchy_weight(double residual, double scale) {
   return scale > 0 ? 1 / (1 + residual * residual / (scale * scale)) : 1;
 }
 
-double half_rho(double residual, double scale) {
-  if (scale == 0) return 0.5 * residual * residual;
-  const double scaled = residual / scale;
-  return 0.5 * scale * scale * std::log1p(scaled * scaled);
+/// Half the sum of rho over residuals: the sum of log(1 + r^2 / scale^2), a logarithm for every
+/// four of them. `past` is what their product is past one, so that tiny residuals still count.
+double half_rho(std::span<const double> residuals, double scale) {
+  double sum = 0, past = 0;
+  for (std::size_t row = 0; row < residuals.size(); ++row) {
+    if (scale == 0) {
+      sum += residuals[row] * residuals[row];
+      continue;
+    }
+    const double squared = residuals[row] * residuals[row] / (scale * scale);
+    past += squared + past * squared;
+    if (row % 4 == 3) sum += std::log1p(std::exchange(past, 0));
+  }
+  return 0.5 * (scale == 0 ? sum : scale * scale * (sum + std::log1p(past)));
 }
 
 /// A problem at one place: its cost, and where it goes down.
@@ -110,11 +119,7 @@ class Linearised {
     has_slopes_of_.assign(parameters.begin(), with_slopes ? parameters.end() : parameters.begin());
   }
 
-  [[nodiscard]] double cost() const {
-    double sum = 0;
-    for (const double residual : residuals_) sum += half_rho(residual, problem_.loss_scale);
-    return sum;
-  }
+  [[nodiscard]] double cost() const { return half_rho(residuals_, problem_.loss_scale); }
 
   const LeastSquares& problem_;
   std::vector<double> residuals_;
@@ -151,7 +156,7 @@ class Descent {
       const auto next = stepped(free);
       const double cost = local_.cost_at(next);
       if (!(cost < cost_)) continue;
-      const bool settled = cost_ - cost < kSettled * cost_;
+      const bool settled = cost_ - cost < problem_.settled * cost_;
       at_ = next;
       cost_ = cost;
       damping_ = std::max(damping_ / 8, 1e-12);

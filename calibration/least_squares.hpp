@@ -25,6 +25,7 @@ struct LeastSquares {
   std::vector<double> start, lower, upper;  // of each parameter
   double loss_scale = 0.05;  // residuals far above this count little; 0: plain least squares
   int max_iterations = 60;
+  double settled = 1e-10;  // a step that lowers the cost by less than this share of it is the last
   bool wants_errors = true;  // false where only the parameters or the cost are looked at
 };
 

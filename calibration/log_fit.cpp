@@ -12,6 +12,8 @@ namespace moecal::calibration {
 namespace {
 
 constexpr double kLossScale = 0.1;  // of log time: errors far above it count little
+/// Shares of a cost: what is less does not tell two starts apart, or does not move a parameter.
+constexpr double kScouted = 1e-4, kPolished = 1e-8;
 
 /// A tenth of a row's usual error at one spread.
 double prior_pull(const LogParameter& p) { return 0.1 * kLossScale / p.spread; }
@@ -94,6 +96,7 @@ ScoutedLogs scout_logs(std::span<const FitPoint> points, const LogFit& fit) {
   const auto few = thin(points, fit.scout_rows);
   auto problem = problem_of(fit, few);
   problem.wants_errors = false;
+  problem.settled = kScouted;
   ScoutedLogs best;
   for (const auto& start : fit.starts) {
     problem.start = logs_of(start);
@@ -108,6 +111,7 @@ std::vector<Parameter> fit_logs(std::span<const FitPoint> points, const LogFit& 
   const auto rows = thin(points, fit.most_rows);
   auto problem = problem_of(fit, rows);
   problem.start = scouted.logs;
+  problem.settled = kPolished;
   const auto solution = solve(problem);
   std::vector<Parameter> fitted;
   for (std::size_t i = 0; i < fit.parameters.size(); ++i) {

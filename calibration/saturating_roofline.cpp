@@ -89,7 +89,6 @@ LogFit fit_of(std::span<const FitPoint> points, const ReferenceRates& rates) {
                 return std::log(p[kT0] + roof.joined);
               },
           .starts = starts_of(points, kParameters, {{0.1, 0.9}, {1.5, 6.0}, kQ}),
-          .most_rows = 4000,
           .scout_rows = 400};
 }
 

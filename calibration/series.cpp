@@ -8,6 +8,7 @@
 #include <cmath>
 #include <limits>
 #include <set>
+#include <tuple>
 
 #include "calibration/join.hpp"
 #include "core/hash.hpp"
@@ -94,12 +95,39 @@ std::map<std::string, const Environment*> by_id(const ObservationFile& file) {
   return result;
 }
 
-void add(Gatherings& gatherings, const Observation& o, const Environment& environment) {
-  auto series = empty_series(o, environment);
-  const auto id = series.id();
-  auto& gathering = gatherings.try_emplace(id, Gathering{std::move(series), {}}).first->second;
-  gathering.readings[{fitted_point(o), point_routing(o)}].push_back(&o);
+/// Whether two observations are surely of one series: what empty_series looks at is equal.
+bool are_of_one_series(const Observation& a, const Observation& b) {
+  const auto condition = [](const Observation& o) {
+    return std::tie(o.operation, o.implementation, o.library.runtime_version, o.dtypes,
+                    o.ranks.group, o.ranks.placement, o.ranks.tier, o.ranks.nodes,
+                    o.ranks.concurrent_groups, o.policy.cache, o.policy.graph, o.routed);
+  };
+  return condition(a) == condition(b) &&
+         (!a.routed || routing_of(a.routing) == routing_of(b.routing));
 }
+
+/// Puts observations where they belong. Neighbours in a file are mostly of one series, whose long
+/// name is then looked up once.
+class Gatherer {
+ public:
+  void add(const Observation& o, const Environment& environment) {
+    if (last_ == nullptr || &environment != last_environment_ || !are_of_one_series(*last_, o)) {
+      auto series = empty_series(o, environment);
+      const auto id = series.id();
+      where_ = &gatherings.try_emplace(id, Gathering{std::move(series), {}}).first->second;
+      last_environment_ = &environment;
+      last_ = &o;
+    }
+    where_->readings[{fitted_point(o), point_routing(o)}].push_back(&o);
+  }
+
+  Gatherings gatherings;
+
+ private:
+  const Observation* last_ = nullptr;
+  const Environment* last_environment_ = nullptr;
+  Gathering* where_ = nullptr;
+};
 
 void widen(std::map<std::string, std::pair<double, double>>& validity, const Point& point) {
   for (const auto& [name, value] : point) {
@@ -175,7 +203,7 @@ class Sorter {
   GroupedObservations finish_all(int threads) {
     check();
     std::vector<Gathering> gathered;
-    for (auto& [id, gathering] : gatherings_) gathered.push_back(std::move(gathering));
+    for (auto& [id, gathering] : gatherer_.gatherings) gathered.push_back(std::move(gathering));
     GroupedObservations grouped{std::vector<Series>(gathered.size()), counts_};
     for_each_index(gathered.size(), threads,
                    [&](std::size_t i) { grouped.series[i] = finish(std::move(gathered[i])); });
@@ -197,7 +225,7 @@ class Sorter {
       ++counts_.throttled;
     else {
       counts_.power_limited += throttled_throughout(o) ? 1 : 0;
-      add(gatherings_, o, environment);
+      gatherer_.add(o, environment);
     }
   }
 
@@ -205,7 +233,7 @@ class Sorter {
     if (!card_.empty() && !cards_.contains(card_))
       throw InvalidInput{"no observation was made on the card '" + card_ +
                          "'; the files have: " + join(cards_)};
-    if (gatherings_.empty())
+    if (gatherer_.gatherings.empty())
       throw InvalidInput{"there is nothing to fit: of the observations read, " +
                          std::to_string(counts_.measured) + " are measured, " +
                          std::to_string(counts_.skipped) + " skipped and " +
@@ -213,7 +241,7 @@ class Sorter {
   }
 
   std::string card_;
-  Gatherings gatherings_;
+  Gatherer gatherer_;
   ObservationCounts counts_;
   std::set<std::string> cards_;
 };

@@ -14,7 +14,7 @@
 namespace moecal::calibration {
 namespace {
 
-enum Which { kT0, kE1, kE2, kE3, kB0, kK0, kF, kE4, kQ, kU, kCount };
+enum Which { kT0, kE1, kE2, kE3, kB0, kK0, kF, kE4, kQ, kU, kA, kCount };
 
 constexpr std::array<LogParameter, kCount> kParameters{{{"t0", "s", 1e-9, 1.0, 2e-6, 3},
                                                         {"e1", "1", 0.5, 20, 1.3, 0.7},
@@ -25,7 +25,8 @@ constexpr std::array<LogParameter, kCount> kParameters{{{"t0", "s", 1e-9, 1.0, 2
                                                         {"f", "1", 0.01, 1, 0.5, 1},
                                                         {"e4", "1", 0.01, 1e3, 1, 2},
                                                         {"q", "1", 1, 30, 3, 1},
-                                                        {"u", "1", 1e-3, 10, 0.1, 1.5}}};
+                                                        {"u", "1", 1e-3, 10, 0.1, 1.5},
+                                                        {"a", "B", 1e-3, 50, 0.1, 2}}};
 
 constexpr std::array<int, 3> kTileSides{64, 128, 256};
 constexpr std::array<int, 2> kMostSplits{1, 8};  // a library splits k, or never does
@@ -107,12 +108,14 @@ double log_seconds(std::span<const double> p, const Machine& machine, const Inpu
   const Way way = fastest_way(p, machine, inputs);
   const double memory = (inputs.bytes + p[kB0]) / machine.rates.memory * p[kE2];
   const double joined = smooth_max(way.seconds, memory, p[kQ]);
-  const double total = p[kT0] + joined;
+  const double cast = p[kA] * inputs.m * inputs.k / machine.rates.memory;
+  const double total = p[kT0] + joined + cast;
   if (slopes.empty()) return std::log(total);
   const double share = joined / total;
   const double by_compute = std::pow(way.seconds / joined, p[kQ]), by_memory = 1 - by_compute;
   const double compute = share * by_compute / way.seconds;
-  slopes[kT0] = 1 - share;
+  slopes[kT0] = p[kT0] / total;
+  slopes[kA] = cast / total;
   slopes[kE1] = compute * way.arithmetic;
   slopes[kE2] = share * by_memory;
   slopes[kE3] = compute * way.operands;
@@ -134,7 +137,8 @@ Machine machine_of(const Model& model) {
 
 std::array<double, kCount> values_of(const Model& model) {
   std::array<double, kCount> values{};
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = parameter(model, kParameters[i].name);
+  for (std::size_t i = 0; i < kA; ++i) values[i] = parameter(model, kParameters[i].name);
+  values[kA] = parameter_or(model, "a", 0);  // files of before this parameter
   return values;
 }
 
@@ -162,7 +166,7 @@ LogFit fit_of(std::span<const FitPoint> points, const Machine& machine) {
 
 Form tile_wave_form() {
   Form form{"tile_wave", {}, seconds, prepare_tile_wave};
-  for (const auto& p : kParameters) form.parameters.push_back({p.name, p.unit});
+  for (const auto& p : kParameters) form.parameters.push_back({p.name, p.unit, p.name != "a"});
   form.parameters.push_back({"splits", "1"});
   form.parameters.push_back({"multiprocessors", "1"});
   for (const auto& spec : rate_specs()) form.parameters.push_back(spec);

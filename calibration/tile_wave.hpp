@@ -10,7 +10,7 @@ namespace moecal::calibration {
 /// A GEMM as a kernel library runs it: tiles of the result, dealt to S multiprocessors in waves,
 /// the fastest of some tile shapes and splits of k:
 ///   t = t0 + || min over tm, tn in {64, 128, 256}, split in {1, 2, ... splits} of compute,
-///               ((B + b0)/W) e2 ||_q
+///               ((B + b0)/W) e2 ||_q + a m k / W
 ///   compute = waves (2 tm tn / (P/S) e1 + (tm + tn) e3 / (W/S)) (k/split + k0)
 ///             + 4 m n split / W e4, where split > 1
 ///   waves = v + f (ceil(w) - v) + u (r - m/tm), the last where r > 1
@@ -22,6 +22,8 @@ namespace moecal::calibration {
 ///   f   1  share of an unfilled last wave that is lost
 ///   u   1  tiles' worth of time that a wholly empty last row of tiles would add
 ///   e4  1  inverse share of W at which split sums are added up
+///   a   B  of memory bandwidth that an element of the activations costs before the product starts:
+///          libraries cast them to FP8 in a kernel of its own, and what is timed includes it
 ///   splits  1  most parts k is split in: 1 or 8, as the points have it; multiprocessors  1  S
 /// P, W and S must be those of the card: without S there are no waves.
 [[nodiscard]] Form tile_wave_form();

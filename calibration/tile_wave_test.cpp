@@ -85,6 +85,15 @@ TEST(TileWave, IsRecoveredAlsoWithSpikes) {
         << point.inputs.m << " " << point.inputs.n << " " << point.inputs.k;
 }
 
+TEST(TileWave, ACastOfTheActivationsComesBeforeTheProduct) {
+  auto cast = truth();  // without "a", as files of before it, nothing is cast
+  cast.parameters.push_back({"a", 6, "B", 0});
+  const auto call = gemm(4096, 512, 8192);
+  EXPECT_NEAR(evaluate(cast, call) - evaluate(truth(), call), 6.0 * 4096 * 8192 / 4e12, 1e-12);
+  const auto points = points_of(cast, {.spread = 0.01, .seed = 4});
+  EXPECT_NEAR(parameter(fit_tile_wave(points, kCard), "a"), 6, 0.6);
+}
+
 TEST(TileWave, TheSamePointsGiveTheSameNumbers) {
   const auto points = points_of(truth(), {.spread = 0.05, .seed = 5});
   const auto a = fit_tile_wave(points, kCard), b = fit_tile_wave(points, kCard);

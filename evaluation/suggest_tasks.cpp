@@ -17,8 +17,8 @@ namespace {
 constexpr char kCollective[] = "suggest.collective";
 /// Points are chosen in so many rounds, as a user would: measure, ask again.
 constexpr std::size_t kRounds = 4;
-constexpr std::array<std::size_t, 3> kSuggested{48, 72, 96};
-/// Sizes a curve; with 24 curves a card 144, 192 and 336 points.
+constexpr std::array<std::size_t, 3> kSuggested{48, 64, 112};
+/// Sizes a curve; with 24 curves a card 144, 192 and 336 points: three times those suggested.
 constexpr std::array<std::size_t, 3> kGrids{6, 8, 14};
 
 using Rows = std::vector<Observation>;
