@@ -39,7 +39,8 @@ struct Sum {
 };
 
 /// `value` combined over the threads of a row (blockDim.x, whole warps), on each of them. All
-/// threads of the block call it.
+/// threads of the block call it, once for each Combine: no barrier keeps a second call from
+/// writing what slower warps still read, but each Combine has shared memory of its own.
 template <class Combine>
 __device__ float over_row(float value, Combine combine) {
   __shared__ float of_warp[kMostThreads / kWarpSize];
