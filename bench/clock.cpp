@@ -30,13 +30,11 @@ class SlowestRankClock final : public Clock {
   }
   [[nodiscard]] std::vector<Seconds> time_each(const Batches& batches) override {
     const auto start = std::chrono::steady_clock::now();
-    if (!std::exchange(in_step_, true)) world_.barrier();
-    const auto begun = std::chrono::steady_clock::now();
     std::vector<Seconds> own;
     or_end_launch(world_, [&] { own = own_->time_each(batches); });
     std::vector<double> told;
     for (const Seconds time : own) told.push_back(time.count());
-    told.push_back(Seconds{std::chrono::steady_clock::now() - begun}.count());
+    told.push_back(Seconds{std::chrono::steady_clock::now() - start}.count());
     world_.max(told);
     const Seconds taken = std::chrono::steady_clock::now() - start;
     if (agreeing_ != nullptr) *agreeing_ += std::max(Seconds{0}, taken - Seconds{told.back()});
@@ -51,7 +49,6 @@ class SlowestRankClock final : public Clock {
   std::unique_ptr<Clock> own_;
   ControlPlane& world_;
   Seconds* agreeing_;
-  bool in_step_ = false;  // a batch was timed: its end let the ranks go on together
 };
 
 }  // namespace

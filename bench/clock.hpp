@@ -44,13 +44,13 @@ class Clock {
 /// Events on a stream of its own, of the current CUDA device. Only in builds with CUDA.
 [[nodiscard]] std::unique_ptr<Clock> make_cuda_event_clock();
 
-/// Decorates the clock of each rank: all ranks start together and all get the slowest rank's time,
-/// so that whatever is decided from times is decided alike on every rank. Of batches in a row they
-/// start the first together, and exchange the times of all in one message at the end: that is also
-/// what lets them start the next, so between calls of this clock a rank may do only what takes
-/// every rank as long. A batch that fails, also if only its end tells (an asynchronous error), ends
-/// the launch. To `agreeing`, unless null, is added what the messages took, but for waiting until
-/// the slowest rank was done. Collective over `world`.
+/// Decorates the clock of each rank: all get the slowest rank's time, so that whatever is decided
+/// from times is decided alike on every rank. Of batches in a row they exchange the times of all in
+/// one message at the end. That is also what lets them start the next together, as another message
+/// does the first: since it a rank may have done only what takes every rank as long. A batch that
+/// fails, also if only its end tells (an asynchronous error), ends the launch. To `agreeing`,
+/// unless null, is added what the messages took, but for waiting until the slowest rank was done.
+/// Collective over `world`.
 [[nodiscard]] std::unique_ptr<Clock> make_slowest_rank_clock(std::unique_ptr<Clock> own,
                                                              ControlPlane& world,
                                                              Seconds* agreeing = nullptr);

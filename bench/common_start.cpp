@@ -80,19 +80,21 @@ double CommonStart::from_rank_0(double value) {
   return value;
 }
 
-// One message: rank 0's moment, and how late the last one was heard of.
-bool CommonStart::wait(bool wanted) {
+// One message: what is told, how late the last moment was heard of, and rank 0's next.
+bool CommonStart::wait(bool wanted, std::span<double> told) {
   const double never = std::numeric_limits<double>::infinity();
   const double before = time_.now();
-  std::array<double, 2> told{late_, -never};
-  if (world_.rank() == 0) told[1] = wanted ? before + margin_ : never;
-  world_.max(told);
+  message_.assign(told.begin(), told.end());
+  message_.push_back(late_);
+  message_.push_back(world_.rank() != 0 ? -never : wanted ? before + margin_ : never);
+  world_.max(message_);
   exchanged_ = Seconds{time_.now() - before};
-  if (told[0] > 0) margin_ = std::min(2 * margin_, kLongestMargin);
-  if (told[1] == never) return false;
-  const double moment = told[1] + offset_;
-  late_ = std::max(0.0, time_.now() - moment);
-  time_.wait_until(moment);
+  std::copy_n(message_.begin(), told.size(), told.begin());
+  const double late = message_[told.size()], next = message_.back();
+  if (late > 0) margin_ = std::min(2 * margin_, kLongestMargin);
+  if (next == never) return false;
+  late_ = std::max(0.0, time_.now() - (next + offset_));
+  time_.wait_until(next + offset_);
   return true;
 }
 

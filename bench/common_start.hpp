@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <functional>
-#include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "core/units.hpp"
 #include "runtime/control_plane.hpp"
@@ -27,9 +28,9 @@ class CommonStart {
   /// Collective over `world`.
   CommonStart(ControlPlane& world, HostTime time);
 
-  /// Waits for the agreed moment, if rank 0 wants another; false on every rank if it does not.
-  /// Collective.
-  [[nodiscard]] bool wait(bool wanted);
+  /// Waits for the agreed moment, if rank 0 wants another; false on every rank if it does not. Of
+  /// each number of `told`, as many on every rank, all get the largest. Collective.
+  [[nodiscard]] bool wait(bool wanted, std::span<double> told = {});
   /// How far off the last moment this rank may have gone on through no fault of its own: what its
   /// clock may be off by, and how long after the moment it heard of it.
   [[nodiscard]] Seconds error() const { return uncertainty_ + Seconds{late_}; }
@@ -49,6 +50,7 @@ class CommonStart {
   double margin_ = 100e-6;  // that the moment lies ahead of its announcement
   double late_ = 0;
   Seconds exchanged_{0};
+  std::vector<double> message_;
 };
 
 }  // namespace moecal::bench

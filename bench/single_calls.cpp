@@ -36,44 +36,76 @@ std::map<int, Spread> spreads(const CallTimes& times) {
   return found;
 }
 
-// What this rank measured, call by call, before the ranks tell one another.
-struct OwnTimes {
-  std::vector<double> seconds;
-  std::vector<double> errors;     // of the start
-  std::vector<double> exchanges;  // before each, and the one that says that there is no other
+/// What the ranks told one another of a call: the number of each rank's group, its time, and how
+/// far off the start was. Travels with the start of the next call.
+class CallReport {
+ public:
+  CallReport(int group, const ControlPlane& world)
+      : ranks_{static_cast<std::size_t>(world.size())},
+        rank_{static_cast<std::size_t>(world.rank())},
+        told_(2 * ranks_ + 1, kTakesNoPart) {
+    told_[rank_] = group;
+  }
+  void add(double seconds, double error) {
+    told_[ranks_ + rank_] = seconds;
+    told_.back() = error;
+  }
+  [[nodiscard]] std::span<double> told() { return told_; }
+  [[nodiscard]] CallTimes times() const {
+    const std::span all{told_};
+    // One rank early by as much, one late.
+    return {.seconds = all.subspan(ranks_, ranks_),
+            .groups = all.first(ranks_),
+            .floor_s = 2 * told_.back()};
+  }
+
+ private:
+  std::size_t ranks_;
+  std::size_t rank_;
+  std::vector<double> told_;  // groups, times, error; of several ranks the largest
 };
 
-OwnTimes time_own_calls(Trial& trial, Clock& own, CommonStart& start,
-                        const SingleCallLimits& limits) {
-  OwnTimes times;
+/// Of all calls.
+struct TimedCalls {
+  std::vector<CallReport> reports;
+  std::vector<double> own_s;        // this rank's times
+  std::vector<double> exchanges_s;  // before each call, and after the last
+};
+
+TimedCalls time_calls(Trial& trial, Clock& own, CommonStart& start,
+                      const SingleCallLimits& limits) {
+  TimedCalls times;
+  times.reports.reserve(static_cast<std::size_t>(limits.most) + 1);
   const double begin = start.now();
   const auto wanted = [&] {
-    const int done = static_cast<int>(times.seconds.size());
+    const int done = static_cast<int>(times.own_s.size());
     if (done < limits.fewest) return true;
-    if (std::accumulate(times.exchanges.begin(), times.exchanges.end(), 0.0) >
+    if (std::accumulate(times.exchanges_s.begin(), times.exchanges_s.end(), 0.0) >
         limits.agreeing.count())
       return false;
     return done < limits.usual ||
            (done < limits.most && start.now() - begin < limits.budget.count());
   };
-  while (start.wait(wanted())) {
-    times.exchanges.push_back(start.exchanged().count());
-    times.seconds.push_back(kTakesNoPart);
-    times.errors.push_back(trial.takes_part() ? start.error().count() : 0);
-    if (!trial.takes_part()) continue;
-    or_end_launch(start.world(), [&] {
-      times.seconds.back() = own.time([&] { trial.launch(0, own.stream()); }).count();
-    });
+  for (CallReport before_first{trial.group(), start.world()}, *last = &before_first;
+       start.wait(wanted(), last->told()); last = &times.reports.back()) {
+    times.exchanges_s.push_back(start.exchanged().count());
+    double seconds = kTakesNoPart;
+    const double error = trial.takes_part() ? start.error().count() : 0;
+    if (trial.takes_part())
+      or_end_launch(start.world(),
+                    [&] { seconds = own.time([&] { trial.launch(0, own.stream()); }).count(); });
+    times.own_s.push_back(seconds);
+    times.reports.emplace_back(trial.group(), start.world()).add(seconds, error);
   }
-  times.exchanges.push_back(start.exchanged().count());
+  times.exchanges_s.push_back(start.exchanged().count());
   return times;
 }
 
 /// What the messages between calls took, but for waiting until the slowest rank's call ended.
-Seconds agreeing_between(const OwnTimes& own, const SingleCalls& calls) {
-  double sum = own.exchanges.front();
+Seconds agreeing_between(const TimedCalls& own, const SingleCalls& calls) {
+  double sum = own.exchanges_s.front();
   for (std::size_t i = 0; i < calls.call_s.size(); ++i)
-    sum += std::max(0.0, own.exchanges[i + 1] - (calls.call_s[i] - std::max(0.0, own.seconds[i])));
+    sum += std::max(0.0, own.exchanges_s[i + 1] - (calls.call_s[i] - std::max(0.0, own.own_s[i])));
   return Seconds{sum};
 }
 
@@ -96,27 +128,10 @@ void add_call(SingleCalls& calls, const CallTimes& times) {
 
 SingleCalls time_single_calls(Trial& trial, Clock& own, CommonStart& start,
                               const SingleCallLimits& limits) {
-  ControlPlane& world = start.world();
-  OwnTimes times = time_own_calls(trial, own, start, limits);
-  const auto ranks = static_cast<std::size_t>(world.size());
-  const auto rank = static_cast<std::size_t>(world.rank());
-  const std::size_t count = times.seconds.size();
-  // Ranks' groups, then the calls' seconds, then how far off their starts were: one message.
-  std::vector<double> told(ranks + count * ranks, kTakesNoPart);
-  told[rank] = trial.group();
-  for (std::size_t i = 0; i < count; ++i) told[(i + 1) * ranks + rank] = times.seconds[i];
-  told.insert(told.end(), times.errors.begin(), times.errors.end());
-  const double before = start.now();
-  world.max(told);
-  const std::span all{told};
+  const TimedCalls times = time_calls(trial, own, start, limits);
   SingleCalls calls;
-  calls.agreeing = Seconds{start.now() - before};
-  for (std::size_t i = 0; i < count; ++i)
-    add_call(calls, {.seconds = all.subspan((i + 1) * ranks, ranks),
-                     .groups = all.first(ranks),
-                     // One rank early by as much, one late.
-                     .floor_s = 2 * all[(count + 1) * ranks + i]});
-  calls.agreeing += agreeing_between(times, calls);
+  for (const CallReport& report : times.reports) add_call(calls, report.times());
+  calls.agreeing = agreeing_between(times, calls);
   return calls;
 }
 
