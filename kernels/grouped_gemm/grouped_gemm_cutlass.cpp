@@ -15,7 +15,8 @@ namespace moecal::kernels {
 namespace {
 
 const std::vector<CutlassKernel>& kernels() {
-  static const std::vector<CutlassKernel> kAll{cutlass_sm90a_kernel(), cutlass_sm80_kernel()};
+  static const std::vector<CutlassKernel> kAll{cutlass_sm100a_kernel(), cutlass_sm90a_kernel(),
+                                               cutlass_sm80_kernel()};
   return kAll;
 }
 

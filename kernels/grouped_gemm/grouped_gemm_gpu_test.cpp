@@ -53,7 +53,8 @@ TEST_P(CutlassOnGpu, EqualsTheOracle) {
 INSTANTIATE_TEST_SUITE_P(Kernels, CutlassOnGpu,
                          testing::Values(std::pair{"cutlass_sm80", "f16"},
                                          std::pair{"cutlass_sm80", "bf16"},
-                                         std::pair{"cutlass_sm90a", "fp8_e4m3"}));
+                                         std::pair{"cutlass_sm90a", "fp8_e4m3"},
+                                         std::pair{"cutlass_sm100a", "fp8_e4m3"}));
 
 }  // namespace
 }  // namespace moecal::kernels
