@@ -34,7 +34,7 @@ done
 
 if [[ -z "$build" ]]; then
   toolkit=$(cuda_toolkit)
-  [[ -z "$toolkit" ]] || export CUDACXX="$toolkit/bin/nvcc"
+  [[ -z "$toolkit" ]] || { export CUDACXX="$toolkit/bin/nvcc"; (cd "$root" && fetch_cutlass); }
   : "${preset:=$([[ -n "$toolkit" ]] && echo cuda || echo cpu)}"
   build=$root/build/bundle-$preset
   (cd "$root" && cmake --preset "$preset" -B "$build" -DMOECAL_MPI=OFF -DMOECAL_TESTS=OFF >/dev/null)

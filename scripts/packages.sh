@@ -70,6 +70,29 @@ cuda_toolkit() {
   fi
 }
 
+# CUTLASS's headers, out of the Python package nvidia-cutlass, into build/cutlass (cmake/FindCUTLASS.cmake looks
+# there). Optional: where there is no pip or no internet, the grouped products of CUTLASS are left out.
+moecal_cutlass=nvidia-cutlass==4.2.0.0
+fetch_cutlass() {
+  local folder=build/cutlass wheel
+  [[ "${MOECAL_CUTLASS:-}" == OFF || -e "$folder/cutlass_library/source/include/cutlass/cutlass.h" ]] && return 0
+  wheel=$(mktemp -d)
+  if python3 -m pip download -q --retries 1 --timeout 20 --no-deps --disable-pip-version-check --dest "$wheel" "$moecal_cutlass" >"$wheel/log" 2>&1 &&
+    python3 - "$wheel" "$folder" <<'PYTHON'
+import pathlib, sys, zipfile
+wheel = next(pathlib.Path(sys.argv[1]).glob("*.whl"))
+with zipfile.ZipFile(wheel) as package:
+    wanted = [name for name in package.namelist() if name.startswith("cutlass_library/source/include/") or "licenses/" in name]
+    package.extractall(sys.argv[2], wanted)
+PYTHON
+  then
+    say "CUTLASS's headers: $folder"
+  else
+    say "CUTLASS's headers could not be had ($(tail -n 1 "$wheel/log")): its grouped products are left out"
+  fi
+  rm -rf "$wheel"
+}
+
 # The number of GPUs that the driver shows.
 gpu_count() {
   if command -v nvidia-smi >/dev/null; then nvidia-smi -L 2>/dev/null | grep -c '^GPU ' || true; else echo 0; fi

@@ -46,8 +46,19 @@ std::string described(const Needed& needed) {
          std::to_string(needed.capacity) + " group " + std::to_string(needed.group);
 }
 
+/// A fit says what another number of rows takes, of weights that are measured.
+constexpr std::int64_t kMostBetweenRows = 8;
+
+bool near_rows(Point needed, const Case& c) {
+  const auto wanted = needed.at("m"), found = c.point.at("m");
+  needed["m"] = found;
+  return c.point == needed && wanted <= kMostBetweenRows * found &&
+         found <= kMostBetweenRows * wanted;
+}
+
 /// A message is rounded down to whole elements of every rank.
 bool same_point(const Needed& needed, const Case& c) {
+  if (needed.point.contains("m") && c.point.contains("m")) return near_rows(needed.point, c);
   if (!c.ranks.group || needed.group == 1) return c.point == needed.point;
   const auto wanted = needed.point.at("bytes"), found = c.point.at("bytes");
   return found <= wanted && wanted - found < needed.group * size_of(parse_dtype(c.dtypes.a));

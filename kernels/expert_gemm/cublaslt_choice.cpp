@@ -14,6 +14,10 @@ namespace {
 
 constexpr int kMostLaunches = 1024;
 constexpr Seconds kNever{std::numeric_limits<double>::infinity()};
+// A candidate so much slower than the best so far is not timed to the end. The pause around a batch
+// is no part of its launches.
+constexpr double kHopeless = 1.3;
+constexpr Seconds kPause{20e-6};
 
 class Timer {
  public:
@@ -24,13 +28,16 @@ class Timer {
   // Per launch; infinite if cuBLASLt refuses it, and why. A kernel's first launch also loads it, so
   // it tells nothing of how many launches a timing needs.
   Seconds time_of(const CublasLtMatmul::Candidate& candidate, const CublasLtTiming& timing,
-                  std::string& refusal) {
+                  Seconds best, std::string& refusal) {
     try {
       (void)time_of(candidate, 1);
       int launches = 1;
       Seconds total = time_of(candidate, launches);
-      while (total < timing.seconds && launches < kMostLaunches)
+      while (total < timing.seconds && launches < kMostLaunches) {
+        if (total > kHopeless * launches * best + kPause) break;
         total = time_of(candidate, launches *= 2);
+      }
+      if (total > kHopeless * launches * best + kPause) return total / launches;
       for (int repeat = 1; repeat < timing.timings; ++repeat)
         total = std::min(total, time_of(candidate, launches));
       return total / launches;
@@ -74,7 +81,7 @@ CublasLtChoice choose_algorithm(const CublasLtMatmul& matmul, const CublasLtAddr
   Seconds best = kNever;
   std::string refusal;
   for (std::size_t index = 0; index < found.size(); ++index) {
-    const Seconds time = timer.time_of(found[index], timing, refusal);
+    const Seconds time = timer.time_of(found[index], timing, best, refusal);
     if (time >= best) continue;
     best = time;
     choice.candidate = found[index];

@@ -17,11 +17,12 @@ struct CublasLtChoice {
 [[nodiscard]] std::string describe(const CublasLtChoice& choice);
 
 /// How thoroughly candidates are timed: the least of `timings` batches of about `seconds`, after a
-/// launch that loads the kernel. An event resolves half a microsecond.
+/// launch that loads the kernel; those much slower than the best so far are given up early. An event
+/// resolves half a microsecond.
 struct CublasLtTiming {
   int candidates = 16;
-  Seconds seconds{1e-3};
-  int timings = 3;
+  Seconds seconds{5e-4};
+  int timings = 2;
 };
 
 /// Times the candidates one after the other on these addresses, whose result they overwrite; one

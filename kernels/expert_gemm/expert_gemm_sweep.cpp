@@ -103,12 +103,19 @@ void add_moe10b(Sweep& sweep) {
   sweep.add_forward({2048, 8192, 16384, 65536, 163840}, {{1536, 512}, {512, 512}}, {"f16"});
 }
 
+// Rows of dense layers' products. What lies between the fit says: the planner measures each weight
+// at a few rows and at many, and its neighbours at others.
+const std::vector<Sizes> kPlannerDenseRows{{256, 2048}, {512, 4096}, {1024, 16384}};
+const std::vector<Sizes> kAllDenseRows{{256, 512, 1024, 2048, 4096, 16384}};
+
 // The four products of a dense layer of hidden size h, split over tp devices.
-void add_tensor_parallel(Sweep& sweep) {
+void add_tensor_parallel(Sweep& sweep, const std::vector<Sizes>& rows) {
+  std::size_t turn = 0;
   for (const std::int64_t h : {1024, 2048, 4096, 8192})
     for (const std::int64_t tp : {1, 2, 4, 8, 16})
-      sweep.add_forward({256, 512, 1024, 2048, 4096, 16384},
-                        {{3 * h / tp, h}, {h, h / tp}, {4 * h / tp, h}, {h, 4 * h / tp}}, {"bf16"});
+      for (const auto& weights :
+           {Weights{3 * h / tp, h}, {h, h / tp}, {4 * h / tp, h}, {h, 4 * h / tp}})
+        sweep.add_forward(rows[turn++ % rows.size()], {weights}, {"bf16"});
 }
 
 // The router's product: one output column per expert.
@@ -152,7 +159,7 @@ Sweep planner(bool for_gpus) {
   add_mixtral(sweep);
   add_ep64(sweep, for_gpus);
   add_moe10b(sweep);
-  add_tensor_parallel(sweep);
+  add_tensor_parallel(sweep, kPlannerDenseRows);
   add_routers(sweep);
   add_peak(sweep);
   return sweep;
@@ -201,6 +208,7 @@ std::vector<ExpertGemmPoint> planner_sweep(bool for_gpus) { return planner(for_g
 std::vector<ExpertGemmPoint> full_sweep(bool for_gpus) {
   Sweep sweep = planner(for_gpus);
   add_experts(sweep, kAllRows, for_gpus);
+  add_tensor_parallel(sweep, kAllDenseRows);
   add_variants(sweep);
   // DeepSeek-V3 (routed experts 2048 x 7168), Qwen3-235B-A22B (1536 x 4096), gpt-oss-120b (2880 x
   // 2880): gate and up fused, then down.

@@ -26,8 +26,9 @@ struct ExpertGemmPoint {
 
 /// Small products of every type, and in a build for GPUs some that fill one.
 [[nodiscard]] std::vector<ExpertGemmPoint> quick_sweep(bool for_gpus);
-/// Every product the planning documents' primitives name (gemm.* in claims/primitives.json), each
-/// once; of their grouped ones, as the product of one group, enough rows to fit. f32 is a CPU's.
+/// The products that the planning documents' primitives name (gemm.* in claims/primitives.json), of
+/// dense layers and of groups those that a fit learns from: every weight, at some of the rows. f32
+/// is a CPU's.
 [[nodiscard]] std::vector<ExpertGemmPoint> planner_sweep(bool for_gpus);
 /// The planner's, all rows of the documents' groups, the other scale modes, results and layouts at
 /// the documents' shapes, and a grid over m for the shapes of widely used models.

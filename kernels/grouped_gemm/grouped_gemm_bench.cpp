@@ -24,6 +24,9 @@ void check_supported(const std::string& implementation, const GroupedGemmProblem
     if (implementation == kCublas) return kernels::check_grouped_gemm_cublas(problem, device);
     if (implementation == kCublaslt) return kernels::check_grouped_gemm_cublaslt(problem, device);
   }
+  if constexpr (build::has_cutlass)
+    if (implementation != kOnednn)
+      return kernels::check_grouped_gemm_cutlass(implementation, problem, device);
   return kernels::check_grouped_gemm_onednn(problem);
 }
 
@@ -33,6 +36,8 @@ std::unique_ptr<kernels::GroupedGemm> make(const std::string& implementation,
     if (implementation == kCublas) return kernels::make_grouped_gemm_cublas(setup);
     if (implementation == kCublaslt) return kernels::make_grouped_gemm_cublaslt(setup);
   }
+  if constexpr (build::has_cutlass)
+    if (implementation != kOnednn) return kernels::make_grouped_gemm_cutlass(implementation, setup);
   return kernels::make_grouped_gemm_onednn(setup);
 }
 
@@ -131,9 +136,12 @@ class GroupedGemm final : public Benchmark {
     return kernels::grouped_gemm_work(problem_of(c));
   }
   [[nodiscard]] std::vector<Implementation> implementations() const override {
-    if constexpr (build::has_cuda)
-      return {{kCublas, "cuda"}, {kCublaslt, "cuda"}, {kOnednn, "cpu"}};
-    return {{kOnednn, "cpu"}};
+    std::vector<Implementation> found;
+    if constexpr (build::has_cuda) found = {{kCublas, "cuda"}, {kCublaslt, "cuda"}};
+    if constexpr (build::has_cutlass)
+      for (const auto& name : kernels::cutlass_implementations()) found.push_back({name, "cuda"});
+    found.push_back({kOnednn, "cpu"});
+    return found;
   }
   [[nodiscard]] std::unique_ptr<Trial> make_trial(const Implementation& implementation,
                                                   const Case& c, Context& context) const override {

@@ -1,0 +1,31 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/grouped_gemm/cutlass_ptr_array.cuh"
+
+namespace moecal::kernels {
+namespace {
+
+struct Blackwell {
+  using Arch = cutlass::arch::Sm100;
+  using TileShape = cute::Shape<cute::_128, cute::_256, cute::_128>;
+  using ClusterShape = cute::Shape<cute::_1, cute::_1, cute::_1>;
+  using MainloopSchedule = cutlass::gemm::KernelPtrArrayTmaWarpSpecialized1SmSm100;
+  using EpilogueSchedule = cutlass::epilogue::PtrArrayTmaWarpSpecialized1Sm;
+};
+
+std::unique_ptr<CutlassGroups> make(const CutlassSetup& setup) {
+  return std::make_unique<CutlassPtrArrayGroups<Blackwell>>(setup);
+}
+
+}  // namespace
+
+CutlassKernel cutlass_sm100a_kernel() {
+  return {"cutlass_sm100a",
+          "KernelPtrArrayTmaWarpSpecialized1SmSm100 tile=128x256x128 cluster=1x1x1",
+          100,
+          100,
+          {Dtype::fp8_e4m3},
+          make};
+}
+
+}  // namespace moecal::kernels

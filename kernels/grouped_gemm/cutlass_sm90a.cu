@@ -1,0 +1,33 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/grouped_gemm/cutlass_ptr_array.cuh"
+
+namespace moecal::kernels {
+namespace {
+
+// Not the FP8FastAccum schedule: sums are promoted to FP32 as cuBLASLt is asked to do it. Two
+// groups of warps share a tile, so that both sums fit into registers.
+struct Hopper {
+  using Arch = cutlass::arch::Sm90;
+  using TileShape = cute::Shape<cute::_128, cute::_128, cute::_128>;
+  using ClusterShape = cute::Shape<cute::_2, cute::_1, cute::_1>;
+  using MainloopSchedule = cutlass::gemm::KernelPtrArrayTmaWarpSpecializedCooperative;
+  using EpilogueSchedule = cutlass::epilogue::PtrArrayTmaWarpSpecializedCooperative;
+};
+
+std::unique_ptr<CutlassGroups> make(const CutlassSetup& setup) {
+  return std::make_unique<CutlassPtrArrayGroups<Hopper>>(setup);
+}
+
+}  // namespace
+
+CutlassKernel cutlass_sm90a_kernel() {
+  return {"cutlass_sm90a",
+          "KernelPtrArrayTmaWarpSpecializedCooperative tile=128x128x128 cluster=2x1x1",
+          90,
+          90,
+          {Dtype::fp8_e4m3},
+          make};
+}
+
+}  // namespace moecal::kernels

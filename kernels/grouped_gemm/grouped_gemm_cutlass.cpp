@@ -1,0 +1,143 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "core/error.hpp"
+#include "kernels/expert_gemm/device_matrix.hpp"
+#include "kernels/grouped_gemm/cutlass_groups.hpp"
+#include "kernels/grouped_gemm/grouped_gemm.hpp"
+#include "runtime/device_info.hpp"
+
+namespace moecal::kernels {
+namespace {
+
+const std::vector<CutlassKernel>& kernels() {
+  static const std::vector<CutlassKernel> kAll{cutlass_sm100a_kernel(), cutlass_sm90a_kernel(),
+                                               cutlass_sm80_kernel()};
+  return kAll;
+}
+
+const CutlassKernel& kernel_of(const std::string& implementation) {
+  for (const auto& kernel : kernels())
+    if (kernel.implementation == implementation) return kernel;
+  throw Error{"there is no CUTLASS kernel '" + implementation + "'"};
+}
+
+void check_types(const CutlassKernel& kernel, const ExpertGemmProblem& product) {
+  const bool is_fp8 = product.a == Dtype::fp8_e4m3;
+  const auto result = is_fp8 ? Dtype::bf16 : product.a;
+  const std::string scale_mode = is_fp8 ? "tensor" : "none";
+  const bool has_type = std::ranges::find(kernel.types, product.a) != kernel.types.end();
+  if (!has_type || product.b != product.a || product.c != result)
+    throw Unsupported{"the kernel " + kernel.implementation + " is not built for " +
+                      type_names(product)};
+  if (product.scale_mode != scale_mode)
+    throw Unsupported{"the kernel " + kernel.implementation + " takes " + type_names(product) +
+                      " with scale mode " + scale_mode + ", not " + product.scale_mode};
+}
+
+// Every row starts at a multiple of 16 bytes: TMA and 16-byte copies want that.
+void check_sizes(const GroupedGemmProblem& problem) {
+  const auto& product = problem.product;
+  const auto& [m, n, k] = product.shape;
+  if (k * size_of(product.a) % 16 != 0 || n * size_of(product.c) % 16 != 0)
+    throw Unsupported{"CUTLASS's grouped kernels need rows of a multiple of 16 bytes, not n " +
+                      std::to_string(n) + " and k " + std::to_string(k) + " of " +
+                      type_names(product)};
+  constexpr std::int64_t kMost = std::numeric_limits<int>::max();
+  if (problem.groups * m > kMost || n > kMost || k > kMost)
+    throw Unsupported{"CUTLASS's grouped kernels have 32-bit sizes"};
+}
+
+void check_device(const CutlassKernel& kernel, int device) {
+  const auto found = find_cuda_devices();
+  if (found.devices.empty()) throw Unsupported{"CUTLASS needs a CUDA device: " + found.reason};
+  const auto& properties = found.devices.at(static_cast<std::size_t>(device));
+  const int capability = 10 * properties.compute_major + properties.compute_minor;
+  if (capability < kernel.least_capability || capability > kernel.most_capability)
+    throw Unsupported{"the kernel " + kernel.implementation +
+                      " does not run on compute capability " +
+                      std::to_string(properties.compute_major) + "." +
+                      std::to_string(properties.compute_minor) + " (" + properties.name + ")"};
+  use_cuda_device(device);
+}
+
+class CutlassGroupedGemm final : public GroupedGemm {
+ public:
+  CutlassGroupedGemm(const CutlassKernel& kernel, const GroupedGemmSetup& setup)
+      : kernel_{kernel}, problem_{setup.problem} {
+    for (int set = 0; set < setup.sets; ++set) add_set(setup.operands, group_rows(problem_, set));
+  }
+
+  void launch(int set, Stream stream) override {
+    sets_[static_cast<std::size_t>(set)].products->enqueue(stream);
+  }
+
+  [[nodiscard]] HostMatrix result() const override {
+    return from_device(problem_.product.c, result_shape(problem_), sets_[0].result);
+  }
+
+  [[nodiscard]] LibraryInfo library() const override {
+    return {"CUTLASS", cutlass_version(),
+            kernel_.description + " " + describe_rows(group_rows(problem_, 0)),
+            sets_[0].products->workspace_bytes()};
+  }
+
+ private:
+  struct Set {
+    DeviceBuffer weights, tokens, result;
+    std::unique_ptr<CutlassGroups> products;
+  };
+
+  void add_set(const ExpertGemmOperands& operands, const std::vector<std::int64_t>& rows) {
+    const auto& [m, n, k] = problem_.product.shape;
+    Set set{
+        on_device(operands.b),
+        on_device(operands.a),
+        DeviceBuffer{static_cast<std::size_t>(operands.a.rows * n * size_of(problem_.product.c))},
+        {}};
+    std::vector<CutlassGroup> groups;
+    std::int64_t first = 0;
+    for (std::int64_t group = 0; group < problem_.groups; ++group) {
+      const auto count = rows[static_cast<std::size_t>(group)];
+      if (count == 0) continue;  // an empty group is no product
+      groups.push_back({count, set.weights.data() + group * n * k * size_of(problem_.product.b),
+                        set.tokens.data() + first * k * size_of(problem_.product.a),
+                        set.result.data() + first * n * size_of(problem_.product.c)});
+      first += count;
+    }
+    const float factor = operands.a.scale * operands.b.scale;
+    set.products = kernel_.make({groups, n, k, factor, problem_.product.a});
+    sets_.push_back(std::move(set));
+  }
+
+  CutlassKernel kernel_;
+  GroupedGemmProblem problem_;
+  std::vector<Set> sets_;
+};
+
+}  // namespace
+
+std::vector<std::string> cutlass_implementations() {
+  std::vector<std::string> names;
+  for (const auto& kernel : kernels()) names.push_back(kernel.implementation);
+  return names;
+}
+
+void check_grouped_gemm_cutlass(const std::string& implementation,
+                                const GroupedGemmProblem& problem, int device) {
+  const auto& kernel = kernel_of(implementation);
+  check_types(kernel, problem.product);
+  check_sizes(problem);
+  check_device(kernel, device);
+}
+
+std::unique_ptr<GroupedGemm> make_grouped_gemm_cutlass(const std::string& implementation,
+                                                       const GroupedGemmSetup& setup) {
+  return std::make_unique<CutlassGroupedGemm>(kernel_of(implementation), setup);
+}
+
+}  // namespace moecal::kernels
