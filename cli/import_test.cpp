@@ -7,6 +7,8 @@
 #include <array>
 #include <filesystem>
 #include <fstream>
+#include <set>
+#include <sstream>
 
 #include "core/json_reader.hpp"
 #include "core/observation.hpp"
@@ -135,6 +137,31 @@ TEST_F(ImportVerb, ListsItsFormats) {
   const auto help = run("--help");
   EXPECT_EQ(help.status, 0);
   EXPECT_THAT(help.text, HasSubstr(list.text));
+}
+
+/// Names between a line's first two bars: `a`, `b` of "| `a`, `b` | what is read |".
+std::set<std::string> names_in_first_column(const std::string& line) {
+  std::set<std::string> names;
+  const auto column = line.substr(0, line.find('|', 1));
+  for (auto from = column.find('`'); from != std::string::npos;) {
+    const auto to = column.find('`', from + 1);
+    names.insert(column.substr(from + 1, to - from - 1));
+    from = column.find('`', to + 1);
+  }
+  return names;
+}
+
+TEST(ImportFormats, AreThoseThatTheReadmeTellsOf) {
+  std::set<std::string> listed, told;
+  std::istringstream list{run_moecal("import --list-formats", ".").text};
+  for (std::string name, rest; list >> name && std::getline(list, rest);) listed.insert(name);
+  std::istringstream readme{read_file(MOECAL_SOURCE_DIR "/interchange/README.md")};
+  for (std::string line; std::getline(readme, line);) {
+    if (!line.starts_with("| `")) continue;
+    for (const auto& name : names_in_first_column(line)) told.insert(name);
+  }
+  EXPECT_GE(listed.size(), 20U);
+  EXPECT_EQ(told, listed);
 }
 
 }  // namespace
