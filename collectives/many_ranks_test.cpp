@@ -9,14 +9,9 @@
 #include <atomic>
 
 #include "bench/agreement.hpp"
-#include "collectives/all_gather/all_gather.hpp"
-#include "collectives/all_reduce/all_reduce.hpp"
-#include "collectives/all_to_all/all_to_all.hpp"
 #include "collectives/all_to_all_v/all_to_all_v.hpp"
-#include "collectives/broadcast/broadcast.hpp"
 #include "collectives/collective_bench.hpp"
-#include "collectives/reduce_scatter/reduce_scatter.hpp"
-#include "collectives/send_recv/send_recv.hpp"
+#include "tests/tested_collectives.hpp"
 #include "tests/thread_plane.hpp"
 
 namespace moecal::collectives {
@@ -74,62 +69,27 @@ CollectiveOperation routed() {
           .mpi = {implementation<all_to_all_v_local>()}};
 }
 
+template <Oracle oracle>
+CollectiveOperation sized(const testing::TestedCollective& tested) {
+  return {.name = tested.name,
+          .dtypes = {tested.dtype},
+          .planner_bytes = {},
+          .buffers = tested.buffers,
+          .work = tested.work,
+          .fill = tested.fill,
+          .error = tested.error,
+          .mpi = {implementation<oracle>()}};
+}
+
 std::vector<CollectiveOperation> operations() {
-  const auto sum_error_of_all = [](const CollectiveShape& shape, int,
-                                   std::span<const std::byte> receive) {
-    return all_reduce_error(shape, receive);
-  };
-  std::vector<CollectiveOperation> all;
-  all.push_back({.name = "all_reduce",
-                 .dtypes = {Dtype::f32},
-                 .planner_bytes = {},
-                 .buffers = all_reduce_buffers,
-                 .work = all_reduce_work,
-                 .fill = all_reduce_fill,
-                 .error = sum_error_of_all,
-                 .mpi = {implementation<all_reduce_local>()}});
-  all.push_back({.name = "reduce_scatter",
-                 .dtypes = {Dtype::f32},
-                 .planner_bytes = {},
-                 .buffers = reduce_scatter_buffers,
-                 .work = reduce_scatter_work,
-                 .fill = reduce_scatter_fill,
-                 .error = reduce_scatter_error,
-                 .mpi = {implementation<reduce_scatter_local>()}});
-  all.push_back({.name = "all_gather",
-                 .dtypes = {Dtype::bf16},
-                 .planner_bytes = {},
-                 .buffers = all_gather_buffers,
-                 .work = all_gather_work,
-                 .fill = all_gather_fill,
-                 .error = all_gather_error,
-                 .mpi = {implementation<all_gather_local>()}});
-  all.push_back({.name = "all_to_all",
-                 .dtypes = {Dtype::bf16},
-                 .planner_bytes = {},
-                 .buffers = all_to_all_buffers,
-                 .work = all_to_all_work,
-                 .fill = all_to_all_fill,
-                 .error = all_to_all_error,
-                 .mpi = {implementation<all_to_all_local>()}});
-  all.push_back({.name = "broadcast",
-                 .dtypes = {Dtype::bf16},
-                 .planner_bytes = {},
-                 .buffers = broadcast_buffers,
-                 .work = broadcast_work,
-                 .fill = broadcast_fill,
-                 .error = broadcast_error,
-                 .mpi = {implementation<broadcast_local>()}});
-  all.push_back({.name = "send_recv",
-                 .dtypes = {Dtype::bf16},
-                 .planner_bytes = {},
-                 .buffers = send_recv_buffers,
-                 .work = send_recv_work,
-                 .fill = send_recv_fill,
-                 .error = send_recv_error,
-                 .mpi = {implementation<send_recv_local>()}});
-  all.push_back(routed());
-  return all;
+  namespace tested = testing::tested;
+  return {sized<all_reduce_local>(tested::kAllReduce),
+          sized<reduce_scatter_local>(tested::kReduceScatter),
+          sized<all_gather_local>(tested::kAllGather),
+          sized<all_to_all_local>(tested::kAllToAll),
+          sized<broadcast_local>(tested::kBroadcast),
+          sized<send_recv_local>(tested::kSendRecv),
+          routed()};
 }
 
 bench::Case case_of(const GroupSpec& spec, Dtype dtype, std::int64_t bytes) {

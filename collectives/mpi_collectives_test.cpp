@@ -6,39 +6,38 @@
 
 #include <algorithm>
 
-#include "collectives/all_gather/all_gather.hpp"
-#include "collectives/all_reduce/all_reduce.hpp"
-#include "collectives/all_to_all/all_to_all.hpp"
 #include "collectives/all_to_all_v/all_to_all_v.hpp"
-#include "collectives/broadcast/broadcast.hpp"
 #include "collectives/groups.hpp"
 #include "collectives/rank_buffers.hpp"
-#include "collectives/reduce_scatter/reduce_scatter.hpp"
-#include "collectives/send_recv/send_recv.hpp"
 #include "core/error.hpp"
 #include "tests/local_ranks.hpp"
 #include "tests/ranked_test_main.hpp"
+#include "tests/tested_collectives.hpp"
 
 namespace moecal::collectives {
 namespace {
 
+namespace tested = testing::tested;
+
 struct Operation {
-  std::string name;
-  std::vector<Dtype> dtypes;
-  CollectiveBuffers (*buffers)(const CollectiveShape&);
-  void (*fill)(const CollectiveShape&, int rank, std::span<std::byte>);
-  void (*local)(const CollectiveShape&, std::span<const CollectiveTensors>);
+  testing::TestedCollective tested;
   void (*mpi)(const CollectiveShape&, const CollectiveTensors&, ControlPlane&);
   std::vector<InPlace> placings = {InPlace::no};
+  /// Sums need the type that MPI adds; what is only moved goes as bytes too.
+  [[nodiscard]] std::vector<Dtype> dtypes() const {
+    if (tested.dtype == Dtype::f32) return {Dtype::f32};
+    return {Dtype::uint8, tested.dtype};
+  }
 };
 
 /// This rank's part by MPI equals its part by the oracle, which this rank runs for all.
 void expect_oracles_result(const Operation& operation, const CollectiveShape& shape,
                            InPlace in_place, ControlPlane& group) {
-  const CollectiveBuffers sizes = operation.buffers(shape);
+  const CollectiveBuffers sizes = operation.tested.buffers(shape);
   testing::LocalRanks ranks{shape.group, sizes};
-  for (int rank = 0; rank < shape.group; ++rank) operation.fill(shape, rank, ranks.send[rank]);
-  operation.local(shape, ranks.tensors());
+  for (int rank = 0; rank < shape.group; ++rank)
+    operation.tested.fill(shape, rank, ranks.send[rank]);
+  operation.tested.local(shape, ranks.tensors());
   const int rank = group.rank();
   const RankLayout layout = layout_of(sizes, rank, in_place);
   RankBuffers<std::vector<std::byte>> mine{
@@ -52,48 +51,16 @@ void expect_oracles_result(const Operation& operation, const CollectiveShape& sh
 }
 
 class Mpi : public ::testing::TestWithParam<Operation> {};
-INSTANTIATE_TEST_SUITE_P(Collectives, Mpi,
-                         ::testing::Values(Operation{"all_gather",
-                                                     {Dtype::uint8, Dtype::bf16},
-                                                     all_gather_buffers,
-                                                     all_gather_fill,
-                                                     all_gather_local,
-                                                     all_gather_mpi,
-                                                     {InPlace::no, InPlace::own_block}},
-                                           Operation{"all_reduce",
-                                                     {Dtype::f32},
-                                                     all_reduce_buffers,
-                                                     all_reduce_fill,
-                                                     all_reduce_local,
-                                                     all_reduce_mpi,
-                                                     {InPlace::no, InPlace::own_block}},
-                                           Operation{"all_to_all",
-                                                     {Dtype::uint8, Dtype::bf16},
-                                                     all_to_all_buffers,
-                                                     all_to_all_fill,
-                                                     all_to_all_local,
-                                                     all_to_all_mpi},
-                                           Operation{"broadcast",
-                                                     {Dtype::uint8, Dtype::bf16},
-                                                     broadcast_buffers,
-                                                     broadcast_fill,
-                                                     broadcast_local,
-                                                     broadcast_mpi,
-                                                     {InPlace::own_block}},
-                                           Operation{"reduce_scatter",
-                                                     {Dtype::f32},
-                                                     reduce_scatter_buffers,
-                                                     reduce_scatter_fill,
-                                                     reduce_scatter_local,
-                                                     reduce_scatter_mpi,
-                                                     {InPlace::no, InPlace::first_block}},
-                                           Operation{"send_recv",
-                                                     {Dtype::uint8, Dtype::bf16},
-                                                     send_recv_buffers,
-                                                     send_recv_fill,
-                                                     send_recv_local,
-                                                     send_recv_mpi}),
-                         [](const auto& parameter) { return parameter.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Collectives, Mpi,
+    ::testing::Values(
+        Operation{tested::kAllGather, all_gather_mpi, {InPlace::no, InPlace::own_block}},
+        Operation{tested::kAllReduce, all_reduce_mpi, {InPlace::no, InPlace::own_block}},
+        Operation{tested::kAllToAll, all_to_all_mpi},
+        Operation{tested::kBroadcast, broadcast_mpi, {InPlace::own_block}},
+        Operation{tested::kReduceScatter, reduce_scatter_mpi, {InPlace::no, InPlace::first_block}},
+        Operation{tested::kSendRecv, send_recv_mpi}),
+    [](const auto& parameter) { return parameter.param.tested.name; });
 
 TEST_P(Mpi, EqualsTheOracleInEveryGroup) {
   for (const GroupSpec& spec : group_specs(testing::world().size())) {
@@ -101,7 +68,7 @@ TEST_P(Mpi, EqualsTheOracleInEveryGroup) {
     const auto group = testing::world().split(where.index);
     EXPECT_EQ(group->rank(), where.rank_in_group);
     if (!where.takes_part) continue;
-    for (const Dtype dtype : GetParam().dtypes)
+    for (const Dtype dtype : GetParam().dtypes())
       for (const InPlace in_place : GetParam().placings)
         for (const std::int64_t elements : {0, 1, 31, 33, 262'144}) {
           SCOPED_TRACE(elements);

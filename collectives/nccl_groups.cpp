@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collectives/nccl_groups.hpp"
 
-#include <exception>
 #include <functional>
 #include <mutex>
 #include <span>
@@ -11,27 +10,15 @@
 
 #include "collectives/nccl_call.hpp"
 #include "core/error.hpp"
+#include "runtime/every_rank.hpp"
 #include "runtime/tcp_plane.hpp"
 
 namespace moecal::collectives {
 namespace {
 
-/// Every rank goes on or none does: one that went on alone would wait for the others for ever.
-void on_all_ranks(ControlPlane& world, const std::string& what, const std::function<void()>& step) {
-  std::exception_ptr problem;
-  try {
-    step();
-  } catch (const Error&) {
-    problem = std::current_exception();
-  }
-  const bool failed = world.max(problem ? 1.0 : 0.0) > 0;
-  if (problem) std::rethrow_exception(problem);
-  if (failed) throw Error{what + " failed on another rank of the launch"};
-}
-
 ncclUniqueId share_identity(ControlPlane& world) {
   ncclUniqueId id{};
-  on_all_ranks(world, "ncclGetUniqueId", [&] {
+  on_every_rank(world, [&] {
     if (world.rank() == 0) check(ncclGetUniqueId(&id), "ncclGetUniqueId on rank 0");
   });
   world.broadcast(std::span<char>{id.internal, sizeof id.internal}, 0);
@@ -39,10 +26,10 @@ ncclUniqueId share_identity(ControlPlane& world) {
 }
 
 /// `make` fills the handle; it is released again unless all ranks have theirs.
-void make_on_all_ranks(NcclCommunicator& made, const std::string& what, ControlPlane& world,
-                       const std::function<void()>& make) {
+void make_on_every_rank(NcclCommunicator& made, ControlPlane& world,
+                        const std::function<void()>& make) {
   try {
-    on_all_ranks(world, what, make);
+    on_every_rank(world, make);
   } catch (...) {
     release(made);
     throw;
@@ -65,7 +52,7 @@ NcclCommunicator make_world(ControlPlane& world) {
   check_releases(world);
   const ncclUniqueId id = share_identity(world);
   NcclCommunicator made{nullptr, world.rank(), world.size()};
-  make_on_all_ranks(made, "ncclCommInitRank", world, [&] {
+  make_on_every_rank(made, world, [&] {
     const ncclResult_t status = ncclCommInitRank(&made.handle, made.size, id, made.rank);
     finish_call(status, {.function = "ncclCommInitRank", .communicator = made});
   });
@@ -76,7 +63,7 @@ NcclCommunicator split(const NcclCommunicator& whole, const GroupSpec& spec, Con
   const Membership where = membership(spec, world.rank());
   NcclCommunicator part{nullptr, where.rank_in_group, spec.group};
   const std::string what = "ncclCommSplit into groups of " + std::to_string(spec.group);
-  make_on_all_ranks(part, what, world, [&] {
+  make_on_every_rank(part, world, [&] {
     const ncclResult_t status =
         ncclCommSplit(whole.handle, where.index, part.rank, &part.handle, nullptr);
     // A non-blocking split is done when neither communicator is in progress.

@@ -22,7 +22,7 @@ class NcclGroups {
   NcclGroups& operator=(const NcclGroups&) = delete;
 
   /// This rank's group. Collective over `world` on the first call for a spec.
-  /// @throws Error on every rank if one fails, there with what NCCL said; the next call tries anew.
+  /// @throws Error on every rank if one fails, with what NCCL said there; the next call tries anew.
   [[nodiscard]] NcclCommunicator of(const GroupSpec& spec, ControlPlane& world);
 
   /// Whether `operation`, which has taken `waited` so far, can still end.

@@ -29,6 +29,7 @@
 #include "tests/local_ranks.hpp"
 #include "tests/recording_nccl/recording_nccl.hpp"
 #include "tests/tcp_ranks.hpp"
+#include "tests/tested_collectives.hpp"
 
 /// Four ranks that are threads of one process, with the fake NCCL and the fake CUDA between them.
 namespace moecal::collectives {
@@ -80,7 +81,8 @@ struct DeviceRank {
   CudaStream stream;
 };
 
-/// A collective, its oracle, and data that differ between all ranks of the launch.
+/// A collective, its oracle, and data that differ between all ranks of the launch: they follow from
+/// the rank in it, so that groups differ.
 struct Collective {
   std::string name;
   void (*run)(const CollectiveShape&, const CollectiveTensors&, NcclCommunicator, Stream);
@@ -97,28 +99,22 @@ inline void fill_summands(const CollectiveShape& shape, int rank, std::span<std:
     encode_element(shape.dtype, static_cast<double>((rank * 7 + i) % period), &send[i * size]);
 }
 
-// Data follow from the rank in the launch, so that groups differ.
-inline CollectiveBuffers as_much(const CollectiveShape& shape) {
-  return {shape.bytes, shape.bytes};
-}
-inline CollectiveBuffers one_block(const CollectiveShape& shape) {
-  return {shape.bytes, shape.bytes / shape.group};
+/// By NCCL; data are the collective's own, or what is given.
+inline Collective by_nccl(const testing::TestedCollective& tested, decltype(Collective::run) run,
+                          decltype(Collective::fill) fill = nullptr) {
+  return {tested.name, run, tested.local, fill != nullptr ? fill : tested.fill, tested.buffers};
 }
 
-inline const Collective kAllReduce{"all_reduce", all_reduce_nccl, all_reduce_local, fill_summands,
-                                   as_much};
-inline const Collective kAllToAll{"all_to_all", all_to_all_nccl, all_to_all_local, all_to_all_fill,
-                                  as_much};
+namespace tested = testing::tested;
+inline const Collective kAllReduce = by_nccl(tested::kAllReduce, all_reduce_nccl, fill_summands);
+inline const Collective kAllToAll = by_nccl(tested::kAllToAll, all_to_all_nccl);
 inline const Collective kAllToAllSendRecv{"all_to_all_send_recv", all_to_all_nccl_send_recv,
-                                          all_to_all_local, all_to_all_fill, as_much};
-inline const Collective kAllGather{"all_gather", all_gather_nccl, all_gather_local, all_gather_fill,
-                                   all_gather_buffers};
-inline const Collective kBroadcast{"broadcast", broadcast_nccl, broadcast_local, broadcast_fill,
-                                   as_much};
-inline const Collective kReduceScatter{"reduce_scatter", reduce_scatter_nccl, reduce_scatter_local,
-                                       fill_summands, one_block};
-inline const Collective kSendRecv{"send_recv", send_recv_nccl, send_recv_local, broadcast_fill,
-                                  as_much};
+                                          all_to_all_local, all_to_all_fill, all_to_all_buffers};
+inline const Collective kAllGather = by_nccl(tested::kAllGather, all_gather_nccl);
+inline const Collective kBroadcast = by_nccl(tested::kBroadcast, broadcast_nccl);
+inline const Collective kReduceScatter =
+    by_nccl(tested::kReduceScatter, reduce_scatter_nccl, fill_summands);
+inline const Collective kSendRecv = by_nccl(tested::kSendRecv, send_recv_nccl, broadcast_fill);
 
 /// What rank `rank` of the launch must receive.
 inline std::vector<std::byte> expected(const Collective& collective, const CollectiveShape& shape,
