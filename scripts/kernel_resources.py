@@ -44,7 +44,9 @@ def readable(symbols: list[str]) -> dict[str, str]:
         return {symbol: symbol for symbol in symbols}
     text = subprocess.run(["c++filt"], input="\n".join(symbols), capture_output=True, text=True, check=True).stdout
     names = [re.sub(r"\((?!anonymous namespace\)).*", "", re.sub(r"^void ", "", name)) for name in text.splitlines()]
-    return {symbol: re.sub(r"^moecal::\w+::(\(anonymous namespace\)::)?", "", name) for symbol, name in zip(symbols, names)}
+    names = [re.sub(r"^moecal::\w+::(\(anonymous namespace\)::)?", "", name) for name in names]
+    # CUTLASS writes a kernel's whole configuration into its name.
+    return {symbol: name if len(name) <= 100 else name[:97] + "..." for symbol, name in zip(symbols, names)}
 
 
 def report(kernels: list[dict]) -> int:

@@ -152,7 +152,7 @@ std::vector<std::byte> attention_cpu(const AttentionShape& shape,
   for (std::int64_t row = 0; row < shape.query_rows(); ++row)
     for (const double value : attention_row_cpu(shape, operands, row)) {
       result.resize(result.size() + static_cast<std::size_t>(size_of(shape.type)));
-      encode_element(shape.type, value, &*result.end() - size_of(shape.type));
+      encode_element(shape.type, value, result.data() + result.size() - size_of(shape.type));
     }
   return result;
 }
