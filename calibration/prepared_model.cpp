@@ -165,15 +165,17 @@ class InputsOfCalls {
     groups_ = batch.find("groups");
   }
 
-  /// Of the calls from one on, as many as there is room for.
+  /// What every call of the batch has: fill() writes what differs.
+  [[nodiscard]] const Inputs& common() const { return unit_; }
+
+  /// Of the calls from one on, as many as there is room for. `inputs` have been common() or filled.
   void fill(std::size_t from, std::span<Inputs> inputs) const {
     const auto number = [&](std::span<const std::int64_t> column, std::size_t i) {
       return static_cast<double>(column[from + i]);
     };
     for (std::size_t i = 0; shape_ == Shape::size && i < inputs.size(); ++i) {
-      inputs[i] = unit_;
-      inputs[i].size *= number(size_, i);
-      inputs[i].bytes *= number(size_, i);
+      inputs[i].size = unit_.size * number(size_, i);
+      inputs[i].bytes = unit_.bytes * number(size_, i);
     }
     for (std::size_t i = 0; shape_ == Shape::gemm && i < inputs.size(); ++i)
       inputs[i] = gemm_inputs(groups_.empty() ? 1 : number(groups_, i), number(m_, i),
@@ -201,7 +203,8 @@ void PreparedModel::predict(std::span<const CallColumn> columns,
   if (!out.half_widths.empty() && out.half_widths.size() != out.seconds.size())
     throw InvalidInput{"half-widths are asked for another number of calls than seconds"};
   const InputsOfCalls calls{p.shape, p.unit, p.bytes, batch};
-  std::array<Inputs, kBlock> inputs{};
+  std::array<Inputs, kBlock> inputs;
+  inputs.fill(calls.common());
   for (std::size_t from = 0; from < out.seconds.size(); from += kBlock) {
     const std::size_t count = std::min(kBlock, out.seconds.size() - from);
     if (p.shape != Shape::other) {

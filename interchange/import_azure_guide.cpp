@@ -75,8 +75,10 @@ class Importer {
 
  private:
   void take_line(std::string_view line) {
-    if (line.starts_with('#'))
-      table_ = {std::string{trimmed(line.substr(line.find_first_not_of('#')))}, "", {}};
+    if (line.starts_with('#')) {
+      const auto marks = std::min(line.find_first_not_of('#'), line.size());  // or nothing else
+      table_ = {std::string{trimmed(line.substr(marks))}, "", {}};
+    }
     const auto cells = markdown_cells(line);
     if (!cells) {
       table_.head.clear();
