@@ -34,6 +34,19 @@ TEST(Conformal, TakesTheFiniteSampleOrderStatistic) {
   EXPECT_EQ(conformal_half_width(errors), 9);
 }
 
+TEST(Conformal, AsksNoFurtherFoldOnceTheErrorsAreHopeless) {
+  const auto points = line(22);
+  const auto folds = folds_by_size(points, 5);
+  const auto all = cross_validate(points, folds, fit_log_log_table);
+  std::size_t asked = 0;
+  const auto few = cross_validate(points, folds, fit_log_log_table,
+                                  [&](std::span<const HeldOut>) { return ++asked == 2; });
+  EXPECT_EQ(asked, 2U);
+  EXPECT_EQ(all.size(), 20U);
+  ASSERT_EQ(few.size(), 8U);  // of the first two folds, in the same order
+  for (std::size_t i = 0; i < few.size(); ++i) EXPECT_EQ(few[i].size, all[i].size) << i;
+}
+
 TEST(Conformal, WidensWhatItCannotCalibrate) {
   EXPECT_DOUBLE_EQ(conformal_half_width({0.1, 0.2, 0.3, 0.1}), 0.3 * 10 / 5);
   EXPECT_EQ(conformal_half_width({}), kUnknownHalfWidth);
