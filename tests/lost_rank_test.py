@@ -105,7 +105,7 @@ def wait_for_points(launch, out):
 
 def sentence_of(rank, lost, reason, point):
     return (rf"moecal: rank {rank} of {RANKS} on \S+, in {point}\S+, step '[^']+': "
-            rf"((this rank|rank . of {RANKS} on \S+) lost another: )?rank {lost} of {RANKS} on \S+ {reason}")
+            rf"((this rank|rank . of {RANKS} on \S+) lost another: )?rank {lost} of {RANKS}( on \S+)? {reason}")
 
 
 def wait_for_words(launch, sentences):
