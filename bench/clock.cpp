@@ -31,7 +31,7 @@ class SlowestRankClock final : public Clock {
   [[nodiscard]] std::vector<Seconds> time_each(const Batches& batches) override {
     const auto start = std::chrono::steady_clock::now();
     std::vector<Seconds> own;
-    or_end_launch(world_, [&] { own = own_->time_each(batches); });
+    or_end_launch(world_, [&] { own = own_->time_each(started_together(batches)); });
     std::vector<double> told;
     for (const Seconds time : own) told.push_back(time.count());
     told.push_back(Seconds{std::chrono::steady_clock::now() - start}.count());
@@ -46,6 +46,19 @@ class SlowestRankClock final : public Clock {
   [[nodiscard]] Stream stream() const override { return own_->stream(); }
 
  private:
+  // A device's clock runs from when its own rank launches, however late the others are: what its
+  // rank did between two batches (readings, a new draw) must not be timed on the others.
+  [[nodiscard]] Batches started_together(Batches batches) {
+    if (stream() == nullptr) return batches;
+    batches.before = [this, before = std::move(batches.before)] {
+      before();
+      const auto start = std::chrono::steady_clock::now();
+      world_.barrier();
+      if (agreeing_ != nullptr) *agreeing_ += std::chrono::steady_clock::now() - start;
+    };
+    return batches;
+  }
+
   std::unique_ptr<Clock> own_;
   ControlPlane& world_;
   Seconds* agreeing_;

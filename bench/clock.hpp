@@ -47,7 +47,8 @@ class Clock {
 /// Decorates the clock of each rank: all get the slowest rank's time, so that whatever is decided
 /// from times is decided alike on every rank. Of batches in a row they exchange the times of all in
 /// one message at the end. That is also what lets them start the next together, as another message
-/// does the first: since it a rank may have done only what takes every rank as long. A batch that
+/// does the first: since it a rank may have done only what takes every rank as long. A device's
+/// clock runs on while others are late, so there each batch has a barrier before it. A batch that
 /// fails, also if only its end tells (an asynchronous error), ends the launch. To `agreeing`,
 /// unless null, is added what the messages took, but for waiting until the slowest rank was done.
 /// Collective over `world`.

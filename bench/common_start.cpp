@@ -80,19 +80,21 @@ double CommonStart::from_rank_0(double value) {
   return value;
 }
 
-// One message: what is told, how late the last moment was heard of, and rank 0's next.
+// One message: what is told, how late the last moment was heard of, whether there is a next, and
+// when.
 bool CommonStart::wait(bool wanted, std::span<double> told) {
-  const double never = std::numeric_limits<double>::infinity();
   const double before = time_.now();
   message_.assign(told.begin(), told.end());
   message_.push_back(late_);
-  message_.push_back(world_.rank() != 0 ? -never : wanted ? before + margin_ : never);
+  message_.push_back(world_.rank() == 0 && wanted ? 1 : 0);
+  // By rank 0's clock; the last to come has the latest, so that it lies ahead for all.
+  message_.push_back(before - offset_ + margin_);
   world_.max(message_);
   exchanged_ = Seconds{time_.now() - before};
   std::copy_n(message_.begin(), told.size(), told.begin());
-  const double late = message_[told.size()], next = message_.back();
-  if (late > 0) margin_ = std::min(2 * margin_, kLongestMargin);
-  if (next == never) return false;
+  if (message_[told.size()] > 0) margin_ = std::min(2 * margin_, kLongestMargin);
+  if (message_[told.size() + 1] == 0) return false;
+  const double next = message_.back();
   late_ = std::max(0.0, time_.now() - (next + offset_));
   time_.wait_until(next + offset_);
   return true;

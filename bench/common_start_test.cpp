@@ -47,6 +47,23 @@ TEST(CommonStart, LosesNothingToTheClockOfOneKernel) {
   EXPECT_EQ(waited_for, (std::array<double, 3>{waited_for[0], waited_for[0], waited_for[0]}));
 }
 
+// The moment lies ahead of the last rank to come, not of rank 0 alone.
+TEST(CommonStart, WaitsForALateRank) {
+  constexpr double kLate = 5;
+  std::array<double, 2> waited_for{};
+  FakeRanks{2}.run([&](ControlPlane& world) {
+    const auto rank = static_cast<std::size_t>(world.rank());
+    const double now = rank == 1 ? kLate : 0;
+    CommonStart start{world,
+                      {[=] { return now; },
+                       [&waited_for, rank](double moment) { waited_for[rank] = moment; }, "one"}};
+    EXPECT_TRUE(start.wait(true));
+    EXPECT_EQ(start.error().count(), 0);
+  });
+  EXPECT_GT(waited_for[0], kLate);
+  EXPECT_EQ(waited_for[0], waited_for[1]);
+}
+
 TEST(SingleCalls, NameNobodyWhereTheStartMayBeToBlame) {
   SingleCalls calls;
   const std::vector<double> seconds{5e-3, 4.9e-3, -1}, groups{0, 0, 0};

@@ -53,6 +53,13 @@ bool is_in_step(const Benchmark& benchmark) {
   return facts == nullptr || facts->in_step;
 }
 
+bool stays_in_step(const PlannedPoint& point) {
+  const bool is_one_collective = find_collective(point.benchmark->operation()) != nullptr;
+  const bool can_run_ahead = !is_one_collective || !is_in_step(*point.benchmark);
+  return point.c.ranks.world == 1 ||
+         (!can_run_ahead && point.c.ranks.concurrent_groups == 1 && !is_cuda(point.implementation));
+}
+
 bool is_cuda(const Implementation& implementation) {
   return implementation.backend == "cuda" || implementation.backend == "nccl";
 }

@@ -24,6 +24,10 @@ struct PlannedPoint {
 [[nodiscard]] bool is_collective(const Implementation& implementation);
 /// Whether ranks that start a call of it together also leave it together (core/collective.hpp).
 [[nodiscard]] bool is_in_step(const Benchmark& benchmark);
+/// Whether no rank can run ahead of the others, whatever is launched: a call of one collective in
+/// step, in groups that do not run beside others, whose ranks' clocks stand still while they wait
+/// for one another (a device's runs on).
+[[nodiscard]] bool stays_in_step(const PlannedPoint& point);
 /// Whether it runs on a CUDA device.
 [[nodiscard]] bool is_cuda(const Implementation& implementation);
 

@@ -61,7 +61,7 @@ void check_draws(const PlannedPoint& point, const Trial& trial, const Sampling& 
 SamplerOptions PointMeasurer::options_for(const PlannedPoint& point) const {
   SamplerOptions options = setup_.sampler;
   if (is_collective(point.implementation)) options.smallest_batch = kCollectiveBatch;
-  options.in_step = is_in_step(*point.benchmark);
+  options.in_step = stays_in_step(point);
   if (!clocks_are_warm_) options.shortest_warm_up = setup_.clock_warm_up;
   return options;
 }

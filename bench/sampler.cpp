@@ -92,7 +92,7 @@ std::vector<Seconds> Sampler::time_batches(Trial& trial, SetRotation& rotation,
   Activity& activity = options_.activity != nullptr ? *options_.activity : unasked;
   // A device's launches return before they are done, and ranks that take no part wait for others.
   activity.step(step_, Activity::Limit::timeout,
-                2.0 * static_cast<double>(batches.count * launches) * call_);
+                2.0 * static_cast<double>(batches.count * launches) * launch_);
   launches_ += batches.count * launches;
   batches.before = [&, before = std::move(batches.before)] {
     before();
@@ -107,6 +107,7 @@ std::vector<Seconds> Sampler::time_batches(Trial& trial, SetRotation& rotation,
   };
   auto times = clock_.time_each(batches);
   batch_ = times.back();
+  launch_ = batch_ / static_cast<double>(launches);
   return times;
 }
 
@@ -145,7 +146,7 @@ void Sampler::measure_energy(Trial& trial, SetRotation& rotation, Sampling& resu
 // The first call pays for lazy initialisation, so it is never a sample; it only tells what is
 // hopeless.
 void Sampler::call_once(Trial& trial, SetRotation& rotation) {
-  call_ = Seconds{0};
+  launch_ = Seconds{0};
   call_ = time_batch(trial, rotation, 1);
   if (call_ > options_.longest_call)
     throw Unsupported{"one call took " + std::to_string(call_.count()) + " s; points over " +

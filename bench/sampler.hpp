@@ -93,6 +93,7 @@ class Sampler {
   const char* step_ = "";
   Seconds call_{0};                // what the first one took
   Seconds batch_{0};               // what the last batch took
+  Seconds launch_{0};              // and one launch of it
   std::vector<double> held_back_;  // per sample: 1 if this rank's device was, 0 if not, -1 unknown
 };
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
 
 #include "bench/agreement.hpp"
 
@@ -68,9 +67,14 @@ class CallReport {
 /// Of all calls.
 struct TimedCalls {
   std::vector<CallReport> reports;
-  std::vector<double> own_s;        // this rank's times
-  std::vector<double> exchanges_s;  // before each call, and after the last
+  Seconds agreeing{0};  // what the messages before each call and after the last took
 };
+
+/// What a message took, but for waiting until the slowest rank's last call had ended.
+Seconds without_waiting(Seconds message, const CallReport& last, double own) {
+  const Seconds waited{std::max(0.0, std::ranges::max(last.times().seconds)) - std::max(0.0, own)};
+  return std::max(Seconds{0}, message - waited);
+}
 
 TimedCalls time_calls(Trial& trial, Clock& own, CommonStart& start,
                       const SingleCallLimits& limits) {
@@ -78,35 +82,29 @@ TimedCalls time_calls(Trial& trial, Clock& own, CommonStart& start,
   times.reports.reserve(static_cast<std::size_t>(limits.most) + 1);
   const double begin = start.now();
   const auto wanted = [&] {
-    const int done = static_cast<int>(times.own_s.size());
+    const int done = static_cast<int>(times.reports.size());
     if (done < limits.fewest) return true;
-    if (std::accumulate(times.exchanges_s.begin(), times.exchanges_s.end(), 0.0) >
-        limits.agreeing.count())
-      return false;
+    if (times.agreeing > limits.agreeing) return false;
     return done < limits.usual ||
            (done < limits.most && start.now() - begin < limits.budget.count());
   };
-  for (CallReport before_first{trial.group(), start.world()}, *last = &before_first;
-       start.wait(wanted(), last->told()); last = &times.reports.back()) {
-    times.exchanges_s.push_back(start.exchanged().count());
-    double seconds = kTakesNoPart;
+  double seconds = kTakesNoPart;
+  // Tells of the last call, and whether there is to be another one.
+  const auto meet = [&](CallReport& last) {
+    const bool next = start.wait(wanted(), last.told());
+    times.agreeing += without_waiting(start.exchanged(), last, seconds);
+    return next;
+  };
+  CallReport nothing_yet{trial.group(), start.world()};
+  while (meet(times.reports.empty() ? nothing_yet : times.reports.back())) {
+    seconds = kTakesNoPart;
     const double error = trial.takes_part() ? start.error().count() : 0;
     if (trial.takes_part())
       or_end_launch(start.world(),
                     [&] { seconds = own.time([&] { trial.launch(0, own.stream()); }).count(); });
-    times.own_s.push_back(seconds);
     times.reports.emplace_back(trial.group(), start.world()).add(seconds, error);
   }
-  times.exchanges_s.push_back(start.exchanged().count());
   return times;
-}
-
-/// What the messages between calls took, but for waiting until the slowest rank's call ended.
-Seconds agreeing_between(const TimedCalls& own, const SingleCalls& calls) {
-  double sum = own.exchanges_s.front();
-  for (std::size_t i = 0; i < calls.call_s.size(); ++i)
-    sum += std::max(0.0, own.exchanges_s[i + 1] - (calls.call_s[i] - std::max(0.0, own.own_s[i])));
-  return Seconds{sum};
 }
 
 }  // namespace
@@ -131,7 +129,7 @@ SingleCalls time_single_calls(Trial& trial, Clock& own, CommonStart& start,
   const TimedCalls times = time_calls(trial, own, start, limits);
   SingleCalls calls;
   for (const CallReport& report : times.reports) add_call(calls, report.times());
-  calls.agreeing = agreeing_between(times, calls);
+  calls.agreeing = times.agreeing;
   return calls;
 }
 
