@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/agreement.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <array>
+#include <functional>
 #include <string>
 
 #include "bench/testing/fake_ranks.hpp"
@@ -13,21 +15,63 @@
 namespace moecal::bench {
 namespace {
 
-TEST(Agreement, ThrowsOnEveryRankWhatTheLowestFailingRankSaid) {
+using ::testing::Each;
+
+/// What each of four ranks throws.
+std::array<std::string, 4> thrown_by(const std::function<void(ControlPlane&)>& body) {
   std::array<std::string, 4> said;
   FakeRanks{4}.run([&](ControlPlane& world) {
     try {
-      on_every_rank(world, [&] {
-        if (world.rank() == 0) throw Unsupported{"no such type"};
-        if (world.rank() >= 2) throw Error{"rank " + std::to_string(world.rank()) + " broke"};
-      });
+      body(world);
     } catch (const Unsupported&) {
       said[static_cast<std::size_t>(world.rank())] = "unsupported";
     } catch (const Error& error) {
       said[static_cast<std::size_t>(world.rank())] = error.what();
     }
   });
-  for (const auto& text : said) EXPECT_EQ(text, "rank 2: rank 2 broke");
+  return said;
+}
+
+TEST(Agreement, ThrowsOnEveryRankWhatTheWorstRanksSaid) {
+  const auto said = thrown_by([](ControlPlane& world) {
+    on_every_rank(world, [&] {
+      if (world.rank() == 0) throw Unsupported{"no such type"};
+      if (world.rank() >= 2) throw Error{"rank " + std::to_string(world.rank()) + " broke"};
+    });
+  });
+  EXPECT_THAT(said, Each("rank 2: rank 2 broke"));
+}
+
+// The ranks that wait for one that broke down fail too, and do not know why it did.
+TEST(Agreement, TellsWhatTheRankSaidForWhichOthersWaited) {
+  const auto said = thrown_by([](ControlPlane& world) {
+    on_every_rank(world, [&] {
+      if (world.rank() == 3) throw Error{"no memory"};
+      throw Error{"rank " + std::to_string(world.rank()) + " waited for rank 3"};
+    });
+  });
+  EXPECT_THAT(said, Each("rank 0: rank 0 waited for rank 3; rank 3: no memory"));
+}
+
+TEST(Agreement, NamesARankOnceAndNoneForWhatAllSay) {
+  const auto nested = thrown_by([](ControlPlane& world) {
+    on_every_rank(world, [&] {
+      on_every_rank(world, [&] {
+        if (world.rank() == 1) throw Error{"broke"};
+      });
+    });
+  });
+  EXPECT_THAT(nested, Each("rank 1: broke"));
+  const auto alike = thrown_by(
+      [](ControlPlane& world) { on_every_rank(world, [] { throw Error{"no device"}; }); });
+  EXPECT_THAT(alike, Each("no device"));
+}
+
+TEST(Agreement, CutsWhatIsTooLongToTell) {
+  const auto said = thrown_by([](ControlPlane& world) {
+    on_every_rank(world, [] { throw Error{std::string(10'000, 'x')}; });
+  });
+  EXPECT_THAT(said, Each(std::string(4'095, 'x')));
 }
 
 TEST(Agreement, PassesWhenEveryRankDoes) {

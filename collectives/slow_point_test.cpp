@@ -61,7 +61,7 @@ TEST(SlowPoint, IsMeasuredWhileIdleRanksWait) {
 TEST(OddPoint, IsSkippedWithTheReason) {
   const Observation observation = measure(65'537);
   EXPECT_EQ(observation.outcome, Outcome::skipped);
-  EXPECT_EQ(observation.reason, "rank 0: 65537 bytes are not whole f32 elements");
+  EXPECT_EQ(observation.reason, "65537 bytes are not whole f32 elements");
 }
 
 }  // namespace

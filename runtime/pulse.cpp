@@ -189,8 +189,8 @@ std::uint64_t PulseLinks::beats() const {
   return sum;
 }
 
-void PulseLinks::pardon(std::chrono::milliseconds time) {
-  for (Peer& peer : peers_) peer.pardoned += time;
+void PulseLinks::pardon(Deadline now, std::chrono::milliseconds time) {
+  for (Peer& peer : peers_) peer.pardoned += std::min(time, whole_milliseconds(now - peer.heard));
 }
 
 void PulseLinks::wake() const {

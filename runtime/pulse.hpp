@@ -53,8 +53,9 @@ class PulseLinks {
   [[nodiscard]] Silence silence(Deadline now, std::chrono::milliseconds limit) const;
   /// Differs from the last answer if another rank made progress.
   [[nodiscard]] std::uint64_t beats() const;
-  /// In so much time this rank could not hear: it counts as nobody's silence.
-  void pardon(std::chrono::milliseconds time);
+  /// For so much time until now this rank could not hear: that is nobody's silence. Who was heard
+  /// of since is pardoned the time since then alone, or it could stop unnoticed for as long again.
+  void pardon(Deadline now, std::chrono::milliseconds time);
   /// Ends listen(), from any thread.
   void wake() const;
 

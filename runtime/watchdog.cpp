@@ -95,7 +95,7 @@ class Watchdog::Watch {
     // is yet to be heard. The time before counts on, or a busy machine would never notice anything.
     const auto missed = std::chrono::duration_cast<milliseconds>(now - looked_);
     if (missed > 4 * interval_) {
-      links_.pardon(missed);
+      links_.pardon(now, missed);
       progress_ += missed;
     }
     looked_ = now;

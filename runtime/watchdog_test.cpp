@@ -20,6 +20,7 @@ namespace moecal {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 
 constexpr char kPoint[] = "all_reduce/ompi/bytes:64/g:4";
@@ -87,7 +88,9 @@ TEST(PulseLinks, CountsNobodysSilenceWhileItCouldNotHear) {
     const auto found = links.silence(now + 10s, 5s);
     EXPECT_EQ(found.names, "rank " + std::to_string(1 - plane.rank()) + " of 2 on " + host_name());
     EXPECT_GE(found.longest, 10s);
-    links.pardon(6s);
+    links.pardon(now, 60s);
+    EXPECT_NE(links.silence(now + 10s, 5s).names, "") << "it was heard of after the pause";
+    links.pardon(now + 10s, 6s);
     EXPECT_EQ(links.silence(now + 10s, 5s).names, "");
     EXPECT_NE(links.silence(now + 15s, 5s).names, "");
     EXPECT_GE(links.silence(now + 15s, 5s).longest, 15s) << "what it says is how long it was";
@@ -225,8 +228,8 @@ TEST(Watchdog, NamesAProcessThatStoppedOrDied) {
       const std::string self = "moecal: rank " + std::to_string(rank) + " of 4 on " + host_name();
       const std::string reason =
           "rank " + std::to_string(signalled) + " of 4 on " + host_name() +
-          (signal == SIGKILL ? " is gone" : " has given no sign of life for 1.");
-      EXPECT_THAT(words, HasSubstr(self + ", in " + kPoint + ", step 'beginning': " + reason));
+          (signal == SIGKILL ? " is gone" : " has given no sign of life for [0-9.]+ s");
+      EXPECT_THAT(words, ContainsRegex(self + ", in " + kPoint + ", step 'beginning': " + reason));
     }
   }
 }

@@ -3,7 +3,7 @@
 // Every collective and layer by NCCL on one GPU: a rank alone, or the ranks of an mpirun that share
 // the GPU and pass for hosts. Of correctness only: nothing is timed or recorded, because what such
 // ranks share says nothing about links. The same file runs over doubles of NCCL and CUDA
-// (tests/recording_nccl), where there is no GPU.
+// (tests/recording_nccl), where there is no GPU, and nothing may be skipped.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -15,13 +15,10 @@
 #include "core/error.hpp"
 #include "runtime/device_info.hpp"
 #include "tests/collective_benchmarks.hpp"
+#include "tests/nccl_one_gpu.hpp"
 #include "tests/ranked_test_main.hpp"
 
 namespace moecal::bench {
-
-[[nodiscard]] std::unique_ptr<Benchmark> make_dispatch_combine();
-[[nodiscard]] std::unique_ptr<Benchmark> make_overlap();
-
 namespace {
 
 using collectives::GroupSpec;
@@ -47,19 +44,34 @@ std::vector<GroupSpec> specs() {
   return collectives::group_specs(world().size());
 }
 
+/// The other ranks would wait for this one in their next collective.
+void end_launch(const RankLost& lost) {
+  world().abort(1, std::string{"failed: "} + lost.what());
+}
+
+/// The caller returns.
+void skip_what_a_real_gpu_may_refuse(const std::string& reason) {
+  if (tests::over_doubles()) FAIL() << "the doubles refuse nothing: " << reason;
+  GTEST_SKIP() << reason;
+}
+
 class OneGpu : public ::testing::TestWithParam<std::unique_ptr<Benchmark> (*)()> {
  protected:
   static void SetUpTestSuite() { pass_for_hosts(); }
   void SetUp() override {
     const auto found = find_cuda_devices();
-    if (found.devices.empty()) GTEST_SKIP() << "needs a CUDA device: " << found.reason;
+    if (found.devices.empty())
+      return skip_what_a_real_gpu_may_refuse("needs a CUDA device: " + found.reason);
     use_cuda_device(0);
     try {
       collectives::NcclGroups groups;
       static_cast<void>(groups.of(all_ranks(), world()));
+    } catch (const RankLost& lost) {
+      end_launch(lost);
     } catch (const Error& refusal) {  // on every rank
       if (world().size() == 1) throw;
-      GTEST_SKIP() << "NCCL does not let ranks share this GPU: " << refusal.what();
+      skip_what_a_real_gpu_may_refuse(std::string{"NCCL does not let ranks share this GPU: "} +
+                                      refusal.what());
     }
   }
 
@@ -95,6 +107,8 @@ bool is_for_here(const Implementation& implementation) {
 }
 
 /// Launches on two buffer sets in turn, as a batch does, and verifies one more.
+/// @throws Error on every rank or on none, so that none is left in a collective alone; @throws
+/// RankLost where only the end of the launch helps.
 void verify(const Benchmark& benchmark, const Implementation& implementation, const Case& c,
             Context& context) {
   SCOPED_TRACE(implementation.name + " in groups of " + std::to_string(c.ranks.group) + " of " +
@@ -104,13 +118,19 @@ void verify(const Benchmark& benchmark, const Implementation& implementation, co
     trial = benchmark.make_trial(implementation, c, context);
     trial->prepare(2);
   });
-  const auto clock = make_cuda_event_clock();
-  clock->watch([&](Seconds waited) { trial->check_progress(waited); });
-  if (trial->takes_part())
+  std::unique_ptr<Clock> clock;
+  on_every_rank(context.world, [&] {
+    clock = make_cuda_event_clock();
+    clock->watch([&](Seconds waited) { trial->check_progress(waited); });
+  });
+  on_every_rank(context.world, [&] {
+    if (!trial->takes_part()) return;
     static_cast<void>(clock->time([&] {
       for (const int set : {1, 0, 1, 0}) trial->launch(set, clock->stream());
     }));
-  const auto result = trial->verify();
+  });
+  VerificationResult result;
+  on_every_rank(context.world, [&] { result = trial->verify(); });
   EXPECT_LE(result.max_rel_error, result.tolerance);
   EXPECT_EQ(trial->library().name, "NCCL");
 }
@@ -126,11 +146,13 @@ TEST_P(OneGpu, VerifiesEveryImplementationInEveryGroup) {
           verify(*benchmark_, implementation, case_of(benchmark_->operation(), spec, tokens),
                  context_);
           ++verified;
+        } catch (const RankLost& lost) {
+          end_launch(lost);
         } catch (const Unsupported& reason) {
           reasons += std::string{reason.what()} + "\n";
         }
       }
-  if (verified == 0) GTEST_SKIP() << "nothing can be run here: " << reasons;
+  if (verified == 0) skip_what_a_real_gpu_may_refuse("nothing can be run here: " + reasons);
 }
 
 INSTANTIATE_TEST_SUITE_P(Operations, OneGpu,

@@ -7,23 +7,9 @@
 
 #include "bench/cache_policy.hpp"
 #include "tests/fake_hopper.hpp"
+#include "tests/kernel_benchmarks.hpp"
 
 namespace moecal::bench {
-
-std::unique_ptr<Benchmark> make_attention();
-std::unique_ptr<Benchmark> make_expert_gemm();
-std::unique_ptr<Benchmark> make_grouped_gemm();
-std::unique_ptr<Benchmark> make_host_transfer();
-std::unique_ptr<Benchmark> make_launch();
-std::unique_ptr<Benchmark> make_memory_copy();
-std::unique_ptr<Benchmark> make_memory_stream();
-std::unique_ptr<Benchmark> make_moe_layer();
-std::unique_ptr<Benchmark> make_permute();
-std::unique_ptr<Benchmark> make_quantize();
-std::unique_ptr<Benchmark> make_swiglu();
-std::unique_ptr<Benchmark> make_topk_gate();
-std::unique_ptr<Benchmark> make_unpermute();
-
 namespace {
 
 int gpu_implementations(const Benchmark& benchmark) {

@@ -15,19 +15,11 @@
 #include "core/dtype.hpp"
 #include "core/json_reader.hpp"
 #include "tests/collective_benchmarks.hpp"
+#include "tests/kernel_benchmarks.hpp"
 
 // Every measurement that the documents' claims need, of an operation that exists, is a point of the
 // suite `planner`: claims/primitives.json against the sweeps.
 namespace moecal::bench {
-
-std::unique_ptr<Benchmark> make_attention();
-std::unique_ptr<Benchmark> make_expert_gemm();
-std::unique_ptr<Benchmark> make_grouped_gemm();
-std::unique_ptr<Benchmark> make_host_transfer();
-std::unique_ptr<Benchmark> make_memory_copy();
-std::unique_ptr<Benchmark> make_permute();
-std::unique_ptr<Benchmark> make_topk_gate();
-
 namespace {
 
 using Json = nlohmann::json;

@@ -34,26 +34,49 @@ struct TestedCollective {
 }
 
 namespace tested {
-using namespace collectives;
 
-inline const TestedCollective kAllGather{"all_gather",    Dtype::bf16,     all_gather_buffers,
-                                         all_gather_work, all_gather_fill, all_gather_local,
-                                         all_gather_error};
-inline const TestedCollective kAllReduce{"all_reduce",       Dtype::f32,      all_reduce_buffers,
-                                         all_reduce_work,    all_reduce_fill, all_reduce_local,
+inline const TestedCollective kAllGather{"all_gather",
+                                         Dtype::bf16,
+                                         collectives::all_gather_buffers,
+                                         collectives::all_gather_work,
+                                         collectives::all_gather_fill,
+                                         collectives::all_gather_local,
+                                         collectives::all_gather_error};
+inline const TestedCollective kAllReduce{"all_reduce",
+                                         Dtype::f32,
+                                         collectives::all_reduce_buffers,
+                                         collectives::all_reduce_work,
+                                         collectives::all_reduce_fill,
+                                         collectives::all_reduce_local,
                                          all_reduce_error_of};
-inline const TestedCollective kAllToAll{"all_to_all",    Dtype::bf16,     all_to_all_buffers,
-                                        all_to_all_work, all_to_all_fill, all_to_all_local,
-                                        all_to_all_error};
-inline const TestedCollective kBroadcast{"broadcast",    Dtype::bf16,    broadcast_buffers,
-                                         broadcast_work, broadcast_fill, broadcast_local,
-                                         broadcast_error};
-inline const TestedCollective kReduceScatter{
-    "reduce_scatter",    Dtype::f32,           reduce_scatter_buffers, reduce_scatter_work,
-    reduce_scatter_fill, reduce_scatter_local, reduce_scatter_error};
-inline const TestedCollective kSendRecv{"send_recv",    Dtype::bf16,    send_recv_buffers,
-                                        send_recv_work, send_recv_fill, send_recv_local,
-                                        send_recv_error};
+inline const TestedCollective kAllToAll{"all_to_all",
+                                        Dtype::bf16,
+                                        collectives::all_to_all_buffers,
+                                        collectives::all_to_all_work,
+                                        collectives::all_to_all_fill,
+                                        collectives::all_to_all_local,
+                                        collectives::all_to_all_error};
+inline const TestedCollective kBroadcast{"broadcast",
+                                         Dtype::bf16,
+                                         collectives::broadcast_buffers,
+                                         collectives::broadcast_work,
+                                         collectives::broadcast_fill,
+                                         collectives::broadcast_local,
+                                         collectives::broadcast_error};
+inline const TestedCollective kReduceScatter{"reduce_scatter",
+                                             Dtype::f32,
+                                             collectives::reduce_scatter_buffers,
+                                             collectives::reduce_scatter_work,
+                                             collectives::reduce_scatter_fill,
+                                             collectives::reduce_scatter_local,
+                                             collectives::reduce_scatter_error};
+inline const TestedCollective kSendRecv{"send_recv",
+                                        Dtype::bf16,
+                                        collectives::send_recv_buffers,
+                                        collectives::send_recv_work,
+                                        collectives::send_recv_fill,
+                                        collectives::send_recv_local,
+                                        collectives::send_recv_error};
 }  // namespace tested
 
 }  // namespace moecal::testing

@@ -7,24 +7,11 @@
 
 #include "bench/benchmark.hpp"
 #include "calibration/features.hpp"
+#include "tests/kernel_benchmarks.hpp"
 
 // A fit knows an operation's FLOPs and bytes from its point alone (calibration may not include
 // kernels), a kernel states them beside its code: the two must be the same formula.
 namespace moecal::bench {
-
-std::unique_ptr<Benchmark> make_attention();
-std::unique_ptr<Benchmark> make_expert_gemm();
-std::unique_ptr<Benchmark> make_grouped_gemm();
-std::unique_ptr<Benchmark> make_host_adam();
-std::unique_ptr<Benchmark> make_memory_copy();
-std::unique_ptr<Benchmark> make_memory_stream();
-std::unique_ptr<Benchmark> make_moe_layer();
-std::unique_ptr<Benchmark> make_permute();
-std::unique_ptr<Benchmark> make_quantize();
-std::unique_ptr<Benchmark> make_swiglu();
-std::unique_ptr<Benchmark> make_topk_gate();
-std::unique_ptr<Benchmark> make_unpermute();
-
 namespace {
 
 class WorkAgreement : public testing::TestWithParam<std::unique_ptr<Benchmark> (*)()> {};

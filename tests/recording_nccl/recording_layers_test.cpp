@@ -11,16 +11,13 @@
 #include "collectives/groups.hpp"
 #include "core/error.hpp"
 #include "layers/dispatch_combine/dispatch_combine.hpp"
+#include "tests/collective_benchmarks.hpp"
 #include "tests/fakes/fake_cuda_runtime.hpp"
 #include "tests/ranked_test_main.hpp"
 #include "tests/recording_cublaslt/recording_cublaslt.hpp"
 #include "tests/recording_nccl/recording_nccl.hpp"
 
 namespace moecal::bench {
-
-[[nodiscard]] std::unique_ptr<Benchmark> make_dispatch_combine();
-[[nodiscard]] std::unique_ptr<Benchmark> make_overlap();
-
 namespace {
 
 using collectives::GroupSpec;

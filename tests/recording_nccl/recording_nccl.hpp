@@ -11,7 +11,8 @@
 #include <vector>
 
 /// An NCCL without devices, linked in place of the real one, for ranks that are threads of one
-/// process. It records what each rank asks for, and moves the data between their buffers from the
+/// process or processes of an mpirun, by the clique that a test links (nccl_clique.hpp). It records
+/// what each rank of this process asks for, and moves the data between the ranks' buffers from the
 /// recorded calls alone. Calls that the ranks of a communicator do not all make, or make
 /// differently, fail as they would hang or corrupt with the real one.
 namespace moecal::tests {
