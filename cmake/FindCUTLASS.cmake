@@ -1,15 +1,20 @@
 # Defines CUTLASS::CUTLASS, headers only. Looks in MOECAL_CUTLASS, then where scripts/packages.sh unpacks the Python
-# package nvidia-cutlass, then where the active Python has it. MOECAL_CUTLASS=OFF: not looked for.
-set(_places "${MOECAL_CUTLASS}" "${PROJECT_SOURCE_DIR}/build/cutlass/cutlass_library/source/include")
+# package nvidia-cutlass, then where the active Python has it. MOECAL_CUTLASS=OFF: not looked for. Where the option is
+# empty, the environment's MOECAL_CUTLASS is taken for it.
+set(_asked "${MOECAL_CUTLASS}")
+if(_asked STREQUAL "")
+  set(_asked "$ENV{MOECAL_CUTLASS}")
+endif()
+set(_places "${_asked}" "${PROJECT_SOURCE_DIR}/build/cutlass/cutlass_library/source/include")
 find_program(_python python3)
-if(_python AND NOT MOECAL_CUTLASS)
+if(_python AND _asked STREQUAL "")
   execute_process(
     COMMAND ${_python} -c "import importlib.util as u; s = u.find_spec('cutlass_library'); print(s.submodule_search_locations[0] if s else '')"
     OUTPUT_VARIABLE _package OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
   list(APPEND _places "${_package}/source/include")
 endif()
 unset(CUTLASS_INCLUDE_DIR)
-if(NOT MOECAL_CUTLASS STREQUAL "OFF")
+if(NOT _asked STREQUAL "OFF")
   find_path(CUTLASS_INCLUDE_DIR cutlass/gemm/group_array_problem_shape.hpp PATHS ${_places} NO_DEFAULT_PATH NO_CACHE)
 endif()
 if(CUTLASS_INCLUDE_DIR)

@@ -95,12 +95,16 @@ class PinnedBuffer {
 };
 
 /// Copies between any two places CUDA knows (the direction follows from the pointers) and waits for
-/// the copy. @throws Error with the byte count.
+/// the copy, so that any stream may use what it wrote. @throws Error with the byte count.
 inline void copy_bytes(void* to, const void* from, std::size_t bytes,
                        const std::source_location& where = std::source_location::current()) {
   if (bytes == 0) return;
   check(cudaMemcpy(to, from, bytes, cudaMemcpyDefault),
         "copying " + std::to_string(bytes) + " bytes", where);
+  // cudaMemcpy from pageable memory returns once the bytes are staged, perhaps before they have
+  // arrived, and streams made with cudaStreamNonBlocking do not wait for the default one.
+  check(cudaStreamSynchronize(cudaStreamLegacy),
+        "waiting for the copy of " + std::to_string(bytes) + " bytes", where);
 }
 
 /// A device copy of host elements. Synchronous.

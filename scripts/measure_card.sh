@@ -48,6 +48,8 @@ else
   build=${MOECAL_BUILD:-}
   if [[ -z $build ]]; then
     preset=$([[ $device == cuda ]] && echo cuda || echo cpu)
+    source "$here/packages.sh"
+    [[ $device == cpu ]] || (cd "$root" && fetch_cutlass)
     build=$root/build/$preset-release
     (cd "$root" && cmake --preset "$preset" -B "$build" -DMOECAL_TESTS=OFF >/dev/null)
     cmake --build "$build"

@@ -71,19 +71,22 @@ cuda_toolkit() {
 }
 
 # CUTLASS's headers, out of the Python package nvidia-cutlass, into build/cutlass (cmake/FindCUTLASS.cmake looks
-# there). Optional: where there is no pip or no internet, the grouped products of CUTLASS are left out.
+# there). Optional: where there is no pip or no internet, the grouped products of CUTLASS are left out. Not fetched
+# where the environment's MOECAL_CUTLASS says OFF or names a folder. What is there is whole: it is unpacked aside.
 moecal_cutlass=nvidia-cutlass==4.2.0.0
 fetch_cutlass() {
   local folder=build/cutlass wheel
-  [[ "${MOECAL_CUTLASS:-}" == OFF || -e "$folder/cutlass_library/source/include/cutlass/cutlass.h" ]] && return 0
-  wheel=$(mktemp -d)
+  [[ -n "${MOECAL_CUTLASS:-}" || -e "$folder/cutlass_library/source/include/cutlass/cutlass.h" ]] && return 0
+  mkdir -p build
+  wheel=$(mktemp -d build/cutlass.XXXXXX)
   if python3 -m pip download -q --retries 1 --timeout 20 --no-deps --disable-pip-version-check --dest "$wheel" "$moecal_cutlass" >"$wheel/log" 2>&1 &&
-    python3 - "$wheel" "$folder" <<'PYTHON'
+    python3 - "$wheel" 2>>"$wheel/log" <<'PYTHON' && rm -rf "$folder" && mv "$wheel/unpacked" "$folder"
 import pathlib, sys, zipfile
-wheel = next(pathlib.Path(sys.argv[1]).glob("*.whl"))
+folder = pathlib.Path(sys.argv[1])
+wheel = next(folder.glob("*.whl"))
 with zipfile.ZipFile(wheel) as package:
     wanted = [name for name in package.namelist() if name.startswith("cutlass_library/source/include/") or "licenses/" in name]
-    package.extractall(sys.argv[2], wanted)
+    package.extractall(folder / "unpacked", wanted)
 PYTHON
   then
     say "CUTLASS's headers: $folder"

@@ -46,8 +46,26 @@ cmake --preset cpu-asan >/dev/null
 cmake --build --preset cpu-asan --target sanitizer_tests
 ctest --preset cpu-asan -L sanitizer
 
-say "CUDA kernels on the CPU under ThreadSanitizer: a missing barrier is a data race"
-cmake --preset cpu-tsan >/dev/null
-cmake --build --preset cpu-tsan --target race_tests
-ctest --preset cpu-tsan -L races -j 2
-say "all tests passed"
+# GCC 12's ThreadSanitizer cannot start where addresses are randomised over 32 bits (vm.mmap_rnd_bits): without, then.
+as_mapped=()
+if setarch -R true 2>/dev/null; then as_mapped=(setarch -R); fi
+# Whether a program does under ThreadSanitizer what it does without: nothing, and succeed.
+race_check_starts() {
+  local program started=0
+  program=$(mktemp)
+  g++ -fsanitize=thread -x c++ - -o "$program" <<<'int main() {}' && "${as_mapped[@]}" "$program" || started=$?
+  rm "$program"
+  return "$started"
+}
+
+if race_check_starts; then
+  say "CUDA kernels on the CPU under ThreadSanitizer: a missing barrier is a data race"
+  cmake --preset cpu-tsan >/dev/null
+  cmake --build --preset cpu-tsan --target race_tests
+  "${as_mapped[@]}" ctest --preset cpu-tsan -L races -j 2
+  say "all tests passed"
+else
+  say "skipped: the race tests, because no program under ThreadSanitizer starts here. GCC 12's needs vm.mmap_rnd_bits" \
+    "of at most 28, or 'setarch -R' to be allowed"
+  say "all other tests passed"
+fi

@@ -40,6 +40,8 @@ mount -t proc proc "$root/proc" 2>/dev/null || { echo "skipped: /proc cannot be 
 # A bundle of a build with CUDA finds CUDA's libraries where a host's toolkit has them.
 if [[ -s $root/$bundle/lib/needs_from_cuda ]]; then
   cublaslt=$(ldd "$build/bin/bench_expert_gemm" | sed -n 's|.*libcublasLt.*=> \(/[^ ]*\).*|\1|p')
+  [[ -n $cublaslt ]] ||
+    { echo "ldd finds no libcublasLt for $build/bin/bench_expert_gemm: put the toolkit's lib64 into LD_LIBRARY_PATH" >&2; exit 1; }
   mkdir -p "$root/usr/local/cuda-13.0/lib64"
   mount --bind -o ro "$(dirname "$(readlink -f "$cublaslt")")" "$root/usr/local/cuda-13.0/lib64"
 fi

@@ -63,8 +63,9 @@ void check_shape(const AttentionShape& shape);
 [[nodiscard]] std::vector<std::byte> attention_cpu(const AttentionShape& shape,
                                                    const AttentionOperands& operands);
 
-/// The largest difference over the largest magnitude expected: full up to 2^28 FLOP, above that of
-/// 64 rows spread over all of them, the first and the last among them.
+/// Of each row the largest difference over the row's largest magnitude, and of those the largest:
+/// full up to 2^28 FLOP, above that of 64 rows spread over all of them, the first and the last
+/// among them.
 [[nodiscard]] VerificationResult check_attention(const AttentionShape& shape,
                                                  const AttentionOperands& operands,
                                                  const std::vector<std::byte>& result);

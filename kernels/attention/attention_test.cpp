@@ -117,6 +117,27 @@ TEST(AttentionCheck, CatchesWhatIsWrong) {
   EXPECT_GT(check_attention(shape, operands, result).max_rel_error, 1e30);
 }
 
+// The last row averages 1024 values of either sign: it is small beside the first, which is a value.
+TEST(AttentionCheck, CatchesZerosInLateRows) {
+  for (const Dtype type : {Dtype::f32, Dtype::f16, Dtype::bf16}) {
+    const AttentionShape shape{1, 1024, 1, 1, 16, true, type};
+    const auto operands = make_attention_operands(shape, 5);
+    auto result = attention_cpu(shape, operands);
+    const auto right = check_attention(shape, operands, result);
+    EXPECT_LE(right.max_rel_error, right.tolerance) << to_string(type);
+    const auto row_bytes = shape.head_size * size_of(type);
+    std::fill(result.end() - row_bytes, result.end(), std::byte{0});
+    EXPECT_DOUBLE_EQ(check_attention(shape, operands, result).max_rel_error, 1) << to_string(type);
+  }
+}
+
+TEST(AttentionCheck, TakesRowsOfZerosAndNothingElseInTheirPlace) {
+  const AttentionShape shape{1, 1, 1, 1, 1, true, Dtype::f32};
+  const AttentionOperands operands{bytes_of({1}), bytes_of({1}), bytes_of({0})};
+  EXPECT_EQ(check_attention(shape, operands, bytes_of({0})).max_rel_error, 0);
+  EXPECT_GT(check_attention(shape, operands, bytes_of({1e-30F})).max_rel_error, 1e30);
+}
+
 TEST(AttentionCheck, SamplesRowsOfLongSequences) {
   const AttentionShape shape{1, 2048, 4, 4, 64, false, Dtype::f32};
   const auto operands = make_attention_operands(shape, 5);

@@ -13,10 +13,10 @@ namespace moecal::kernels {
 /// - OUTER_VEC_32F: [r] floats.
 /// - VEC128_32F: [L, r] floats, so that rows are contiguous.
 /// - BLK128x128_32F: [r / 128, L rounded up to 4] floats; what lies outside is 0.
-/// - VEC32_UE8M0: bytes, the exponent plus 127, in tiles of 128 rows by 4 blocks, of 512 bytes
-/// each,
-///   first along k. Row i and block b of a tile are at i % 32 * 16 + i / 32 * 4 + b; what lies
-///   outside is 0.
+/// - VEC32_UE8M0: one byte each, the exponent plus 127. A tile of 128 rows by 4 blocks takes 512
+///   bytes, in which row i's block b is at i % 32 * 16 + i / 32 * 4 + b; tiles follow one another
+///   along k first. What lies outside the operand is 0.
+///
 /// None of them depends on the layout of the operand itself. They are laid out before anything is
 /// timed: a layer's cast writes them in this order.
 [[nodiscard]] std::vector<std::byte> arrange_scales(cublasLtMatmulMatrixScale_t mode,

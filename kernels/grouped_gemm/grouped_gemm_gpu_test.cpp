@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "core/error.hpp"
 #include "kernels/expert_gemm/expert_gemm_sweep.hpp"
+#include "kernels/grouped_gemm/cutlass_groups.hpp"
 #include "kernels/grouped_gemm/grouped_gemm.hpp"
 #include "runtime/cuda_stream.hpp"
 #include "runtime/device_info.hpp"
@@ -23,24 +23,31 @@ GroupedGemmProblem problem_of(const std::string& family, const Groups& groups) {
       expert_gemm_dtypes(family), {.distribution = "power_law"});
 }
 
-/// Kernel and family.
-class CutlassOnGpu : public testing::TestWithParam<std::pair<std::string, std::string>> {};
+struct KernelCase {
+  CutlassKernel (*kernel)();
+  std::string family;
+};
+
+class CutlassOnGpu : public testing::TestWithParam<KernelCase> {};
+
+bool runs_on(const CutlassKernel& kernel, const CudaDevice& device) {
+  const int capability = 10 * device.compute_major + device.compute_minor;
+  return capability >= kernel.least_capability && capability <= kernel.most_capability;
+}
 
 // Group sizes below, at and above a tile's; with 64 groups of one row each some are empty.
 TEST_P(CutlassOnGpu, EqualsTheOracle) {
   const auto found = find_cuda_devices();
   if (found.devices.empty()) GTEST_SKIP() << "needs a CUDA device: " << found.reason;
-  const auto& [kernel, family] = GetParam();
+  const auto kernel = GetParam().kernel();
+  if (!runs_on(kernel, found.devices[0]))
+    GTEST_SKIP() << kernel.implementation << " is not for " << found.devices[0].name;
   for (const auto& groups : {Groups{1, 1, 16, 16}, Groups{64, 1, 128, 64}, Groups{5, 33, 136, 272},
                              Groups{4, 128, 256, 128}, Groups{3, 129, 264, 1040}}) {
-    const auto problem = problem_of(family, groups);
-    try {
-      check_grouped_gemm_cutlass(kernel, problem, 0);
-    } catch (const Unsupported& reason) {
-      GTEST_SKIP() << reason.what();
-    }
+    const auto problem = problem_of(GetParam().family, groups);
+    check_grouped_gemm_cutlass(kernel.implementation, problem, 0);
     const auto operands = make_grouped_gemm_operands(problem, 7);
-    const auto gemm = make_grouped_gemm_cutlass(kernel, {problem, operands, 2});
+    const auto gemm = make_grouped_gemm_cutlass(kernel.implementation, {problem, operands, 2});
     const CudaStream stream;
     for (const int set : {1, 0, 0}) gemm->launch(set, stream.get());
     const auto checked = check_grouped_product(problem, operands, gemm->result());
@@ -51,10 +58,10 @@ TEST_P(CutlassOnGpu, EqualsTheOracle) {
   }
 }
 INSTANTIATE_TEST_SUITE_P(Kernels, CutlassOnGpu,
-                         testing::Values(std::pair{"cutlass_sm80", "f16"},
-                                         std::pair{"cutlass_sm80", "bf16"},
-                                         std::pair{"cutlass_sm90a", "fp8_e4m3"},
-                                         std::pair{"cutlass_sm100a", "fp8_e4m3"}));
+                         testing::Values(KernelCase{cutlass_sm80_kernel, "f16"},
+                                         KernelCase{cutlass_sm80_kernel, "bf16"},
+                                         KernelCase{cutlass_sm90a_kernel, "fp8_e4m3"},
+                                         KernelCase{cutlass_sm100a_kernel, "fp8_e4m3"}));
 
 }  // namespace
 }  // namespace moecal::kernels

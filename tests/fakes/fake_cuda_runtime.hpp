@@ -39,6 +39,8 @@ struct FakeCudaDevice {
   // Of the calling thread, as in the capture mode that moecal uses.
   static thread_local inline bool capturing = false;
   static thread_local inline FakeCapture capture;
+  // Set by cudaMemcpy, whose bytes may not have arrived; cleared by waiting for the default stream.
+  std::atomic<bool> copy_under_way = false;
   std::atomic<int> graph_launches = 0;
   std::atomic<int> live_graphs = 0;  // instantiated and not destroyed
 

@@ -7,6 +7,7 @@
 #include <array>
 
 #include "kernels/expert_gemm/product_check.hpp"
+#include "runtime/buffer.hpp"
 #include "tests/recording_cublaslt/expert_gemm_requests.hpp"
 
 namespace moecal::kernels {
@@ -201,6 +202,13 @@ INSTANTIATE_TEST_SUITE_P(Scales, Recording,
                                          Request{kGradient, {16, 144, 48}, "NN", "mx"},
                                          Request{kWeightGradient, {144, 16, 160}, "NT", "mx"}),
                          request_name);
+
+// The caller's streams are non-blocking ones: nothing else makes them wait for the default stream.
+TEST(CopyBytes, HasWaitedForTheDefaultStream) {
+  const std::array<float, 2> host{1, 2};
+  const auto on_device = to_device(std::span<const float>{host});
+  EXPECT_FALSE(fake_cuda().copy_under_way);
+}
 
 }  // namespace
 }  // namespace moecal::kernels
