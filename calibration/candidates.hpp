@@ -20,13 +20,16 @@ struct Candidate {
 };
 
 /// The compact form of a series: of its family's forms the one with the least held-out error. The
-/// errors that are kept never had a say in the form that made them (calibration/nested_choice.hpp).
+/// errors that are kept never had a say in the form that made them (calibration/nested_choice.hpp):
+/// those of with_residual() did.
 /// @throws InvalidInput if the series has too few points for any.
 [[nodiscard]] Candidate fit_compact(const Series& series, const ReferenceRates& nominal);
 
 /// The same form with what it leaves over learnt from the series' points, if it is a GEMM's and has
 /// enough of them, and left-out points say that it predicts better; else `compact` as it is.
-/// `compact` is what fit_compact gave.
+/// `compact` is what fit_compact gave. Its form was chosen on all folds, and the errors that decide
+/// whether the residual is kept are those that then calibrate the interval: points that are left
+/// out have a say in both.
 [[nodiscard]] Candidate with_residual(const Series& series, const ReferenceRates& nominal,
                                       Candidate compact);
 

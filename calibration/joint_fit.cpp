@@ -10,6 +10,7 @@
 #include "calibration/conformal.hpp"
 #include "calibration/group_opinions.hpp"
 #include "calibration/group_scaling.hpp"
+#include "calibration/lent_errors.hpp"
 #include "calibration/log_log_table.hpp"
 #include "core/error.hpp"
 #include "core/parallel.hpp"
@@ -17,9 +18,6 @@
 
 namespace moecal::calibration {
 namespace {
-
-/// Errors of an operation that make a quantile of its own.
-constexpr int kOwnErrors = 30;
 
 /// A group of a bundle: its points with ranks and nodes, and the same as a table.
 struct Curve {
@@ -167,10 +165,12 @@ std::vector<HeldOut> errors_of(const Curve& unseen, const Curves& here,
 struct GroupErrors {
   std::vector<HeldOut> past, between;
 
-  void take(const Curve& unseen, const Curves& here, const std::vector<Curves>& donors) {
+  /// Whether there was a point to err at.
+  bool take(const Curve& unseen, const Curves& here, const std::vector<Curves>& donors) {
     auto errors = errors_of(unseen, here, donors);
     auto& kind = is_between(groups_of(here), unseen.ranks) ? between : past;
     kind.insert(kind.end(), errors.begin(), errors.end());
+    return !errors.empty();
   }
 };
 
@@ -194,18 +194,24 @@ void leave_out_own(const Curves& here, const std::vector<Curves>& donors, GroupE
   }
 }
 
-/// Leaves out at each donor what was not measured here, and predicts it from what was.
-void leave_out_at_donors(const Curves& here, const std::vector<Curves>& donors,
-                         GroupErrors& errors) {
+/// Leaves out at each donor what was not measured here, and predicts it from what was. Returns how
+/// many donors lent an error.
+std::size_t leave_out_at_donors(const Curves& here, const std::vector<Curves>& donors,
+                                GroupErrors& errors) {
+  std::size_t lenders = 0;
   const auto groups = groups_of(here);
-  if (groups.size() < 2) return;
+  if (groups.size() < 2) return lenders;
   for (std::size_t i = 0; i < donors.size(); ++i) {
     if (!has_all(donors[i], groups)) continue;
     auto others = donors;
     others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
+    bool lent = false;
     for (const auto& [group, curve] : donors[i])
-      if (!here.contains(group)) errors.take(*curve, restricted(donors[i], groups), others);
+      if (!here.contains(group))
+        lent = errors.take(*curve, restricted(donors[i], groups), others) || lent;
+    if (lent) ++lenders;
   }
+  return lenders;
 }
 
 std::vector<DonorRatio> ratios_of_unmeasured(const Curves& here,
@@ -264,33 +270,17 @@ Draft fit_bundle(const Bundle& bundle, const std::vector<Curves>& donors) {
   std::vector<FitPoint> points;
   for (const auto& curve : bundle.curves)
     points.insert(points.end(), curve.points.begin(), curve.points.end());
-  Draft draft{{fit_group_scaling(points), {}, false}, {}, donors.size()};
+  Draft draft{{fit_group_scaling(points), {}, false}, {}, 0};
   describe(draft.joint, bundle);
   if (!intra.empty()) draft.joint.model.donor_ratios = ratios_of_unmeasured(intra, donors);
   leave_out_own(intra, donors, draft.errors);
   leave_out_own(inter, {}, draft.errors);
-  leave_out_at_donors(intra, donors, draft.errors);
+  draft.lenders = leave_out_at_donors(intra, donors, draft.errors);
   return draft;
 }
 
 void append(std::vector<HeldOut>& all, const std::vector<HeldOut>& part) {
   all.insert(all.end(), part.begin(), part.end());
-}
-
-/// Where a few machines lent the errors, another one differs from them as they do from each other:
-/// a mean over K has 1/K of the variance of one, and both count.
-double for_another_machine(std::size_t lenders) {
-  return lenders == 0 ? 1 : std::sqrt(1 + 1 / static_cast<double>(lenders));
-}
-
-/// Wider where an operation's own errors, so many times as large, say so.
-std::vector<ResidualQuantile> wider(std::vector<ResidualQuantile> all,
-                                    std::vector<ResidualQuantile> own, double times) {
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    own[i].half_width_90 *= times;
-    if (own[i].count >= kOwnErrors && own[i].half_width_90 > all[i].half_width_90) all[i] = own[i];
-  }
-  return all;
 }
 
 /// Errors are pooled over the operations and dtypes of a system: each alone has few groups. But an

@@ -5,6 +5,7 @@
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "core/error.hpp"
@@ -51,6 +52,7 @@ double cauchy_weight(double residual, double scale) {
 
 /// Half the sum of rho over residuals: the sum of log(1 + r^2 / scale^2), a logarithm for every
 /// four of them. `past` is what their product is past one, so that tiny residuals still count.
+/// Infinite where a residual's square is, or is no number: a step that goes there is not taken.
 double half_rho(std::span<const double> residuals, double scale) {
   double sum = 0, past = 0;
   for (std::size_t row = 0; row < residuals.size(); ++row) {
@@ -62,7 +64,9 @@ double half_rho(std::span<const double> residuals, double scale) {
     past += squared + past * squared;
     if (row % 4 == 3) sum += std::log1p(std::exchange(past, 0));
   }
-  return 0.5 * (scale == 0 ? sum : scale * scale * (sum + std::log1p(past)));
+  // Infinite times nothing, a group of four's product, is no number.
+  const double half = 0.5 * (scale == 0 ? sum : scale * scale * (sum + std::log1p(past)));
+  return std::isfinite(half) ? half : std::numeric_limits<double>::infinity();
 }
 
 /// A problem at one place: its cost, and where it goes down.

@@ -91,6 +91,22 @@ TEST(Solve, ACurvedValleyIsFollowedToItsEnd) {
   EXPECT_NEAR(solution.parameters[1], 1, 1e-6);
 }
 
+TEST(Solve, StepsBackFromPlacesWhereASquareOverflows) {
+  LeastSquares problem;  // log(p) - 1, but past 4 a number whose square is infinite
+  problem.rows = 3;
+  problem.residual = [](std::span<const double> p, std::size_t row) {
+    if (row == 1) return 0.0;  // after the infinite one in a group of four
+    return p[0] > 4 ? 1e200 : std::log(p[0]) - 1;
+  };
+  problem.loss_scale = 0.1;
+  problem.start = {1};
+  problem.lower = {0.1};
+  problem.upper = {100};
+  EXPECT_NEAR(solve(problem).parameters[0], std::exp(1.0), 1e-3);
+  problem.start = {5};
+  EXPECT_THROW((void)solve(problem), Error);
+}
+
 TEST(Solve, RefusesAStartWithoutAValue) {
   auto problem = exponential(4);
   problem.residual = [](auto, std::size_t) { return std::numeric_limits<double>::quiet_NaN(); };

@@ -44,14 +44,36 @@ std::optional<BytesPerSecond> link_of(const Card& card, const Conditions& condit
   return card.nic.rate->value;
 }
 
+/// What a series' time follows on a spec sheet, and so how it is pooled.
+enum class Kind { link, arithmetic, memory, several };
+
+/// A roofline of the memory-bound family has arithmetic that decides somewhere (attention's): it
+/// follows the peak as a GEMM does, whatever form the other donors have.
+Kind kind_of(const Evidences& donors) {
+  switch (family(*donors.front())) {
+    case Family::transfer:
+      return Kind::link;
+    case Family::gemm:
+      return Kind::arithmetic;
+    case Family::grouped:
+      return Kind::several;
+    case Family::memory_bound:
+      break;
+  }
+  for (const auto* donor : donors)
+    for (const auto& model : donor->models.models)
+      if (model.form == "roofline") return Kind::arithmetic;
+  return Kind::memory;
+}
+
 /// Why a card's spec sheet cannot place a series; empty: it can.
-std::string missing_figure(const Card& card, Family family, const Conditions& conditions) {
+std::string missing_figure(const Card& card, Kind kind, const Conditions& conditions) {
   const auto missing = [&](const std::string& what) {
     return "the spec sheet of " + card.id + " gives no " + what;
   };
-  if (family == Family::grouped)
+  if (kind == Kind::several)
     return "several kernels in one figure are not transferred: transfer each by itself";
-  if (family == Family::transfer) {
+  if (kind == Kind::link) {
     const bool inside = conditions.tier == "intra";
     if (inside && card.devices_per_node && conditions.group > card.devices_per_node->value)
       return "a node of " + card.id + " has " + std::to_string(card.devices_per_node->value) +
@@ -59,7 +81,7 @@ std::string missing_figure(const Card& card, Family family, const Conditions& co
     return link_of(card, conditions) ? "" : missing(inside ? "link rate" : "network rate");
   }
   if (!card.memory_bandwidth) return missing("memory bandwidth");
-  if (family == Family::gemm && !card.dense_peak(conditions.dtype))
+  if (kind == Kind::arithmetic && !card.dense_peak(conditions.dtype))
     return missing("peak in " + conditions.dtype);
   return "";
 }
@@ -80,7 +102,7 @@ Parameter pooled(const std::string& name, const std::string& unit,
   return {name, std::exp(mean), unit, std::exp(mean) * error};
 }
 
-Model pool_gemm(const Evidences& donors, const Card& target, const Conditions& conditions) {
+Model pool_roofline(const Evidences& donors, const Card& target, const Conditions& conditions) {
   std::map<std::string, std::vector<double>> values;
   for (const auto* donor : donors) {
     const auto own = fit_roofline(curve_of(*donor), rates_of(donor->donor->card, conditions));
@@ -129,15 +151,16 @@ Model pool_transfer(const Evidences& donors, const Card& target, const Condition
   return model;
 }
 
-Model pool(const Evidences& donors, const Card& target) {
+/// As `kind`, that of all donors: fewer of them are pooled in the same way.
+Model pool(const Evidences& donors, const Card& target, Kind kind) {
   const auto& conditions = example(*donors.front()).conditions;
-  switch (family(*donors.front())) {
-    case Family::gemm:
-      return pool_gemm(donors, target, conditions);
-    case Family::grouped:  // missing_figure keeps it out
-    case Family::memory_bound:
+  switch (kind) {
+    case Kind::arithmetic:
+      return pool_roofline(donors, target, conditions);
+    case Kind::several:  // missing_figure keeps it out
+    case Kind::memory:
       return pool_memory(donors, target);
-    case Family::transfer:
+    case Kind::link:
       break;
   }
   return pool_transfer(donors, target, conditions);
@@ -170,7 +193,7 @@ struct CardErrors {
 };
 
 /// For a target of the donors' class, from the others of it; else from cards of other classes.
-std::vector<CardErrors> errors_between(const Choice& choice) {
+std::vector<CardErrors> errors_between(const Choice& choice, Kind kind) {
   std::vector<CardErrors> errors;
   for (const auto* left_out : choice.donors) {
     Evidences others;
@@ -179,7 +202,7 @@ std::vector<CardErrors> errors_between(const Choice& choice) {
           same_class(each->donor->card, left_out->donor->card) == choice.of_class)
         others.push_back(each);
     if (others.empty()) continue;
-    const auto model = pool(others, left_out->donor->card);
+    const auto model = pool(others, left_out->donor->card, kind);
     CardErrors card;
     for (const auto& probe : left_out->probes) {
       card.held_out.push_back(
@@ -291,25 +314,30 @@ void describe(Model& model, const Evidences& donors, const Card& target) {
     for (const auto& each : donor->models.models) model.observation_ids.push_back(each.id);
 }
 
-Model transfer_series(const Evidences& all, const Card& target) {
+Model transfer_series(const Evidences& all, const Card& target, Kind kind) {
   const auto choice = choose(all, target);
-  Model model = pool(choice.donors, target);
+  Model model = pool(choice.donors, target, kind);
   describe(model, choice.donors, target);
-  const auto errors = errors_between(choice);
-  const auto kind = family(*choice.donors.front());
-  model.residual_quantiles = widths(errors, kind, choice.of_class);
+  const auto errors = errors_between(choice, kind);
+  model.residual_quantiles = widths(errors, family(*choice.donors.front()), choice.of_class);
   model.quality = quality_of(errors, choice.donors.front()->probes.size() * choice.donors.size());
   return model;
 }
 
-/// The evidence of a series that can be used: of other cards than the target, whose own spec sheets
-/// place it.
-Evidences usable(const std::vector<Evidence>& all, const Card& target) {
-  Evidences kept;
+/// The evidence of a series on other cards than the target.
+Evidences others_than(const Card& target, const std::vector<Evidence>& all) {
+  Evidences others;
   for (const auto& each : all)
-    if (each.donor->card.id != target.id &&
-        missing_figure(each.donor->card, family(each), example(each).conditions).empty())
-      kept.push_back(&each);
+    if (each.donor->card.id != target.id) others.push_back(&each);
+  return others;
+}
+
+/// Of them those whose own spec sheets place the series.
+Evidences usable(const Evidences& others, Kind kind) {
+  Evidences kept;
+  for (const auto* each : others)
+    if (missing_figure(each->donor->card, kind, example(*each).conditions).empty())
+      kept.push_back(each);
   return kept;
 }
 
@@ -317,15 +345,11 @@ NotTransferred left_out(const Series& series, const std::string& reason) {
   return {series.id(), reason, series.operation, series.conditions};
 }
 
-/// Why a series that other cards measured is not transferred; empty where it is, or where no other
-/// card measured it.
-std::string why_not(const std::vector<Evidence>& all, const Evidences& usable, const Card& target) {
-  if (!usable.empty())
-    return missing_figure(target, family(*usable.front()), example(*usable.front()).conditions);
-  for (const auto& each : all)
-    if (each.donor->card.id != target.id)
-      return missing_figure(each.donor->card, family(each), example(each).conditions);
-  return "";
+/// Why a series that other cards measured is not transferred; empty where it is.
+std::string why_not(const Evidences& others, const Evidences& usable, const Card& target,
+                    Kind kind) {
+  const auto& card = usable.empty() ? others.front()->donor->card : target;
+  return missing_figure(card, kind, example(*others.front()).conditions);
 }
 
 std::string source_text(std::span<const Donor> donors, const Card& target) {
@@ -348,12 +372,15 @@ TransferResult transfer(std::span<const Donor> donors, const Card& target) {
   TransferResult result;
   auto& models = result.coefficients.models;
   for (const auto& [key, all] : evidence_of(donors)) {
-    const auto evidence = usable(all, target);
-    const auto missing = why_not(all, evidence, target);
+    const auto others = others_than(target, all);
+    if (others.empty()) continue;
+    const auto kind = kind_of(others);
+    const auto evidence = usable(others, kind);
+    const auto missing = why_not(others, evidence, target, kind);
     if (!missing.empty())
       result.left_out.push_back(left_out(series_of(example(all.front()), target), missing));
-    else if (!evidence.empty())
-      models.push_back(transfer_series(evidence, target));
+    else
+      models.push_back(transfer_series(evidence, target, kind));
   }
   if (models.empty())
     throw InvalidInput{"nothing can be transferred to " + target.id +

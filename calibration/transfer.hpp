@@ -28,7 +28,8 @@ struct TransferResult {
 ///
 ///   gemm          a roofline: launch, and the shares of peak and memory bandwidth, are the donors'
 ///                 geometric means
-///   memory_bound  launch and the share of memory bandwidth likewise
+///   memory_bound  launch and the share of memory bandwidth likewise; as a GEMM where a donor's
+///                 form is a roofline, as attention's
 ///   transfer      the geometric mean of the donors' curves, each with its bytes scaled by its link
 ///                 over the target's: bandwidth follows the spec sheet, latency does not
 ///

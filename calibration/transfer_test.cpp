@@ -109,6 +109,36 @@ TEST(Transfer, GivesEqualSharesOfTheTargetsFigures) {
   EXPECT_LT(reduced.hi / reduced.seconds, 1.1) << "cards that agree make a narrow interval";
 }
 
+/// Attention that reaches the peak and the memory bandwidth as they are, 2 us after its launch.
+Model attention(const Card& card) {
+  auto model = gemm(card, 1, 1);
+  model.operation = "attention";
+  model.id = "attention/" + card.id;
+  model.validity = {{"batch", {1, 16}},  {"causal", {0, 0}},     {"head_size", {128, 128}},
+                    {"heads", {32, 32}}, {"kv_heads", {32, 32}}, {"sequence", {128, 8192}}};
+  return model;
+}
+
+TEST(Transfer, OfAttentionFollowsThePeakToo) {
+  // Slow arithmetic beside the memory: the peak decides.
+  const Card one = card("one", {.peak = 10}), two = card("two", {.peak = 20});
+  const Card target = card("target", {.peak = 5});
+  const std::vector<Donor> donors{{one, {attention(one)}}, {two, {attention(two)}}};
+  const auto model = only(transfer(donors, target), "attention");
+  EXPECT_EQ(model.form, "roofline");
+  const auto time = predict_with(model, {{"batch", 16},
+                                         {"causal", 0},
+                                         {"head_size", 128},
+                                         {"heads", 32},
+                                         {"kv_heads", 32},
+                                         {"sequence", 8192}});
+  EXPECT_NEAR(time.seconds, 4.0 * 16 * 32 * 8192 * 8192 * 128 / 5e12, 0.01 * time.seconds);
+  auto bare = target;
+  bare.peak.clear();
+  EXPECT_THAT([&] { (void)transfer(donors, bare); },
+              testing::ThrowsMessage<InvalidInput>(HasSubstr("target gives no peak in bf16")));
+}
+
 TEST(Transfer, KeepsLatencyWhateverTheLink) {
   const std::vector<Donor> donors{{kOne, {all_reduce(kOne, 1e-5, 0.8)}},
                                   {kTwo, {all_reduce(kTwo, 2e-5, 0.8)}}};

@@ -16,6 +16,7 @@
 #include <set>
 
 #include "cli/card_id.hpp"
+#include "cli/measurable_wishes.hpp"
 #include "cli/observation_files.hpp"
 #include "cli/output_files.hpp"
 #include "cli/program_operations.hpp"
@@ -171,30 +172,15 @@ std::vector<calibration::Wish> wishes_of_documents(const Options& options) {
   return wishes;
 }
 
-/// Takes out, and names, what no benchmark program can measure.
-void drop_unmeasurable(std::vector<calibration::Wish>& wishes) {
-  std::map<std::string, int> dropped;
-  std::erase_if(wishes, [&](const calibration::Wish& wish) {
-    const bool unknown = !can_be_measured(wish.query.operation);
-    if (unknown) ++dropped[wish.query.operation];
-    return unknown;
-  });
-  std::string text;
-  for (const auto& [operation, count] : dropped)
-    text += (text.empty() ? "" : ", ") + operation + " (" + std::to_string(count) + ")";
-  if (wishes.empty())
-    throw InvalidInput{"no benchmark program measures what these claims need: " + text};
-  if (!text.empty())
-    std::printf("wished for, but no benchmark program measures it: %s\n", text.c_str());
-}
-
 std::vector<calibration::Wish> wishes_of(const Options& options) {
   if (options.query.operation.empty() == (options.document.empty() && options.claim.empty()))
     throw InvalidInput{
         "say what you care about: either --document and --claim, or --operation and --range"};
   if (!options.query.operation.empty()) return wishes_of_ranges(options);
   auto wishes = wishes_of_documents(options);
-  drop_unmeasurable(wishes);
+  const auto dropped = drop_unmeasurable(wishes, kProgramOperations);
+  if (!dropped.empty())
+    std::printf("wished for, but no benchmark program measures it: %s\n", dropped.c_str());
   return wishes;
 }
 

@@ -10,6 +10,7 @@ namespace {
 using calibration::Query;
 
 constexpr char kOwnAlgorithm[] = "algorithm is the library's own choice";
+constexpr char kUnfused[] = "attention as measured is unfused: its scores go through memory";
 
 // A sweep measures at whole sizes; a formula may ask for 9830.4 rows.
 std::int64_t whole(double number) { return std::llround(number); }
@@ -105,6 +106,7 @@ Cost MeasuredSource::cost(const CostCall& call) const {
     const auto& p = *answer.prediction;
     cost.parts.push_back({one.operation, p.seconds, p.lo, p.hi, p.model_id, p.provenance, p.flags});
     if (call.function == "all_reduce_nvls") cost.parts.back().flags.emplace_back(kOwnAlgorithm);
+    if (call.function == "attn") cost.parts.back().flags.emplace_back(kUnfused);
   }
   return cost;
 }

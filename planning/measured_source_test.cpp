@@ -39,5 +39,15 @@ TEST(MeasuredSource, MapsCostFunctionsToOperations) {
                                  "all_reduce bf16 intra bytes=6 over 4"));
 }
 
+TEST(MeasuredSource, SaysThatAttentionIsMeasuredUnfused) {
+  const MeasuredSource source{[](const calibration::Query& query) -> calibration::Answer {
+    EXPECT_EQ(query.operation, "attention");
+    return {{{1, 1, 1, "m", "measured", {}}}, ""};
+  }};
+  const auto result = evaluate({"attn(1, 256, 32, 128, bf16)", {}, "here"}, source);
+  EXPECT_THAT(result.calls.at(0).cost.parts.at(0).flags,
+              ElementsAre(testing::HasSubstr("unfused: its scores go through memory")));
+}
+
 }  // namespace
 }  // namespace moecal::planning
