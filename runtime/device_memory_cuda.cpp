@@ -10,6 +10,8 @@ namespace moecal::device_memory {
 void* allocate(std::size_t bytes) {
   DeviceBuffer buffer{bytes};
   check(cudaMemset(buffer.data(), 0, bytes), "zeroing " + std::to_string(bytes) + " bytes");
+  // It may return before it is done, and streams that do not block would not wait for it.
+  check(cudaStreamSynchronize(cudaStreamLegacy), "waiting for the zeros");
   return buffer.release();
 }
 

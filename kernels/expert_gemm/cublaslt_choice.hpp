@@ -17,8 +17,8 @@ struct CublasLtChoice {
 [[nodiscard]] std::string describe(const CublasLtChoice& choice);
 
 /// How thoroughly candidates are timed: the least of `timings` batches of about `seconds`, after a
-/// launch that loads the kernel; those much slower than the best so far are given up early. An event
-/// resolves half a microsecond.
+/// launch that loads the kernel; those much slower than the best so far are given up early. An
+/// event resolves half a microsecond.
 struct CublasLtTiming {
   int candidates = 16;
   Seconds seconds{5e-4};
