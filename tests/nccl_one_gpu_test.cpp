@@ -45,9 +45,7 @@ std::vector<GroupSpec> specs() {
 }
 
 /// The other ranks would wait for this one in their next collective.
-void end_launch(const RankLost& lost) {
-  world().abort(1, std::string{"failed: "} + lost.what());
-}
+void end_launch(const RankLost& lost) { world().abort(1, std::string{"failed: "} + lost.what()); }
 
 /// The caller returns.
 void skip_what_a_real_gpu_may_refuse(const std::string& reason) {
