@@ -5,11 +5,8 @@
 
 #include "core/units.hpp"
 #include "runtime/control_plane.hpp"
-#include "runtime/every_rank.hpp"
 
 namespace moecal::bench {
-
-using moecal::on_every_rank;
 
 /// Runs a `phase` in which ranks may wait for one another, so that there is nobody to agree with
 /// when one of them fails: what it throws is printed and ends the launch. Alone, it is thrown on.

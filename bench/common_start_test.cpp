@@ -7,8 +7,7 @@
 #include <array>
 #include <cmath>
 
-#include "bench/single_calls.hpp"
-#include "bench/testing/fake_ranks.hpp"
+#include "tests/thread_plane.hpp"
 
 namespace moecal::bench {
 namespace {
@@ -18,7 +17,7 @@ namespace {
 TEST(CommonStart, BoundsTheOffsetOfAnotherClock) {
   constexpr double kAhead = 40;
   std::array<double, 2> errors{}, waited_for{};
-  FakeRanks{2}.run([&](ControlPlane& world) {
+  testing::agreeing_ranks(2, [&](ControlPlane& world) {
     const auto rank = static_cast<std::size_t>(world.rank());
     const HostTime real = steady_host_time();
     const double ahead = rank == 1 ? kAhead : 0;
@@ -36,7 +35,7 @@ TEST(CommonStart, BoundsTheOffsetOfAnotherClock) {
 
 TEST(CommonStart, LosesNothingToTheClockOfOneKernel) {
   std::array<double, 3> waited_for{};
-  FakeRanks{3}.run([&](ControlPlane& world) {
+  testing::agreeing_ranks(3, [&](ControlPlane& world) {
     HostTime time = steady_host_time();
     time.wait_until = [&](double moment) {
       waited_for[static_cast<std::size_t>(world.rank())] = moment;
@@ -51,7 +50,7 @@ TEST(CommonStart, LosesNothingToTheClockOfOneKernel) {
 TEST(CommonStart, WaitsForALateRank) {
   constexpr double kLate = 5;
   std::array<double, 2> waited_for{};
-  FakeRanks{2}.run([&](ControlPlane& world) {
+  testing::agreeing_ranks(2, [&](ControlPlane& world) {
     const auto rank = static_cast<std::size_t>(world.rank());
     const double now = rank == 1 ? kLate : 0;
     CommonStart start{world,
@@ -62,15 +61,6 @@ TEST(CommonStart, WaitsForALateRank) {
   });
   EXPECT_GT(waited_for[0], kLate);
   EXPECT_EQ(waited_for[0], waited_for[1]);
-}
-
-TEST(SingleCalls, NameNobodyWhereTheStartMayBeToBlame) {
-  SingleCalls calls;
-  const std::vector<double> seconds{5e-3, 4.9e-3, -1}, groups{0, 0, 0};
-  add_call(calls, {seconds, groups, 50e-6});
-  add_call(calls, {seconds, groups, 150e-6});
-  EXPECT_EQ(calls.late_rank, (std::vector<int>{1, -1}));
-  EXPECT_EQ(calls.skew_floor_s, (std::vector<double>{50e-6, 150e-6}));
 }
 
 }  // namespace

@@ -6,10 +6,10 @@
 #include <cmath>
 #include <sstream>
 
-#include "bench/agreement.hpp"
 #include "bench/part_times.hpp"
 #include "bench/single_calls.hpp"
 #include "core/statistics.hpp"
+#include "runtime/every_rank.hpp"
 
 namespace moecal::bench {
 namespace {

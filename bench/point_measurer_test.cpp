@@ -9,12 +9,12 @@
 #include <utility>
 
 #include "bench/testing/fake_benchmark.hpp"
-#include "bench/testing/fake_ranks.hpp"
+#include "tests/thread_plane.hpp"
 
 namespace moecal::bench {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 // Measures one point of a fake operation with a fake clock.
 struct FakePoint {
@@ -144,66 +144,11 @@ TEST(PointMeasurer, FlagsOutliersAndKeepsThem) {
   EXPECT_GT(flagged, 0);
 }
 
-Card known_card() {
-  Card card;
-  card.peak["bf16"] = {FlopsPerSecond{1e12}, "test"};
-  card.memory_bandwidth = Nominal<BytesPerSecond>{BytesPerSecond{1e9}, "test"};
-  return card;
-}
-
-Observation result(double flops, double bytes, double seconds) {
-  Observation o;
-  o.dtypes.a = "bf16";
-  o.work.flops = Flops{flops};
-  o.work.read = Bytes{bytes};
-  o.samples_s = {seconds};
-  return o;
-}
-
-std::string why_impossible(const Observation& observation) {
-  try {
-    check_possible(observation, known_card(), Bytes{100});
-    return "";
-  } catch (const Error& error) {
-    return error.what();
-  }
-}
-
-TEST(Limits, RefusesWhatTheCardCannotDo) {
-  EXPECT_EQ(why_impossible(result(1.01e12, 0, 1)), "");
-  EXPECT_EQ(why_impossible(result(1.03e12, 0, 1)),
-            "impossible result: 1.03 TFLOP/s is over the card's dense bf16 peak of 1 TFLOP/s; the "
-            "clock or the counted work is wrong");
-  EXPECT_EQ(why_impossible(result(0, 1.01e9, 1)), "");
-  EXPECT_THAT(why_impossible(result(0, 1.03e9, 1)), HasSubstr("memory bandwidth"));
-  EXPECT_EQ(why_impossible(result(0, 399, 1e-9)), "");  // what stays in the cache is not limited
-  auto other = result(1e15, 0, 1);
-  other.dtypes.a = "f32";  // no figure known: no limit
-  EXPECT_EQ(why_impossible(other), "");
-}
-
-TEST(Limits, EstimatesLongCallsFromLongCallsOnly) {
-  CallEstimate estimate;
-  const auto huge = result(1e12, 0, 1);
-  estimate.learn(result(1e6, 0, 1e-3));  // overhead: says nothing
-  EXPECT_NO_THROW(estimate.check(huge, Seconds{2}));
-  estimate.learn(result(1e10, 0, 0.1));  // 1e11 FLOP/s: ten seconds
-  try {
-    estimate.check(huge, Seconds{2});
-    FAIL() << "a call of ten seconds was allowed";
-  } catch (const Unsupported& error) {
-    EXPECT_STREQ(
-        error.what(),
-        "one call is estimated to take 10 s, from the best rate of this run; points over 2 "
-        "s a call are skipped");
-  }
-  estimate.learn(result(1e10, 0, 0.01));
-  EXPECT_NO_THROW(estimate.check(huge, Seconds{2}));
-}
-
 TEST(PointMeasurer, FailsAnImpossibleResult) {
   FakePoint point;
-  point.setup.card = known_card();
+  Card card;
+  card.peak["bf16"] = {FlopsPerSecond{1e9}, "test"};
+  point.setup.card = card;
   FakeBenchmark benchmark{[&] { return std::make_unique<FakeTrial>(point.time, FakeDevice{}); }};
   benchmark.work_.flops = Flops{1e12};
   const auto world = make_single_rank_plane();
@@ -225,7 +170,7 @@ struct FakeWorld {
   template <int kRanks>
   std::array<Observation, kRanks> measure(const MakeTrial& make) const {
     std::array<Observation, kRanks> observations;
-    FakeRanks{kRanks}.run([&](ControlPlane& world) {
+    testing::agreeing_ranks(kRanks, [&](ControlPlane& world) {
       FakePoint point;
       prepare(world, point);
       FakeBenchmark benchmark{[&] { return make(world, point); }};
@@ -386,24 +331,6 @@ TEST(PointMeasurer, ReportsASlowRankAsTransferAndNamesNobody) {
     EXPECT_NEAR(o.skew_s.at(0), 0, 1e-9);
     EXPECT_EQ(o.late_rank.at(0), -1);
   }
-}
-
-TEST(PlannedPoint, StaysInStepWhereNoRankCanRunAhead) {
-  FakeBenchmark benchmark{[] { return nullptr; }};
-  PlannedPoint point{&benchmark, {"fake", "mpi"}, {}, CachePolicy::warm};
-  EXPECT_TRUE(stays_in_step(point)) << "one rank";
-  point.c.ranks.world = 4;
-  EXPECT_FALSE(stays_in_step(point)) << "not one collective";
-  benchmark.operation_ = "all_reduce";
-  EXPECT_TRUE(stays_in_step(point));
-  point.c.ranks.concurrent_groups = 2;
-  EXPECT_FALSE(stays_in_step(point)) << "one group may end before another";
-  point.c.ranks.concurrent_groups = 1;
-  point.implementation.backend = "nccl";
-  EXPECT_FALSE(stays_in_step(point)) << "a device's clock runs on";
-  point.implementation.backend = "mpi";
-  benchmark.operation_ = "broadcast";
-  EXPECT_FALSE(stays_in_step(point)) << "the root leaves early";
 }
 
 }  // namespace

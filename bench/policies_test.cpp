@@ -15,10 +15,10 @@
 #include "bench/rank_differences.hpp"
 #include "bench/set_rotation.hpp"
 #include "bench/stop_rule.hpp"
-#include "bench/testing/fake_ranks.hpp"
 #include "bench/warm_up.hpp"
 #include "core/error.hpp"
 #include "core/statistics.hpp"
+#include "tests/thread_plane.hpp"
 
 namespace moecal::bench {
 namespace {
@@ -201,7 +201,7 @@ TEST(Devices, OneOfItsOwnIsSeenByEachRankOrAllByAll) {
 std::string device_problem(const std::array<const char*, 4>& buses) {
   const std::vector<std::string> hosts{"a", "a", "b", "b"};
   std::array<std::string, 4> said;
-  FakeRanks{4}.run([&](ControlPlane& world) {
+  testing::agreeing_ranks(4, [&](ControlPlane& world) {
     const auto rank = static_cast<std::size_t>(world.rank());
     try {
       check_own_devices(world, hosts, buses[rank]);
@@ -245,7 +245,7 @@ TEST(RankDifferences, AreThoseThatChangeWhatRanksRun) {
 
 TEST(RankDifferences, AreRecordedWithTheirRankOnAllOfThem) {
   std::array<std::string, 3> recorded;
-  FakeRanks{3}.run([&](ControlPlane& world) {
+  testing::agreeing_ranks(3, [&](ControlPlane& world) {
     auto environment = environment_of(world.rank() == 2 ? "550" : "570", {});
     compare_ranks(world, environment);
     recorded[static_cast<std::size_t>(world.rank())] = environment.settings["ranks_differ"];
@@ -254,7 +254,7 @@ TEST(RankDifferences, AreRecordedWithTheirRankOnAllOfThem) {
 }
 
 TEST(RankDifferences, OfCardsAreRefused) {
-  FakeRanks{2}.run([&](ControlPlane& world) {
+  testing::agreeing_ranks(2, [&](ControlPlane& world) {
     Environment environment;
     environment.card = world.rank() == 0 ? "b200-sxm" : "h200-sxm";
     EXPECT_THROW(compare_ranks(world, environment), InvalidInput);

@@ -6,13 +6,13 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "bench/agreement.hpp"
 #include "bench/google_benchmark.hpp"
 #include "bench/interrupt.hpp"
 #include "bench/options.hpp"
 #include "bench/plan.hpp"
 #include "bench/session.hpp"
 #include "core/error.hpp"
+#include "runtime/every_rank.hpp"
 #include "runtime/tcp_plane.hpp"
 #include "runtime/watched_plane.hpp"
 

@@ -8,9 +8,9 @@
 #include <sstream>
 #include <vector>
 
-#include "bench/agreement.hpp"
 #include "core/json_reader.hpp"
 #include "core/observation.hpp"
+#include "runtime/every_rank.hpp"
 
 namespace moecal::bench {
 namespace {

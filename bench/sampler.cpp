@@ -163,10 +163,13 @@ Seconds Sampler::shortest_batch() const {
 // What the first and last call of a batch do not overlap is little beside a long batch.
 std::int64_t Sampler::smallest_batch(Trial& trial, SetRotation& rotation) {
   if (options_.smallest_batch == 1) return 1;
+  // Ranks may start a batch as far apart as they take to agree, over a slow link many milliseconds.
+  const Seconds enough_time =
+      std::max(options_.long_batch, options_.smallest_batch * options_.agreement);
   // The first call is slower than others, if anything.
-  if (options_.smallest_batch * call_ <= options_.long_batch) return options_.smallest_batch;
+  if (options_.smallest_batch * call_ <= enough_time) return options_.smallest_batch;
   const Seconds call = time_batch(trial, rotation, 1);
-  const double enough = std::ceil(options_.long_batch / std::max(call, Seconds{1e-9}));
+  const double enough = std::ceil(enough_time / std::max(call, Seconds{1e-9}));
   return static_cast<std::int64_t>(std::min<double>(options_.smallest_batch, enough));
 }
 

@@ -29,7 +29,7 @@ struct SamplerOptions {
   // the times of several batches at once.
   bool in_step = true;
   int smallest_batch = 1;    // 20 for collectives: their calls overlap ...
-  Seconds long_batch{0.02};  // ... which is little in a batch as long as this
+  Seconds long_batch{0.02};  // ... which is little in a batch as long as this and 20 agreements
   std::int64_t largest_batch = 1'000'000;
   Seconds longest_call{2.0};  // a point slower than this is skipped
   std::function<bool()> interrupted = [] { return false; };

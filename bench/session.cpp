@@ -18,6 +18,7 @@
 #include "bench/rank_differences.hpp"
 #include "core/build.hpp"
 #include "core/hash.hpp"
+#include "runtime/every_rank.hpp"
 #include "runtime/hosts.hpp"
 
 namespace moecal::bench {

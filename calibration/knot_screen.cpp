@@ -38,6 +38,7 @@ bool solve_part(const SmallSystem& system, const Which& which, Vector& out) {
 }
 
 bool solve_part(const SmallSystem& system, const Which& which, std::size_t count, Vector& out) {
+  static_assert(kMostLinear == 4, "a case for every size");
   return count == 4   ? solve_part<4>(system, which, out)
          : count == 3 ? solve_part<3>(system, which, out)
          : count == 2 ? solve_part<2>(system, which, out)

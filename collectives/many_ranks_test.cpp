@@ -8,9 +8,9 @@
 
 #include <atomic>
 
-#include "bench/agreement.hpp"
 #include "collectives/all_to_all_v/all_to_all_v.hpp"
 #include "collectives/collective_bench.hpp"
+#include "runtime/every_rank.hpp"
 #include "tests/tested_collectives.hpp"
 #include "tests/thread_plane.hpp"
 
@@ -108,12 +108,12 @@ double measured_error(const bench::Benchmark& benchmark, const bench::Case& c,
   std::unique_ptr<bench::Trial> trial;
   double error = 0;
   bench::Context context{world};
-  bench::on_every_rank(world, [&] {
+  on_every_rank(world, [&] {
     trial = benchmark.make_trial(benchmark.implementations().front(), c, context);
     trial->prepare(1);
   });
   if (trial->takes_part()) trial->launch(0, nullptr);
-  bench::on_every_rank(world, [&] { error = trial->verify().max_rel_error; });
+  on_every_rank(world, [&] { error = trial->verify().max_rel_error; });
   return error;
 }
 

@@ -8,12 +8,12 @@
 
 #include <cstdlib>
 
-#include "bench/agreement.hpp"
 #include "bench/clock.hpp"
 #include "collectives/groups.hpp"
 #include "collectives/nccl_groups.hpp"
 #include "core/error.hpp"
 #include "runtime/device_info.hpp"
+#include "runtime/every_rank.hpp"
 #include "tests/collective_benchmarks.hpp"
 #include "tests/nccl_one_gpu.hpp"
 #include "tests/ranked_test_main.hpp"

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/error.hpp"
 #include "runtime/control_plane.hpp"
 
 namespace moecal::testing {
@@ -173,6 +174,12 @@ std::vector<std::string> on_ranks_of(int ranks, const std::function<void(Control
 inline std::vector<std::string> on_thread_ranks(int ranks,
                                                 const std::function<void(ControlPlane&)>& body) {
   return on_ranks_of<ThreadPlane>(ranks, body);
+}
+
+/// The same for ranks of which none may leave. @throws Error with what one threw.
+inline void agreeing_ranks(int ranks, const std::function<void(ControlPlane&)>& body) {
+  for (const auto& problem : on_thread_ranks(ranks, body))
+    if (!problem.empty()) throw Error{problem};
 }
 
 }  // namespace moecal::testing

@@ -9,9 +9,7 @@
 #include <cutlass/gemm/group_array_problem_shape.hpp>
 #include <cutlass/gemm/kernel/gemm_universal.hpp>
 
-#include "kernels/grouped_gemm/cutlass_check.cuh"
-#include "kernels/grouped_gemm/cutlass_groups.hpp"
-#include "runtime/buffer.hpp"
+#include "kernels/grouped_gemm/cutlass_operands.cuh"
 
 /// CUTLASS's warp-specialised kernels over arrays of pointers, FP8 (E4M3) to bf16. For .cu files of
 /// one architecture.
@@ -46,11 +44,6 @@ struct CutlassPtrArray {
       cutlass::gemm::GroupProblemShape<CutlassShape>, Mainloop, Epilogue>>;
 };
 
-template <class T>
-[[nodiscard]] DeviceBuffer cutlass_array(const std::vector<T>& values) {
-  return to_device(std::span<const T>{values});
-}
-
 template <class Config>
 class CutlassPtrArrayGroups final : public CutlassGroups {
   using Gemm = typename CutlassPtrArray<Config>::Gemm;
@@ -61,24 +54,11 @@ class CutlassPtrArrayGroups final : public CutlassGroups {
   using StrideD = typename Gemm::GemmKernel::InternalStrideD;
 
  public:
-  explicit CutlassPtrArrayGroups(const CutlassSetup& setup) {
-    std::vector<const void*> tokens, weights;
-    std::vector<void*> results;
-    for (const auto& group : setup.groups) {
-      extents_.push_back(
-          {static_cast<int>(group.rows), static_cast<int>(setup.n), static_cast<int>(setup.k)});
-      tokens.push_back(group.tokens);
-      weights.push_back(group.weights);
-      results.push_back(group.result);
-    }
-    const auto count = extents_.size();
-    device_extents_ = cutlass_array(extents_);
-    tokens_ = cutlass_array(tokens);
-    weights_ = cutlass_array(weights);
-    results_ = cutlass_array(results);
-    token_strides_ = cutlass_array(std::vector<StrideA>(count, StrideA{setup.k, {}, {}}));
-    weight_strides_ = cutlass_array(std::vector<StrideB>(count, StrideB{setup.k, {}, {}}));
-    result_strides_ = cutlass_array(std::vector<StrideD>(count, StrideD{setup.n, {}, {}}));
+  explicit CutlassPtrArrayGroups(const CutlassSetup& setup) : operands_{setup} {
+    const auto count = operands_.extents.size();
+    token_strides_ = device_array(std::vector<StrideA>(count, StrideA{setup.k, {}, {}}));
+    weight_strides_ = device_array(std::vector<StrideB>(count, StrideB{setup.k, {}, {}}));
+    result_strides_ = device_array(std::vector<StrideD>(count, StrideD{setup.n, {}, {}}));
     prepare(setup.factor);
   }
 
@@ -97,14 +77,14 @@ class CutlassPtrArrayGroups final : public CutlassGroups {
         cutlass::KernelHardwareInfo::query_device_multiprocessor_count(hardware.device_id);
     typename Gemm::Arguments arguments{
         cutlass::gemm::GemmUniversalMode::kGrouped,
-        {static_cast<int>(extents_.size()), device_extents_.template as<CutlassShape>(),
-         extents_.data()},
-        {tokens_.template as<const Element*>(), token_strides_.template as<StrideA>(),
-         weights_.template as<const Element*>(), weight_strides_.template as<StrideB>()},
+        {static_cast<int>(operands_.extents.size()),
+         operands_.device_extents.template as<CutlassShape>(), operands_.extents.data()},
+        {operands_.tokens.template as<const Element*>(), token_strides_.template as<StrideA>(),
+         operands_.weights.template as<const Element*>(), weight_strides_.template as<StrideB>()},
         {{},
          nullptr,
          nullptr,
-         results_.template as<Result*>(),
+         operands_.results.template as<Result*>(),
          result_strides_.template as<StrideD>()},
         hardware};
     arguments.epilogue.thread.alpha = factor;
@@ -116,10 +96,24 @@ class CutlassPtrArrayGroups final : public CutlassGroups {
     check(cudaDeviceSynchronize(), "preparing CUTLASS's grouped product");
   }
 
-  std::vector<CutlassShape> extents_;
-  DeviceBuffer device_extents_, tokens_, weights_, results_;
+  CutlassOperands<CutlassShape> operands_;
   DeviceBuffer token_strides_, weight_strides_, result_strides_, workspace_;
   Gemm gemm_;
 };
+
+/// The kernel of a Config, for the devices of its one architecture.
+/// @param capability  major * 10 + minor of its compute capability
+template <class Config>
+[[nodiscard]] CutlassKernel ptr_array_kernel(std::string name, std::string schedule,
+                                             int capability) {
+  return {std::move(name),
+          std::move(schedule),
+          capability,
+          capability,
+          {Dtype::fp8_e4m3},
+          [](const CutlassSetup& setup) -> std::unique_ptr<CutlassGroups> {
+            return std::make_unique<CutlassPtrArrayGroups<Config>>(setup);
+          }};
+}
 
 }  // namespace moecal::kernels

@@ -13,19 +13,12 @@ struct Blackwell {
   using EpilogueSchedule = cutlass::epilogue::PtrArrayTmaWarpSpecialized1Sm;
 };
 
-std::unique_ptr<CutlassGroups> make(const CutlassSetup& setup) {
-  return std::make_unique<CutlassPtrArrayGroups<Blackwell>>(setup);
-}
-
 }  // namespace
 
 CutlassKernel cutlass_sm100a_kernel() {
-  return {"cutlass_sm100a",
-          "KernelPtrArrayTmaWarpSpecialized1SmSm100 tile=128x256x128 cluster=1x1x1",
-          100,
-          100,
-          {Dtype::fp8_e4m3},
-          make};
+  return ptr_array_kernel<Blackwell>(
+      "cutlass_sm100a", "KernelPtrArrayTmaWarpSpecialized1SmSm100 tile=128x256x128 cluster=1x1x1",
+      100);
 }
 
 }  // namespace moecal::kernels

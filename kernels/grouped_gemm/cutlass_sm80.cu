@@ -7,9 +7,7 @@
 #include <cutlass/half.h>
 #include <cutlass/version.h>
 
-#include "kernels/grouped_gemm/cutlass_check.cuh"
-#include "kernels/grouped_gemm/cutlass_groups.hpp"
-#include "runtime/buffer.hpp"
+#include "kernels/grouped_gemm/cutlass_operands.cuh"
 
 namespace moecal::kernels {
 namespace {
@@ -29,32 +27,15 @@ using GroupedKernel = typename cutlass::gemm::kernel::DefaultGemmGrouped<
     cutlass::gemm::threadblock::GemmBatchedIdentityThreadblockSwizzle, kStages,
     cutlass::gemm::kernel::GroupScheduleMode::kDeviceOnly>::GemmKernel;
 
-template <class T>
-DeviceBuffer on_device(const std::vector<T>& values) {
-  return to_device(std::span<const T>{values});
-}
-
 template <class Element>
 class Groups final : public CutlassGroups {
   using Gemm = cutlass::gemm::device::GemmGrouped<GroupedKernel<Element>>;
 
  public:
-  explicit Groups(const CutlassSetup& setup) {
-    std::vector<void*> tokens, weights, results;
-    for (const auto& group : setup.groups) {
-      extents_.push_back(
-          {static_cast<int>(group.rows), static_cast<int>(setup.n), static_cast<int>(setup.k)});
-      tokens.push_back(const_cast<void*>(group.tokens));
-      weights.push_back(const_cast<void*>(group.weights));
-      results.push_back(group.result);
-    }
-    const auto count = extents_.size();
-    device_extents_ = on_device(extents_);
-    tokens_ = on_device(tokens);
-    weights_ = on_device(weights);
-    results_ = on_device(results);
-    inputs_ = on_device(std::vector<std::int64_t>(count, setup.k));
-    outputs_ = on_device(std::vector<std::int64_t>(count, setup.n));
+  explicit Groups(const CutlassSetup& setup) : operands_{setup} {
+    const auto count = operands_.extents.size();
+    inputs_ = device_array(std::vector<std::int64_t>(count, setup.k));
+    outputs_ = device_array(std::vector<std::int64_t>(count, setup.n));
     prepare(setup.factor);
   }
 
@@ -65,29 +46,29 @@ class Groups final : public CutlassGroups {
 
  private:
   void prepare(float factor) {
-    const auto count = static_cast<int>(extents_.size());
-    const int blocks = Gemm::sufficient(extents_.data(), count);
+    const auto count = static_cast<int>(operands_.extents.size());
+    const int blocks = Gemm::sufficient(operands_.extents.data(), count);
     if (blocks == 0) throw Error{"CUTLASS's grouped kernel for sm_80 does not fit this device"};
     const typename Gemm::Arguments arguments{
-        device_extents_.as<cutlass::gemm::GemmCoord>(),
+        operands_.device_extents.as<cutlass::gemm::GemmCoord>(),
         count,
         blocks,
         {factor, 0},
-        tokens_.as<Element*>(),
-        weights_.as<Element*>(),
-        results_.as<Element*>(),  // the C that beta = 0 leaves unread
-        results_.as<Element*>(),
+        operands_.tokens.as<Element*>(),
+        operands_.weights.as<Element*>(),
+        operands_.results.as<Element*>(),  // the C that beta = 0 leaves unread
+        operands_.results.as<Element*>(),
         inputs_.as<std::int64_t>(),
         inputs_.as<std::int64_t>(),
         outputs_.as<std::int64_t>(),
         outputs_.as<std::int64_t>(),
-        extents_.data()};
+        operands_.extents.data()};
     check_cutlass(Gemm::can_implement(arguments), "asking CUTLASS for a grouped product");
     check_cutlass(gemm_.initialize(arguments), "preparing CUTLASS's grouped product");
   }
 
-  std::vector<cutlass::gemm::GemmCoord> extents_;
-  DeviceBuffer device_extents_, tokens_, weights_, results_, inputs_, outputs_;
+  CutlassOperands<cutlass::gemm::GemmCoord> operands_;
+  DeviceBuffer inputs_, outputs_;  // leading dimensions of each group
   Gemm gemm_;
 };
 

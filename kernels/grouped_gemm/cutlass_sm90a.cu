@@ -15,19 +15,12 @@ struct Hopper {
   using EpilogueSchedule = cutlass::epilogue::PtrArrayTmaWarpSpecializedCooperative;
 };
 
-std::unique_ptr<CutlassGroups> make(const CutlassSetup& setup) {
-  return std::make_unique<CutlassPtrArrayGroups<Hopper>>(setup);
-}
-
 }  // namespace
 
 CutlassKernel cutlass_sm90a_kernel() {
-  return {"cutlass_sm90a",
-          "KernelPtrArrayTmaWarpSpecializedCooperative tile=128x128x128 cluster=2x1x1",
-          90,
-          90,
-          {Dtype::fp8_e4m3},
-          make};
+  return ptr_array_kernel<Hopper>(
+      "cutlass_sm90a", "KernelPtrArrayTmaWarpSpecializedCooperative tile=128x128x128 cluster=2x1x1",
+      90);
 }
 
 }  // namespace moecal::kernels

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include "bench/agreement.hpp"
+#include "runtime/every_rank.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,10 +9,10 @@
 #include <functional>
 #include <string>
 
-#include "bench/testing/fake_ranks.hpp"
 #include "core/error.hpp"
+#include "tests/thread_plane.hpp"
 
-namespace moecal::bench {
+namespace moecal {
 namespace {
 
 using ::testing::Each;
@@ -20,7 +20,7 @@ using ::testing::Each;
 /// What each of four ranks throws.
 std::array<std::string, 4> thrown_by(const std::function<void(ControlPlane&)>& body) {
   std::array<std::string, 4> said;
-  FakeRanks{4}.run([&](ControlPlane& world) {
+  testing::agreeing_ranks(4, [&](ControlPlane& world) {
     try {
       body(world);
     } catch (const Unsupported&) {
@@ -32,7 +32,7 @@ std::array<std::string, 4> thrown_by(const std::function<void(ControlPlane&)>& b
   return said;
 }
 
-TEST(Agreement, ThrowsOnEveryRankWhatTheWorstRanksSaid) {
+TEST(EveryRank, ThrowsOnEveryRankWhatTheWorstRanksSaid) {
   const auto said = thrown_by([](ControlPlane& world) {
     on_every_rank(world, [&] {
       if (world.rank() == 0) throw Unsupported{"no such type"};
@@ -43,7 +43,7 @@ TEST(Agreement, ThrowsOnEveryRankWhatTheWorstRanksSaid) {
 }
 
 // The ranks that wait for one that broke down fail too, and do not know why it did.
-TEST(Agreement, TellsWhatTheRankSaidForWhichOthersWaited) {
+TEST(EveryRank, TellsWhatTheRankSaidForWhichOthersWaited) {
   const auto said = thrown_by([](ControlPlane& world) {
     on_every_rank(world, [&] {
       if (world.rank() == 3) throw Error{"no memory"};
@@ -53,7 +53,7 @@ TEST(Agreement, TellsWhatTheRankSaidForWhichOthersWaited) {
   EXPECT_THAT(said, Each("rank 0: rank 0 waited for rank 3; rank 3: no memory"));
 }
 
-TEST(Agreement, NamesARankOnceAndNoneForWhatAllSay) {
+TEST(EveryRank, NamesARankOnceAndNoneForWhatAllSay) {
   const auto nested = thrown_by([](ControlPlane& world) {
     on_every_rank(world, [&] {
       on_every_rank(world, [&] {
@@ -67,22 +67,23 @@ TEST(Agreement, NamesARankOnceAndNoneForWhatAllSay) {
   EXPECT_THAT(alike, Each("no device"));
 }
 
-TEST(Agreement, CutsWhatIsTooLongToTell) {
+TEST(EveryRank, CutsWhatIsTooLongToTell) {
   const auto said = thrown_by([](ControlPlane& world) {
     on_every_rank(world, [] { throw Error{std::string(10'000, 'x')}; });
   });
   EXPECT_THAT(said, Each(std::string(4'095, 'x')));
 }
 
-TEST(Agreement, PassesWhenEveryRankDoes) {
-  FakeRanks{3}.run([](ControlPlane& world) { EXPECT_NO_THROW(on_every_rank(world, [] {})); });
+TEST(EveryRank, PassesWhenEveryRankDoes) {
+  testing::agreeing_ranks(
+      3, [](ControlPlane& world) { EXPECT_NO_THROW(on_every_rank(world, [] {})); });
 }
 
-TEST(Agreement, KeepsTheKindOfAFailure) {
+TEST(EveryRank, KeepsTheKindOfAFailure) {
   const auto alone = make_single_rank_plane();
   EXPECT_THROW(on_every_rank(*alone, [] { throw Unsupported{"x"}; }), Unsupported);
   EXPECT_THROW(on_every_rank(*alone, [] { throw InvalidInput{"x"}; }), InvalidInput);
 }
 
 }  // namespace
-}  // namespace moecal::bench
+}  // namespace moecal
