@@ -36,6 +36,7 @@ struct Implementation {
   std::string backend;         // cpu | cuda | mpi | nccl: decides device and clock
   Suite from = Suite::quick;   // the smallest suite that measures it without being told to
   std::string graph = "none";  // none | cuda_graph: what Policy::graph says
+  bool of_host = false;        // work of the host beside its GPUs: measured with them too
 };
 
 /// What a trial may use of the run it belongs to.

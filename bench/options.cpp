@@ -65,6 +65,11 @@ void add_options(CLI::App& app, Options& options) {
       ->check(CLI::IsMember({"table", "nccl-tests"}))
       ->capture_default_str();
   app.add_option_function<double>(
+         "--time-limit", [&options](double seconds) { options.time_limit = Seconds{seconds}; },
+         "Seconds after which no point is begun any more: what is left is recorded as skipped, and "
+         "measured by the same command with the same --run-id (default: no limit)")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option_function<double>(
          "--clock-warm-up",
          [&options](double seconds) { options.clock_warm_up = Seconds{seconds}; },
          "Seconds of work before a GPU's first point: its clocks swing for about 3 s (default: 3)")

@@ -79,7 +79,7 @@ bool is_wanted(const Implementation& implementation, const Options& options,
   const bool both_halves = options.format == "nccl-tests" && is_in_place(implementation.name);
   if (options.implementation.empty() && !both_halves && implementation.from > suite_of(options))
     return false;
-  return is_cuda(implementation) == (machine.device >= 0);
+  return implementation.of_host || is_cuda(implementation) == (machine.device >= 0);
 }
 
 // A collective is measured warm only: its buffers are what the step before it has just written, and
@@ -127,6 +127,18 @@ void check_implementation(const Benchmarks& benchmarks, const std::string& wante
                      std::to_string(world) + " ranks"};
 }
 
+// Where van der Corput's sequence, in its nested random scrambling (Owen 1995), is after `step`
+// steps: the bits of the step in reverse, each flipped or not by a coin of the bits before it.
+std::size_t scrambled_place(std::size_t step, int levels, std::uint64_t seed) {
+  std::size_t place = 0;
+  for (int level = 0; level < levels; ++level) {
+    const std::size_t block = std::size_t{1} << level;
+    const std::size_t coin = mix(mix(seed) + (block | (step & (block - 1)))) & 1;
+    place = 2 * place + (((step >> level) & 1) ^ coin);
+  }
+  return place;
+}
+
 }  // namespace
 
 std::vector<PlannedPoint> make_plan(const Benchmarks& benchmarks, const Options& options,
@@ -146,11 +158,15 @@ std::vector<PlannedPoint> make_plan(const Benchmarks& benchmarks, const Options&
   return plan;
 }
 
-// Unlike std::shuffle and the standard's distributions, the order is the same with every standard
-// library.
-void shuffle(std::vector<PlannedPoint>& plan, std::uint64_t seed) {
-  for (std::size_t left = plan.size(); left > 1; --left)
-    std::swap(plan[left - 1], plan[mix(mix(seed) + left) % left]);
+std::vector<PlannedPoint> spread_out(std::vector<PlannedPoint> plan, std::uint64_t seed) {
+  int levels = 0;
+  while (std::size_t{1} << levels < plan.size()) ++levels;
+  std::vector<PlannedPoint> ordered;
+  for (std::size_t step = 0; step < std::size_t{1} << levels; ++step) {
+    const auto place = scrambled_place(step, levels, seed);
+    if (place < plan.size()) ordered.push_back(std::move(plan[place]));
+  }
+  return ordered;
 }
 
 std::string list_as_json(const std::string& program, const Benchmarks& benchmarks) {
@@ -158,11 +174,12 @@ std::string list_as_json(const std::string& program, const Benchmarks& benchmark
   for (const auto& benchmark : benchmarks) {
     nlohmann::ordered_json operation{{"operation", benchmark->operation()}};
     operation["implementations"] = nlohmann::ordered_json::array();
-    for (const auto& [name, backend, from, graph] : benchmark->implementations()) {
-      nlohmann::ordered_json implementation{{"name", name}, {"backend", backend}};
+    for (const auto& known : benchmark->implementations()) {
+      nlohmann::ordered_json implementation{{"name", known.name}, {"backend", known.backend}};
+      if (known.of_host) implementation["of_host"] = true;
       for (const auto& [suite, value] : kSuites)
         implementation["cases"][suite] =
-            value < from ? 0 : benchmark->sweep(value, backend, 1).size();
+            value < known.from ? 0 : benchmark->sweep(value, known.backend, 1).size();
       operation["implementations"].push_back(implementation);
     }
     operations.push_back(operation);

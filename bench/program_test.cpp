@@ -48,6 +48,20 @@ TEST_F(Program, ResumesWithNothingLeftToDo) {
   EXPECT_THAT(said(), HasSubstr("holds 40 finished points of run 'test'; 0 are left here"));
 }
 
+TEST_F(Program, RecordsWhatItDoesNotBeginWithinItsTimeAndMeasuresItLater) {
+  EXPECT_EQ(run(recording({"--time-limit", "0"})), 3);
+  EXPECT_THAT(said(), HasSubstr("40 points were not begun within the time limit of 0 s; the same "
+                                "command with --run-id test measures them"));
+  ASSERT_EQ(observations().size(), kPoints);
+  for (const auto& o : observations()) {
+    EXPECT_EQ(o.outcome, Outcome::skipped);
+    EXPECT_EQ(o.reason, "not begun: the time limit of the run was over");
+  }
+  EXPECT_EQ(run(recording({"--time-limit", "1000"})), 0) << said();
+  EXPECT_EQ(observations().size(), 2 * kPoints);
+  EXPECT_THAT(said(), HasSubstr("39 measured, 1 skipped, 0 failed"));
+}
+
 TEST_F(Program, MeasuresAllAgainUnderAnotherRunId) {
   ASSERT_EQ(run(recording()), 0);
   auto arguments = recording();

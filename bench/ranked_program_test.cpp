@@ -77,6 +77,10 @@ TEST_F(RankedProgram, RefusesAnOrderThatEachRankWouldChooseItself) {
   EXPECT_THAT(said(), HasSubstr("--order-seed chooses it"));
 }
 
+TEST_F(RankedProgram, EndsOnEveryRankWhenTheTimeOfTheFirstIsOver) {
+  EXPECT_EQ(run_both({"--time-limit", "0"}, {}), (std::pair{3, 3})) << said();
+}
+
 // The rank that fails ends the launch before the point is recorded. A run that met it again and
 // again would never end.
 TEST_F(RankedProgram, GivesUpAPointThatEndedTheLaunchTwice) {

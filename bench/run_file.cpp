@@ -25,6 +25,7 @@ RunFile::RunFile(const std::string& path, std::string run_id)
 }
 
 void RunFile::count(const Observation& observation) {
+  if (observation.outcome == Outcome::skipped && observation.reason == kNotBegun) return;
   if (observation.outcome == Outcome::measured) ++measured_;
   if (observation.outcome != Outcome::failed)
     done_.insert(observation.key());

@@ -20,7 +20,7 @@ class RunFile {
   RunFile(const std::string& path, std::string run_id);
 
   /// Whether this run measured or skipped the point (Observation::key()), or gave it up; other
-  /// failed points are tried again.
+  /// failed points, and those that were not begun within its time limit, are tried again.
   [[nodiscard]] bool done(const std::string& key) const {
     return done_.count(key) > 0 || given_up(key);
   }

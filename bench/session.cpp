@@ -104,6 +104,10 @@ Session::Place Session::find_place(const Options& options, ControlPlane& world) 
 void Session::agree_on_run(const Options& options) {
   const auto own = options.run_id.empty() ? utc_now("run-%Y%m%dT%H%M%SZ") : options.run_id;
   run_id_ = text_of_rank(world_, own, 0);
+  // Rank 0's, as its clock is what counts.
+  const double limit = options.time_limit.value_or(Seconds{-1}).count();
+  const double agreed = world_.max(world_.rank() == 0 ? limit : -1.0);
+  if (agreed >= 0) time_limit_ = Seconds{agreed};
   order_seed_ = options.order_seed.value_or(std::stoull(sha256(run_id_).substr(0, 8), nullptr, 16));
 }
 
@@ -118,7 +122,7 @@ void Session::plan(const Benchmarks& benchmarks, const Options& options) {
   for (const auto& benchmark : benchmarks) benchmark->meet(world_);
   on_every_rank(world_,
                 [&] { points = make_plan(benchmarks, options, place_.machine, world_.size()); });
-  shuffle(points, order_seed_);
+  points = spread_out(std::move(points), order_seed_);
   agree_on_points(points);
   keep_what_is_left(std::move(points), options.repetitions);
 }
@@ -173,13 +177,19 @@ Observation Session::measure_next(Entry& entry) {
   Observation observation;
   activity_.begin(entry.point.name());
   const auto started_at = utc_now("%Y-%m-%dT%H:%M:%SZ");
-  if (!begin(entry, started_at)) return observation;
-  try {
-    observation = measurer_.measure(entry.point);
-  } catch (const Interrupted&) {
-    stop(130, "interrupted");
-    if (file_) file_->forget();
-    return observation;
+  if (is_over_time()) {
+    observation = measurer_.describe(entry.point);
+    observation.outcome = Outcome::skipped;
+    observation.reason = kNotBegun;
+  } else {
+    if (!begin(entry, started_at)) return observation;
+    try {
+      observation = measurer_.measure(entry.point);
+    } catch (const Interrupted&) {
+      stop(130, "interrupted");
+      if (file_) file_->forget();
+      return observation;
+    }
   }
   activity_.step("recording", Activity::Limit::own_work);
   observation.started_at = started_at;
@@ -187,6 +197,13 @@ Observation Session::measure_next(Entry& entry) {
   record(observation);
   activity_.step("recorded", Activity::Limit::own_work);
   return observation;
+}
+
+// By the clock of one rank, so that all of them end at the same point.
+bool Session::is_over_time() {
+  if (!time_limit_) return false;
+  const Seconds run = std::chrono::steady_clock::now() - started_;
+  return world_.max(world_.rank() == 0 && run >= *time_limit_ ? 1.0 : 0.0) > 0;
 }
 
 // A rank that fails among others takes the launch with it, the record of its point included: the
@@ -206,6 +223,7 @@ void Session::record(const Observation& observation) {
   if (keeps_results_) results_.push_back(observation);
   int* const counts[]{&tally_.measured, &tally_.skipped, &tally_.failed};
   ++*counts[static_cast<std::size_t>(observation.outcome)];
+  tally_.not_begun += observation.reason == kNotBegun ? 1 : 0;
   tally_.power_limited += observation.device.power_limited ? 1 : 0;
   if (observation.outcome == Outcome::skipped && first_skip_.empty())
     first_skip_ = observation.reason;
@@ -283,6 +301,11 @@ int Session::finish() {
   if (tally_.given_up > 0)
     std::cerr << "moecal: " << tally_.given_up << " points were left out: the launch ended twice "
               << "while each of them was measured\n";
+  if (tally_.not_begun > 0)
+    std::cerr << "moecal: " << tally_.not_begun
+              << " points were not begun within the time limit of " << time_limit_->count() << " s"
+              << (file_ ? "; the same command with --run-id " + run_id_ + " measures them\n"
+                        : "\n");
   if (stopped())
     std::cerr << "moecal: stopped: " << stop_reason_ << ". " << where()
               << (file_ ? "; the same command with --run-id " + run_id_ + " resumes\n" : "\n");

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,8 @@ class Session {
   struct Tally {
     int measured = 0, skipped = 0, failed = 0;
     int power_limited = 0;
-    int given_up = 0;  // by earlier launches of this run that ended inside them
+    int not_begun = 0;  // of the skipped: within the time limit
+    int given_up = 0;   // by earlier launches of this run that ended inside them
   };
   /// Where the run is measured.
   struct Place {
@@ -68,6 +70,7 @@ class Session {
   void agree_on_points(const std::vector<PlannedPoint>& points);
   void keep_what_is_left(std::vector<PlannedPoint> points, int repetitions);
   void stamp(Observation& observation, int repetition) const;
+  [[nodiscard]] bool is_over_time();
   [[nodiscard]] bool begin(const Entry& entry, const std::string& started_at);
   void record(const Observation& observation);
   // False, and the run is stopped, if the disk does not take it.
@@ -88,6 +91,7 @@ class Session {
   std::vector<Entry> entries_;
   std::string run_id_;
   std::uint64_t order_seed_ = 0;
+  std::optional<Seconds> time_limit_;
   Tally tally_;
   bool keeps_results_ = false;
   std::vector<Observation> results_;

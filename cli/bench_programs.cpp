@@ -22,7 +22,10 @@ BenchProgram describe(const std::filesystem::path& path) {
   for (const auto& operation : reader.objects("operations")) {
     program.operations.push_back(operation.require<std::string>("operation"));
     for (const auto& implementation : operation.objects("implementations"))
-      program.backends.push_back(implementation.require<std::string>("backend"));
+      program.implementations.push_back(
+          {implementation.require<std::string>("backend"),
+           implementation.optional("of_host", false),
+           implementation.require<std::map<std::string, int>>("cases")});
   }
   return program;
 }
@@ -32,18 +35,20 @@ bool is_program(const std::filesystem::path& path) {
          access(path.c_str(), X_OK) == 0 && !std::filesystem::is_directory(path);
 }
 
-bool contains(const std::vector<std::string>& words, const std::string& word) {
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
-
 }  // namespace
 
 bool BenchProgram::has_backend(const std::string& backend) const {
-  return contains(backends, backend);
+  return std::any_of(implementations.begin(), implementations.end(),
+                     [&](const auto& implementation) { return implementation.backend == backend; });
+}
+
+bool BenchProgram::measures_host() const {
+  return std::any_of(implementations.begin(), implementations.end(),
+                     [](const auto& implementation) { return implementation.of_host; });
 }
 
 bool BenchProgram::has_operation(const std::string& operation) const {
-  return contains(operations, operation);
+  return std::find(operations.begin(), operations.end(), operation) != operations.end();
 }
 
 std::vector<BenchProgram> find_programs(const std::string& folder) {

@@ -1,20 +1,29 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <map>
 #include <string>
 #include <vector>
 
 namespace moecal::cli {
+
+struct ProgramImplementation {
+  std::string backend;                 // cpu, cuda, mpi, nccl
+  bool of_host = false;                // measured whatever the device is
+  std::map<std::string, int> cases{};  // by suite
+};
 
 /// A benchmark program as its --list describes it.
 struct BenchProgram {
   std::string path;
   std::string name;
   std::vector<std::string> operations;
-  std::vector<std::string> backends;  // of its implementations: cpu, cuda, mpi, nccl
-  int cuda_devices = 0;               // of this machine, as the program sees them
+  std::vector<ProgramImplementation> implementations;
+  int cuda_devices = 0;  // of this machine, as the program sees them
 
   [[nodiscard]] bool has_backend(const std::string& backend) const;
+  /// Whether it measures the host itself, beside whatever device it has.
+  [[nodiscard]] bool measures_host() const;
   [[nodiscard]] bool has_operation(const std::string& operation) const;
 };
 

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <ctime>
 #include <fstream>
 #include <iostream>
@@ -12,6 +13,7 @@
 #include "cli/child_process.hpp"
 #include "cli/measure_launch.hpp"
 #include "cli/measure_summary.hpp"
+#include "cli/time_limit.hpp"
 #include "cli/verbs.hpp"
 #include "core/json_reader.hpp"
 
@@ -93,10 +95,17 @@ int run_program(const BenchProgram& program, const MeasureOptions& options) {
 }
 
 int run_all(const std::vector<BenchProgram>& programs, MeasureOptions options) {
+  const TimeLimit limit{programs, options};
+  double spent = 0;  // seconds of the programs that the limit is for
   int worst = 0;
-  for (const auto& program : programs) {
-    const int status = run_program(program, options);
-    options.clocks_are_warm = options.clocks_are_warm || plan_launch(program, options).ranks > 0;
+  for (std::size_t i = 0; i < programs.size(); ++i) {
+    options.time_limit = limit.of(i, spent);
+    const auto started = std::chrono::steady_clock::now();
+    const int status = run_program(programs[i], options);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
+    if (options.time_limit) spent += took.count();
+    options.clocks_are_warm =
+        options.clocks_are_warm || plan_launch(programs[i], options).ranks > 0;
     if (stop_was_asked()) return 130;
     worst = std::max(worst, status);
   }
@@ -107,7 +116,8 @@ int conclude(const MeasureOptions& options, int status) {
   std::cout << "\n";
   const auto summary = print_run_summary(options.out, options.run_id);
   if (status == 130) std::cout << "stopped on request; what is listed above is on disk\n";
-  if (status != 0) std::cout << "to go on: " << resume_command(options) << "\n";
+  if (status != 0 || summary.not_begun > 0)
+    std::cout << "to go on: " << resume_command(options) << "\n";
   std::cout << "run " << options.run_id << " in " << options.out << "\n";
   if (status == 0 && summary.points == 0) throw Error{"nothing was measured"};
   if (status == 0 && summary.failed > 0) return 1;
@@ -129,8 +139,8 @@ int measure(MeasureOptions options) {
 
 void add_options(CLI::App& verb, MeasureOptions& options) {
   verb.add_option("--suite", options.suite,
-                  "Which points: quick (about a minute), planner (what the planning documents "
-                  "need), full, or a file of cases (JSON Lines)")
+                  "Which points: quick (what shows that all works), planner (what the planning "
+                  "documents need), full, or a file of cases (JSON Lines)")
       ->capture_default_str();
   verb.add_option("--out", options.out, "Append the observations to this JSON Lines file")
       ->capture_default_str();
@@ -150,6 +160,11 @@ void add_options(CLI::App& verb, MeasureOptions& options) {
   verb.add_option("--seconds-per-point", options.seconds_per_point,
                   "Longest sampling of one point (default: the suite's)")
       ->check(CLI::PositiveNumber);
+  verb.add_option("--time-limit", options.time_limit,
+                  "Seconds after which no point is begun any more; what is left is recorded as "
+                  "skipped, and measured by the same command with the same --run-id. inf: none. "
+                  "(default on one GPU: quick 20, planner 120, full 600; elsewhere none)")
+      ->check(CLI::NonNegativeNumber);
   verb.add_flag("--energy", options.energy,
                 "Measure the energy of a launch too: a second more a point (GPUs)");
   verb.add_option("--programs-dir", options.programs_dir,

@@ -59,6 +59,8 @@ std::vector<std::string> arguments_for(const BenchProgram& program, const Measur
   if (options.seconds_per_point > 0)
     arguments.push_back("--benchmark_min_time=" + number_text(options.seconds_per_point));
   if (options.energy) arguments.push_back("--energy");
+  if (options.time_limit)
+    arguments.insert(arguments.end(), {"--time-limit", number_text(*options.time_limit)});
   // They fall again only after seconds of nothing: once a run is enough.
   if (options.clocks_are_warm) arguments.insert(arguments.end(), {"--clock-warm-up", "0.5"});
   return arguments;
@@ -69,7 +71,7 @@ std::vector<std::string> arguments_for(const BenchProgram& program, const Measur
 Launch plan_launch(const BenchProgram& program, const MeasureOptions& options) {
   if (is_collective(program)) return plan_collective(program, options);
   const bool cuda = on_cuda(program, options);
-  if (program.has_backend(cuda ? "cuda" : "cpu")) return {1, ""};
+  if (program.has_backend(cuda ? "cuda" : "cpu") || program.measures_host()) return {1, ""};
   return {0, std::string{"none of its operations runs on "} + (cuda ? "a CUDA device" : "a CPU")};
 }
 
@@ -122,6 +124,8 @@ std::string resume_command(const MeasureOptions& options) {
   if (options.energy) words.push_back("--energy");
   if (options.seconds_per_point > 0)
     words.insert(words.end(), {"--seconds-per-point", number_text(options.seconds_per_point)});
+  if (options.time_limit)
+    words.insert(words.end(), {"--time-limit", number_text(*options.time_limit)});
   if (!options.programs_dir.empty())
     words.insert(words.end(), {"--programs-dir", options.programs_dir});
   return typed(words);

@@ -15,10 +15,11 @@ using testing::HasSubstr;
 using testing::Pair;
 
 BenchProgram kernels(int cuda_devices) {
-  return {"bench_gemm", "bench_gemm", {"gemm"}, {"cuda", "cpu"}, cuda_devices};
+  return {"bench_gemm", "bench_gemm", {"gemm"}, {{"cuda"}, {"cpu"}}, cuda_devices};
 }
 BenchProgram collectives(int cuda_devices) {
-  return {"bench_all_reduce", "bench_all_reduce", {"all_reduce"}, {"nccl", "mpi"}, cuda_devices};
+  return {
+      "bench_all_reduce", "bench_all_reduce", {"all_reduce"}, {{"nccl"}, {"mpi"}}, cuda_devices};
 }
 
 MeasureOptions on(const std::string& device, int ranks = 0) {
@@ -49,14 +50,20 @@ TEST(Launch, SaysWhyAProgramIsLeftOut) {
   EXPECT_EQ(plan_launch(collectives(1), on("auto")).why_not,
             "it needs two CUDA devices or more; there is 1");
   auto program = collectives(8);
-  program.backends = {"mpi"};
+  program.implementations = {{"mpi"}};
   EXPECT_EQ(plan_launch(program, on("auto")).why_not, "it was built without NCCL");
-  program.backends = {"nccl"};
+  program.implementations = {{"nccl"}};
   EXPECT_EQ(plan_launch(program, on("cpu")).why_not, "it was built without MPI");
   auto cpu_only = kernels(1);
-  cpu_only.backends = {"cpu"};
+  cpu_only.implementations = {{"cpu"}};
   EXPECT_EQ(plan_launch(cpu_only, on("auto")).why_not,
             "none of its operations runs on a CUDA device");
+}
+
+TEST(Launch, MeasuresTheHostBesideItsGpus) {
+  auto program = kernels(1);
+  program.implementations = {{.backend = "cpu", .of_host = true}};
+  EXPECT_EQ(plan_launch(program, on("cuda")).ranks, 1);
 }
 
 TEST(Launch, RefusesMoreRanksThanDevices) {
@@ -67,7 +74,7 @@ TEST(Launch, RefusesMoreRanksThanDevices) {
 
 TEST(Launch, RefusesADeviceThatNothingCanMeasure) {
   auto cpu_only = kernels(0);
-  cpu_only.backends = {"cpu"};
+  cpu_only.implementations = {{"cpu"}};
   EXPECT_THAT(refusal([&] { check_device({cpu_only}, on("cuda")); }),
               HasSubstr("--device cuda: these programs were built without CUDA"));
   EXPECT_EQ(refusal([] { check_device({kernels(0)}, on("cuda")); }),
@@ -85,7 +92,7 @@ TEST(Launch, NeverLeavesTheNumberOfRanksToMpirunsSlots) {
 
 TEST(Launch, LetsAProgramWithoutMpiMakeItsRanksItself) {
   auto program = collectives(4);
-  program.backends = {"nccl"};
+  program.implementations = {{"nccl"}};
   const auto command = command_for(program, on("cuda"), 4);
   EXPECT_EQ(command.arguments[0], "bench_all_reduce");
   EXPECT_THAT(command.environment, testing::ElementsAre(Pair("MOECAL_RANKS", "4")));

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <optional>
 #include <string>
 
 namespace moecal::cli {
@@ -15,7 +16,8 @@ struct MeasureOptions {
   std::string card;
   std::string only;
   std::string programs_dir;
-  double seconds_per_point = 0;  // 0: the suite's
+  double seconds_per_point = 0;      // 0: the suite's
+  std::optional<double> time_limit;  // seconds; of the run, and then of each program it starts
   bool energy = false;
   bool clocks_are_warm = false;  // a program before this one has warmed the GPU's clocks
   bool verbose = false;

@@ -64,6 +64,8 @@ RunSummary print_run_summary(const std::string& path, const std::string& run_id)
     summary.points += std::accumulate(sum.outcomes.begin(), sum.outcomes.end(), 0);
     summary.measured += sum.outcomes[0];
     summary.failed += sum.outcomes[2];
+    if (const auto found = sum.reasons[1].find(kNotBegun); found != sum.reasons[1].end())
+      summary.not_begun += found->second;
     print_reasons(name, "skipped", sum.reasons[1]);
     print_reasons(name, "failed", sum.reasons[2]);
   }

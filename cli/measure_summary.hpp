@@ -10,6 +10,7 @@ struct RunSummary {
   int points = 0;
   int measured = 0;
   int failed = 0;
+  int not_begun = 0;  // of the skipped: the time limit was over
 };
 /// Prints the run's points in `path` by operation, with the reasons of those that are not measured.
 /// A file that does not exist holds none.

@@ -90,6 +90,15 @@ TEST_F(Measure, SaysHowToGoOnAfterAFailure) {
   EXPECT_EQ(observations.back().outcome, Outcome::failed);
 }
 
+TEST_F(Measure, LeavesWhatItHasNoTimeForToTheSameCommand) {
+  EXPECT_EQ(run(recording() + " --seconds-per-point 0.001 --time-limit 0"), 3);
+  EXPECT_THAT(printed(), testing::HasSubstr(
+                             "skipped spin (spin) x40: not begun: the time limit of the run was"));
+  EXPECT_THAT(printed(), testing::ContainsRegex("to go on: moecal measure .*--time-limit 0"));
+  EXPECT_EQ(run(recording() + " --seconds-per-point 0.001"), 0) << said();
+  EXPECT_THAT(printed(), testing::ContainsRegex("spin \\(spin\\) +39 +1 +0"));
+}
+
 TEST_F(Measure, StartsOnlyProgramsThatHaveACaseInTheSuite) {
   std::ofstream{folder_ / "suite.jsonl"} << R"({"operation": "spin", "point": {"index": 1, )"
                                          << R"("wrong": 0}})";

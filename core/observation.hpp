@@ -19,6 +19,10 @@ inline constexpr char kObservationSchema[] = "moecal.observation/1";
 enum class Outcome { measured, skipped, failed };
 [[nodiscard]] std::string_view to_string(Outcome outcome);
 
+/// Reason of a point that was skipped because the time limit of its run was over: a resumed run
+/// measures it.
+inline constexpr char kNotBegun[] = "not begun: the time limit of the run was over";
+
 /// How each number of samples_s came about.
 struct SampleInfo {
   std::string statistic = "raw";  // raw | mean | median: of what one sample stands for

@@ -9,7 +9,7 @@
 namespace moecal::bench {
 
 /// An operation of which a test decides what its trials do.
-class FakeBenchmark final : public Benchmark {
+class FakeBenchmark : public Benchmark {
  public:
   using MakeTrial = std::function<std::unique_ptr<Trial>()>;
   explicit FakeBenchmark(MakeTrial make) : make_{std::move(make)} {}

@@ -107,7 +107,7 @@ class HostAdam final : public Benchmark {
     return kernels::host_adam_work({c.point.at("parameters")});
   }
   [[nodiscard]] std::vector<Implementation> implementations() const override {
-    return {{"threads", "cpu"}};
+    return {{.name = "threads", .backend = "cpu", .of_host = true}};
   }
   [[nodiscard]] std::unique_ptr<Trial> make_trial(const Implementation&, const Case& c,
                                                   Context&) const override {

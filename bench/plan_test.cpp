@@ -1,0 +1,69 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/plan.hpp"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "bench/testing/fake_benchmark.hpp"
+
+namespace moecal::bench {
+namespace {
+
+std::vector<PlannedPoint> catalog(std::int64_t size) {
+  std::vector<PlannedPoint> points(static_cast<std::size_t>(size));
+  for (std::int64_t i = 0; i < size; ++i)
+    points[static_cast<std::size_t>(i)].c.point = {{"index", i}};
+  return points;
+}
+
+std::vector<std::int64_t> order_of(std::int64_t size, std::uint64_t seed) {
+  std::vector<std::int64_t> order;
+  for (const auto& point : spread_out(catalog(size), seed))
+    order.push_back(point.c.point.at("index"));
+  return order;
+}
+
+TEST(SpreadOut, KeepsEveryPointOnceInAnOrderOfTheSeed) {
+  for (const std::int64_t size : {0, 1, 2, 3, 37, 64}) {
+    const auto order = order_of(size, 5);
+    EXPECT_EQ(order.size(), static_cast<std::size_t>(size));
+    EXPECT_EQ(std::set(order.begin(), order.end()).size(), order.size());
+    EXPECT_EQ(order, order_of(size, 5));
+  }
+  EXPECT_NE(order_of(37, 5), order_of(37, 6));
+}
+
+TEST(SpreadOut, HasPointsEverywhereWhereverItIsCut) {
+  for (const std::uint64_t seed : {1, 2, 3})
+    for (const std::int64_t points : {2, 4, 8, 32}) {
+      const auto order = order_of(64, seed);
+      for (std::int64_t first = 0; first < 64; first += points) {
+        std::set<std::int64_t> parts;
+        for (std::int64_t i = first; i < first + points; ++i)
+          parts.insert(order[static_cast<std::size_t>(i)] / (64 / points));
+        EXPECT_EQ(parts.size(), static_cast<std::size_t>(points)) << "from " << first;
+      }
+    }
+}
+
+TEST(MakePlan, MeasuresTheHostBesideADevice) {
+  struct OfHost final : FakeBenchmark {
+    explicit OfHost(bool of_host) : FakeBenchmark{nullptr}, of_host_{of_host} {}
+    [[nodiscard]] std::vector<Implementation> implementations() const override {
+      return {{.name = "fake", .backend = "cpu", .of_host = of_host_}};
+    }
+    bool of_host_;
+  };
+  Machine with_gpu;
+  with_gpu.device = 0;
+  Benchmarks host, cpu;
+  host.push_back(std::make_unique<OfHost>(true));
+  cpu.push_back(std::make_unique<OfHost>(false));
+  EXPECT_FALSE(make_plan(host, {}, with_gpu, 1).empty());
+  EXPECT_THROW((void)make_plan(cpu, {}, with_gpu, 1), InvalidInput);
+}
+
+}  // namespace
+}  // namespace moecal::bench

@@ -1,0 +1,67 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/time_limit.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <string>
+
+#include "cli/measure_launch.hpp"
+
+namespace moecal::cli {
+namespace {
+
+std::optional<double> limit_of_suite(const MeasureOptions& options) {
+  static const std::map<std::string, double> kSeconds{
+      {"quick", 20}, {"planner", 120}, {"full", 600}};
+  const auto found = kSeconds.find(options.suite);
+  return found == kSeconds.end() ? std::nullopt : std::optional{found->second};
+}
+
+bool measures_cuda(const BenchProgram& program, const MeasureOptions& options) {
+  return options.device == "cuda" || (options.device == "auto" && program.cuda_devices > 0);
+}
+
+// A file of cases says nothing about how many are the program's: one counts as much as another.
+double points_of(const BenchProgram& program, const MeasureOptions& options, int ranks) {
+  const bool cuda = measures_cuda(program, options);
+  double points = 0;
+  for (const auto& implementation : program.implementations) {
+    const auto& backend = implementation.backend;
+    const bool on_device = backend == "cuda" || backend == "nccl";
+    if (on_device != cuda && !implementation.of_host) continue;
+    const auto found = implementation.cases.find(options.suite);
+    points += found == implementation.cases.end() ? 1 : found->second;
+  }
+  // Collectives list their points for one rank: few or none.
+  return std::max(points, ranks > 0 ? 1.0 : 0.0);
+}
+
+}  // namespace
+
+TimeLimit::TimeLimit(const std::vector<BenchProgram>& programs, const MeasureOptions& options)
+    : points_(programs.size(), 0) {
+  const bool asked = options.time_limit.has_value();
+  const bool on_gpu = std::any_of(programs.begin(), programs.end(), [&](const auto& program) {
+    return measures_cuda(program, options);
+  });
+  if (asked)
+    seconds_ = options.time_limit;
+  else if (on_gpu)
+    seconds_ = limit_of_suite(options);
+  for (std::size_t i = 0; i < programs.size(); ++i) {
+    const int ranks = plan_launch(programs[i], options).ranks;
+    if (ranks == 1 || (asked && ranks > 1)) points_[i] = points_of(programs[i], options, ranks);
+  }
+}
+
+std::optional<double> TimeLimit::of(std::size_t number, double elapsed) const {
+  if (!seconds_ || std::isinf(*seconds_) || points_.at(number) == 0) return std::nullopt;
+  const auto here = points_.begin() + static_cast<std::ptrdiff_t>(number);
+  const double left = std::max(0.0, *seconds_ - elapsed);
+  return left * *here / std::accumulate(here, points_.end(), 0.0);
+}
+
+}  // namespace moecal::cli

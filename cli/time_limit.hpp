@@ -1,0 +1,30 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <optional>
+#include <vector>
+
+#include "cli/bench_programs.hpp"
+#include "cli/measure_options.hpp"
+
+namespace moecal::cli {
+
+/// The seconds that a run may take, shared among the programs it starts one after the other by how
+/// many points each has. What a program leaves of its share is the others'.
+///
+/// Unless it is asked for, the limit is that of a named suite on a GPU (20, 120 and 600 s for
+/// quick, planner and full), and of the programs that run on one device: a launch of many ranks
+/// has none, nor has a CPU or a file of cases.
+class TimeLimit {
+ public:
+  TimeLimit(const std::vector<BenchProgram>& programs, const MeasureOptions& options);
+  /// Seconds that programs[number] may take, if it starts so many seconds after the first; empty:
+  /// it may take as long as it needs.
+  [[nodiscard]] std::optional<double> of(std::size_t number, double elapsed) const;
+
+ private:
+  std::optional<double> seconds_;
+  std::vector<double> points_;  // of each program that has a share, else 0
+};
+
+}  // namespace moecal::cli

@@ -1,0 +1,49 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/time_limit.hpp"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+namespace moecal::cli {
+namespace {
+
+BenchProgram program(const std::string& backend, int cases, int cuda_devices) {
+  return {
+      "", "", {}, {{backend, false, {{"quick", cases}, {"planner", 10 * cases}}}}, cuda_devices};
+}
+
+MeasureOptions suite(const std::string& name) {
+  MeasureOptions options;
+  options.suite = name;
+  return options;
+}
+
+TEST(TimeLimit, IsSharedByPointsAndWhatIsLeftGoesToTheOthers) {
+  const std::vector<BenchProgram> programs{program("cuda", 10, 1), program("cuda", 30, 1),
+                                           program("cuda", 10, 1)};
+  const TimeLimit limit{programs, suite("quick")};
+  EXPECT_DOUBLE_EQ(limit.of(0, 0).value(), 20 * 10 / 50.0);
+  EXPECT_DOUBLE_EQ(limit.of(1, 0).value(), 20 * 30 / 40.0);  // the first took no time
+  EXPECT_DOUBLE_EQ(limit.of(2, 12).value(), 8);
+  EXPECT_DOUBLE_EQ(limit.of(2, 30).value(), 0);
+  EXPECT_DOUBLE_EQ((TimeLimit{programs, suite("planner")}.of(2, 20).value()), 100);
+  EXPECT_FALSE((TimeLimit{programs, suite("mine.jsonl")}.of(0, 0)));
+}
+
+TEST(TimeLimit, IsNotForManyRanksOrACpuUnlessAskedFor) {
+  const std::vector<BenchProgram> programs{program("cuda", 10, 8), program("nccl", 0, 8)};
+  auto options = suite("quick");
+  EXPECT_DOUBLE_EQ((TimeLimit{programs, options}.of(0, 0).value()), 20);
+  EXPECT_FALSE((TimeLimit{programs, options}.of(1, 5)));
+  options.time_limit = 33;
+  EXPECT_DOUBLE_EQ((TimeLimit{programs, options}.of(0, 0).value()), 30);
+  EXPECT_DOUBLE_EQ((TimeLimit{programs, options}.of(1, 20).value()), 13);
+  options.time_limit = std::numeric_limits<double>::infinity();
+  EXPECT_FALSE((TimeLimit{programs, options}.of(0, 0)));
+  EXPECT_FALSE((TimeLimit{{program("cpu", 10, 0)}, suite("quick")}.of(0, 0)));
+}
+
+}  // namespace
+}  // namespace moecal::cli
