@@ -77,6 +77,9 @@ class Trial {
   /// Whether a draw is part of what was prepared, as in the plan of grouped products: then every
   /// buffer set keeps its own, and samples on one set share it.
   [[nodiscard]] virtual bool keeps_draws() const { return false; }
+  /// Kernels, copies and events that a launch enqueues at most, where it never waits for the
+  /// device: then no launch gap is in its time (Clock::hold). 0: it may wait, or has to.
+  [[nodiscard]] virtual int enqueues() const { return 0; }
   /// What the operands hold, as it stands in the record; never zeros, which draw less power.
   [[nodiscard]] virtual std::string filled_with() const = 0;
   /// Asked on the host while launches of several ranks run on the device, `waited` after the last

@@ -42,6 +42,7 @@ class SlowestRankClock final : public Clock {
     return own;
   }
   void watch(std::function<void(Seconds)> check) override { own_->watch(std::move(check)); }
+  [[nodiscard]] std::optional<Seconds> host_time() const override { return own_->host_time(); }
   [[nodiscard]] std::string name() const override { return own_->name(); }
   [[nodiscard]] Stream stream() const override { return own_->stream(); }
 

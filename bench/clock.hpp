@@ -3,6 +3,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,17 @@ class Clock {
   /// Asks `check` while a batch is waited for, with the time since its last launch, and once more
   /// at its end. What it throws passes through time(). Clocks that do not wait ask nothing.
   virtual void watch(std::function<void(Seconds waited)> /*check*/) {}
-  /// What SampleInfo::timer says.
+  /// Whether batches are to be held from now on: the device starts one when the host has enqueued
+  /// all of it, and no launch gap is in its time. Only for launches that enqueue and return, and
+  /// that ran before. Clocks that cannot, and that of several ranks, go on as they did. A batch
+  /// that the device could not be kept from is done again, not held, as are all after it.
+  virtual void hold(bool /*wanted*/) {}
+  /// Called within a batch, between launches, where more would not fit into the device's queue at
+  /// once: a held batch is timed up to here, waited for and held again.
+  virtual void cut() {}
+  /// What the host spent on the launches of the last batch; nothing where the clock is the host's.
+  [[nodiscard]] virtual std::optional<Seconds> host_time() const { return {}; }
+  /// What SampleInfo::timer says of the batches since hold().
   [[nodiscard]] virtual std::string name() const = 0;
   /// Where a batch has to enqueue its work; nullptr on the CPU.
   [[nodiscard]] virtual Stream stream() const { return nullptr; }
@@ -41,7 +52,8 @@ class Clock {
 /// The host's monotonic clock: for work that is done when the launch returns.
 [[nodiscard]] std::unique_ptr<Clock> make_steady_clock();
 
-/// Events on a stream of its own, of the current CUDA device. Only in builds with CUDA.
+/// Events on a stream of its own, of the current CUDA device: cuda_event, and cuda_event_held where
+/// batches are held (runtime/stream_hold.hpp). Only in builds with CUDA.
 [[nodiscard]] std::unique_ptr<Clock> make_cuda_event_clock();
 
 /// Decorates the clock of each rank: all get the slowest rank's time, so that whatever is decided

@@ -1,36 +1,79 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #include <chrono>
+#include <optional>
 #include <thread>
 
 #include "bench/clock.hpp"
 #include "runtime/cuda_stream.hpp"
 #include "runtime/event.hpp"
+#include "runtime/stream_hold.hpp"
 
 namespace moecal::bench {
 namespace {
+
+using HostClock = std::chrono::steady_clock;
 
 // Times what one stream does between two events: the device's own time, without the host's.
 class CudaEventClock final : public Clock {
  public:
   [[nodiscard]] Seconds time(const std::function<void()>& batch) override {
-    start_.record(stream_.get());
-    batch();
-    stop_.record(stream_.get());
-    wait();
-    return elapsed(start_, stop_);
+    const Seconds held = run(batch);
+    if (!lapsed_) return held;
+    hold_wanted_ = lapsed_ = false;
+    can_hold_ = false;
+    return run(batch);
   }
   void watch(std::function<void(Seconds)> check) override { check_ = std::move(check); }
-  [[nodiscard]] std::string name() const override { return "cuda_event"; }
+  void hold(bool wanted) override {
+    hold_wanted_ = wanted && can_hold_;
+    // Not before: ranks whose peers are lost must not wait for a device that never ends.
+    if (hold_wanted_ && !hold_) hold_.emplace();
+  }
+  void cut() override {
+    if (!held_) return;
+    end_piece();
+    begin_piece();
+  }
+  [[nodiscard]] std::optional<Seconds> host_time() const override { return host_; }
+  [[nodiscard]] std::string name() const override {
+    return hold_wanted_ ? "cuda_event_held" : "cuda_event";
+  }
   [[nodiscard]] Stream stream() const override { return stream_.get(); }
 
  private:
+  Seconds run(const std::function<void()>& batch) {
+    time_ = host_ = Seconds{0};
+    begin_piece();
+    try {
+      batch();
+    } catch (...) {
+      held_.reset();  // or the device would wait for its end
+      throw;
+    }
+    end_piece();
+    return time_;
+  }
+  void begin_piece() {
+    if (hold_wanted_) held_.emplace(*hold_, stream_.get());
+    start_.record(stream_.get());
+    host_start_ = HostClock::now();
+  }
+  void end_piece() {
+    host_ += HostClock::now() - host_start_;
+    stop_.record(stream_.get());
+    const bool held = held_.has_value();
+    held_.reset();
+    wait();
+    lapsed_ = lapsed_ || (held && hold_->lapsed());
+    time_ += elapsed(start_, stop_);
+  }
   // The events have their times from the device: how often the host asks changes none.
   void wait() {
     constexpr std::chrono::microseconds kBetweenQuestions{50};
     if (!check_) return stop_.synchronize();
-    const auto start = std::chrono::steady_clock::now();
-    const auto ask = [&] { check_(std::chrono::steady_clock::now() - start); };
+    const auto start = HostClock::now();
+    const auto ask = [&] { check_(HostClock::now() - start); };
     while (!stop_.happened()) {
       ask();
       std::this_thread::sleep_for(kBetweenQuestions);
@@ -42,6 +85,14 @@ class CudaEventClock final : public Clock {
   CudaStream stream_;
   CudaEvent start_;
   CudaEvent stop_;
+  std::optional<StreamHold> hold_;
+  std::optional<StreamHold::Held> held_;
+  bool hold_wanted_ = false;
+  bool can_hold_ = true;
+  bool lapsed_ = false;
+  Seconds time_{0};  // of the batch, as far as its pieces are done
+  Seconds host_{0};
+  HostClock::time_point host_start_{};
 };
 
 }  // namespace

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/part_times.hpp"
 
+#include "bench/launch_batch.hpp"
+
 namespace moecal::bench {
 namespace {
 
@@ -10,11 +12,17 @@ std::int64_t launches_of(const Part& part, const PartBatches& batches) {
   return (batches.launches + part.calls - 1) / part.calls;
 }
 
+// A part enqueues no more than the whole, each time it is called.
+std::int64_t at_once(const Part& part, const Trial& trial) {
+  return launches_at_once(part.calls * trial.enqueues());
+}
+
 Seconds time_batch(const Part& part, const Trial& trial, Clock& clock, const PartBatches& batches) {
   return clock.time([&] {
     if (!trial.takes_part()) return;
-    for (std::int64_t i = 0; i < launches_of(part, batches); ++i)
+    launch_batch(clock, launches_of(part, batches), at_once(part, trial), [&](std::int64_t i) {
       part.launch(static_cast<int>(i % batches.sets), clock.stream());
+    });
   });
 }
 
@@ -31,11 +39,13 @@ std::map<std::string, std::vector<double>> time_parts(Trial& trial, Clock& clock
     const auto calls = static_cast<double>(part.calls * launches_of(part, batches));
     for (int i = 0; i <= batches.samples; ++i) {
       batches.begins();
+      clock.hold(i > 0 && at_once(part, trial) > 0);
       Seconds batch = time_batch(part, trial, clock, batches);
       if (part.own_time) batch = own_time(part);
       if (i > 0) times[part.name].push_back(batch.count() / calls);
     }
   }
+  clock.hold(false);
   return times;
 }
 

@@ -176,6 +176,7 @@ void PointMeasurer::sample(const PlannedPoint& point, Trial& trial, int sets,
 void PointMeasurer::record(const Sampling& sampling, const SetRotation& rotation,
                            Observation& observation) const {
   observation.samples_s = sampling.samples_s;
+  observation.host_s = sampling.host_s;
   observation.flags.outlier = outliers(sampling.samples_s);
   observation.flags.throttled = sampling.throttled;
   observation.device = sampling.device;

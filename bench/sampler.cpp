@@ -8,6 +8,7 @@
 #include <cmath>
 #include <utility>
 
+#include "bench/launch_batch.hpp"
 #include "bench/warm_up.hpp"
 #include "core/error.hpp"
 
@@ -28,8 +29,8 @@ Sampling Sampler::run(Trial& trial, SetRotation& rotation) {
   launches_ = 0;
   begin_step("first call");
   call_once(trial, rotation);
+  hold_batches(trial, rotation);
   Sampling result;
-  result.timer = clock_.name();
   begin_step("choosing the batch");
   result.batch = choose_batch(trial, rotation);
   begin_step("warm-up");
@@ -38,6 +39,7 @@ Sampling Sampler::run(Trial& trial, SetRotation& rotation) {
   rotation.forget();
   begin_step("timed batch");
   take_samples(trial, rotation, result);
+  result.timer = clock_.name();
   result.touched_sets = rotation.touched();
   result.device.power_limited = is_power_limited(result.device);
   measure_energy(trial, rotation, result);
@@ -51,7 +53,11 @@ void Sampler::take_samples(Trial& trial, SetRotation& rotation, Sampling& result
                           [&] {
                             if (!std::exchange(first, false)) redraw(trial, rotation, result);
                           },
-                      .after = [&] { note_device(result); }};
+                      .after =
+                          [&] {
+                            note_device(result);
+                            note_host(result);
+                          }};
   // What this depends on is the same on every rank: a sample is the slowest rank's time.
   while (!options_.stop.done(result.samples_s, spent)) {
     if (spent - asked_at >= kBetweenQuestions) {
@@ -100,10 +106,10 @@ std::vector<Seconds> Sampler::time_batches(Trial& trial, SetRotation& rotation,
   };
   batches.launch = [&] {
     if (!trial.takes_part()) return;
-    for (std::int64_t i = 0; i < launches; ++i) {
+    launch_batch(clock_, launches, at_once_, [&](std::int64_t) {
       trial.launch(rotation.next(), clock_.stream());
       activity.beat();
-    }
+    });
   };
   auto times = clock_.time_each(batches);
   batch_ = times.back();
@@ -123,6 +129,11 @@ void Sampler::note_device(Sampling& result) {
   const auto& reading = watch_.of_batch();
   append(result.device, reading);
   held_back_.back() = is_throttled(reading.throttle_reasons.value_or(0)) ? 1 : 0;
+}
+
+void Sampler::note_host(Sampling& result) const {
+  if (const auto host = clock_.host_time())
+    result.host_s.push_back(host->count() / static_cast<double>(result.batch));
 }
 
 // Batches of a tenth of a second: the pauses between them, in which the device idles, are small
@@ -151,6 +162,13 @@ void Sampler::call_once(Trial& trial, SetRotation& rotation) {
   if (call_ > options_.longest_call)
     throw Unsupported{"one call took " + std::to_string(call_.count()) + " s; points over " +
                       std::to_string(options_.longest_call.count()) + " s a call are skipped"};
+}
+
+// A kernel's first launch may load it, which waits for the device: none of them is held.
+void Sampler::hold_batches(Trial& trial, SetRotation& rotation) {
+  at_once_ = clock_.stream() != nullptr ? launches_at_once(trial.enqueues()) : 0;
+  if (at_once_ > 0 && rotation.sets() > 1) (void)time_batch(trial, rotation, rotation.sets() - 1);
+  clock_.hold(at_once_ > 0);
 }
 
 // Long beside what ranks agree on in between, unless too few batches fit into the budget then.

@@ -44,6 +44,7 @@ struct SamplerOptions {
 /// What sampling one point gave.
 struct Sampling {
   std::vector<double> samples_s;   // seconds per launch, one per batch
+  std::vector<double> host_s;      // of this rank, per launch and sample; empty: the clock's own
   std::vector<bool> throttled;     // per sample: some rank was; empty: nobody can tell
   DeviceTrace device;              // of this rank
   int touched_sets = 0;            // by timed launches
@@ -75,12 +76,14 @@ class Sampler {
   void begin_step(const char* name) { step_ = name; }
   void agree(std::span<double> values);
   void call_once(Trial& trial, SetRotation& rotation);
+  void hold_batches(Trial& trial, SetRotation& rotation);
   [[nodiscard]] Seconds shortest_batch() const;
   [[nodiscard]] std::int64_t smallest_batch(Trial& trial, SetRotation& rotation);
   [[nodiscard]] std::int64_t choose_batch(Trial& trial, SetRotation& rotation);
   void warm_up(Trial& trial, SetRotation& rotation, std::int64_t batch);
   void take_samples(Trial& trial, SetRotation& rotation, Sampling& result);
   void note_device(Sampling& result);
+  void note_host(Sampling& result) const;
   void redraw(Trial& trial, const SetRotation& rotation, Sampling& result);
   void measure_energy(Trial& trial, SetRotation& rotation, Sampling& result);
   std::vector<double> agree_to_go_on();
@@ -90,6 +93,7 @@ class Sampler {
   SamplerOptions options_;
   DeviceWatch watch_;
   std::int64_t launches_ = 0;  // of this run, so far
+  std::int64_t at_once_ = 0;   // launches of a held batch; 0: none is held
   const char* step_ = "";
   Seconds call_{0};                // what the first one took
   Seconds batch_{0};               // what the last batch took

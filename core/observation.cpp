@@ -159,6 +159,7 @@ std::string to_json_line(const Observation& o) {
             {"source", source_json(o.source)},
             {"started_at", o.started_at}};
   if (o.routed) json["routing"] = routing_json(o.routing);
+  if (!o.host_s.empty()) json["host_s"] = o.host_s;
   if (!o.call_s.empty()) json["call_s"] = o.call_s;
   if (!o.skew_floor_s.empty()) json["skew_floor_s"] = o.skew_floor_s;
   if (!o.device.empty()) json["device"] = device_json(o.device);

@@ -27,7 +27,7 @@ inline constexpr char kNotBegun[] = "not begun: the time limit of the run was ov
 struct SampleInfo {
   std::string statistic = "raw";  // raw | mean | median: of what one sample stands for
   std::int64_t iterations_per_sample = 1;
-  std::string timer;  // steady_clock | cuda_event | foreign
+  std::string timer;  // steady_clock | cuda_event | cuda_event_held | foreign
   // Of our own sampler only; else empty and 0.
   std::string fill{};              // what the operands hold, e.g. uniform [-1, 1]
   int buffer_sets = 0;             // that the launches went through in turn
@@ -97,6 +97,9 @@ struct Observation {
   Ranks ranks;
   SampleInfo sample;
   std::vector<double> samples_s;
+  // On a device: what the host of the first rank spent on a launch, per sample, from before the
+  // first launch of the batch to the return of its last. Empty where the clock is the host's.
+  std::vector<double> host_s{};
   SampleFlags flags;
   DeviceTrace device{};
   // Collectives, calls one at a time (samples_s are back-to-back calls), per call: the slowest

@@ -125,6 +125,10 @@ void check_samples(const JsonReader& r, const Observation& o) {
   for (const double s : o.samples_s)
     if (!(s > 0 && s < 1e6))
       r.fail("samples_s", "holds a value that is not a positive number of seconds");
+  if (!o.host_s.empty() && o.host_s.size() != o.samples_s.size())
+    r.fail("host_s", "has another length than samples_s");
+  for (const double s : o.host_s)
+    if (!(s >= 0 && s < 1e6)) r.fail("host_s", "holds a value that is no time");
   for (const auto& [name, seconds] : o.parts_s)
     if (seconds.empty() ||
         std::ranges::any_of(seconds, [](double s) { return !(s >= 0 && s < 1e6); }))
@@ -154,6 +158,7 @@ Observation read_observation(const JsonReader& r) {
   o.ranks = read_ranks(r.object("ranks"));
   o.sample = read_sample(r.object("sample"));
   o.samples_s = r.require<std::vector<double>>("samples_s");
+  o.host_s = r.optional<std::vector<double>>("host_s", {});
   const auto flags = r.object("flags");
   o.flags = {flags.require<std::vector<bool>>("throttled"),
              flags.require<std::vector<bool>>("outlier")};

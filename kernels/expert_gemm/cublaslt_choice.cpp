@@ -8,11 +8,13 @@
 #include "core/error.hpp"
 #include "runtime/cuda_stream.hpp"
 #include "runtime/event.hpp"
+#include "runtime/stream_hold.hpp"
 
 namespace moecal::kernels {
 namespace {
 
-constexpr int kMostLaunches = 1024;
+// A split-K product is a kernel that clears, one that multiplies and one that adds up.
+constexpr int kMostLaunches = kMostHeld / 3;
 constexpr Seconds kNever{std::numeric_limits<double>::infinity()};
 // A candidate so much slower than the best so far is not timed to the end. The pause around a batch
 // is no part of its launches.
@@ -30,12 +32,12 @@ class Timer {
   Seconds time_of(const CublasLtMatmul::Candidate& candidate, const CublasLtTiming& timing,
                   Seconds best, std::string& refusal) {
     try {
-      (void)time_of(candidate, 1);
+      (void)events_around(candidate, 1);
       int launches = 1;
       Seconds total = time_of(candidate, launches);
       while (total < timing.seconds && launches < kMostLaunches) {
         if (total > kHopeless * launches * best + kPause) break;
-        total = time_of(candidate, launches *= 2);
+        total = time_of(candidate, launches = std::min(2 * launches, kMostLaunches));
       }
       if (total > kHopeless * launches * best + kPause) return total / launches;
       for (int repeat = 1; repeat < timing.timings; ++repeat)
@@ -48,12 +50,34 @@ class Timer {
   }
 
  private:
-  // Of that many launches, one after the other.
+  // Of that many launches, one after the other, and without the gaps between them: short kernels
+  // would else all take what the host does.
   Seconds time_of(const CublasLtMatmul::Candidate& candidate, int launches) {
+    if (can_hold_) {
+      const Seconds held = held_events_around(candidate, launches);
+      can_hold_ = !hold_.lapsed();
+      if (can_hold_) return held;
+    }
+    return events_around(candidate, launches);
+  }
+  Seconds held_events_around(const CublasLtMatmul::Candidate& candidate, int launches) {
+    {
+      const StreamHold::Held held{hold_, stream_.get()};
+      enqueue(candidate, launches);
+    }
+    return waited_for();
+  }
+  Seconds events_around(const CublasLtMatmul::Candidate& candidate, int launches) {
+    enqueue(candidate, launches);
+    return waited_for();
+  }
+  void enqueue(const CublasLtMatmul::Candidate& candidate, int launches) {
     start_.record(stream_.get());
     for (int i = 0; i < launches; ++i)
       matmul_.launch(addresses_, candidate, workspace_, stream_.get());
     stop_.record(stream_.get());
+  }
+  [[nodiscard]] Seconds waited_for() const {
     stop_.synchronize();
     return elapsed(start_, stop_);
   }
@@ -63,6 +87,8 @@ class Timer {
   CublasLtWorkspace workspace_;
   CudaStream stream_;
   CudaEvent start_, stop_;
+  StreamHold hold_;
+  bool can_hold_ = true;
 };
 
 }  // namespace

@@ -18,7 +18,7 @@ struct CublasLtChoice {
 
 /// How thoroughly candidates are timed: the least of `timings` batches of about `seconds`, after a
 /// launch that loads the kernel; those much slower than the best so far are given up early. An
-/// event resolves half a microsecond.
+/// event resolves half a microsecond. The device starts a batch when all of it is enqueued.
 struct CublasLtTiming {
   int candidates = 16;
   Seconds seconds{5e-4};

@@ -33,6 +33,11 @@ bool FakeCudaDevice::run(cudaStream_t stream, const std::function<void()>& work)
   return true;
 }
 
+bool FakeCudaDevice::held() const {
+  const auto* words = last_hold.words;
+  return words != nullptr && words->released < last_hold.number && words->lapsed < last_hold.number;
+}
+
 namespace {
 
 constexpr std::size_t kAlignment = 256;  // cudaMalloc's
@@ -74,6 +79,13 @@ bool takes_part(cudaStream_t stream) {
 }  // namespace moecal::tests
 
 using namespace moecal::tests;
+
+void moecal::enqueue_hold(HoldWords* words, std::uint32_t number, Seconds, Stream) {
+  auto& device = fake_cuda();
+  ++device.holds;
+  device.last_hold = {words, number};
+  if (device.holds_lapse) words->lapsed = number;
+}
 
 extern "C" {
 
@@ -118,6 +130,16 @@ cudaError_t cudaFree(void* pointer) { return release(pointer); }
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind) {
   std::memcpy(to, from, bytes);
   fake_cuda().copy_under_way = true;
+  return cudaSuccess;
+}
+
+cudaError_t cudaMallocHost(void** pointer, size_t bytes) {
+  *pointer = std::malloc(bytes);
+  return cudaSuccess;
+}
+cudaError_t cudaFreeHost(void* pointer) {
+  if (fake_cuda().last_hold.words == pointer) fake_cuda().last_hold = {};
+  std::free(pointer);
   return cudaSuccess;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <functional>
@@ -11,9 +12,12 @@
 #include <set>
 #include <vector>
 
+#include "runtime/hold_words.hpp"
+
 /// A CUDA runtime without a device, linked in place of the real one: device memory is host memory,
 /// a stream runs its work at once (or, while it is captured, when the graph is launched), and time
-/// passes only when a fake library says so. Defines the
+/// passes only when a fake library says so. A stream that is held goes on at once too, but the host
+/// costs its work no time. Defines the
 /// entry points that runtime/ and the library backends use; another one is a link error. Ranks that
 /// are threads may share it.
 namespace moecal::tests {
@@ -27,12 +31,21 @@ struct FakeCapture {
   std::vector<std::function<void()>> work;
 };
 
+struct FakeHold {
+  const HoldWords* words = nullptr;
+  std::uint32_t number = 0;
+};
+
 struct FakeCudaDevice {
   int devices = 1;
   int compute_major = 9;
   int compute_minor = 0;
-  bool stuck = false;                               // events never happen
-  double clock_ms = 0;                              // what events read
+  bool stuck = false;        // events never happen
+  double clock_ms = 0;       // what events read
+  double launch_ms = 0;      // that the host takes to launch something
+  bool holds_lapse = false;  // every hold ends by itself
+  int holds = 0;             // of streams, since the start
+  FakeHold last_hold;
   std::map<const std::byte*, std::size_t> buffers;  // live allocations: start and bytes
   std::size_t memory = std::size_t{1} << 30;        // a larger allocation fails
   mutable std::mutex buffers_mutex;
@@ -43,6 +56,10 @@ struct FakeCudaDevice {
   std::atomic<bool> copy_under_way = false;
   std::atomic<int> graph_launches = 0;
   std::atomic<int> live_graphs = 0;  // instantiated and not destroyed
+
+  /// A kernel that takes so long: the device waits for the host's next launch unless it is held.
+  void pass(double kernel_ms) { clock_ms += held() ? kernel_ms : std::max(kernel_ms, launch_ms); }
+  [[nodiscard]] bool held() const;
 
   /// What a fake library does on a stream: now, or when the graph is launched. False if the stream
   /// is not part of the capture under way: CUDA would run it at once, in the middle of the

@@ -49,6 +49,26 @@ TEST_F(Candidates, ShortOnesAreTimedInBatches) {
   EXPECT_GE(fake_cublaslt().matmuls.size(), 3 * 100u) << "an event resolves half a microsecond";
 }
 
+// The host takes longer to launch any of them than the device to run it.
+TEST_F(Candidates, ShortOnesAreToldApartWithoutTheGapsBetweenLaunches) {
+  fake_cuda().launch_ms = 0.005;
+  fake_cublaslt().candidates = {{0.002, true}, {0.001, true}};
+  EXPECT_THAT(make()->library().algorithm, HasSubstr("id=101"));
+  EXPECT_FALSE(fake_cuda().held()) << "the stream goes on";
+  fake_cuda().holds_lapse = true;
+  fake_cublaslt().candidates = {{0.02, true}, {0.01, true}};
+  const int holds = fake_cuda().holds;
+  EXPECT_THAT(make()->library().algorithm, HasSubstr("id=101")) << "timed without, then";
+  EXPECT_EQ(fake_cuda().holds, holds + 1) << "the host waited for the device: not tried again";
+}
+
+TEST_F(Candidates, NoKernelIsLoadedBehindAHold) {
+  fake_cuda().launch_ms = 0.005;
+  fake_cublaslt().candidates = {{0.01, true, 40}, {0.02, true, 50}};
+  (void)make();
+  EXPECT_EQ(fake_cublaslt().loads_held, 0);
+}
+
 TEST_F(Candidates, OneAloneIsNotTimed) {
   fake_cublaslt().candidates = {{0.01, true}};
   EXPECT_THAT(make()->library().algorithm, HasSubstr("rank=1/1"));

@@ -165,7 +165,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, 
   fake_cublaslt().matmuls.push_back(call);
   auto& behaviour = fake_cublaslt().candidates.at(static_cast<std::size_t>(candidate));
   if (!behaviour.launches) return CUBLAS_STATUS_EXECUTION_FAILED;
-  fake_cuda().clock_ms += behaviour.milliseconds + std::exchange(behaviour.first_milliseconds, 0);
+  if (behaviour.first_milliseconds > 0 && fake_cuda().held()) ++fake_cublaslt().loads_held;
+  fake_cuda().pass(behaviour.milliseconds + std::exchange(behaviour.first_milliseconds, 0));
   if (!fake_cuda().capturing) return compute_as_told(call);
   return fake_cuda().run(stream, [call] { (void)compute_as_told(call); })
              ? CUBLAS_STATUS_SUCCESS

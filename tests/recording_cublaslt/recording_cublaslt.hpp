@@ -91,6 +91,7 @@ struct FakeCublasLt {
   std::vector<RecordedMatmul> matmuls;
   int checks = 0;        // calls of cublasLtMatmulAlgoCheck
   int live_objects = 0;  // created and not destroyed
+  int loads_held = 0;    // first launches that took longer, on a stream that was held
 };
 
 /// The one fake library of the process.

@@ -152,4 +152,7 @@ T atomicAdd(T* address, std::type_identity_t<T> value) {
   return std::atomic_ref<T>{*address}.fetch_add(value, std::memory_order_relaxed);
 }
 
+inline void __nanosleep(unsigned) {}
+inline void __threadfence_system() { std::atomic_thread_fence(std::memory_order_seq_cst); }
+
 // NOLINTEND(bugprone-reserved-identifier)
