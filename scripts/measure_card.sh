@@ -39,11 +39,11 @@ done
 # moecal and its programs: the bundle's, those of MOECAL_BUILD, or a build of this clone.
 if [[ -x $here/run.sh ]]; then
   moecal() { "$here/run.sh" "$@"; }
-  peers=$here/peers.py
+  peers=$here/peers/peers.py
   out=${out:-$PWD}
 else
   root=$(dirname "$here")
-  peers=$here/peers.py
+  peers=$here/peers/peers.py
   out=${out:-$root}
   build=${MOECAL_BUILD:-}
   if [[ -z $build ]]; then

@@ -18,7 +18,7 @@ observations=("$work"/results/observations/cpu-*/test.jsonl)
 coefficients=("$work"/results/coefficients/cpu-*.json)
 ratios=("$work"/results/ratios/cpu-*.md)
 [[ -s ${observations[0]} && -s ${coefficients[0]} && -s ${ratios[0]} ]]
-grep -q '^| memory_stream | oracle_loop | 1 | ' "${ratios[0]}"
+grep -q '^| memory_stream triad | oracle_loop | 1 of 1 | ' "${ratios[0]}"
 for peer in vLLM TransformerEngine SGLang; do grep -q "^- $peer" "${ratios[0]}"; done
 grep -q 'PyTorch' "${ratios[0]}"
 [[ ! -e $work/results/observations/unnamed ]]
