@@ -137,6 +137,13 @@ class Comparisons(unittest.TestCase):
         self.assertEqual(peer.own_seconds(permute, [permute, gate]), 7.0)
         self.assertEqual(peer.own_seconds(gate, []), 3.0)
         self.assertEqual(peer.own_seconds(observation("unpermute", point, 6.0), []), 6.0)
+        peer.name = "vLLM"
+        rows = peers.compare_with_peers([permute, gate], [(permute, "vLLM (eager)", 14.0), (gate, "vLLM", 3.0)], [peer], peers.NotRun())
+        self.assertEqual({key: row.median() for key, row in rows.items()},
+                         {("permute and the gate's table", "vLLM (eager)"): 2.0, ("topk_gate: the table alone", "vLLM"): 1.0})
+        not_run = peers.NotRun()
+        self.assertFalse(peers.compare_with_peers([permute], [(permute, "vLLM", 14.0)], [peer], not_run))
+        self.assertIn("vLLM, permute, timed but held against nothing", not_run.text())
         gate["parts_s"]["sort"] = [2.5, 2.5]
         self.assertEqual(peer.own_seconds(gate, []), 2.5)
         with self.assertRaises(ratios.Unavailable):
@@ -213,6 +220,115 @@ class Signatures(unittest.TestCase):
             moe_peers.call_with(align, {"topk_ids": 1})
 
 
+class FakeTensor:
+    """A shape."""
+
+    def __init__(self, *shape):
+        self.shape, self.device = shape, "cuda"
+
+    def numel(self):
+        count = 1
+        for size in self.shape:
+            count *= size
+        return count
+
+    def to(self, _):
+        return self
+
+
+FAKE_TORCH = types.SimpleNamespace(int32="int32", zeros=lambda count, dtype, device: FakeTensor(count), empty_like=lambda t: t,
+                                   rand=lambda shape, device: FakeTensor(*shape))
+FAKE_OPERANDS = types.SimpleNamespace(device="cuda", uniform=lambda shape, _: FakeTensor(*shape),
+                                      choices=lambda o: FakeTensor(o["point"]["tokens"], o["point"]["top_k"]))
+
+
+def fake_peer(kind, **functions):
+    """A peer of moe_peers whose package is the functions."""
+    peer = kind.__new__(kind)
+    peer.torch, peer.operands, peer.name = FAKE_TORCH, FAKE_OPERANDS, "double"
+    for name, function in functions.items():
+        setattr(peer, name, function)
+    return peer
+
+
+class MoePeers(unittest.TestCase):
+    """Doubles have the signatures that the packages' releases have."""
+
+    point = {"tokens": 6, "hidden": 16, "experts": 4, "top_k": 2}
+
+    def rows(self):
+        seen = {}
+
+        def moe_permute(hidden_states, a1q_scale, topk_ids, n_expert, n_local_expert=-1, expert_map=None,
+                        permuted_hidden_states=None, scratch=None):
+            seen.update(rows=hidden_states.shape, ids=topk_ids.shape, experts=n_expert, scale=a1q_scale)
+            return "rows", None, "offsets", "places", "order"
+
+        def moe_unpermute(out, permuted_hidden_states, topk_weights, inv_permuted_idx, expert_first_token_offset=None):
+            seen.update(out=out.shape, weights=topk_weights.shape,
+                        tables=(permuted_hidden_states, inv_permuted_idx, expert_first_token_offset))
+
+        return types.SimpleNamespace(moe_permute=moe_permute, moe_unpermute=moe_unpermute), seen
+
+    def test_vllm_permutes_and_unpermutes(self):
+        rows, seen = self.rows()
+        vllm = fake_peer(moe_peers.Vllm, rows=rows)
+        vllm.make(observation("permute", self.point))()
+        self.assertEqual(seen, {"rows": (6, 16), "ids": (6, 2), "experts": 4, "scale": None})
+        vllm.make(observation("unpermute", self.point))()
+        self.assertEqual((seen["out"], seen["weights"], seen["tables"]), ((6, 16), (6, 2), ("rows", "places", "offsets")))
+
+    def test_vllms_earlier_release_took_its_output_first(self):
+        seen = {}
+
+        def moe_permute(permuted_hidden_states, hidden_states, a1q_scale, topk_ids, n_expert, align_block_size=None):
+            seen.update(out=permuted_hidden_states, rows=hidden_states.shape)
+
+        fake_peer(moe_peers.Vllm, rows=types.SimpleNamespace(moe_permute=moe_permute)).make(observation("permute", self.point))()
+        self.assertEqual(seen, {"out": None, "rows": (6, 16)})
+
+    def test_transformer_engine_is_given_indices(self):
+        seen = {}
+
+        def moe_permute(inp, routing_map, num_out_tokens, max_token_num=-1, map_type="mask"):
+            seen.update(rows=inp.shape, ids=routing_map.shape, count=num_out_tokens, most=max_token_num, map=map_type)
+            return "rows", "places"
+
+        def moe_unpermute(inp, row_id_map, merging_probs=None, restore_shape=None, map_type="mask"):
+            seen.update(tables=(inp, row_id_map), weights=merging_probs.shape, map=map_type)
+
+        rows = types.SimpleNamespace(moe_permute=moe_permute, moe_unpermute=moe_unpermute)
+        engine = fake_peer(moe_peers.TransformerEngine, rows=rows)
+        engine.make(observation("permute", self.point))()
+        self.assertEqual(seen, {"rows": (6, 16), "ids": (6, 2), "count": 12, "most": 6, "map": "index"})
+        engine.make(observation("unpermute", self.point))()
+        self.assertEqual((seen["tables"], seen["weights"], seen["map"]), (("rows", "places"), (6, 2), "index"))
+        with self.assertRaisesRegex(ratios.Unavailable, "FP8"):
+            engine.make(observation("permute", self.point, dtypes={"a": "fp8_e4m3", "c": "fp8_e4m3"}))
+
+    def test_align_kernels_get_tables_of_their_experts(self):
+        seen = {}
+
+        def present(topk_ids, num_experts, block_size, sorted_token_ids, experts_ids, num_tokens_post_pad, cumsum_buffer,
+                    pad_sorted_token_ids=False):
+            seen.update(experts=num_experts, rows=sorted_token_ids.numel(), blocks=experts_ids.numel(),
+                        sums=cumsum_buffer.numel(), pads=pad_sorted_token_ids)
+
+        def vllms(topk_ids, num_experts, block_size, sorted_token_ids, experts_ids, num_tokens_post_pad, expert_map=None):
+            seen.update(experts=num_experts, rows=sorted_token_ids.numel(), ids=topk_ids.shape)
+
+        gate = observation("topk_gate", self.point, dtypes={"a": "f32"})
+        fake_peer(moe_peers.Sglang, align=present).make(gate)()
+        self.assertEqual(seen, {"experts": 5, "rows": 12 + 5 * 127, "blocks": 6, "sums": 6, "pads": True})
+        seen.clear()
+        fake_peer(moe_peers.Vllm, align=vllms).make(gate)()
+        self.assertEqual(seen, {"experts": 4, "rows": 12 + 4 * 127, "ids": (6, 2)})
+
+    def test_a_cast_is_not_theirs(self):
+        with self.assertRaisesRegex(ratios.Unavailable, "does not cast"):
+            fake_peer(moe_peers.Vllm).make(observation("permute", self.point, dtypes={"c": "fp8_e4m3"}))
+
+
 class FakeCuda:
     """The part of torch.cuda that batches are timed with: a call takes a second, of which a graph keeps a tenth."""
 
@@ -281,6 +397,13 @@ class Timing(unittest.TestCase):
         timer = timing.Timer(fake.torch, "cuda")
         self.assertAlmostEqual(timer.seconds([fake.call] * 3), 1e-6)
         self.assertTrue(timer.is_eager)
+
+    def test_a_rotation_that_takes_too_long_is_given_up(self):
+        with unittest.mock.patch.object(timing, "LONGEST_S", 0):
+            with self.assertRaisesRegex(ratios.Unavailable, "its 3 buffer sets"):
+                timing.Timer(None, "cpu").seconds([lambda: None] * 3)
+            fewest = timing.Timer(None, "cpu").samples(lambda: None)
+            self.assertEqual(len(fewest), timing.FEWEST)
 
 
 @unittest.skipIf(torch is None, "PyTorch is not installed")

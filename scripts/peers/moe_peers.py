@@ -5,7 +5,7 @@ packages. Their permutes sort the choices too, as moecal's gate does: they are h
 together. Their align kernels make such a table, and are held against it alone."""
 import inspect
 
-from ratios import Unavailable, gate_of, seconds, table_seconds
+from ratios import Unavailable, gate_of, kind, seconds, table_seconds
 from torch_peer import Operands
 
 BLOCK_ROWS = 128  # to which align kernels pad an expert's rows
@@ -30,6 +30,10 @@ class MoePeer:
         if o["operation"] == "permute":
             return seconds(o) + table_seconds(gate_of(o, observations))
         return seconds(o)
+
+    def held_against(self, o: dict) -> str:
+        """What own_seconds() are of."""
+        return {"permute": f"{kind(o)} and the gate's table", "topk_gate": f"{kind(o)}: the table alone"}.get(o["operation"], kind(o))
 
     def tokens(self, o: dict):
         p, word = o["point"], o["dtypes"]["a"]

@@ -30,6 +30,7 @@ from torch_peer import Torch
 
 TORCH = "PyTorch (torch.mm, torch._scaled_mm, index_select, softmax and topk, silu, ...)"
 ALL_GEMMS = "expert_gemm, all types"
+EAGER = " (eager)"
 
 
 class NotRun:
@@ -102,24 +103,26 @@ def run_peers(observations: list[dict], arguments: argparse.Namespace, not_run: 
                 continue
             try:
                 took = timer.seconds([peer.make(o) for _ in range(buffer_sets(o))])
-                timed.append((o, peer.name + (" (eager)" if timer.is_eager else ""), took))
+                timed.append((o, peer.name + EAGER * timer.is_eager, took))
             except (Unavailable, RuntimeError, AttributeError, TypeError, ValueError, AssertionError, NotImplementedError) as error:
                 not_run.add(f"{peer.name}, {kind(o)}", error, 1)
     return timed, peers
 
 
 def compare_with_peers(observations: list[dict], timed: Timed, peers: list, not_run: NotRun) -> Rows:
-    own_seconds = {peer.name: peer.own_seconds for peer in peers if isinstance(peer, MoePeer)}
+    others = {peer.name: peer for peer in peers if isinstance(peer, MoePeer)}
     rows, points = new_rows(), collections.Counter(kind(o) for o in observations)
     gemms = sum(o["operation"] == "expert_gemm" for o in observations)
     for o, name, took in timed:
+        other = others.get(name.removesuffix(EAGER))
         try:
-            own = own_seconds.get(name.removesuffix(" (eager)"), lambda point, _: seconds(point))(o, observations)
+            own = other.own_seconds(o, observations) if other else seconds(o)
         except Unavailable as reason:
-            not_run.add(f"{name}, {kind(o)}, timed but not held against anything", reason, 1)
+            not_run.add(f"{name}, {kind(o)}, timed but held against nothing", reason, 1)
             continue
         is_gemm = o["operation"] == "expert_gemm"
-        for what, count in [(kind(o), points[kind(o)])] + [(ALL_GEMMS, gemms)] * is_gemm:
+        held_against = other.held_against(o) if other else kind(o)
+        for what, count in [(held_against, points[kind(o)])] + [(ALL_GEMMS, gemms)] * is_gemm:
             row = rows[what, name]
             row.of, row.aim = count, OF_TORCH_GEMM if is_gemm else OF_PEER
             row.add(took / own, point_text(o))

@@ -7,9 +7,12 @@ import statistics
 import time
 import typing
 
+from ratios import Unavailable
+
 BATCH_S = 100e-6
 WARM_UP_S = 0.02  # the clocks of a device that waited for Python have fallen
-SAMPLES = 9
+SAMPLES, FEWEST = 9, 3
+LONGEST_S = 5  # of a rotation through the sets, and of the samples beyond the fewest
 MOST_CALLS = 10**5
 
 Call = typing.Callable[[], object]
@@ -22,24 +25,36 @@ class Timer:
         self.torch, self.on_gpu, self.is_eager = torch, device == "cuda", False
 
     def seconds(self, sets: list[Call]) -> float:
-        """Of one call, over whole rotations through the sets."""
-        for call in sets:  # libraries load and allocate at their first call
-            call()
+        """Of one call, over whole rotations through the sets. @throws Unavailable where a rotation takes too long."""
+        self.first_calls(sets)
         self.is_eager = False
         rotations = 1
         while True:
             run = self.batch(sets, rotations)
             self.elapsed(run)
-            took = min(self.elapsed(run) for _ in range(2))
-            calls = rotations * len(sets)
-            if took >= BATCH_S or 2 * calls > MOST_CALLS:
+            took = self.elapsed(run)
+            if took >= BATCH_S or 2 * rotations * len(sets) > MOST_CALLS:
                 break
             enough = math.ceil(1.5 * rotations * BATCH_S / max(took, 1e-7))
             rotations = max(rotations + 1, min(enough, MOST_CALLS // len(sets)))
-        spent = 0.0
+        spent = took
         while spent < WARM_UP_S:
             spent += self.elapsed(run)
-        return statistics.median(self.elapsed(run) for _ in range(SAMPLES)) / calls
+        return statistics.median(self.samples(run)) / (rotations * len(sets))
+
+    def first_calls(self, sets: list[Call]) -> None:
+        """Libraries load and allocate at them."""
+        start = time.perf_counter()
+        for call in sets:
+            call()
+            if time.perf_counter() - start > LONGEST_S:
+                raise Unavailable(f"a rotation through its {len(sets)} buffer sets takes longer than {LONGEST_S} s")
+
+    def samples(self, run: Call) -> list[float]:
+        taken: list[float] = []
+        while len(taken) < FEWEST or (len(taken) < SAMPLES and sum(taken) < LONGEST_S):
+            taken.append(self.elapsed(run))
+        return taken
 
     def batch(self, sets: list[Call], rotations: int) -> Call:
         def run():
