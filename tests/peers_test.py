@@ -224,7 +224,7 @@ class FakeTensor:
     """A shape."""
 
     def __init__(self, *shape):
-        self.shape, self.device = shape, "cuda"
+        self.shape, self.device, self.dtype = shape, "cuda", "bf16"
 
     def numel(self):
         count = 1
@@ -234,6 +234,12 @@ class FakeTensor:
 
     def to(self, _):
         return self
+
+    def t(self):
+        return FakeTensor(*reversed(self.shape))
+
+    def chunk(self, count, dim):
+        return [self] * count
 
 
 FAKE_TORCH = types.SimpleNamespace(int32="int32", zeros=lambda count, dtype, device: FakeTensor(count), empty_like=lambda t: t,
@@ -327,6 +333,49 @@ class MoePeers(unittest.TestCase):
     def test_a_cast_is_not_theirs(self):
         with self.assertRaisesRegex(ratios.Unavailable, "does not cast"):
             fake_peer(moe_peers.Vllm).make(observation("permute", self.point, dtypes={"c": "fp8_e4m3"}))
+
+
+class WithoutPyTorch(unittest.TestCase):
+    """What PyTorch's operators are given."""
+
+    def peer(self, **operators):
+        peer = torch_peer.Torch.__new__(torch_peer.Torch)
+        peer.torch, peer.operands = types.SimpleNamespace(**operators), torch_peer.Operands.__new__(torch_peer.Operands)
+        peer.operands.torch = peer.torch
+        self.shapes = []
+        peer.operands.uniform = lambda shape, word: self.shapes.append((shape, word)) or FakeTensor(*shape)
+        peer.to_fp8 = lambda values, word, by_tensor: ("cast", values, word, by_tensor)
+        return peer
+
+    def test_a_product_has_the_operands_of_its_layout(self):
+        seen = []
+        peer = self.peer(empty=lambda shape, dtype, device: shape, mm=lambda a, b, out: seen.append((a.shape, b.shape, out)))
+        for layout in ("TN", "NN", "NT", "TT"):
+            peer.make(gemm(layout))()
+        self.assertEqual(self.shapes[0::2], [((6, 2), "bf16"), ((6, 2), "bf16"), ((2, 6), "bf16"), ((2, 6), "bf16")])
+        self.assertEqual(self.shapes[1::2], [((4, 2), "bf16"), ((2, 4), "bf16"), ((2, 4), "bf16"), ((4, 2), "bf16")])
+        self.assertEqual(seen, [((6, 2), (2, 4), (6, 4))] * 4)
+
+    def test_an_fp8_product_of_another_layout_is_none_of_torchs(self):
+        with self.assertRaisesRegex(ratios.Unavailable, "TN only"):
+            self.peer().make(gemm(dtypes={"a": "fp8_e4m3", "b": "fp8_e4m3", "scale_mode": "tensor", "layout": "NN"}))
+
+    def test_a_cast_follows_where_ours_has_one(self):
+        peer = self.peer()
+        self.assertEqual(peer.cast(observation("permute", {}), lambda: "rows")(), "rows")
+        self.assertEqual(peer.cast(observation("permute", {}, dtypes={"c": "fp8_e4m3"}), lambda: "rows")(),
+                         ("cast", "rows", "fp8_e4m3", False))
+
+    def test_swiglu_reads_two_columns_for_one(self):
+        silu = types.SimpleNamespace(functional=types.SimpleNamespace(silu=lambda gate: gate))
+        self.peer(nn=silu).make(observation("swiglu", {"tokens": 3, "inner": 8}))
+        self.assertEqual(self.shapes, [((3, 16), "bf16")])
+
+    def test_a_capacity_is_not_left_out(self):
+        for operation in ("permute", "unpermute", "topk_gate"):
+            o = observation(operation, {"tokens": 5, "hidden": 16, "experts": 4, "top_k": 2}, routing={"capacity_factor": 1.2})
+            with self.assertRaisesRegex(ratios.Unavailable, "capacity"):
+                self.peer().make(o)
 
 
 class FakeCuda:
