@@ -125,8 +125,10 @@ if [[ -n $committed && -e $committed/$card.json ]] || { [[ -e $coefficients ]] &
   [[ ! -e $coefficients ]] || is_own "$coefficients" || fail "$coefficients is of other observations, and is left as it is"
 fi
 mkdir -p "$(dirname "$coefficients")"
-moecal fit "$folder"/*.jsonl "${with[@]}" --card "$card" --out "$coefficients" --source "$source${with[*]:+ with ${with[*]##*/}}"
-written=("$observations" "$coefficients" "${coefficients%.json}.csv")
+fitted=0
+moecal fit "$folder"/*.jsonl "${with[@]}" --card "$card" --out "$coefficients" --source "$source${with[*]:+ with ${with[*]##*/}}" || fitted=$?
+written=("$observations")
+[[ $fitted -ne 0 ]] || written+=("$coefficients" "${coefficients%.json}.csv")
 
 # What a run's peers took stays when the run goes on: tables are added.
 ratios=$out/results/ratios/$card/$run_id.md
@@ -145,4 +147,4 @@ else
   echo "measure_card.sh: no python3 here, so there are no ratios to peers and to a copy: run peers/peers.py on $observations where there is one"
 fi
 printf 'wrote %s\n' "${written[@]}"
-exit $((measured > compared ? measured : compared))
+for status in "$measured" "$fitted" "$compared"; do [[ $status -eq 0 ]] || exit "$status"; done

@@ -56,6 +56,7 @@ if [[ $verb == measure ]]; then
   echo "{\"card\":\"$card\",\"schema\":\"moecal.environment/1\"}" >>"$out"
   exit "${FAIL:-0}"
 fi
+[[ -z ${UNFIT:-} ]] || exit 2
 printf '{\n "schema": "moecal.coefficients/1",\n "source": "%s",\n "files": "%s"\n}\n' "$source" "${files[*]}" >"$out"
 touch "${out%.json}.csv"
 DOUBLE
@@ -87,6 +88,10 @@ FAIL=1 measure "$work/plain" --run-id one && fail "failed points are not in the 
 [[ $(wc -l <"$work/plain/results/observations/h200-sxm/one.jsonl") == 2 ]] || fail "a run that was continued was replaced"
 grep -q '^wrote' "$work/said" || fail "after failed points it is not said what was written"
 
+UNFIT=1 measure "$work/unfit" --run-id one && fail "a fit that failed is not in the exit status"
+grep -q "^wrote $work/unfit/results/observations/h200-sxm/one.jsonl" "$work/said" || fail "after a failed fit it is not said what was written"
+if grep -q '^wrote .*coefficients' "$work/said"; then fail "coefficients were not written, and are said to be"; fi
+
 # Coefficients of other observations stay: those of a clone, and those that a bundle brings.
 mkdir -p "$work/clone/results/coefficients"
 printf '{\n "source": "public tables"\n}\n' >"$work/clone/results/coefficients/h200-sxm.json"
@@ -116,6 +121,22 @@ cp "$work/public.json" "$bundle/share/moecal/results/coefficients/h200-sxm.json"
 measure "$work/other" --card gb300-nvl
 grep -q -e '^moecal measure .*--card gb300-nvl' "$DOUBLE_LOG" || fail "--card is lost"
 [[ -s $work/other/results/coefficients/gb300-nvl.json ]] || fail "a card of a given name is not fitted"
+
+# A clone that nobody has built: what is missing is installed, or named where nothing can be installed, and it is built.
+mkdir -p "$work/fresh/scripts" "$work/fresh_tools"
+cp "$source_dir/scripts/measure_card.sh" "$source_dir/scripts/packages.sh" "$work/fresh/scripts/"
+cp -P "$tools"/* "$work/fresh_tools/"
+cat >"$work/fresh_tools/cmake" <<'DOUBLE'
+#!/bin/bash
+[[ $1 == --preset ]] || exit 0
+mkdir -p "$4/bin"
+cp -r "$DOUBLE_BUILD/bin/." "$4/bin/"
+DOUBLE
+chmod +x "$work/fresh_tools/cmake"
+(PATH=$work/fresh_tools DOUBLE_BUILD=$work/build MOECAL_BUILD='' "$work/fresh/scripts/measure_card.sh" --device cpu >"$work/said" 2>&1) ||
+  fail "a fresh clone does not measure"
+grep -q '^== not found: .*g++' "$work/said" || fail "what the build needs is not looked for"
+[[ -s $work/fresh/results/coefficients/h200-sxm.json ]] || fail "a fresh clone is not fitted"
 
 # A run that was cut stays, says how to go on, and goes on.
 INTERRUPTED=1 measure "$work/cut" --run-id night && fail "an interrupt is not in the exit status"

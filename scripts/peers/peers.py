@@ -155,6 +155,9 @@ def main() -> int:
     print(f"{datetime.date.today()}, driver {first.get('driver') or 'none'}, moecal {backend[0]['commit']}, "
           f"{len(backend)} points{', `' + arguments.command + '`' if arguments.command else ''}.")
     timed, peers = run_peers(backend, arguments, not_run)
+    if peers:
+        print(f"Peers were run at {len({id(o) for o, _, _ in timed})} of these points; after {arguments.seconds:g} s no further "
+              "one was begun.")
     section("Share of a copy's rate", compare_with_copy(backend), "implementation", is_judged,
             "No kernel was measured at 256 MiB moved, cold, beside a copy: not yet measured.")
     section("Softmax and top-k over one read of the logits", compare_gate_with_reading(backend), "implementation", is_judged,

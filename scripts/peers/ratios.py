@@ -54,6 +54,10 @@ class Row:
             return "not judged"
         return f"{self.aim.text()}: " + (("met" if self.aim.is_met(self.median()) else "missed") if is_judged else "of GPUs")
 
+    def short(self) -> str:
+        """How many of the points miss the aim by themselves."""
+        return "-" if self.aim is None else str(sum(not self.aim.is_met(ratio) for ratio, _ in self.entries))
+
     def worst(self) -> tuple[float, str]:
         pick = max if self.aim is not None and self.aim.at_most else min
         return pick(self.entries, key=lambda entry: entry[0])
@@ -68,11 +72,13 @@ def new_rows() -> Rows:
 
 def table(rows: Rows, other: str, is_judged: bool) -> str:
     """Aims are of GPUs: on a CPU they are shown, and not judged."""
-    lines = [f"| operation | {other} | points | median | aim | worst | at |", "|---|---|---|---|---|---|---|"]
+    lines = [f"| operation | {other} | points | median | aim of the median | points short of it | worst | at |",
+             "|---|---|---|---|---|---|---|---|"]
     for (operation, name), row in sorted(rows.items()):
         worst, at = row.worst()
         taken = f"{len(row.entries)} of {max(row.of, len(row.entries))}"
-        lines.append(f"| {operation} | {name} | {taken} | {row.median():.2f} | {row.verdict(is_judged)} | {worst:.2f} | {at} |")
+        cells = [operation, name, taken, f"{row.median():.2f}", row.verdict(is_judged), row.short(), f"{worst:.2f}", at]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
