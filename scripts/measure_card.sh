@@ -126,7 +126,8 @@ if [[ -n $committed && -e $committed/$card.json ]] || { [[ -e $coefficients ]] &
 fi
 mkdir -p "$(dirname "$coefficients")"
 fitted=0
-moecal fit "$folder"/*.jsonl "${with[@]}" --card "$card" --out "$coefficients" --source "$source${with[*]:+ with ${with[*]##*/}}" || fitted=$?
+moecal fit "$folder"/*.jsonl "${with[@]}" --card "$card" --out "$coefficients" \
+  --source "$source${with[*]:+ with ${with[*]##*/}}" || fitted=$?
 written=("$observations")
 [[ $fitted -ne 0 ]] || written+=("$coefficients" "${coefficients%.json}.csv")
 
@@ -140,11 +141,13 @@ if command -v python3 >/dev/null; then
     printf '%s\n' "$tables" | tee -a "$ratios"
     written+=("$ratios")
   else
-    echo "measure_card.sh: the ratios could not be computed; what was measured is kept. Try again: python3 $here/peers/peers.py $observations --device $device" >&2
+    echo "measure_card.sh: the ratios could not be computed; what was measured is kept. To try again:" \
+      "python3 $here/peers/peers.py $observations --device $device" >&2
   fi
   rmdir "$(dirname "$ratios")" 2>/dev/null || true
 else
-  echo "measure_card.sh: no python3 here, so there are no ratios to peers and to a copy: run peers/peers.py on $observations where there is one"
+  echo "measure_card.sh: no python3 here, so there are no ratios to peers and to a copy: where there is one, run" \
+    "peers/peers.py on $observations"
 fi
 printf 'wrote %s\n' "${written[@]}"
 for status in "$measured" "$fitted" "$compared"; do [[ $status -eq 0 ]] || exit "$status"; done

@@ -3,6 +3,8 @@
 """Kernels of vLLM, TransformerEngine and SGLang at the work of an observation, where they are installed as Python
 packages. Their permutes sort the choices too, as moecal's gate does: they are held against permute and the gate's table
 together. Their align kernels make such a table, and are held against it alone."""
+from __future__ import annotations
+
 import inspect
 
 from ratios import Unavailable, gate_of, kind, seconds, table_seconds
@@ -33,7 +35,8 @@ class MoePeer:
 
     def held_against(self, o: dict) -> str:
         """What own_seconds() are of."""
-        return {"permute": f"{kind(o)} and the gate's table", "topk_gate": f"{kind(o)}: the table alone"}.get(o["operation"], kind(o))
+        more = {"permute": " and the gate's table", "topk_gate": ": the table alone"}
+        return kind(o) + more.get(o["operation"], "")
 
     def tokens(self, o: dict):
         p, word = o["point"], o["dtypes"]["a"]

@@ -15,6 +15,8 @@ draw of its own; in batches of at least 100 us between device events, a batch be
 "eager" where the peer cannot be captured). Points are taken in turn until the time is up, spread over each kind; the
 tables say how many of how many.
 """
+from __future__ import annotations
+
 import argparse
 import collections
 import datetime
@@ -31,6 +33,8 @@ from torch_peer import Torch
 TORCH = "PyTorch (torch.mm, torch._scaled_mm, index_select, softmax and topk, silu, ...)"
 ALL_GEMMS = "expert_gemm, all types"
 EAGER = " (eager)"
+# What a peer answers to work that it has not, or has no memory for.
+REFUSALS = (Unavailable, RuntimeError, AttributeError, TypeError, ValueError, AssertionError)
 
 
 class NotRun:
@@ -104,7 +108,7 @@ def run_peers(observations: list[dict], arguments: argparse.Namespace, not_run: 
             try:
                 took = timer.seconds([peer.make(o) for _ in range(buffer_sets(o))])
                 timed.append((o, peer.name + EAGER * timer.is_eager, took))
-            except (Unavailable, RuntimeError, AttributeError, TypeError, ValueError, AssertionError, NotImplementedError) as error:
+            except REFUSALS as error:
                 not_run.add(f"{peer.name}, {kind(o)}", error, 1)
     return timed, peers
 
@@ -165,8 +169,8 @@ def main() -> int:
     section("Peers' time over moecal's", compare_with_peers(backend, timed, peers, not_run), "peer", is_judged,
             "No peer was run: not yet measured.")
     for operation in ("expert_gemm", "grouped_gemm"):
-        section(f"{operation}: the fastest's time over each one's", compare_with_best(backend, operation, timed), "implementation",
-                is_judged, "No point was timed with more than one implementation: not yet measured.")
+        section(f"{operation}: the fastest's time over each one's", compare_with_best(backend, operation, timed),
+                "implementation", is_judged, "No point was timed with more than one implementation: not yet measured.")
     if any(o["operation"] == "grouped_gemm" for o in backend):
         print(f"\n## grouped_gemm, implementations side by side\n\n{side_by_side(backend, 'grouped_gemm', timed)}")
     print(f"\n## Peers not run\n\n{not_run.text()}")

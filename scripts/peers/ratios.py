@@ -1,6 +1,8 @@
 # SPDX-FileCopyrightText: The moecal authors
 # SPDX-License-Identifier: Apache-2.0
 """What moecal measured, as ratios: pure functions of a file of observations and of peers' seconds. Nothing is run here."""
+from __future__ import annotations
+
 import bisect
 import collections
 import dataclasses

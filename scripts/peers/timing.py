@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Times calls of PyTorch programs as moecal times its own: batches of at least 100 us, buffers rotated where the point is
 cold, device events. On a GPU a batch is a replayed CUDA graph, so that Python's dispatch is in no time."""
+from __future__ import annotations
+
 import math
 import statistics
 import time

@@ -1,6 +1,8 @@
 # SPDX-FileCopyrightText: The moecal authors
 # SPDX-License-Identifier: Apache-2.0
 """PyTorch's own operators at the work of an observation: the same layout, types, cast and outputs."""
+from __future__ import annotations
+
 from ratios import Unavailable, capacity_factor, stored_shapes
 
 NAMES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "fp8_e4m3": "float8_e4m3fn", "fp8_e5m2": "float8_e5m2",
