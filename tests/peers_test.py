@@ -141,6 +141,9 @@ class Comparisons(unittest.TestCase):
         rows = peers.compare_with_peers([permute, gate], [(permute, "vLLM (eager)", 14.0), (gate, "vLLM", 3.0)], [peer], peers.NotRun())
         self.assertEqual({key: row.median() for key, row in rows.items()},
                          {("permute and the gate's table", "vLLM (eager)"): 2.0, ("topk_gate: the table alone", "vLLM"): 1.0})
+        both = [(permute, "vLLM", 14.0), (permute, "PyTorch", 6.0)]
+        rows = peers.compare_with_peers([permute, gate], both, [peer], peers.NotRun())
+        self.assertEqual(rows["permute", peers.BEST_PEER].entries[0][0], 1.5, "the least ratio, not the least time")
         not_run = peers.NotRun()
         self.assertFalse(peers.compare_with_peers([permute], [(permute, "vLLM", 14.0)], [peer], not_run))
         self.assertIn("vLLM, permute, timed but held against nothing", not_run.text())
