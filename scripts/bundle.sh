@@ -85,7 +85,9 @@ cp -r "$root/claims" "$root/hardware" "$place/share/moecal/"
 cp -r "$root/results/coefficients" "$root/results/schema" "$place/share/moecal/results/"
 cp "$root/evaluation/splits.json" "$place/share/moecal/evaluation/"
 cp "$root"/scripts/slurm/*.sbatch "$place/slurm/"
-cp "$root/scripts/bundle/run.sh" "$root/scripts/measure_card.sh" "$root/scripts/peers.py" "$root/LICENSE" "$root/NOTICE" "$place/"
+cp "$root/scripts/bundle/run.sh" "$root/scripts/measure_card.sh" "$root/LICENSE" "$root/NOTICE" "$place/"
+mkdir "$place/peers"
+cp "$root"/scripts/peers/*.py "$place/peers/"
 
 tar -C "$staging" --owner=0 --group=0 --sort=name -czf "$out" "$name"
 size=$(stat -c %s "$out")

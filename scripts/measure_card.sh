@@ -5,76 +5,149 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-Usage: scripts/measure_card.sh [--device cuda|cpu] [--suite NAME] [--out DIR] [--run-id NAME]
+Usage: scripts/measure_card.sh [--device cuda|cpu] [--suite NAME] [--card NAME] [--energy] [--with FILE]
+                               [--out DIR] [--run-id NAME]
 
 Measures this card and writes what a repository of results holds of it:
   DIR/results/observations/<card>/<run>.jsonl    every sample of the suite planner, skipped points too
-  DIR/results/coefficients/<card>.json           the fit (and .csv)
-  DIR/results/ratios/<card>.md                   the table of ratios: own kernels to a copy of the same bytes and to
-                                                 peers (PyTorch where it is installed; each peer not run is named),
-                                                 with date, driver and command
+  DIR/results/coefficients/<card>.json           the fit of all runs of the card (and .csv). Where coefficients of
+                                                 other observations have that name (public tables'), they stay as
+                                                 they are, and the fit is coefficients/measured/<card>.json
+  DIR/results/ratios/<card>/<run>.md             the tables of ratios: own kernels to a copy of the same bytes and to
+                                                 peers (PyTorch, vLLM, TransformerEngine, SGLang, where they are
+                                                 installed; each peer not run is named), with date, driver and command.
+                                                 Needs a python3; without one the rest is written all the same
 
 Runs from an unpacked bundle (scripts/bundle.sh) or from a clone, which is built first. A run that was cut goes on
-with the same --out and --run-id.
+with the same --out and --run-id; another --run-id is another run, and the fit uses all of them.
   --device   default cuda
   --suite    default planner
+  --card     what to call the card, where moecal does not know the device's own name
+  --energy   measure the energy of a launch too: a second more for each point and cache policy, so some ten minutes
+             for the suite planner
+  --with     fit these observations (e.g. public tables, imported) together with the runs; may be given again
   --out      default: the clone, else the current folder
+  --run-id   default: the time now
 TEXT
 }
 
+fail() { echo "measure_card.sh: $1" >&2; exit "${2:-1}"; }
+
 here=$(cd "$(dirname "$0")" && pwd)
-device=cuda suite=planner out= run_id=
+device=cuda suite=planner card='' energy='' out='' run_id='' with=()
 while [[ $# -gt 0 ]]; do
   case "$1" in
     --help | -h) usage; exit 0 ;;
-    --device | --suite | --out | --run-id)
-      [[ $# -ge 2 ]] || { echo "measure_card.sh: $1 needs a value; see --help" >&2; exit 2; }
-      option=${1#--}
-      printf -v "${option//-/_}" '%s' "$2"; shift 2 ;;
-    *) echo "measure_card.sh: unknown option '$1'; see --help" >&2; exit 2 ;;
+    --energy) energy=--energy; shift ;;
+    --device | --suite | --card | --with | --out | --run-id)
+      [[ $# -ge 2 && -n $2 ]] || fail "$1 needs a value; see --help" 2
+      case "$1" in
+        --device) device=$2 ;; --suite) suite=$2 ;; --card) card=$2 ;;
+        --with) with+=("$2") ;; --out) out=$2 ;; --run-id) run_id=$2 ;;
+      esac
+      shift 2 ;;
+    *) fail "unknown option '$1'; see --help" 2 ;;
   esac
 done
-[[ $device == cuda || $device == cpu ]] || { echo "measure_card.sh: --device is cuda or cpu, not '$device'" >&2; exit 2; }
+[[ $device == cuda || $device == cpu ]] || fail "--device is cuda or cpu, not '$device'" 2
+[[ $run_id != */* ]] || fail "--run-id names a file: '$run_id' has a slash" 2
+for file in "${with[@]}"; do [[ -r $file ]] || fail "--with $file: there is no such file to read" 2; done
+command="measure_card.sh --device $device --suite $suite${card:+ --card $card}${energy:+ $energy}"
+
+build_clone() {
+  local preset=cpu toolkit
+  # shellcheck source=scripts/packages.sh
+  source "$here/packages.sh"
+  if [[ $device == cuda ]]; then
+    preset=cuda
+    toolkit=$(cuda_toolkit)
+    [[ -n $toolkit ]] || fail "no CUDA toolkit (nvcc 13.0 or newer) found; install one, or measure from a bundle (scripts/bundle.sh)"
+    export CUDACXX=$toolkit/bin/nvcc
+    (cd "$root" && fetch_cutlass)
+  fi
+  install_packages "${moecal_build_packages[@]}"
+  build=$root/build/$preset-release
+  (cd "$root" && cmake --preset "$preset" -B "$build" -DMOECAL_TESTS=OFF >/dev/null)
+  cmake --build "$build"
+}
 
 # moecal and its programs: the bundle's, those of MOECAL_BUILD, or a build of this clone.
+committed= # coefficients that come with moecal
 if [[ -x $here/run.sh ]]; then
   moecal() { "$here/run.sh" "$@"; }
-  peers=$here/peers.py
+  committed=$here/share/moecal/results/coefficients
   out=${out:-$PWD}
 else
   root=$(dirname "$here")
-  peers=$here/peers.py
   out=${out:-$root}
   build=${MOECAL_BUILD:-}
-  if [[ -z $build ]]; then
-    preset=$([[ $device == cuda ]] && echo cuda || echo cpu)
-    source "$here/packages.sh"
-    [[ $device == cpu ]] || (cd "$root" && fetch_cutlass)
-    build=$root/build/$preset-release
-    (cd "$root" && cmake --preset "$preset" -B "$build" -DMOECAL_TESTS=OFF >/dev/null)
-    cmake --build "$build"
-  fi
+  [[ -n $build ]] || build_clone
   moecal() { "$build/bin/moecal" "$@"; }
 fi
 
-run_id=${run_id:-$(date -u +%Y-%m-%d)}
-staging=$out/results/observations/unnamed
-mkdir -p "$staging" "$out/results/coefficients" "$out/results/ratios"
-observations=$staging/$run_id.jsonl
+# A run of that name goes on in its own file, wherever the card's name has put it.
+run_id=${run_id:-$(date -u +%Y%m%dT%H%M%SZ)}
+observations=$out/results/observations/unnamed/$run_id.jsonl
+for file in "$out"/results/observations/*/"$run_id.jsonl"; do
+  [[ -e $file && $file != "$observations" ]] || continue
+  [[ ! -e $observations ]] || fail "both $observations and $file are of the run $run_id: name the run that is to go on otherwise"
+  observations=$file
+done
+mkdir -p "$(dirname "$observations")"
 measured=0
-moecal measure --suite "$suite" --device "$device" --energy --run-id "$run_id" --out "$observations" || measured=$?
-[[ $measured -le 1 && -s $observations ]] || exit "$measured"
+moecal measure --suite "$suite" --device "$device" ${card:+--card "$card"} ${energy:+"$energy"} --run-id "$run_id" \
+  --out "$observations" || measured=$?
+# 1: failed points are recorded, and the rest is still worth fitting.
+if [[ $measured -gt 1 || ! -s $observations ]]; then
+  rmdir "$(dirname "$observations")" 2>/dev/null || true
+  [[ ! -s $observations ]] || echo "measure_card.sh: to go on: $command --out $out --run-id $run_id" >&2
+  [[ $measured -ne 0 ]] || fail "nothing was written to $observations"
+  exit "$measured"
+fi
 
 card=$(sed -n 's/.*"card":"\([^"]*\)".*"schema":"moecal.environment\/1".*/\1/p' "$observations" | sort -u)
-[[ $(wc -w <<<"$card") == 1 ]] || { echo "measure_card.sh: the run names no single card: '$card'" >&2; exit 1; }
+[[ $(wc -w <<<"$card") == 1 ]] || fail "$observations names no single card: '$card'; name it with --card"
 folder=$out/results/observations/$card
-mkdir -p "$folder"
-mv "$observations" "$folder/$run_id.jsonl"
-rmdir "$staging" 2>/dev/null || true
+if [[ $observations != "$folder/$run_id.jsonl" ]]; then
+  mkdir -p "$folder"
+  [[ ! -e $folder/$run_id.jsonl ]] || fail "$folder/$run_id.jsonl is another run: $observations stays where it is"
+  mv "$observations" "$folder/$run_id.jsonl"
+  rmdir "$(dirname "$observations")" 2>/dev/null || true
+fi
+observations=$folder/$run_id.jsonl
 
-moecal fit "$folder"/*.jsonl --card "$card" --out "$out/results/coefficients/$card.json"
-python3 "$peers" "$folder/$run_id.jsonl" --device "$device" --command "scripts/measure_card.sh --device $device --suite $suite" \
-  >"$out/results/ratios/$card.md"
-cat "$out/results/ratios/$card.md"
-printf 'wrote %s\n' "$folder/$run_id.jsonl" "$out/results/coefficients/$card.json" "$out/results/ratios/$card.md"
-exit "$measured"
+# Coefficients are replaced by a fit of the same card's runs only, which their source tells.
+source="measure_card.sh: observations/$card"
+is_own() { grep -q "^ \"source\": \"$source" "$1"; }
+coefficients=$out/results/coefficients/$card.json
+if [[ -n $committed && -e $committed/$card.json ]] || { [[ -e $coefficients ]] && ! is_own "$coefficients"; }; then
+  coefficients=$out/results/coefficients/measured/$card.json
+  [[ ! -e $coefficients ]] || is_own "$coefficients" || fail "$coefficients is of other observations, and is left as it is"
+fi
+mkdir -p "$(dirname "$coefficients")"
+fitted=0
+moecal fit "$folder"/*.jsonl "${with[@]}" --card "$card" --out "$coefficients" \
+  --source "$source${with[*]:+ with ${with[*]##*/}}" || fitted=$?
+written=("$observations")
+[[ $fitted -ne 0 ]] || written+=("$coefficients" "${coefficients%.json}.csv")
+
+# What a run's peers took stays when the run goes on: tables are added.
+ratios=$out/results/ratios/$card/$run_id.md
+compared=0
+if command -v python3 >/dev/null; then
+  mkdir -p "$(dirname "$ratios")"
+  tables=$(python3 "$here/peers/peers.py" "$observations" --device "$device" --command "$command") || compared=$?
+  if [[ $compared -eq 0 ]]; then
+    printf '%s\n' "$tables" | tee -a "$ratios"
+    written+=("$ratios")
+  else
+    echo "measure_card.sh: the ratios could not be computed; what was measured is kept. To try again:" \
+      "python3 $here/peers/peers.py $observations --device $device" >&2
+  fi
+  rmdir "$(dirname "$ratios")" 2>/dev/null || true
+else
+  echo "measure_card.sh: no python3 here, so there are no ratios to peers and to a copy: where there is one, run" \
+    "peers/peers.py on $observations"
+fi
+printf 'wrote %s\n' "${written[@]}"
+for status in "$measured" "$fitted" "$compared"; do [[ $status -eq 0 ]] || exit "$status"; done

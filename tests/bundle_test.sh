@@ -52,6 +52,9 @@ inside() { env -i HOME=/tmp "$change_root" "$root" /bin/sh -c "cd /tmp && /$bund
 
 readelf -d "$root/$bundle/bin/bench_memory" | grep -q 'RUNPATH.*\$ORIGIN' ||
   { echo "the programs have no RUNPATH from \$ORIGIN" >&2; exit 1; }
+# What measures a card comes with it (measure_card_test runs it), and its comparison finds its own modules.
+[[ -x $root/$bundle/measure_card.sh ]] || { echo "measure_card.sh is not in the archive" >&2; exit 1; }
+if command -v python3 >/dev/null; then python3 -B "$root/$bundle/peers/peers.py" --help >/dev/null; fi
 inside bench_expert_gemm --list >"$work/list.json"
 grep -q onednn "$work/list.json"
 inside measure --suite quick --device cpu --only memory_copy --seconds-per-point 0.005 --run-id bundle --out /tmp/o.jsonl

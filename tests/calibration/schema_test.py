@@ -53,7 +53,7 @@ def main():
             check_that_it_can_fail(coefficients, written)
         for line in (folder / "o.jsonl").read_text().splitlines():
             observation.validate(json.loads(line))
-    for path in sorted((source / "results" / "coefficients").glob("*.json")):
+    for path in sorted((source / "results" / "coefficients").rglob("*.json")):
         coefficients.validate(json.loads(path.read_text()))
     for path in sorted((source / "results" / "observations").rglob("*.jsonl")):
         for line in path.read_text().splitlines():
