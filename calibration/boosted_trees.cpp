@@ -90,8 +90,9 @@ using Pair = std::int64_t;
 constexpr int kWeightBits = 32;
 constexpr std::size_t kMostBins = 256;
 
-double gradient(Pair p) { return static_cast<double>((p - (p & 0xffffffffLL)) >> kWeightBits); }
-double weight(Pair p) { return static_cast<double>(p & 0xffffffffLL); }
+// Both halves fit 32 bits, which two at once become doubles.
+double gradient(Pair p) { return static_cast<std::int32_t>(p >> kWeightBits); }
+double weight(Pair p) { return static_cast<std::int32_t>(p); }
 
 /// Grows one boosted sum.
 class Booster {
@@ -233,17 +234,18 @@ class Booster {
     for (std::size_t b = 0; b + 1 < shape.bins; ++b) take(static_cast<int>(b), gains_[b]);
   }
 
-  /// What each border would explain of one leaf. Two passes, for the second has no branch and no
-  /// conversion and so is done several borders at once.
+  /// What each border would explain of one leaf. Three passes, for only the first must go border by
+  /// border.
   void add_gains(std::span<const Pair> counts) {
-    std::array<double, kMostBins> gradients, weights;  // of the bins up to each border
-    Pair below = 0;
+    std::array<Pair, kMostBins> below;  // of the bins up to each border
+    std::array<double, kMostBins> gradients, weights;
+    Pair sum = 0;
+    for (std::size_t b = 0; b < counts.size(); ++b) below[b] = sum += counts[b];
+    if (sum == 0) return;
     for (std::size_t b = 0; b < counts.size(); ++b) {
-      below += counts[b];
-      gradients[b] = gradient(below);
-      weights[b] = weight(below);
+      gradients[b] = gradient(below[b]);
+      weights[b] = weight(below[b]);
     }
-    if (below == 0) return;
     const double g = gradients[counts.size() - 1], w = weights[counts.size() - 1];
     const double prior = options_.leaf_prior * unit_;
     double* const gains = gains_.data();

@@ -83,6 +83,19 @@ FitFunction remembering(FitFunction fit) {
   };
 }
 
+/// Fits a form, from where another fit of it ended if there is one.
+using FitFrom = std::function<Model(std::span<const FitPoint>, const Model* from)>;
+
+/// Fits to parts of a series start where the fit to all of it ended, and so need no search over
+/// starts. It is a start and no more: where they end is up to their own points.
+FitFunction starting_from_all(const Series& series, FitFrom fit) {
+  const auto all = std::make_shared<const Model>(fit(series.points, nullptr));
+  const std::size_t count = series.points.size();
+  return [fit = std::move(fit), all, count](std::span<const FitPoint> points) {
+    return points.size() == count ? *all : fit(points, all.get());
+  };
+}
+
 std::vector<FitFunction> gemm_forms(const Series& series, const ReferenceRates& nominal) {
   // The reference is a scale: each fold takes its own where there is no nominal one.
   const auto rates_of = [nominal](std::span<const FitPoint> points) {
@@ -91,13 +104,16 @@ std::vector<FitFunction> gemm_forms(const Series& series, const ReferenceRates& 
   std::vector<FitFunction> forms{
       [=](std::span<const FitPoint> points) { return fit_roofline(points, rates_of(points)); }};
   if (series.points.size() >= 2 * kSaturatingRooflinePoints)
-    forms.push_back([=](std::span<const FitPoint> points) {
-      return fit_saturating_roofline(points, rates_of(points));
-    });
+    forms.push_back(
+        starting_from_all(series, [=](std::span<const FitPoint> points, const Model* from) {
+          return fit_saturating_roofline(points, rates_of(points), from);
+        }));
   // Waves are of the card's multiprocessors: a card without a spec sheet has none.
   if (nominal.nominal && nominal.multiprocessors > 0 && series.points.size() >= 2 * kTileWavePoints)
     forms.push_back(
-        [=](std::span<const FitPoint> points) { return fit_tile_wave(points, nominal); });
+        starting_from_all(series, [=](std::span<const FitPoint> points, const Model* from) {
+          return fit_tile_wave(points, nominal, from);
+        }));
   for (auto& form : forms) form = remembering(std::move(form));
   return forms;
 }

@@ -12,53 +12,50 @@ namespace moecal::calibration {
 namespace {
 
 constexpr double kLossScale = 0.1;  // of log time: errors far above it count little
-/// Shares of a cost: what is less does not tell two starts apart, or does not move a parameter.
-constexpr double kScouted = 1e-4, kPolished = 1e-8;
+constexpr double kScouted = 1e-4;   // share of a cost: what is less does not tell two starts apart
 
 /// A tenth of a row's usual error at one spread.
 double prior_pull(const LogParameter& p) { return 0.1 * kLossScale / p.spread; }
 
 /// What a form is fitted to.
 struct LogRows {
-  std::span<const FitPoint> points;
+  LogSecondsOfRows form;
   std::vector<double> log_seconds;  // measured
 };
 
-LogRows rows_of(std::span<const FitPoint> points) {
-  LogRows rows{points, {}};
+LogRows rows_of(const LogFit& fit, std::span<const FitPoint> points) {
+  LogRows rows{fit.prepare_rows(points), {}};
   for (const auto& point : points) rows.log_seconds.push_back(std::log(point.seconds));
   return rows;
 }
 
 /// Residuals and slopes of the rows, and after them of the priors.
-void evaluate_rows(const LogFit& fit, const LogRows& measured, std::span<const double> logs,
+void evaluate_rows(std::span<const LogParameter> parameters, const LogRows& measured,
+                   std::span<const double> logs,
                    std::pair<std::span<double>, std::span<double>> results) {
-  const auto rows = measured.points;
   const auto [residuals, slopes] = results;
-  const std::size_t count = logs.size();
+  const std::size_t count = logs.size(), rows = measured.log_seconds.size();
   std::vector<double> values;
   for (const double log : logs) values.push_back(std::exp(log));
-  for (std::size_t row = 0; row < rows.size(); ++row) {
-    const auto of_row = slopes.empty() ? slopes : slopes.subspan(row * count, count);
-    residuals[row] = fit.log_seconds(values, rows[row].inputs, of_row) - measured.log_seconds[row];
-  }
+  measured.form(values, residuals.first(rows),
+                slopes.empty() ? slopes : slopes.first(rows * count));
+  for (std::size_t row = 0; row < rows; ++row) residuals[row] -= measured.log_seconds[row];
   for (std::size_t i = 0; i < count; ++i)
-    residuals[rows.size() + i] =
-        prior_pull(fit.parameters[i]) * (logs[i] - std::log(fit.parameters[i].prior));
+    residuals[rows + i] = prior_pull(parameters[i]) * (logs[i] - std::log(parameters[i].prior));
   if (slopes.empty()) return;
-  const auto of_priors = slopes.subspan(rows.size() * count);
+  const auto of_priors = slopes.subspan(rows * count);
   std::fill(of_priors.begin(), of_priors.end(), 0);
-  for (std::size_t i = 0; i < count; ++i) of_priors[i * count + i] = prior_pull(fit.parameters[i]);
+  for (std::size_t i = 0; i < count; ++i) of_priors[i * count + i] = prior_pull(parameters[i]);
 }
 
 LeastSquares problem_of(const LogFit& fit, std::span<const FitPoint> rows) {
   LeastSquares problem;
   problem.rows = rows.size() + fit.parameters.size();
   problem.loss_scale = kLossScale;
-  problem.evaluate_all = [&fit, measured = rows_of(rows)](std::span<const double> logs,
-                                                          std::span<double> residuals,
-                                                          std::span<double> slopes) {
-    evaluate_rows(fit, measured, logs, {residuals, slopes});
+  problem.evaluate_all = [parameters = fit.parameters, measured = rows_of(fit, rows)](
+                             std::span<const double> logs, std::span<double> residuals,
+                             std::span<double> slopes) {
+    evaluate_rows(parameters, measured, logs, {residuals, slopes});
   };
   for (const auto& p : fit.parameters) {
     problem.lower.push_back(std::log(p.low));
@@ -67,7 +64,7 @@ LeastSquares problem_of(const LogFit& fit, std::span<const FitPoint> rows) {
   return problem;
 }
 
-std::vector<double> logs_of(const std::vector<double>& values) {
+std::vector<double> logs_of(std::span<const double> values) {
   std::vector<double> logs;
   for (const double value : values) logs.push_back(std::log(value));
   return logs;
@@ -106,12 +103,14 @@ ScoutedLogs scout_logs(std::span<const FitPoint> points, const LogFit& fit) {
   return best;
 }
 
+ScoutedLogs started_from(std::span<const double> values) { return {logs_of(values), 0}; }
+
 std::vector<Parameter> fit_logs(std::span<const FitPoint> points, const LogFit& fit,
                                 const ScoutedLogs& scouted) {
   const auto rows = thin(points, fit.most_rows);
   auto problem = problem_of(fit, rows);
   problem.start = scouted.logs;
-  problem.settled = kPolished;
+  problem.settled = fit.settled;
   const auto solution = solve(problem);
   std::vector<Parameter> fitted;
   for (std::size_t i = 0; i < fit.parameters.size(); ++i) {
@@ -120,10 +119,6 @@ std::vector<Parameter> fit_logs(std::span<const FitPoint> points, const LogFit& 
                       std::string{fit.parameters[i].unit}, value * solution.standard_errors[i]});
   }
   return fitted;
-}
-
-std::vector<Parameter> fit_logs(std::span<const FitPoint> points, const LogFit& fit) {
-  return fit_logs(points, fit, scout_logs(points, fit));
 }
 
 }  // namespace moecal::calibration

@@ -20,18 +20,27 @@ struct LogParameter {
   double prior, spread;  // spread of the logarithm
 };
 
-/// Log seconds of a call at these parameter values, and where `slopes` is not empty their
-/// derivatives by the parameters' logarithms.
-using LogSeconds = std::function<double(std::span<const double> values, const Inputs& inputs,
-                                        std::span<double> slopes)>;
+/// Log seconds of rows that stay the same while a form is fitted, one a row, and where `slopes` is
+/// not empty their derivatives by the parameters' logarithms, row by row.
+using LogSecondsOfRows = std::function<void(
+    std::span<const double> values, std::span<double> log_seconds, std::span<double> slopes)>;
+/// What does not change with the parameters is worked out here, once for all steps of a fit. The
+/// points outlive the result.
+using PrepareRows = std::function<LogSecondsOfRows(std::span<const FitPoint>)>;
+
+inline constexpr double kPolished = 1e-8;
+/// Of fits that only say how far off a form is where it saw nothing: their errors move by less than
+/// a ten-thousandth of themselves.
+inline constexpr double kPolishedFold = 1e-6;
 
 /// A form's parameters, its equation and where a fit may start.
 struct LogFit {
   std::span<const LogParameter> parameters;
-  LogSeconds log_seconds;
+  PrepareRows prepare_rows;
   std::vector<std::vector<double>> starts;  // values, not logarithms
   std::size_t most_rows = 2000;             // more do not sharpen the parameters
   std::size_t scout_rows = 250;             // a start is tried on these before all rows polish it
+  double settled = kPolished;               // share of the cost at which a step is the last
 };
 
 /// Starts with every parameter at its prior but the first, which is a launch (shares of the least
@@ -51,13 +60,12 @@ struct ScoutedLogs {
   double cost = std::numeric_limits<double>::infinity();
 };
 [[nodiscard]] ScoutedLogs scout_logs(std::span<const FitPoint> points, const LogFit& fit);
+/// These values in the place of what a search would find.
+[[nodiscard]] ScoutedLogs started_from(std::span<const double> values);
 
 /// Values with standard errors in the order of the parameters, from a robust fit
 /// (calibration/least_squares.hpp) of log(predicted / measured).
 [[nodiscard]] std::vector<Parameter> fit_logs(std::span<const FitPoint> points, const LogFit& fit,
                                               const ScoutedLogs& scouted);
-
-/// Scouts, then fits.
-[[nodiscard]] std::vector<Parameter> fit_logs(std::span<const FitPoint> points, const LogFit& fit);
 
 }  // namespace moecal::calibration

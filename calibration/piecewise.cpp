@@ -42,100 +42,136 @@ double part_in_segment(const Knots& knots, std::size_t segment, double size) {
 }
 
 /// With its knots given the line is linear in its other parameters: re-weighted least squares.
+/// Sizes ascend, so that the points of a segment are neighbours, and sums over each segment make up
+/// the system: a point costs as much with three segments as with one.
 class LineAtKnots {
  public:
-  explicit LineAtKnots(std::span<const FitPoint> points)
-      : points_{points}, basis_(points.size()), predicted_(points.size()) {}
+  explicit LineAtKnots(std::span<const FitPoint> points) : predicted_(points.size()) {
+    for (const auto& point : points) points_.push_back({point.inputs.size, point.seconds});
+  }
 
   /// The best line, or a poor one where it is soon seen not to come below `to_beat`.
   Piecewise fit(const Knots& knots, double to_beat) {
     start(knots);
-    // Loops of a length known to the compiler take half the time.
-    return knots.empty()       ? descend<2>(knots, to_beat)
-           : knots.size() == 1 ? descend<3>(knots, to_beat)
-                               : descend<4>(knots, to_beat);
+    Row best{};
+    double least = std::numeric_limits<double>::infinity();
+    for (int iteration = 0; iteration < 12; ++iteration) {
+      const auto line = step(iteration == 0);
+      const double now = predict(line);
+      const bool settled = !(now < least * (1 - 1e-5));
+      if (now < least) best = line;
+      least = std::min(least, now);
+      if (!std::isfinite(now) || (settled && iteration > 2)) break;
+      if (now > (iteration == 0 ? kHopelessAtFirst : kHopeless) * to_beat) break;
+    }
+    Piecewise made;
+    made.cost = least;
+    if (std::isfinite(least)) take(best, knots, made);
+    return made;
   }
 
  private:
   using Row = std::array<double, kMostLinear>;
 
-  template <std::size_t N>
-  Piecewise descend(const Knots& knots, double to_beat) {
-    Piecewise best;
-    best.cost = std::numeric_limits<double>::infinity();
-    for (int iteration = 0; iteration < 12; ++iteration) {
-      const auto line = step<N>(iteration == 0);
-      const double now = predict<N>(line);
-      const bool settled = !(now < best.cost * (1 - 1e-5));
-      if (now < best.cost) best = make(line, knots, now);
-      if (!std::isfinite(now) || (settled && iteration > 2)) break;
-      if (now > (iteration == 0 ? kHopelessAtFirst : kHopeless) * to_beat) break;
-    }
-    return best;
-  }
+  struct Point {
+    double size, seconds;
+  };
+  struct Predicted {
+    double seconds, residual;
+  };
+  struct Segment {
+    double from = 0, length = 0;     // bytes; the last has no length
+    std::size_t first = 0, end = 0;  // of its points
+  };
+  /// Over the points of a segment, of weights w, parts p = size - from and targets r.
+  struct Sums {
+    double w = 0, wp = 0, wpp = 0, wr = 0, wpr = 0;
+  };
 
   void start(const Knots& knots) {
-    for (std::size_t row = 0; row < points_.size(); ++row) {
-      basis_[row][0] = 1;
-      for (std::size_t j = 0; j <= knots.size(); ++j)
-        basis_[row][j + 1] = part_in_segment(knots, j, points_[row].inputs.size);
-      predicted_[row] = {points_[row].seconds, 0};
+    count_ = knots.size() + 1;
+    std::size_t at = 0;
+    for (std::size_t j = 0; j < count_; ++j) {
+      const bool last = j == knots.size();
+      auto& segment = segments_[j];
+      segment = {j == 0 ? 0 : knots[j - 1], 0, at, points_.size()};
+      if (last) break;
+      segment.length = knots[j] - segment.from;
+      while (at < points_.size() && points_[at].size <= knots[j]) ++at;
+      segment.end = at;
     }
+    for (std::size_t r = 0; r < points_.size(); ++r) predicted_[r] = {points_[r].seconds, 0};
   }
 
-  /// One Gauss-Newton step on log(predicted / measured), linearised at the prediction.
-  template <std::size_t N>
-  [[nodiscard]] Row step(bool first) const {
-    SmallSystem system;
-    system.size = N;
-    for (std::size_t r = 0; r < basis_.size(); ++r) {
+  /// Of one Gauss-Newton step on log(predicted / measured), linearised at the prediction.
+  [[nodiscard]] Sums sums_of(const Segment& segment, bool first) const {
+    Sums sums;
+    for (std::size_t r = segment.first; r < segment.end; ++r) {
       const auto [at, residual] = predicted_[r];
       const double scaled = first ? 0 : residual / kLossScale;
-      const double weight = 1 / ((1 + scaled * scaled) * at * at);
-      for (std::size_t i = 0; i < N; ++i) {
-        const double weighted = weight * basis_[r][i];
-        for (std::size_t j = 0; j <= i; ++j) system.matrix[i][j] += weighted * basis_[r][j];
-        system.right[i] += weighted * at * (1 - residual);
-      }
+      const double w = 1 / ((1 + scaled * scaled) * at * at), p = points_[r].size - segment.from;
+      const double wp = w * p, target = at * (1 - residual);
+      sums.w += w;
+      sums.wp += wp;
+      sums.wpp += wp * p;
+      sums.wr += w * target;
+      sums.wpr += wp * target;
     }
-    for (std::size_t i = 0; i < N; ++i)
-      for (std::size_t j = 0; j < i; ++j) system.matrix[j][i] = system.matrix[i][j];
+    return sums;
+  }
+
+  [[nodiscard]] Row step(bool first) const {
+    SmallSystem system;
+    system.size = count_ + 1;
+    auto& matrix = system.matrix;
+    for (std::size_t j = 0; j < count_; ++j) {
+      const auto sums = sums_of(segments_[j], first);
+      // A point here is 1, the whole length of every segment before, and its part of this one.
+      Row whole{1};
+      for (std::size_t i = 0; i < j; ++i) whole[i + 1] = segments_[i].length;
+      for (std::size_t i = 0; i <= j; ++i) {
+        for (std::size_t k = 0; k <= i; ++k) matrix[i][k] += whole[i] * whole[k] * sums.w;
+        matrix[j + 1][i] += whole[i] * sums.wp;
+        system.right[i] += whole[i] * sums.wr;
+      }
+      matrix[j + 1][j + 1] += sums.wpp;
+      system.right[j + 1] += sums.wpr;
+    }
+    for (std::size_t i = 0; i < system.size; ++i)
+      for (std::size_t j = 0; j < i; ++j) matrix[j][i] = matrix[i][j];
     return solve_non_negative(system);
   }
 
   /// The cost of a line; infinite where it is not positive.
-  template <std::size_t N>
   double predict(const Row& line) {
-    double cost = 0, product = 1;
-    for (std::size_t r = 0; r < basis_.size(); ++r) {
-      double at = 0;
-      for (std::size_t i = 0; i < N; ++i) at += basis_[r][i] * line[i];
-      if (!(at > 0)) return std::numeric_limits<double>::infinity();
-      predicted_[r] = {at, std::log(at / points_[r].seconds)};
-      const double scaled = predicted_[r].residual / kLossScale;
-      product *= 1 + scaled * scaled;
-      // A logarithm of eight factors in the place of eight logarithms.
-      if (r % 8 == 7) cost += std::log(std::exchange(product, 1));
+    double cost = 0, product = 1, base = line[0];
+    for (std::size_t j = 0; j < count_; ++j) {
+      const auto& segment = segments_[j];
+      for (std::size_t r = segment.first; r < segment.end; ++r) {
+        const double at = base + line[j + 1] * (points_[r].size - segment.from);
+        if (!(at > 0)) return std::numeric_limits<double>::infinity();
+        predicted_[r] = {at, std::log(at / points_[r].seconds)};
+        const double scaled = predicted_[r].residual / kLossScale;
+        product *= 1 + scaled * scaled;
+        // A logarithm of eight factors in the place of eight logarithms.
+        if (r % 8 == 7) cost += std::log(std::exchange(product, 1));
+      }
+      base += line[j + 1] * segment.length;
     }
     return 0.5 * kLossScale * kLossScale * (cost + std::log(product));
   }
 
-  [[nodiscard]] Piecewise make(const Row& line, const Knots& knots, double cost) const {
-    Piecewise made;
-    made.cost = cost;
+  static void take(const Row& line, const Knots& knots, Piecewise& made) {
     made.knots = knots;
     made.latency = line[0];
     made.slopes.assign(line.begin() + 1,
                        line.begin() + static_cast<std::ptrdiff_t>(knots.size() + 2));
-    return made;
   }
 
-  struct Predicted {
-    double seconds, residual;
-  };
-  std::span<const FitPoint> points_;
-  std::vector<Row> basis_;
+  std::vector<Point> points_;
   std::vector<Predicted> predicted_;
+  std::array<Segment, kMostLinear - 1> segments_;
+  std::size_t count_ = 0;
 };
 
 std::vector<FitPoint> by_size(std::span<const FitPoint> points) {

@@ -82,11 +82,18 @@ std::unique_ptr<PreparedForm> prepare_roof(const Model& model) {
 
 LogFit fit_of(std::span<const FitPoint> points, const ReferenceRates& rates) {
   return {.parameters = kParameters,
-          .log_seconds =
-              [rates](std::span<const double> p, const Inputs& inputs, std::span<double> slopes) {
-                const auto roof = roof_of(p, rates, inputs);
-                if (!slopes.empty()) slopes_of(p, roof, inputs, slopes);
-                return std::log(p[kT0] + roof.joined);
+          .prepare_rows =
+              [rates](std::span<const FitPoint> rows) {
+                return [rates, rows](std::span<const double> p, std::span<double> log_seconds,
+                                     std::span<double> slopes) {
+                  for (std::size_t row = 0; row < rows.size(); ++row) {
+                    const auto& inputs = rows[row].inputs;
+                    const auto roof = roof_of(p, rates, inputs);
+                    log_seconds[row] = std::log(p[kT0] + roof.joined);
+                    if (!slopes.empty())
+                      slopes_of(p, roof, inputs, slopes.subspan(row * kCount, kCount));
+                  }
+                };
               },
           .starts = starts_of(points, kParameters, {{0.1, 0.9}, {1.5, 6.0}, kQ}),
           .scout_rows = 400};
@@ -101,13 +108,17 @@ Form saturating_roofline_form() {
   return form;
 }
 
-Model fit_saturating_roofline(std::span<const FitPoint> points, const ReferenceRates& rates) {
+Model fit_saturating_roofline(std::span<const FitPoint> points, const ReferenceRates& rates,
+                              const Model* from) {
   if (points.size() < kSaturatingRooflinePoints)
     throw InvalidInput{"a saturating roofline needs at least " +
                        std::to_string(kSaturatingRooflinePoints) + " points"};
   Model model;
   model.form = "saturating_roofline";
-  model.parameters = fit_logs(points, fit_of(points, rates));
+  auto fit = fit_of(points, rates);
+  if (from != nullptr) fit.settled = kPolishedFold;
+  model.parameters = fit_logs(
+      points, fit, from != nullptr ? started_from(values_of(*from)) : scout_logs(points, fit));
   for (const auto& rate : rate_parameters(rates)) model.parameters.push_back(rate);
   return model;
 }

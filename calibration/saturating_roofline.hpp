@@ -19,8 +19,10 @@ namespace moecal::calibration {
 /// Points this form wants at least: with fewer its eight parameters are mostly prior.
 inline constexpr std::size_t kSaturatingRooflinePoints = 16;
 
-/// @throws InvalidInput with fewer than kSaturatingRooflinePoints points.
+/// `from`, a fit to more points of the series, is where the search then starts, in the place of
+/// several starts. @throws InvalidInput with fewer than kSaturatingRooflinePoints points.
 [[nodiscard]] Model fit_saturating_roofline(std::span<const FitPoint> points,
-                                            const ReferenceRates& rates);
+                                            const ReferenceRates& rates,
+                                            const Model* from = nullptr);
 
 }  // namespace moecal::calibration

@@ -28,7 +28,9 @@ constexpr std::array<LogParameter, kCount> kParameters{{{"t0", "s", 1e-9, 1.0, 2
                                                         {"u", "1", 1e-3, 10, 0.1, 1.5},
                                                         {"a", "B", 1e-3, 50, 0.1, 2}}};
 
-constexpr std::array<int, 3> kTileSides{64, 128, 256};
+constexpr std::array<double, 3> kTileSides{64, 128, 256};
+constexpr std::size_t kTiles = kTileSides.size() * kTileSides.size();
+constexpr std::array<double, 4> kSplits{1, 2, 4, 8};
 constexpr std::array<int, 2> kMostSplits{1, 8};  // a library splits k, or never does
 constexpr double kSumBytes = 4;                  // partial sums are F32
 
@@ -36,10 +38,13 @@ constexpr double kSumBytes = 4;                  // partial sums are F32
 struct Machine {
   ReferenceRates rates;
   int most_splits;
+  /// How many of kSplits it may use.
+  [[nodiscard]] std::size_t splits() const { return most_splits > 1 ? kSplits.size() : 1; }
 };
 
-double tiles(double extent, int tile) {
-  return static_cast<double>((static_cast<std::int64_t>(extent) + tile - 1) / tile);
+double tiles(double extent, double tile) {
+  const auto side = static_cast<std::int64_t>(tile);
+  return static_cast<double>((static_cast<std::int64_t>(extent) + side - 1) / side);
 }
 
 double ceiling(double x) {
@@ -47,86 +52,148 @@ double ceiling(double x) {
   return whole < x ? whole + 1 : whole;
 }
 
-/// One way to run the product, by the parts of its time.
-struct Way {
-  double seconds = std::numeric_limits<double>::infinity();
-  double arithmetic = 0, operands = 0;  // of `seconds`, with k0
-  double start = 0;                     // of `seconds`, what k0 adds
-  double lost = 0;                      // of `seconds`, the unfilled share of the last wave
-  double tail = 0;                      // of `seconds`, what empty rows of the last tiles add
-  double sums = 0;                      // of `seconds`, adding up split sums
+using OfTiles = std::array<double, kTiles>;  // rows of a tile slowest, as kTileSides
+
+/// A call cut into tiles: what no parameter changes.
+struct Tiling {
+  Tiling() = default;
+  Tiling(const Inputs& inputs, const Machine& machine)
+      : m{inputs.m}, n{inputs.n}, k{inputs.k}, bytes{inputs.bytes} {
+    for (std::size_t tile = 0; tile < kTiles; ++tile) {
+      const double tm = kTileSides[tile / kTileSides.size()];
+      const double tn = kTileSides[tile % kTileSides.size()];
+      const double rows = tiles(m, tm);
+      waves[tile] = rows * tiles(n, tn) / machine.rates.multiprocessors;
+      empty[tile] = rows > 1 ? rows - m / tm : 0;
+      for (std::size_t s = 0; s < machine.splits(); ++s) {
+        const double w = waves[tile] * kSplits[s];
+        unfilled[s][tile] = ceiling(w) - std::max(1.0, w);
+      }
+    }
+  }
+
+  double m = 0, n = 0, k = 0, bytes = 0;
+  OfTiles waves{};                                 // unsplit
+  OfTiles empty{};                                 // rows of tiles without a row of the product
+  std::array<OfTiles, kSplits.size()> unfilled{};  // of the last wave
 };
 
 /// The card and the parameters, as seconds.
 struct Costs {
-  double multiprocessors, per_multiply, per_side, per_sum;
-  int most_splits;
+  Costs(std::span<const double> p, const Machine& machine) {
+    const auto& rates = machine.rates;
+    const double multiply = 2 * rates.multiprocessors / rates.flops * p[kE1];
+    const double side = rates.multiprocessors / rates.memory * p[kE3];
+    sum = kSumBytes / rates.memory * p[kE4];
+    for (std::size_t tile = 0; tile < kTiles; ++tile) {
+      const double tm = kTileSides[tile / kTileSides.size()];
+      const double tn = kTileSides[tile % kTileSides.size()];
+      arithmetic[tile] = tm * tn * multiply;
+      operands[tile] = (tm + tn) * side;
+    }
+  }
+
+  OfTiles arithmetic{}, operands{};  // of a tile and an element of k
+  double sum = 0;                    // of an element of the product and a split
 };
 
-Costs costs_of(std::span<const double> p, const Machine& machine) {
-  const auto& rates = machine.rates;
-  return {rates.multiprocessors, 2 * rates.multiprocessors / rates.flops * p[kE1],
-          rates.multiprocessors / rates.memory * p[kE3], kSumBytes / rates.memory * p[kE4],
-          machine.most_splits};
+/// One way to run the product: its tile, how often k is split, and its time.
+struct Way {
+  std::size_t tile = 0, split = 0;
+  double seconds = 0;
+};
+
+double depth_of(std::span<const double> p, const Tiling& call, std::size_t split) {
+  return call.k / kSplits[split] + p[kK0];
 }
 
-/// Keeps the faster of `best` and the splits of tiles of tm rows and tn columns.
-void try_tile(std::span<const double> p, const Costs& costs, const Inputs& inputs,
-              std::pair<int, int> tile, Way& best) {
-  const auto [tm, tn] = tile;
-  const double rows = tiles(inputs.m, tm);
-  const double count = rows * tiles(inputs.n, tn) / costs.multiprocessors;
-  const double arithmetic = tm * tn * costs.per_multiply, operands = (tm + tn) * costs.per_side;
-  const double tail = rows > 1 ? p[kU] * (rows - inputs.m / tm) : 0;
-  for (int split = 1; split <= costs.most_splits; split *= 2) {
-    const double w = count * split, full = std::max(1.0, w);
-    const double lost = p[kF] * (ceiling(w) - full), waves = full + lost + tail;
-    const double depth = inputs.k / split + p[kK0];
-    const double sums = split > 1 ? costs.per_sum * inputs.m * inputs.n * split : 0;
-    const double step = (arithmetic + operands) * depth;
-    if (waves * step + sums >= best.seconds) continue;
-    best = {waves * step + sums,
-            waves * arithmetic * depth,
-            waves * operands * depth,
-            waves * (arithmetic + operands) * p[kK0],
-            lost * step,
-            tail * step,
-            sums};
+double sums_of(const Costs& costs, const Tiling& call, std::size_t split) {
+  return split > 0 ? costs.sum * call.m * call.n * kSplits[split] : 0;
+}
+
+/// The times of all tiles at one split: without a branch, so that the compiler takes two at once.
+void seconds_of_tiles(std::span<const double> p, const Costs& costs, const Tiling& call,
+                      std::pair<std::size_t, OfTiles&> split) {
+  auto& [which, seconds] = split;
+  const double f = p[kF], u = p[kU], times = kSplits[which];
+  const double depth = depth_of(p, call, which), sums = sums_of(costs, call, which);
+  for (std::size_t tile = 0; tile < kTiles; ++tile) {
+    const double lost = f * call.unfilled[which][tile];
+    const double full = std::max(1.0, call.waves[tile] * times);
+    const double waves = full + lost + u * call.empty[tile];
+    seconds[tile] = waves * ((costs.arithmetic[tile] + costs.operands[tile]) * depth) + sums;
   }
 }
 
-Way fastest_way(std::span<const double> p, const Machine& machine, const Inputs& inputs) {
-  const Costs costs = costs_of(p, machine);
-  Way best;
-  for (const int tm : kTileSides)
-    for (const int tn : kTileSides) try_tile(p, costs, inputs, {tm, tn}, best);
-  return best;
+/// Of equally fast ways the one of the smallest tile, then of the fewest splits.
+Way fastest_way(std::span<const double> p, const Costs& costs, const Tiling& call,
+                std::size_t splits) {
+  std::array<OfTiles, kSplits.size()> seconds;
+  double least = std::numeric_limits<double>::infinity();
+  for (std::size_t split = 0; split < splits; ++split) {
+    seconds_of_tiles(p, costs, call, {split, seconds[split]});
+    for (const double each : seconds[split]) least = std::min(least, each);
+  }
+  for (std::size_t tile = 0; tile < kTiles; ++tile)
+    for (std::size_t split = 0; split < splits; ++split)
+      if (seconds[split][tile] == least) return {tile, split, least};
+  return {0, 0, least};
 }
 
-double log_seconds(std::span<const double> p, const Machine& machine, const Inputs& inputs,
-                   std::span<double> slopes) {
-  const Way way = fastest_way(p, machine, inputs);
-  const double memory = (inputs.bytes + p[kB0]) / machine.rates.memory * p[kE2];
-  const double joined = smooth_max(way.seconds, memory, p[kQ]);
-  const double cast = p[kA] * inputs.m * inputs.k / machine.rates.memory;
-  const double total = p[kT0] + joined + cast;
-  if (slopes.empty()) return std::log(total);
-  const double share = joined / total;
-  const double by_compute = std::pow(way.seconds / joined, p[kQ]), by_memory = 1 - by_compute;
-  const double compute = share * by_compute / way.seconds;
-  slopes[kT0] = p[kT0] / total;
-  slopes[kA] = cast / total;
-  slopes[kE1] = compute * way.arithmetic;
+/// ||way, memory||_q, and what the q-th powers say of each side's share.
+struct Join {
+  Join(double way, double memory, double q) {
+    const double larger = std::max(way, memory), smaller = std::min(way, memory);
+    const double log_ratio = std::log(smaller / larger), power = std::exp(q * log_ratio);
+    const double log_join = std::log1p(power) / q, smaller_share = power / (1 + power);
+    seconds = larger * std::exp(log_join);
+    compute_share = way >= memory ? 1 - smaller_share : smaller_share;
+    corner = smaller_share * log_ratio - log_join;
+  }
+  double seconds, compute_share;
+  double corner;  // derivative of log(seconds) by log q
+};
+
+/// A call's time by its parts.
+struct Parts {
+  Way way;
+  Join joined;
+  double cast, total;
+};
+
+Parts parts_of(std::span<const double> p, const Machine& machine, const Costs& costs,
+               const Tiling& call) {
+  const auto way = fastest_way(p, costs, call, machine.splits());
+  const double memory = (call.bytes + p[kB0]) / machine.rates.memory * p[kE2];
+  const Join joined{way.seconds, memory, p[kQ]};
+  const double cast = p[kA] * call.m * call.k / machine.rates.memory;
+  return {way, joined, cast, p[kT0] + joined.seconds + cast};
+}
+
+/// Derivatives of log(total) by the logarithms of the parameters.
+void slopes_of(std::span<const double> p, const Costs& costs, const Tiling& call,
+               std::pair<const Parts&, std::span<double>> of) {
+  const auto& [parts, slopes] = of;
+  const auto [tile, split, seconds] = parts.way;
+  const double share = parts.joined.seconds / parts.total;
+  const double by_compute = parts.joined.compute_share, by_memory = 1 - by_compute;
+  const double compute = share * by_compute / seconds;
+  const double depth = depth_of(p, call, split);
+  const double lost = p[kF] * call.unfilled[split][tile], tail = p[kU] * call.empty[tile];
+  const double waves = std::max(1.0, call.waves[tile] * kSplits[split]) + lost + tail;
+  const double arithmetic = costs.arithmetic[tile], operands = costs.operands[tile];
+  const double step = (arithmetic + operands) * depth;
+  slopes[kT0] = p[kT0] / parts.total;
+  slopes[kA] = parts.cast / parts.total;
+  slopes[kE1] = compute * waves * arithmetic * depth;
   slopes[kE2] = share * by_memory;
-  slopes[kE3] = compute * way.operands;
-  slopes[kB0] = share * by_memory * p[kB0] / (inputs.bytes + p[kB0]);
-  slopes[kK0] = compute * way.start;
-  slopes[kF] = compute * way.lost;
-  slopes[kE4] = compute * way.sums;
-  slopes[kQ] =
-      share * (by_compute * std::log(way.seconds / joined) + by_memory * std::log(memory / joined));
-  slopes[kU] = compute * way.tail;
-  return std::log(total);
+  slopes[kE3] = compute * waves * operands * depth;
+  slopes[kB0] = share * by_memory * p[kB0] / (call.bytes + p[kB0]);
+  slopes[kK0] = compute * waves * (arithmetic + operands) * p[kK0];
+  slopes[kF] = compute * lost * step;
+  slopes[kE4] = compute * sums_of(costs, call, split);
+  slopes[kQ] = share * parts.joined.corner;
+  slopes[kU] = compute * tail * step;
 }
 
 Machine machine_of(const Model& model) {
@@ -135,31 +202,48 @@ Machine machine_of(const Model& model) {
   return machine;
 }
 
-std::array<double, kCount> values_of(const Model& model) {
-  std::array<double, kCount> values{};
+std::vector<double> values_of(const Model& model) {
+  std::vector<double> values(kCount);
   for (std::size_t i = 0; i < kA; ++i) values[i] = parameter(model, kParameters[i].name);
   values[kA] = parameter_or(model, "a", 0);  // files of before this parameter
   return values;
 }
 
 double seconds(const Model& model, const Inputs& inputs) {
-  return std::exp(log_seconds(values_of(model), machine_of(model), inputs, {}));
+  const auto machine = machine_of(model);
+  const auto values = values_of(model);
+  return parts_of(values, machine, {values, machine}, {inputs, machine}).total;
 }
 
 std::unique_ptr<PreparedForm> prepare_tile_wave(const Model& model) {
-  return prepared_function(
-      [values = values_of(model), machine = machine_of(model)](const Inputs& inputs) {
-        return std::exp(log_seconds(values, machine, inputs, {}));
-      });
+  const auto machine = machine_of(model);
+  const auto values = values_of(model);
+  return prepared_function([values, machine, costs = Costs{values, machine}](const Inputs& inputs) {
+    return parts_of(values, machine, costs, {inputs, machine}).total;
+  });
 }
 
-LogFit fit_of(std::span<const FitPoint> points, const Machine& machine) {
-  return {
-      kParameters,
-      [machine](std::span<const double> values, const Inputs& inputs, std::span<double> slopes) {
-        return log_seconds(values, machine, inputs, slopes);
-      },
-      starts_of(points, kParameters, {{0.2, 0.9}, {1.5, 5.0}, kQ})};
+/// The rows of a fit, cut into tiles once.
+LogSecondsOfRows cut_rows(std::span<const FitPoint> points, const Machine& machine) {
+  std::vector<Tiling> calls;
+  for (const auto& point : points) calls.emplace_back(point.inputs, machine);
+  return [machine, calls = std::move(calls)](
+             std::span<const double> p, std::span<double> log_seconds, std::span<double> slopes) {
+    const Costs costs{p, machine};
+    for (std::size_t row = 0; row < calls.size(); ++row) {
+      const auto parts = parts_of(p, machine, costs, calls[row]);
+      log_seconds[row] = std::log(parts.total);
+      if (!slopes.empty())
+        slopes_of(p, costs, calls[row], {parts, slopes.subspan(row * kCount, kCount)});
+    }
+  };
+}
+
+LogFit fit_of(std::span<const FitPoint> points, const Machine& machine, const Model* from) {
+  return {kParameters,
+          [machine](std::span<const FitPoint> rows) { return cut_rows(rows, machine); },
+          from != nullptr ? std::vector<std::vector<double>>{values_of(*from)}
+                          : starts_of(points, kParameters, {{0.2, 0.9}, {1.5, 5.0}, kQ})};
 }
 
 }  // namespace
@@ -173,7 +257,8 @@ Form tile_wave_form() {
   return form;
 }
 
-Model fit_tile_wave(std::span<const FitPoint> points, const ReferenceRates& rates) {
+Model fit_tile_wave(std::span<const FitPoint> points, const ReferenceRates& rates,
+                    const Model* from) {
   if (points.size() < kTileWavePoints)
     throw InvalidInput{"a tile/wave form needs at least " + std::to_string(kTileWavePoints) +
                        " points"};
@@ -182,14 +267,19 @@ Model fit_tile_wave(std::span<const FitPoint> points, const ReferenceRates& rate
   ScoutedLogs best;
   int splits = kMostSplits.front();
   for (const int most_splits : kMostSplits) {
-    auto scouted = scout_logs(points, fit_of(points, {rates, most_splits}));
+    auto scouted = scout_logs(points, fit_of(points, {rates, most_splits}, from));
     if (scouted.cost >= best.cost) continue;
     best = std::move(scouted);
     splits = most_splits;
   }
+  // What was scouted on a few of the rows lies further off than where all of them ended.
+  if (from != nullptr && splits == machine_of(*from).most_splits)
+    best = started_from(values_of(*from));
+  auto fit = fit_of(points, {rates, splits}, from);
+  if (from != nullptr) fit.settled = kPolishedFold;
   Model model;
   model.form = "tile_wave";
-  model.parameters = fit_logs(points, fit_of(points, {rates, splits}), best);
+  model.parameters = fit_logs(points, fit, best);
   model.parameters.push_back({"splits", static_cast<double>(splits), "1", 0});
   model.parameters.push_back({"multiprocessors", rates.multiprocessors, "1", 0});
   for (const auto& rate : rate_parameters(rates)) model.parameters.push_back(rate);

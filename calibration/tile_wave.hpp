@@ -31,8 +31,10 @@ namespace moecal::calibration {
 /// Points this form wants at least.
 inline constexpr std::size_t kTileWavePoints = 16;
 
-/// @throws InvalidInput with fewer than kTileWavePoints points, or where rates.multiprocessors is
-/// unknown.
-[[nodiscard]] Model fit_tile_wave(std::span<const FitPoint> points, const ReferenceRates& rates);
+/// `from`, a fit to more points of the series, is where the search then starts, in the place of
+/// several starts. @throws InvalidInput with fewer than kTileWavePoints points, or where
+/// rates.multiprocessors is unknown.
+[[nodiscard]] Model fit_tile_wave(std::span<const FitPoint> points, const ReferenceRates& rates,
+                                  const Model* from = nullptr);
 
 }  // namespace moecal::calibration
