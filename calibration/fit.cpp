@@ -252,6 +252,8 @@ FitResult fit(std::span<const ObservationFile> files, const FitOptions& options)
   for (const auto& series : grouped.series)
     for (const auto& duplicate : series.duplicates)
       result.report.given_twice.push_back({series.id(), duplicate});
+  result.report.left_out.insert(result.report.left_out.end(), grouped.left_out.begin(),
+                                grouped.left_out.end());
   result.coefficients.drift = release_drift(grouped.series);
   for (const auto& one : fitted)
     if (!one.series->calls.empty()) result.report.calls[one.candidate.model.id] = one.series->calls;

@@ -13,6 +13,7 @@
 #include "calibration/interval_scale.hpp"
 #include "calibration/join.hpp"
 #include "calibration/residual.hpp"
+#include "calibration/routing_conditions.hpp"
 #include "calibration/selection.hpp"
 #include "calibration/switches.hpp"
 #include "core/dtype.hpp"
@@ -44,18 +45,6 @@ std::string number(double value) {
 Dtypes dtypes_of(const Model& model, const Query& query) {
   const auto& dtype = query.dtype.empty() ? model.conditions.dtype : query.dtype;
   return {dtype, dtype, model.conditions.output_dtype, "", "", ""};
-}
-
-/// The routing of a layer or grouped GEMM whose cost takes it as a number. A grouped GEMM without a
-/// word on it has the same rows in each group.
-RoutingSpec routing_of(const Model& model, const Query& query) {
-  RoutingSpec routing;
-  if (!query.routing.empty())
-    routing.distribution = query.routing;
-  else if (model.operation == "grouped_gemm")
-    routing.distribution = "balanced";
-  if (query.exponent) routing.exponent = *query.exponent;
-  return routing;
 }
 
 const ResidualQuantile* regime_of(std::span<const ResidualQuantile> quantiles, double size) {
@@ -141,8 +130,8 @@ void cover_switch(Draft& draft, const Model& model, double size) {
 }
 
 Draft draft_of(const Model& model, const Query& query) {
-  const auto inputs =
-      inputs_of(query.operation, query.point, dtypes_of(model, query), routing_of(model, query));
+  const auto inputs = inputs_of(query.operation, query.point, dtypes_of(model, query),
+                                spec_of(routing_asked(model.operation, query)));
   Draft draft{evaluate(model, inputs), 0, {}};
   add_interval(draft, model.residual_quantiles, inputs.size);
   draft.half_width *= IntervalScale{model}.at(inputs.size);
@@ -313,6 +302,8 @@ Prediction predict_with(const Model& model, const Point& point, const RoutingCon
   query.point = point;
   query.routing = routing.distribution;
   if (routing.exponent != 0) query.exponent = routing.exponent;
+  query.capacity_factor = routing.capacity_factor;
+  query.loads = routing.loads;
   return prediction_of(draft_of(model, query), model);
 }
 

@@ -38,14 +38,21 @@ struct ObservationCounts {
   int measured = 0, skipped = 0, failed = 0;
   int other_cards = 0;  // measured on a card that was not asked for
   int unusable = 0;     // measured, but without a size: 0 bytes, no rows
+  int impossible = 0;   // measured at a point that cannot be: left out, with the reason
   int throttled = 0;    // in every sample, by more than the power limit: left out
   // In every sample, by the power limit: kept, since that is what the card sustains.
   int power_limited = 0;
 };
 
+/// What could not be fitted, and why: a series, or observations that would belong to it.
+struct LeftOut {
+  std::string series, reason;
+};
+
 struct GroupedObservations {
   std::vector<Series> series;  // in the order of their ids
   ObservationCounts counts;
+  std::vector<LeftOut> left_out{};  // observations whose cost cannot be said from their point
 };
 
 /// Groups what was measured. `card`: only that one; empty: all. `threads`: 0: one a core.

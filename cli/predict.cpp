@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #include "calibration/predict.hpp"
+#include "calibration/features.hpp"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -16,6 +17,7 @@
 #include "cli/verbs.hpp"
 #include "core/collective.hpp"
 #include "core/error.hpp"
+#include "core/routing_loads.hpp"
 
 namespace moecal::cli {
 namespace {
@@ -26,6 +28,7 @@ struct PredictArguments {
   calibration::Query query;
   std::optional<int> group;
   std::string release;
+  std::string loads;  // the file of a recorded routing
   bool json = false;
 };
 
@@ -151,6 +154,20 @@ void keep_release(calibration::Coefficients& coefficients, const std::string& op
                 [&](const auto& model) { return model.conditions.release != release; });
 }
 
+/// Recorded loads are a routing of their own, and an operation whose rows follow from it needs
+/// them.
+void read_loads(calibration::Query& query, const std::string& path) {
+  if (!path.empty() && !query.routing.empty() && query.routing != "recorded")
+    throw InvalidInput{"--loads are of --routing recorded, not of " + query.routing};
+  if (!path.empty()) {
+    query.routing = "recorded";
+    query.loads = read_expert_loads(path);
+  } else if (query.routing == "recorded" && calibration::takes_routing(query.operation)) {
+    throw InvalidInput{"which rows " + query.operation +
+                       " has under a recorded routing is in its loads: --loads FILE"};
+  }
+}
+
 calibration::Prediction one_rank_prediction() {
   return {0, 0, 0, "none", "arithmetic", {"one rank sends nothing: 0 by arithmetic"}};
 }
@@ -179,6 +196,7 @@ void run_predict(PredictArguments arguments) {
   if (!collective && query.group != 1)
     throw InvalidInput{query.operation + " is a call of one rank: it has no --group"};
   query.card = card_id(query.card);
+  read_loads(query, arguments.loads);
   if (collective) check_group(coefficients, query);
   const bool alone = collective && query.group == 1 && !is_measured(coefficients, query);
   const auto prediction = alone ? one_rank_prediction() : prediction_of(coefficients, query);
@@ -208,7 +226,7 @@ void add_conditions(CLI::App& verb, calibration::Query& query) {
                   "how tokens chose experts; default: uniform first. Of power_law the experts' "
                   "weights fall as a power\nof their rank; of power_law_loads, the word for the "
                   "tables' power_law_X, they are drawn from such a density")
-      ->check(CLI::IsMember({"uniform", "balanced", "power_law", "power_law_loads"}));
+      ->check(CLI::IsMember({"uniform", "balanced", "power_law", "power_law_loads", "recorded"}));
   verb.add_option("--exponent", query.exponent,
                   "of power_law and power_law_loads; default: any, the least first")
       ->check(CLI::NonNegativeNumber);
@@ -258,6 +276,10 @@ void add_predict(CLI::App& app) {
       ->check(CLI::PositiveNumber);
   verb->add_option("--release", arguments->release,
                    "of the library, e.g. 2.29.2; default: the newest there is");
+  verb->add_option(
+      "--loads", arguments->loads,
+      "file of what each expert was given in a recorded routing: a number a line, or a "
+      "JSON array");
   verb->footer(number_conventions());
   add_conditions(*verb, arguments->query);
   verb->add_flag("--json", arguments->json, "print JSON; times in seconds");
