@@ -38,6 +38,7 @@ struct RoutingConditions {
 struct MeasuredCall {
   Point point;
   RoutingConditions routing{};
+  auto operator<=>(const MeasuredCall&) const = default;
 };
 
 /// The `group` of a joint model: it was fitted to several group sizes and speaks of any.

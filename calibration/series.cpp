@@ -145,12 +145,13 @@ Series finish(Gathering gathering) {
   s.variance = variance_components(gathering.readings);
   std::vector<double> spreads;
   s.one_size = true;
-  for (const auto& [place, readings] : gathering.readings) {
-    const auto& point = place.point;
-    const auto seconds = seconds_of(readings, s);
+  while (!gathering.readings.empty()) {
+    auto reading = gathering.readings.extract(gathering.readings.begin());
+    s.calls.push_back({std::move(reading.key().point), std::move(reading.key().routing)});
+    const auto& [point, routing] = s.calls.back();
+    const auto seconds = seconds_of(reading.mapped(), s);
     s.points.push_back(
-        {inputs_of(s.operation, point, s.dtypes, spec_of(place.routing)), median(seconds)});
-    if (s.family == Family::grouped) s.calls.push_back({point, place.routing});
+        {inputs_of(s.operation, point, s.dtypes, spec_of(routing)), median(seconds)});
     s.one_size = s.one_size && point.size() == 1;
     widen(s.validity, point);
     if (seconds.size() < 2) continue;

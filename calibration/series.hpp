@@ -17,7 +17,7 @@ struct Series {
   Family family = Family::memory_bound;
   std::vector<FitPoint> points;  // in the order of their inputs; repeats medianed
   std::map<std::string, std::pair<double, double>> validity;  // of the points' named numbers
-  std::vector<MeasuredCall> calls;  // of Family::grouped: the points, with their routing
+  std::vector<MeasuredCall> calls;  // where each point was measured, in the points' order
   bool one_size = false;            // every point has one named number: a table can hold the series
   std::vector<std::string> observation_ids;
   int repeated_points = 0;
