@@ -1,7 +1,6 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #include "calibration/predict.hpp"
-#include "calibration/features.hpp"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -14,10 +13,10 @@
 #include <set>
 
 #include "cli/card_id.hpp"
+#include "cli/routing_options.hpp"
 #include "cli/verbs.hpp"
 #include "core/collective.hpp"
 #include "core/error.hpp"
-#include "core/routing_loads.hpp"
 
 namespace moecal::cli {
 namespace {
@@ -154,18 +153,12 @@ void keep_release(calibration::Coefficients& coefficients, const std::string& op
                 [&](const auto& model) { return model.conditions.release != release; });
 }
 
-/// Recorded loads are a routing of their own, and an operation whose rows follow from it needs
-/// them.
-void read_loads(calibration::Query& query, const std::string& path) {
-  if (!path.empty() && !query.routing.empty() && query.routing != "recorded")
-    throw InvalidInput{"--loads are of --routing recorded, not of " + query.routing};
-  if (!path.empty()) {
-    query.routing = "recorded";
-    query.loads = read_expert_loads(path);
-  } else if (query.routing == "recorded" && calibration::takes_routing(query.operation)) {
-    throw InvalidInput{"which rows " + query.operation +
-                       " has under a recorded routing is in its loads: --loads FILE"};
-  }
+/// A collective, or what ranks do together with one: dispatch_combine, overlap.
+bool is_over_a_group(const calibration::Coefficients& coefficients, const std::string& operation) {
+  return find_collective(operation) != nullptr ||
+         std::any_of(coefficients.models.begin(), coefficients.models.end(), [&](const auto& m) {
+           return m.operation == operation && m.conditions.group != 1;
+         });
 }
 
 calibration::Prediction one_rank_prediction() {
@@ -188,16 +181,17 @@ void run_predict(PredictArguments arguments) {
   keep_release(coefficients, query.operation, arguments.release);
   query.point = parse_point(arguments.point);
   check_point(coefficients, query);
-  const bool collective = find_collective(query.operation) != nullptr;
-  if (collective && !arguments.group)
+  const bool over_group = is_over_a_group(coefficients, query.operation);
+  if (over_group && !arguments.group)
     throw InvalidInput{"a call of " + query.operation +
                        " is over a group: name its ranks with --group"};
   query.group = arguments.group.value_or(1);
-  if (!collective && query.group != 1)
+  if (!over_group && query.group != 1)
     throw InvalidInput{query.operation + " is a call of one rank: it has no --group"};
   query.card = card_id(query.card);
   read_loads(query, arguments.loads);
-  if (collective) check_group(coefficients, query);
+  if (over_group) check_group(coefficients, query);
+  const bool collective = find_collective(query.operation) != nullptr;
   const bool alone = collective && query.group == 1 && !is_measured(coefficients, query);
   const auto prediction = alone ? one_rank_prediction() : prediction_of(coefficients, query);
   if (arguments.json)
@@ -222,17 +216,7 @@ void add_conditions(CLI::App& verb, calibration::Query& query) {
   verb.add_option("--implementation", query.implementation, "e.g. nccl; default: the fastest");
   verb.add_option("--scale-mode", query.scale_mode, "of FP8, e.g. tensor; default: any");
   verb.add_option("--cache", query.cache, "cold or warm; default: cold where there is one");
-  verb.add_option("--routing", query.routing,
-                  "how tokens chose experts; default: uniform first. Of power_law the experts' "
-                  "weights fall as a power\nof their rank; of power_law_loads, the word for the "
-                  "tables' power_law_X, they are drawn from such a density")
-      ->check(CLI::IsMember({"uniform", "balanced", "power_law", "power_law_loads", "recorded"}));
-  verb.add_option("--exponent", query.exponent,
-                  "of power_law and power_law_loads; default: any, the least first")
-      ->check(CLI::NonNegativeNumber);
-  verb.add_option("--capacity", query.capacity_factor,
-                  "rows an expert takes at most, over the mean; 0: no limit, and the default")
-      ->check(CLI::NonNegativeNumber);
+  add_routing_options(verb, query);
 }
 
 /// What the numbers of a point count.
