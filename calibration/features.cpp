@@ -296,6 +296,9 @@ Inputs inputs_of(const std::string& operation, const Point& point, const Dtypes&
       inputs.size = operation == "moe_layer" ? inputs.grouped.tokens : inputs.grouped.rows;
       break;
     case Family::memory_bound:
+      if (operation != "overlap") break;
+      inputs.compute = 1e-9 * call.number("compute_ns");
+      inputs.communication = 1e-9 * call.number("communication_ns");
       break;
   }
   return inputs;
