@@ -13,6 +13,7 @@
 #include "calibration/latency_bandwidth.hpp"
 #include "calibration/log_log_table.hpp"
 #include "calibration/nested_choice.hpp"
+#include "calibration/overlap.hpp"
 #include "calibration/piecewise.hpp"
 #include "calibration/residual.hpp"
 #include "calibration/saturating_roofline.hpp"
@@ -54,6 +55,8 @@ std::vector<FitFunction> memory_forms(const Series& series, const ReferenceRates
     forms.push_back([rates](std::span<const FitPoint> points) {
       return fit_latency_bandwidth(points, std::min(rates, most_segments(points)));
     });
+  if (series.operation == "overlap" && series.points.size() >= 2 * kOverlapPoints)
+    forms.emplace_back(fit_overlap);
   if (std::ranges::any_of(series.points, has_arithmetic) &&
       series.points.size() >= 2 * kRooflinePoints)
     forms.push_back([nominal](std::span<const FitPoint> points) {

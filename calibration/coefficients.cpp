@@ -16,9 +16,11 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json routing_json(const RoutingConditions& r) {
-  return {{"distribution", r.distribution},
-          {"exponent", r.exponent},
-          {"capacity_factor", r.capacity_factor}};
+  Json json{{"distribution", r.distribution},
+            {"exponent", r.exponent},
+            {"capacity_factor", r.capacity_factor}};
+  if (!r.loads.empty()) json["loads"] = r.loads;
+  return json;
 }
 
 Json conditions_json(const Conditions& c) {

@@ -26,9 +26,10 @@ struct Parameter {
 /// How the tokens of a series chose experts. Its seed is no condition: draws of one distribution
 /// are repeats.
 struct RoutingConditions {
-  std::string distribution{};  // see RoutingSpec; empty: the operation was not routed
-  double exponent = 0;         // of power_law and power_law_loads; else 0
-  double capacity_factor = 0;  // 0: no limit
+  std::string distribution{};   // see RoutingSpec; empty: the operation was not routed
+  double exponent = 0;          // of power_law and power_law_loads; else 0
+  double capacity_factor = 0;   // 0: no limit
+  std::vector<double> loads{};  // of recorded, see RoutingSpec; else empty
   auto operator<=>(const RoutingConditions&) const = default;
 };
 
@@ -37,6 +38,7 @@ struct RoutingConditions {
 struct MeasuredCall {
   Point point;
   RoutingConditions routing{};
+  auto operator<=>(const MeasuredCall&) const = default;
 };
 
 /// The `group` of a joint model: it was fitted to several group sizes and speaks of any.

@@ -54,9 +54,16 @@ void check_conditions(const JsonReader& r) {
 }
 
 RoutingConditions read_routing(const JsonReader& r) {
-  require_one_of(r, "distribution", {"uniform", "balanced", "power_law", "power_law_loads"});
-  return {r.require<std::string>("distribution"), not_negative(r, "exponent"),
-          not_negative(r, "capacity_factor")};
+  require_one_of(r, "distribution",
+                 {"uniform", "balanced", "power_law", "power_law_loads", "recorded"});
+  RoutingConditions routing{r.require<std::string>("distribution"), not_negative(r, "exponent"),
+                            not_negative(r, "capacity_factor"),
+                            r.optional<std::vector<double>>("loads", {})};
+  if (routing.loads.empty() == (routing.distribution == "recorded"))
+    r.fail("loads", "goes with the distribution 'recorded', and that with it");
+  for (const double load : routing.loads)
+    if (!(load >= 0)) r.fail("loads", "holds a number that is negative");
+  return routing;
 }
 
 Conditions read_conditions(const JsonReader& r) {

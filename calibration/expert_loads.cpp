@@ -17,6 +17,8 @@ namespace {
 
 constexpr int kDraws = 8;
 constexpr std::uint64_t kSeed = 20261121;
+constexpr int kMostSteps = 60;
+constexpr double kSettled = 1e-9;
 constexpr double kManyRows = 50;  // from here on a count is drawn from the normal distribution
 
 double padded(double rows, double multiple) { return std::ceil(rows / multiple) * multiple; }
@@ -33,12 +35,19 @@ RankLoads loads_of(std::span<const double> rows_of) {
   return loads;
 }
 
+/// What is over an expert's capacity (0: none) is dropped, not given to another.
+void drop_over(std::int64_t capacity, std::vector<double>& rows_of) {
+  if (capacity == 0) return;
+  for (double& rows : rows_of) rows = std::min(rows, static_cast<double>(capacity));
+}
+
 /// Rows as even as whole numbers allow, spread over the ranks first.
-RankLoads balanced_loads(const RoutingShape& shape, std::int64_t ranks) {
+RankLoads balanced_loads(const RoutingShape& shape, std::int64_t ranks, std::int64_t capacity) {
   const auto rows = static_cast<std::size_t>((shape.tokens * shape.top_k + ranks - 1) / ranks);
   std::vector<double> rows_of(static_cast<std::size_t>(shape.experts / ranks));
   for (std::size_t e = 0; e < rows_of.size(); ++e)
     rows_of[e] = static_cast<double>(rows / rows_of.size() + (e < rows % rows_of.size() ? 1 : 0));
+  drop_over(capacity, rows_of);
   return loads_of(rows_of);
 }
 
@@ -92,9 +101,28 @@ void shuffle(std::vector<double>& values, std::mt19937_64& engine) {
   for (std::size_t i = values.size(); i > 1; --i) std::swap(values[i - 1], values[engine() % i]);
 }
 
+/// Rows of each expert on average where a token chooses top_k different ones by their weights. They
+/// are the first top_k of exponential clocks with the weights as rates: about those that ring until
+/// the time by which top_k have.
+void choose_different(const RoutingShape& shape, std::vector<double>& weights) {
+  const auto tokens = static_cast<double>(shape.tokens), wanted = static_cast<double>(shape.top_k);
+  double time = 0;
+  for (int step = 0; step < kMostSteps; ++step) {  // Newton's, from below: it never overshoots
+    double rung = 0, rate = 0;
+    for (const double weight : weights) {
+      rung -= std::expm1(-weight * time);
+      rate += weight * std::exp(-weight * time);
+    }
+    if (wanted - rung <= kSettled * wanted || rate <= 0) break;
+    time += (wanted - rung) / rate;
+  }
+  for (double& weight : weights) weight = -tokens * std::expm1(-weight * time);
+}
+
 std::vector<double> drawn_rows(const RoutingShape& shape, const RoutingSpec& routing,
                                std::mt19937_64& engine) {
   std::vector<double> rows_of(static_cast<std::size_t>(shape.experts), 1.0);
+  if (routing.distribution == "recorded") rows_of = routing.loads;
   const bool loads = routing.distribution == "power_law_loads";
   for (std::size_t e = 0; e < rows_of.size(); ++e) {
     if (loads) rows_of[e] = power_law_load(shape, routing.exponent, unit_uniform(engine));
@@ -103,6 +131,8 @@ std::vector<double> drawn_rows(const RoutingShape& shape, const RoutingSpec& rou
   }
   if (routing.distribution == "power_law") shuffle(rows_of, engine);
   const auto tokens = static_cast<double>(shape.tokens);
+  if (routing.distribution == "power_law" || routing.distribution == "recorded")
+    choose_different(shape, rows_of);
   const double rows = tokens * static_cast<double>(shape.top_k);
   const double scale = rows / std::accumulate(rows_of.begin(), rows_of.end(), 0.0);
   for (double& expert : rows_of) expert *= scale;
@@ -137,11 +167,14 @@ RankLoads busiest_rank_loads(const RoutingShape& shape, std::int64_t ranks,
                              const RoutingSpec& routing) {
   check(shape, ranks, routing);
   if (shape.tokens <= 0) return {};
-  if (routing.distribution == "balanced") return balanced_loads(shape, ranks);
+  const auto capacity = expert_capacity(shape, routing.capacity_factor);
+  if (routing.distribution == "balanced") return balanced_loads(shape, ranks, capacity);
   std::mt19937_64 engine{kSeed};
   RankLoads mean;
   for (int draw = 0; draw < kDraws; ++draw) {
-    const auto loads = busiest_of(drawn_rows(shape, routing, engine), ranks);
+    auto rows_of = drawn_rows(shape, routing, engine);
+    drop_over(capacity, rows_of);
+    const auto loads = busiest_of(rows_of, ranks);
     mean.rows += loads.rows / kDraws;
     mean.active += loads.active / kDraws;
     mean.padded_16 += loads.padded_16 / kDraws;

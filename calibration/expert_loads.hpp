@@ -6,7 +6,7 @@
 namespace moecal::calibration {
 
 /// What the rank with the most rows is given, in expectation over draws of the routing. A row is a
-/// (token, expert) pair.
+/// (token, expert) pair that the routing's capacity does not drop.
 struct RankLoads {
   double rows = 0;
   double active = 0;                     // experts with at least one row

@@ -40,7 +40,9 @@ RankLoads drawn(const RoutingShape& shape, std::int64_t ranks, RoutingSpec routi
   RankLoads mean;
   for (int draw = 1; draw <= kDraws; ++draw) {
     routing.seed = static_cast<std::uint64_t>(draw);
-    const auto counts = draw_routing(shape, routing).counts;
+    auto counts = draw_routing(shape, routing).counts;
+    if (const auto capacity = expert_capacity(shape, routing.capacity_factor); capacity > 0)
+      for (auto& count : counts) count = std::min(count, capacity);
     const auto local = shape.experts / ranks;
     double most = 0, active = 0;
     for (std::int64_t first = 0; first < shape.experts; first += local) {
@@ -63,6 +65,33 @@ TEST(ExpertLoads, AgreeWithDrawsTokenByToken) {
       EXPECT_NEAR(got.rows / expected.rows, 1, 0.15) << routing.distribution << shape.tokens;
       EXPECT_NEAR(got.active / expected.active, 1, 0.15) << routing.distribution << shape.tokens;
     }
+}
+
+TEST(ExpertLoads, OfRecordedLoadsAgreeWithDrawsTokenByToken) {
+  RoutingSpec routing{.distribution = "recorded"};
+  for (int e = 0; e < 32; ++e) routing.loads.push_back(e < 4 ? 0 : e == 9 ? 40 : 1 + e % 5);
+  for (const RoutingShape& shape : {RoutingShape{128, 32, 2}, RoutingShape{512, 32, 2}}) {
+    const auto expected = drawn(shape, 4, routing), got = busiest_rank_loads(shape, 4, routing);
+    EXPECT_NEAR(got.rows / expected.rows, 1, 0.1) << shape.tokens;
+    EXPECT_NEAR(got.active / expected.active, 1, 0.15) << shape.tokens;
+  }
+  EXPECT_LE(busiest_rank_loads({512, 32, 2}, 1, routing).active, 28) << "four have no load";
+}
+
+TEST(ExpertLoads, ACapacityDropsRowsOfEveryDistribution) {
+  const RoutingShape shape{512, 32, 2};
+  RoutingSpec recorded{.distribution = "recorded", .loads = std::vector<double>(32, 1)};
+  recorded.loads[3] = 30;
+  for (auto routing : {recorded, RoutingSpec{"power_law", 1, 1.2}}) {
+    const auto unlimited = busiest_rank_loads(shape, 4, routing);
+    routing.capacity_factor = 1.5;
+    const auto limited = busiest_rank_loads(shape, 4, routing);
+    EXPECT_LT(limited.rows, 0.8 * unlimited.rows) << routing.distribution;
+    EXPECT_EQ(limited.fullest, 48) << "1.5 times the mean of 32 rows";
+    EXPECT_NEAR(limited.rows / drawn(shape, 4, routing).rows, 1, 0.1) << routing.distribution;
+  }
+  EXPECT_EQ(busiest_rank_loads(shape, 4, {"balanced", 1, 0, 0.5}).rows, 8 * 16);
+  EXPECT_EQ(busiest_rank_loads(shape, 4, {"balanced", 1, 0, 1.0}).rows, 8 * 32);
 }
 
 TEST(ExpertLoads, PowerLawLoadsAreSkewedAndNoExpertHasMoreRowsThanTokens) {

@@ -104,6 +104,16 @@ GroupedInputs group_inputs(const Call& call) {
   return grouped;
 }
 
+/// A capacity drops rows, and experts without any read no weights.
+Work grouped_work(const Call& call) {
+  if (call.routing.capacity_factor == 0) return work_of_gemm(call);
+  const auto grouped = group_inputs(call);
+  const auto& [n, k] = grouped.products[0];
+  return make_work(2 * grouped.rows * n * k,
+                   grouped.rows * k * call.a() + grouped.active * n * k * call.b(),
+                   grouped.rows * n * call.c());
+}
+
 Work layer_work(const Call& call) {
   const auto grouped = layer_inputs(call);
   double weights = 0;
@@ -209,7 +219,7 @@ Work combined_work(const Call& call) {
 using WorkOf = Work (*)(const Call&);
 const std::map<std::string, WorkOf>& known_work() {
   static const std::map<std::string, WorkOf> kKnown{
-      {"expert_gemm", work_of_gemm}, {"grouped_gemm", work_of_gemm}, {"memory_copy", copy_work},
+      {"expert_gemm", work_of_gemm}, {"grouped_gemm", grouped_work}, {"memory_copy", copy_work},
       {"permute", permute_work},     {"unpermute", unpermute_work},  {"topk_gate", gate_work},
       {"quantize", quantize_work},   {"swiglu", swiglu_work},        {"moe_layer", layer_work},
       {"attention", attention_work}, {"memory_stream", stream_work}, {"host_adam", adam_work},
@@ -286,6 +296,9 @@ Inputs inputs_of(const std::string& operation, const Point& point, const Dtypes&
       inputs.size = operation == "moe_layer" ? inputs.grouped.tokens : inputs.grouped.rows;
       break;
     case Family::memory_bound:
+      if (operation != "overlap") break;
+      inputs.compute = 1e-9 * call.number("compute_ns");
+      inputs.communication = 1e-9 * call.number("communication_ns");
       break;
   }
   return inputs;

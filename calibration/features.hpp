@@ -38,8 +38,9 @@ struct Inputs {
   double flops = 0;  // floating-point operations
   double bytes = 0;  // read and written, each operand once
   double m = 0, n = 0, k = 0;
-  double ranks = 0, nodes = 0;  // of a collective's group; only joint forms ask
-  GroupedInputs grouped{};      // of Family::grouped
+  double ranks = 0, nodes = 0;            // of a collective's group; only joint forms ask
+  GroupedInputs grouped{};                // of Family::grouped
+  double compute = 0, communication = 0;  // of an overlap: seconds that each part takes alone
 };
 
 /// Bytes of one element of a GEMM's operands and result.
@@ -64,7 +65,8 @@ struct ElementBytes {
 [[nodiscard]] Work work_of(const std::string& operation, const Point& point, const Dtypes& dtypes,
                            const RoutingSpec& routing = {});
 
-/// `size` is, by family: transfer, the point's bytes; memory_bound, bytes moved; gemm, m (rows of
+/// `size` is, by family: transfer, the point's bytes; memory_bound, bytes moved, or nanoseconds of
+/// an overlap's parts; gemm, m (rows of
 /// the activations: what tells a decode step from a prefill); grouped, tokens, or
 /// rows of all groups. `routing` matters where takes_routing says so.
 /// @throws InvalidInput as work_of.

@@ -81,8 +81,8 @@ void describe(Model& model, const Series& series, const FitOptions& options) {
   model.conditions = series.conditions;
   if (model.validity.empty()) model.validity = series.validity;
   for (const auto& call : series.calls)
-    if (std::find(model.routings.begin(), model.routings.end(), call.routing) ==
-        model.routings.end())
+    if (series.family == Family::grouped && std::find(model.routings.begin(), model.routings.end(),
+                                                      call.routing) == model.routings.end())
       model.routings.push_back(call.routing);
   std::sort(model.routings.begin(), model.routings.end());
   model.observation_ids = observation_ids(series.observation_ids, options.compact);
@@ -252,9 +252,12 @@ FitResult fit(std::span<const ObservationFile> files, const FitOptions& options)
   for (const auto& series : grouped.series)
     for (const auto& duplicate : series.duplicates)
       result.report.given_twice.push_back({series.id(), duplicate});
+  result.report.left_out.insert(result.report.left_out.end(), grouped.left_out.begin(),
+                                grouped.left_out.end());
   result.coefficients.drift = release_drift(grouped.series);
   for (const auto& one : fitted)
-    if (!one.series->calls.empty()) result.report.calls[one.candidate.model.id] = one.series->calls;
+    if (one.series->family == Family::grouped)
+      result.report.calls[one.candidate.model.id] = one.series->calls;
   for (auto& one : fitted) result.coefficients.models.push_back(std::move(one.candidate.model));
   auto& models = result.coefficients.models;
   add_joint_models(grouped.series, files, options, models);

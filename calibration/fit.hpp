@@ -20,11 +20,6 @@ struct FitOptions {
   int threads = 0;  // 0: one a core; the result does not depend on them
 };
 
-/// A series that could not be fitted, and why.
-struct LeftOut {
-  std::string series, reason;
-};
-
 /// Figures of a series that were given twice, and are counted once.
 struct GivenTwice {
   std::string series;

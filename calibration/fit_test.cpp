@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "calibration/features.hpp"
 #include "calibration/flat_csv.hpp"
 #include "calibration/predict.hpp"
 #include "calibration/synthetic.hpp"
@@ -152,6 +153,112 @@ TEST(Fit, KeepsRoutingsApartAndTakesSeedsAsRepeats) {
   query.routing = "balanced";
   EXPECT_THAT(predict(coefficients, query).missing,
               testing::HasSubstr("routing balanced, exponent 1.5"));
+}
+
+TEST(Fit, KeepsRecordedLoadsApart) {
+  auto all = permutes({.distribution = "recorded", .loads = {1, 1, 1, 1, 1, 1, 1, 1}}, 1e-10);
+  for (auto& o : permutes({.distribution = "recorded", .loads = {8, 1, 1, 1, 1, 1, 1, 1}}, 5e-10))
+    all.push_back(std::move(o));
+  const auto coefficients = fit_all(all).coefficients;
+  ASSERT_EQ(coefficients.models.size(), 2u);
+  for (const auto& model : coefficients.models) {
+    EXPECT_EQ(model.quality.repeated_points, 0);
+    EXPECT_THAT(model.id, testing::HasSubstr("/routing_recorded/loads_"));
+  }
+  EXPECT_EQ(to_json(parse_coefficients(to_json(coefficients), "c.json")), to_json(coefficients));
+  Query query{.operation = "permute",
+              .point = {{"tokens", 1024}, {"hidden", 128}, {"experts", 8}, {"top_k", 2}},
+              .routing = "recorded",
+              .loads = {8, 1, 1, 1, 1, 1, 1, 1}};
+  EXPECT_NEAR(predict(coefficients, query).prediction->seconds, 1e-6 + 1024 * 1024 * 5e-10, 1e-5);
+  query.loads.pop_back();
+  EXPECT_FALSE(predict(coefficients, query).prediction);
+}
+
+/// Seconds that follow the rows of the busiest rank alone.
+double seconds_of_rows(const Point& point, const RoutingSpec& routing) {
+  const Dtypes f32{"f32", "f32", "f32", "f32", "none", ""};
+  return 1e-6 + 1e-8 * inputs_of("moe_layer", point, f32, routing).grouped.rows;
+}
+
+Point layer_of(std::int64_t tokens) {
+  return {{"tokens", tokens}, {"experts", 8},         {"top_k", 2},          {"hidden", 512},
+          {"inter", 512},     {"tensor_parallel", 1}, {"expert_parallel", 4}};
+}
+
+std::vector<Observation> layers_of(const RoutingSpec& routing) {
+  std::vector<Observation> observations;
+  for (std::int64_t tokens = 256; tokens <= 16384; tokens *= 2) {
+    auto o = observation("moe_layer", layer_of(tokens), seconds_of_rows(layer_of(tokens), routing));
+    o.routed = true;
+    o.routing = routing;
+    observations.push_back(std::move(o));
+  }
+  return observations;
+}
+
+TEST(Fit, TakesTheLoadsOfARecordedRoutingAsTheyWere) {
+  const RoutingSpec even{.distribution = "recorded", .loads = std::vector<double>(8, 3)};
+  auto skewed = even;
+  skewed.loads[5] = 100;
+  auto all = layers_of(even);
+  for (auto& o : layers_of(skewed)) all.push_back(std::move(o));
+  const auto coefficients = fit_all(all).coefficients;
+  ASSERT_EQ(coefficients.models.size(), 1u);
+  EXPECT_EQ(coefficients.models[0].quality.points, 14) << "two routings are not repeats";
+  EXPECT_EQ(coefficients.models[0].routings.size(), 2u);
+  EXPECT_EQ(to_json(parse_coefficients(to_json(coefficients), "c.json")), to_json(coefficients));
+  Query query{.operation = "moe_layer", .point = layer_of(6000), .routing = "recorded"};
+  for (const auto& routing : {even, skewed}) {
+    query.loads = routing.loads;
+    const auto p = predict(coefficients, query).prediction.value();
+    EXPECT_NEAR(p.seconds / seconds_of_rows(query.point, routing), 1, 0.1);
+    EXPECT_THAT(p.flags, testing::Not(testing::Contains(testing::HasSubstr("never measured"))));
+  }
+  query.loads[0] = 50;
+  EXPECT_THAT(predict(coefficients, query).prediction->flags,
+              testing::Contains(testing::HasSubstr("was never measured")));
+}
+
+TEST(Fit, TakesTheRowsThatACapacityLeaves) {
+  const RoutingSpec skewed{.distribution = "power_law", .exponent = 1.5};
+  auto limited = skewed;
+  limited.capacity_factor = 1.2;
+  auto all = layers_of(skewed);
+  for (auto& o : layers_of(limited)) all.push_back(std::move(o));
+  const auto coefficients = fit_all(all).coefficients;
+  Query query{.operation = "moe_layer", .point = layer_of(6000), .routing = "power_law"};
+  query.exponent = 1.5;
+  const double unlimited_seconds = predict(coefficients, query).prediction->seconds;
+  query.capacity_factor = 1.2;
+  const double limited_seconds = predict(coefficients, query).prediction->seconds;
+  EXPECT_NEAR(unlimited_seconds / seconds_of_rows(query.point, skewed), 1, 0.1);
+  EXPECT_NEAR(limited_seconds / seconds_of_rows(query.point, limited), 1, 0.1);
+  EXPECT_LT(limited_seconds, 0.75 * unlimited_seconds);
+}
+
+TEST(Fit, LeavesOutWhatCannotBeAndFitsTheRest) {
+  auto all = layers_of({.distribution = "uniform"});
+  for (auto& o : layers_of({.distribution = "uniform"})) {
+    o.routing = {.distribution = "recorded", .loads = {1, 2, 3}};  // of eight experts
+    all.push_back(std::move(o));
+  }
+  all.push_back(observation("grouped_gemm", {{"groups", 4}, {"m", 64}, {"n", 64}}, 1e-5));
+  const auto result = fit_all(all);
+  EXPECT_EQ(result.report.points, 7);
+  EXPECT_EQ(result.report.counts.impossible, 8);
+  ASSERT_EQ(result.report.left_out.size(), 2u);
+  EXPECT_THAT(result.report.left_out[0].reason,
+              testing::HasSubstr("1 observation: a point of 'grouped_gemm' needs the number 'k'"));
+  EXPECT_THAT(result.report.left_out[1].reason,
+              testing::HasSubstr("7 observations: the recorded routing has the loads of 3 experts, "
+                                 "the point has 8"));
+  try {
+    (void)fit_all({all.back()});
+    FAIL();
+  } catch (const InvalidInput& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("needs the number 'k'"));
+  }
 }
 
 TEST(Fit, KeepsLayoutsOfTheSameProductApart) {

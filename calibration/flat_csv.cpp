@@ -7,6 +7,7 @@
 
 #include "calibration/predict.hpp"
 #include "calibration/probe_points.hpp"
+#include "calibration/routing_conditions.hpp"
 
 namespace moecal::calibration {
 namespace {
@@ -37,8 +38,9 @@ std::string row(const Model& model, const MeasuredCall& call) {
                            model.form, prediction.provenance})
     line += "," + word;
   line += "," + std::to_string(c.concurrent_groups);
-  return line + "," + routing.distribution + "," + text_of(routing.exponent) + "," +
-         text_of(routing.capacity_factor) + "\n";
+  const auto loads = name_of_loads(routing);
+  return line + "," + routing.distribution + (loads.empty() ? "" : "_" + loads) + "," +
+         text_of(routing.exponent) + "," + text_of(routing.capacity_factor) + "\n";
 }
 
 /// Where a model is asked, and under which routing: its own where that is a condition.

@@ -9,6 +9,7 @@
 #include "calibration/grouped_gemms.hpp"
 #include "calibration/latency_bandwidth.hpp"
 #include "calibration/log_log_table.hpp"
+#include "calibration/overlap.hpp"
 #include "calibration/residual.hpp"
 #include "calibration/roofline.hpp"
 #include "calibration/saturating_roofline.hpp"
@@ -23,6 +24,7 @@ std::span<const Form> all_forms() {
                                         grouped_gemms_form(),
                                         latency_bandwidth_form(),
                                         log_log_table_form(),
+                                        overlap_form(),
                                         pooled_curve_form(),
                                         roofline_form(),
                                         saturating_roofline_form(),

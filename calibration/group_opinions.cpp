@@ -84,6 +84,8 @@ double ratio_at(const DonorRatio& donor, double size) {
 
 GroupEstimate unmeasured_group(const SecondsByGroup& seconds, int group, double joint_seconds,
                                const double* donor_ratio) {
+  if (const auto own = seconds.find(group); own != seconds.end())
+    return {own->second, 0.5 * std::abs(std::log(own->second / joint_seconds))};
   if (seconds.size() < 2) return {joint_seconds, 0};
   const auto basis = donor_basis(groups_of(seconds), group);
   const std::array<double, 3> opinions{joint_seconds, linear_in_ranks(seconds, group),

@@ -43,7 +43,8 @@ struct GroupEstimate {
 /// An unmeasured group's time: the median of what three ways of seeing it say, so that one that
 /// fails does not decide. They are the joint model (`joint_seconds`), time linear in ranks at this
 /// size, and the ratio other systems show (`donor`), or where there is none log-log in ranks. With
-/// fewer than two measured groups of the tier the joint model decides alone.
+/// fewer than two measured groups of the tier the joint model decides alone. A time of the group
+/// itself, taken here from other nodes, stands before all of them.
 [[nodiscard]] GroupEstimate unmeasured_group(const SecondsByGroup& seconds, int group,
                                              double joint_seconds, const double* donor_ratio);
 

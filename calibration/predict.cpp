@@ -13,6 +13,7 @@
 #include "calibration/interval_scale.hpp"
 #include "calibration/join.hpp"
 #include "calibration/residual.hpp"
+#include "calibration/routing_conditions.hpp"
 #include "calibration/selection.hpp"
 #include "calibration/switches.hpp"
 #include "core/dtype.hpp"
@@ -44,18 +45,6 @@ std::string number(double value) {
 Dtypes dtypes_of(const Model& model, const Query& query) {
   const auto& dtype = query.dtype.empty() ? model.conditions.dtype : query.dtype;
   return {dtype, dtype, model.conditions.output_dtype, "", "", ""};
-}
-
-/// The routing of a layer or grouped GEMM whose cost takes it as a number. A grouped GEMM without a
-/// word on it has the same rows in each group.
-RoutingSpec routing_of(const Model& model, const Query& query) {
-  RoutingSpec routing;
-  if (!query.routing.empty())
-    routing.distribution = query.routing;
-  else if (model.operation == "grouped_gemm")
-    routing.distribution = "balanced";
-  if (query.exponent) routing.exponent = *query.exponent;
-  return routing;
 }
 
 const ResidualQuantile* regime_of(std::span<const ResidualQuantile> quantiles, double size) {
@@ -141,8 +130,8 @@ void cover_switch(Draft& draft, const Model& model, double size) {
 }
 
 Draft draft_of(const Model& model, const Query& query) {
-  const auto inputs =
-      inputs_of(query.operation, query.point, dtypes_of(model, query), routing_of(model, query));
+  const auto inputs = inputs_of(query.operation, query.point, dtypes_of(model, query),
+                                spec_of(routing_asked(model.operation, query)));
   Draft draft{evaluate(model, inputs), 0, {}};
   add_interval(draft, model.residual_quantiles, inputs.size);
   draft.half_width *= IntervalScale{model}.at(inputs.size);
@@ -198,7 +187,8 @@ struct MeasuredGroups {
   SecondsByGroup seconds;   // of those next to the query's
   double half_width = 0;    // the widest of theirs
   int ranks_per_node = 1;
-  std::string names;  // of their models
+  double node_doublings = 0;  // most between the nodes asked of and those a time was measured on
+  std::string names;          // of their models
   std::string provenance;
   std::vector<std::string> flags;
 
@@ -212,29 +202,69 @@ struct MeasuredGroups {
   }
 };
 
-MeasuredGroups measured_around(const Coefficients& coefficients, const Query& query) {
-  MeasuredGroups result;
+double joint_at(const Model& joint, const Query& query, double ranks, double nodes) {
+  Inputs inputs{.size = static_cast<double>(query.point.at("bytes"))};
+  inputs.ranks = ranks;
+  inputs.nodes = nodes;
+  return evaluate(joint, inputs);
+}
+
+/// Nodes that a group spans with as many ranks on each as the query says; 0: it does not say.
+double nodes_as_asked(const Query& query, int group) {
+  if (query.tier == "intra" || query.nodes == 0) return 0;
+  return std::max(2.0, static_cast<double>(group) * query.nodes / query.group);
+}
+
+/// A neighbour as it was measured; where it was with as many ranks on a node as the query says, so.
+Query neighbour_query(const Coefficients& coefficients, const Query& query, int group) {
   Query near = query;
-  near.nodes = 0;
-  result.groups = measured_groups(coefficients, near);
+  near.group = group;
+  const double nodes = nodes_as_asked(query, group);
+  near.nodes = nodes == std::floor(nodes) ? static_cast<int>(nodes) : 0;
+  if (select_models(coefficients, near).models.empty()) near.nodes = 0;
+  return near;
+}
+
+/// Takes a time to other nodes than it was measured on, by what the joint model says of the two.
+void move_to_nodes(Prediction& p, const Query& query, const Model& joint,
+                   const Conditions& measured) {
+  const double nodes = nodes_as_asked(query, measured.group);
+  if (nodes == 0 || nodes == measured.nodes) return;
+  const double factor = joint_at(joint, query, measured.group, nodes) /
+                        joint_at(joint, query, measured.group, measured.nodes);
+  for (double* seconds : {&p.seconds, &p.lo, &p.hi}) *seconds *= factor;
+  p.flags.push_back("the time of " + std::to_string(measured.group) + " ranks on " +
+                    std::to_string(measured.nodes) + " nodes is taken to " + number(nodes) +
+                    " nodes by the joint model: x" + number(factor));
+}
+
+MeasuredGroups measured_around(const Coefficients& coefficients, const Query& query,
+                               const Model& joint) {
+  MeasuredGroups result;
+  Query any = query;
+  any.nodes = 0;
+  result.groups = measured_groups(coefficients, any);
   for (const int group : neighbours(result.groups, query.group)) {
-    near.group = group;
-    const auto answer = answer_exactly(coefficients, near);
+    const auto near = neighbour_query(coefficients, query, group);
+    auto answer = answer_exactly(coefficients, near);
     if (!answer.prediction) continue;
+    const auto& measured = select_models(coefficients, near).models.front()->conditions;
+    move_to_nodes(*answer.prediction, query, joint, measured);
     result.take(group, *answer.prediction);
-    const auto& models = select_models(coefficients, near).models;
-    result.ranks_per_node = group / std::max(1, models.front()->conditions.nodes);
+    result.ranks_per_node = group / std::max(1, measured.nodes);
+    if (const double nodes = nodes_as_asked(query, group); nodes != 0)
+      result.node_doublings =
+          std::max(result.node_doublings, std::abs(std::log2(nodes / measured.nodes)));
   }
   return result;
 }
 
 /// What the joint model alone says. The groups it was fitted to tell how ranks are spread.
 double joint_seconds(const Model& joint, const Query& query, const MeasuredGroups& measured) {
-  Inputs inputs{.size = static_cast<double>(query.point.at("bytes"))};
-  inputs.ranks = query.group;
   const int spread = (query.group + measured.ranks_per_node - 1) / measured.ranks_per_node;
-  inputs.nodes = query.tier == "intra" ? 1 : std::max(2, query.nodes != 0 ? query.nodes : spread);
-  return evaluate(joint, inputs);
+  const int nodes =
+      query.tier == "intra" ? 1 : std::max(2, query.nodes != 0 ? query.nodes : spread);
+  return joint_at(joint, query, query.group, nodes);
 }
 
 const DonorRatio* donor_of(const Model& joint, const Query& query, const MeasuredGroups& measured) {
@@ -273,16 +303,18 @@ Draft draft_unmeasured(const Model& joint, const Query& query, const MeasuredGro
       unmeasured_group(measured.seconds, query.group, joint_seconds(joint, query, measured),
                        donor == nullptr ? nullptr : &ratio);
   Draft draft{estimate.seconds, 0, measured.flags};
-  const bool between = is_between(measured.groups, query.group);
+  // The errors between groups are of times on as many ranks a node as were measured.
+  const bool between = measured.node_doublings == 0 && is_between(measured.groups, query.group);
   add_interval(draft, between ? joint.between_quantiles : joint.residual_quantiles, size);
-  draft.half_width *= doublings_away(measured.groups, query.group);
+  draft.half_width *= doublings_away(measured.groups, query.group) + measured.node_doublings;
   // The quantiles are of what errors are beyond the disagreement of the ways to see the group.
   draft.half_width = std::hypot(draft.half_width, estimate.disagreement);
   // Inside the sizes measured the errors of groups left out already hold those of the curves.
-  if (!is_within_sizes(joint, query))
+  if (!is_within_sizes(joint, query) || measured.node_doublings > 0)
     draft.half_width = std::hypot(draft.half_width, measured.half_width);
-  std::string flag = "a group of " + std::to_string(query.group) +
-                     " ranks was never measured: predicted by a joint model";
+  std::string flag = "a group of " + std::to_string(query.group) + " ranks " +
+                     (query.nodes > 1 ? "on " + std::to_string(query.nodes) + " nodes " : "") +
+                     "was never measured: predicted by a joint model";
   if (!measured.groups.empty()) flag += " from groups of " + list_of(measured.groups);
   if (donor != nullptr) flag += " and what other systems show";
   draft.flags.push_back(std::move(flag));
@@ -293,7 +325,7 @@ Draft draft_unmeasured(const Model& joint, const Query& query, const MeasuredGro
 Answer answer_unmeasured_group(const Coefficients& coefficients, const Query& query) {
   const auto* joint = select_joint(coefficients, query);
   if (joint == nullptr || !query.point.contains("bytes")) return {};
-  const auto measured = measured_around(coefficients, query);
+  const auto measured = measured_around(coefficients, query, *joint);
   Answer answer{prediction_of(draft_unmeasured(*joint, query, measured), *joint), "", false};
   if (!measured.names.empty()) answer.prediction->model_id += " + " + measured.names;
   return answer;
@@ -313,6 +345,8 @@ Prediction predict_with(const Model& model, const Point& point, const RoutingCon
   query.point = point;
   query.routing = routing.distribution;
   if (routing.exponent != 0) query.exponent = routing.exponent;
+  query.capacity_factor = routing.capacity_factor;
+  query.loads = routing.loads;
   return prediction_of(draft_of(model, query), model);
 }
 

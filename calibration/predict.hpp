@@ -27,6 +27,7 @@ struct Query {
   std::string routing{};         // its distribution; empty: any, uniform first
   std::optional<double> exponent{};         // of power_law; absent: any, the least first
   std::optional<double> capacity_factor{};  // 0: no limit; absent: any, no limit first
+  std::vector<double> loads{};              // of recorded: see RoutingSpec; empty: any
 };
 
 struct Prediction {

@@ -18,6 +18,7 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 /// latency + bytes / rate, measured from 1 KiB to 1 MiB.
 Model line_model(const std::string& id, const Conditions& conditions, double latency) {
@@ -104,6 +105,54 @@ TEST(Predict, AsksTheJointModelOfAGroupThatWasNeverMeasured) {
   EXPECT_GT(std::log(past.hi / past.seconds), 0.2);
   const auto far = predict(c, ask(64, 1024)).prediction.value();
   EXPECT_GT(std::log(far.hi / far.seconds), 3 * 0.2);  // three doublings away
+}
+
+/// 10 us a further rank of a node and 50 us a further node, of 8 ranks a node and 4.
+Coefficients between_nodes() {
+  Coefficients c{"", "", {joint_model()}};
+  auto& joint = c.models[0];
+  joint.conditions.tier = "inter";
+  joint.parameters = {{"latency", 0, "s", 0},
+                      {"latency_per_rank", 1e-5, "s", 0},
+                      {"latency_per_node", 5e-5, "s", 0},
+                      {"inverse_bandwidth_inter", 1e-10, "s/B", 0},
+                      {"sharpness", 1, "1", 0}};
+  // Every group takes 1.1 times what the joint model says, but for what bytes add.
+  for (const auto& [group, nodes] : {std::pair{8, 2}, {16, 2}, {32, 4}}) {
+    auto conditions = over(group);
+    conditions.tier = "inter";
+    conditions.nodes = nodes;
+    c.models.push_back(line_model(std::to_string(group), conditions,
+                                  1.1 * (1e-5 * (group / nodes - 1) + 5e-5 * (nodes - 1))));
+  }
+  return c;
+}
+
+TEST(Predict, TakesAGroupMeasuredOnOtherNodesToThoseAskedOf) {
+  const auto c = between_nodes();
+  auto query = ask(16, 1024);
+  query.tier = "inter";
+  query.nodes = 2;
+  EXPECT_EQ(predict(c, query).prediction->model_id, "16");
+  query.nodes = 4;
+  const auto p = predict(c, query).prediction.value();
+  EXPECT_NEAR(p.seconds, 1.1 * (3e-5 + 15e-5), 1e-6);
+  EXPECT_THAT(p.flags, Contains("a group of 16 ranks on 4 nodes was never measured: predicted by a "
+                                "joint model from groups of 8, 16, 32"));
+  EXPECT_THAT(p.flags, Contains(HasSubstr("16 ranks on 2 nodes is taken to 4 nodes")));
+  EXPECT_GT(std::log(p.hi / p.seconds), 2 * 0.2) << "a doubling of nodes is a doubling away";
+}
+
+TEST(Predict, LeansOnNeighboursWithTheRanksPerNodeAskedOf) {
+  auto c = between_nodes();
+  auto query = ask(24, 1024);
+  query.tier = "inter";
+  query.nodes = 3;  // 8 a node, as 16 on 2 and 32 on 4 were measured
+  const auto p = predict(c, query).prediction.value();
+  EXPECT_NEAR(p.seconds, 1.1 * (7e-5 + 10e-5), 1e-6);
+  EXPECT_THAT(p.flags, Not(Contains(HasSubstr("is taken to"))));
+  query.nodes = 12;  // 2 a node
+  EXPECT_NEAR(predict(c, query).prediction->seconds, 1.1 * (1e-5 + 55e-5), 5e-5);
 }
 
 TEST(Predict, TakesWhatOtherSystemsShowOfAGroup) {

@@ -12,18 +12,15 @@
 namespace moecal::calibration {
 namespace {
 
-using InputsKey = std::tuple<double, double, double, double, double>;
-
-InputsKey key_of(const Inputs& i) { return {i.size, i.m, i.n, i.k, i.bytes}; }
-
 /// Seconds in the later series over those in the earlier, at points both have.
 std::vector<double> ratios(const Series& earlier, const Series& later) {
-  std::map<InputsKey, double> seconds;
-  for (const auto& point : earlier.points) seconds[key_of(point.inputs)] = point.seconds;
+  std::map<MeasuredCall, double> seconds;
+  for (std::size_t i = 0; i < earlier.points.size(); ++i)
+    seconds[earlier.calls[i]] = earlier.points[i].seconds;
   std::vector<double> all;
-  for (const auto& point : later.points)
-    if (const auto found = seconds.find(key_of(point.inputs)); found != seconds.end())
-      all.push_back(point.seconds / found->second);
+  for (std::size_t i = 0; i < later.points.size(); ++i)
+    if (const auto found = seconds.find(later.calls[i]); found != seconds.end())
+      all.push_back(later.points[i].seconds / found->second);
   return all;
 }
 

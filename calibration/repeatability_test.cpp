@@ -148,6 +148,36 @@ TEST(ReleaseDrift, IsReportedAndNotAveraged) {
   EXPECT_EQ(first.points, 12);
 }
 
+// The bytes of a layer do not tell how many experts a token chose, nor how evenly.
+TEST(ReleaseDrift, PairsTheSameCallsOfALayer) {
+  std::vector<Observation> all;
+  for (const auto& [release, factor] : {std::pair<std::string, double>{"1.0", 1}, {"1.1", 0.5}})
+    for (const std::int64_t top_k : {8, 4, 2})
+      for (const auto* distribution : {"balanced", "uniform"})
+        for (std::int64_t tokens = 4096; tokens <= 65536; tokens *= 4) {
+          const double skew = std::string{distribution} == "balanced" ? 1 : 3;
+          auto o =
+              synthetic::observation("moe_layer",
+                                     {{"tokens", tokens},
+                                      {"experts", 8},
+                                      {"top_k", top_k},
+                                      {"hidden", 512},
+                                      {"inter", 512},
+                                      {"tensor_parallel", 1},
+                                      {"expert_parallel", 1}},
+                                     factor * skew * 1e-8 * static_cast<double>(tokens * top_k));
+          o.routed = true;
+          o.routing.distribution = distribution;
+          o.library.runtime_version = release;
+          all.push_back(std::move(o));
+        }
+  const auto drift = fit(std::vector{synthetic::file(all)}, {}).coefficients.drift;
+  ASSERT_EQ(drift.size(), 2u);
+  EXPECT_EQ(drift[0].points, 18);
+  EXPECT_NEAR(drift[0].p5, 0.5, 1e-12);
+  EXPECT_NEAR(drift[0].p95, 0.5, 1e-12);
+}
+
 TEST(Fit, GivesTheSameBytesOnAnyNumberOfThreadsAndInAnyOrderOfFiles) {
   const auto one = synthetic::curve("all_reduce", 4, 15, line, {.spread = 0.05});
   auto other = synthetic::curve("all_reduce", 4, 15, line, {.spread = 0.05, .seed = 2});

@@ -13,6 +13,7 @@
 #include "calibration/features.hpp"
 #include "calibration/group_scaling.hpp"
 #include "calibration/join.hpp"
+#include "calibration/routing_conditions.hpp"
 #include "core/dtype.hpp"
 
 namespace moecal::calibration {
@@ -46,24 +47,13 @@ std::string machine_of(const Model& model) {
   return is_collective(model.operation) && !model.system.empty() ? model.system : model.card;
 }
 
-/// What a query says of routing, or means without a word on it.
-RoutingConditions routing_asked(const std::string& operation, const Query& query) {
-  RoutingConditions asked;
-  asked.distribution = !query.routing.empty()        ? query.routing
-                       : operation == "grouped_gemm" ? "balanced"
-                                                     : RoutingSpec{}.distribution;
-  if (asked.distribution.starts_with("power_law"))
-    asked.exponent = query.exponent.value_or(RoutingSpec{}.exponent);
-  asked.capacity_factor = query.capacity_factor.value_or(0);
-  return asked;
-}
-
 bool accepts_routing(const Query& query, const Model& model) {
   if (takes_routing(model.operation)) return true;
   const auto& have = model.conditions.routing;
   return accepts(query.routing, have.distribution) &&
          (!query.exponent || *query.exponent == have.exponent) &&
-         (!query.capacity_factor || *query.capacity_factor == have.capacity_factor);
+         (!query.capacity_factor || *query.capacity_factor == have.capacity_factor) &&
+         (query.loads.empty() || query.loads == have.loads);
 }
 
 bool matches_but_group_and_tier(const Model& model, const Query& query) {
@@ -113,6 +103,7 @@ auto rank(const Model& model, const Query& query) {
                     routing_rank(c.routing.distribution),
                     c.routing.distribution,
                     c.routing.exponent,
+                    c.routing.loads,
                     c.nodes};
 }
 
@@ -187,7 +178,8 @@ std::string known(const Coefficients& coefficients, const Query& query) {
 }
 
 std::string text_of(const RoutingConditions& routing) {
-  return routing.distribution + (routing.exponent == 0 ? "" : " " + number(routing.exponent)) +
+  return routing.distribution + (routing.loads.empty() ? "" : " " + name_of_loads(routing)) +
+         (routing.exponent == 0 ? "" : " " + number(routing.exponent)) +
          (routing.capacity_factor == 0 ? "" : " limited to " + number(routing.capacity_factor));
 }
 

@@ -11,6 +11,7 @@
 #include <tuple>
 
 #include "calibration/join.hpp"
+#include "calibration/routing_conditions.hpp"
 #include "core/hash.hpp"
 #include "core/parallel.hpp"
 #include "core/statistics.hpp"
@@ -26,24 +27,11 @@ struct Gathering {
 
 using Gatherings = std::map<std::string, Gathering>;
 
-RoutingConditions routing_of(const RoutingSpec& spec) {
-  const bool has_exponent = spec.distribution.starts_with("power_law");
-  return {spec.distribution, has_exponent ? spec.exponent : 0, spec.capacity_factor};
-}
-
 /// The routing as a number of the point, for operations that take it so. What says nothing of
 /// routing gave each expert the same.
 RoutingConditions point_routing(const Observation& o) {
   if (!takes_routing(o.operation)) return {};
-  return o.routed ? routing_of(o.routing) : RoutingConditions{"balanced", 0, 0};
-}
-
-RoutingSpec spec_of(const RoutingConditions& routing) {
-  RoutingSpec spec;
-  if (routing.distribution.empty()) return spec;
-  spec.distribution = routing.distribution;
-  spec.exponent = routing.exponent;
-  return spec;
+  return o.routed ? conditions_of(o.routing) : RoutingConditions{"balanced", 0, 0};
 }
 
 double nanoseconds_of(const std::vector<double>& seconds) { return 1e9 * median(seconds); }
@@ -79,13 +67,14 @@ Series empty_series(const Observation& o, const Environment& environment) {
   c.release = o.library.runtime_version;
   c.cache = o.policy.cache;
   c.graph = o.policy.graph;
-  if (o.routed && !takes_routing(o.operation)) c.routing = routing_of(o.routing);
+  if (o.routed && !takes_routing(o.operation)) c.routing = conditions_of(o.routing);
   return s;
 }
 
 bool has_size(const Observation& o) {
   const Point point = fitted_point(o);
-  return !point.empty() && inputs_of(o.operation, point, o.dtypes, o.routing).size > 0;
+  return !point.empty() &&
+         inputs_of(o.operation, point, o.dtypes, spec_of(point_routing(o))).size > 0;
 }
 
 /// Environments of one file by id, each id computed once.
@@ -103,7 +92,7 @@ bool are_of_one_series(const Observation& a, const Observation& b) {
                     o.ranks.concurrent_groups, o.policy.cache, o.policy.graph, o.routed);
   };
   return condition(a) == condition(b) &&
-         (!a.routed || routing_of(a.routing) == routing_of(b.routing));
+         (!a.routed || conditions_of(a.routing) == conditions_of(b.routing));
 }
 
 /// Puts observations where they belong. Neighbours in a file are mostly of one series, whose long
@@ -156,12 +145,13 @@ Series finish(Gathering gathering) {
   s.variance = variance_components(gathering.readings);
   std::vector<double> spreads;
   s.one_size = true;
-  for (const auto& [place, readings] : gathering.readings) {
-    const auto& point = place.point;
-    const auto seconds = seconds_of(readings, s);
+  while (!gathering.readings.empty()) {
+    auto reading = gathering.readings.extract(gathering.readings.begin());
+    s.calls.push_back({std::move(reading.key().point), std::move(reading.key().routing)});
+    const auto& [point, routing] = s.calls.back();
+    const auto seconds = seconds_of(reading.mapped(), s);
     s.points.push_back(
-        {inputs_of(s.operation, point, s.dtypes, spec_of(place.routing)), median(seconds)});
-    if (s.family == Family::grouped) s.calls.push_back({point, place.routing});
+        {inputs_of(s.operation, point, s.dtypes, spec_of(routing)), median(seconds)});
     s.one_size = s.one_size && point.size() == 1;
     widen(s.validity, point);
     if (seconds.size() < 2) continue;
@@ -204,7 +194,7 @@ class Sorter {
     check();
     std::vector<Gathering> gathered;
     for (auto& [id, gathering] : gatherer_.gatherings) gathered.push_back(std::move(gathering));
-    GroupedObservations grouped{std::vector<Series>(gathered.size()), counts_};
+    GroupedObservations grouped{std::vector<Series>(gathered.size()), counts_, left_out()};
     for_each_index(gathered.size(), threads,
                    [&](std::size_t i) { grouped.series[i] = finish(std::move(gathered[i])); });
     return grouped;
@@ -219,14 +209,33 @@ class Sorter {
     ++counts_.measured;
     if (!card_.empty() && environment.card != card_)
       ++counts_.other_cards;
-    else if (!has_size(o))
-      ++counts_.unusable;
-    else if (throttled_throughout(o) && !o.device.power_limited)
-      ++counts_.throttled;
-    else {
-      counts_.power_limited += throttled_throughout(o) ? 1 : 0;
-      gatherer_.add(o, environment);
+    else
+      take_measured(o, environment);
+  }
+
+  void take_measured(const Observation& o, const Environment& environment) {
+    try {
+      if (!has_size(o))
+        ++counts_.unusable;
+      else if (throttled_throughout(o) && !o.device.power_limited)
+        ++counts_.throttled;
+      else {
+        gatherer_.add(o, environment);
+        counts_.power_limited += throttled_throughout(o) ? 1 : 0;
+      }
+    } catch (const InvalidInput& error) {
+      ++counts_.impossible;
+      ++impossible_[{empty_series(o, environment).id(), error.what()}];
     }
+  }
+
+  [[nodiscard]] std::vector<LeftOut> left_out() const {
+    std::vector<LeftOut> all;
+    for (const auto& [what, observations] : impossible_)
+      all.push_back({what.first, std::to_string(observations) +
+                                     (observations == 1 ? " observation: " : " observations: ") +
+                                     what.second});
+    return all;
   }
 
   void check() const {
@@ -237,13 +246,17 @@ class Sorter {
       throw InvalidInput{"there is nothing to fit: of the observations read, " +
                          std::to_string(counts_.measured) + " are measured, " +
                          std::to_string(counts_.skipped) + " skipped and " +
-                         std::to_string(counts_.failed) + " failed"};
+                         std::to_string(counts_.failed) + " failed" +
+                         (impossible_.empty() ? ""
+                                              : "; " + impossible_.begin()->first.first + ": " +
+                                                    impossible_.begin()->first.second)};
   }
 
   std::string card_;
   Gatherer gatherer_;
   ObservationCounts counts_;
   std::set<std::string> cards_;
+  std::map<std::pair<std::string, std::string>, int> impossible_;  // by series and reason
 };
 
 }  // namespace
@@ -271,6 +284,7 @@ std::string Series::id() const {
   if (c.graph != "none") append(c.graph);
   const auto& routing = c.routing;
   if (!routing.distribution.empty()) append("routing_" + routing.distribution);
+  if (!routing.loads.empty()) append(name_of_loads(routing));
   if (routing.exponent != 0) append("exponent_" + text_of(routing.exponent));
   if (routing.capacity_factor != 0) append("capacity_" + text_of(routing.capacity_factor));
   return id;

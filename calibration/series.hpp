@@ -17,7 +17,7 @@ struct Series {
   Family family = Family::memory_bound;
   std::vector<FitPoint> points;  // in the order of their inputs; repeats medianed
   std::map<std::string, std::pair<double, double>> validity;  // of the points' named numbers
-  std::vector<MeasuredCall> calls;  // of Family::grouped: the points, with their routing
+  std::vector<MeasuredCall> calls;  // where each point was measured, in the points' order
   bool one_size = false;            // every point has one named number: a table can hold the series
   std::vector<std::string> observation_ids;
   int repeated_points = 0;
@@ -38,14 +38,21 @@ struct ObservationCounts {
   int measured = 0, skipped = 0, failed = 0;
   int other_cards = 0;  // measured on a card that was not asked for
   int unusable = 0;     // measured, but without a size: 0 bytes, no rows
+  int impossible = 0;   // measured at a point that cannot be: left out, with the reason
   int throttled = 0;    // in every sample, by more than the power limit: left out
   // In every sample, by the power limit: kept, since that is what the card sustains.
   int power_limited = 0;
 };
 
+/// What could not be fitted, and why: a series, or observations that would belong to it.
+struct LeftOut {
+  std::string series, reason;
+};
+
 struct GroupedObservations {
   std::vector<Series> series;  // in the order of their ids
   ObservationCounts counts;
+  std::vector<LeftOut> left_out{};  // observations whose cost cannot be said from their point
 };
 
 /// Groups what was measured. `card`: only that one; empty: all. `threads`: 0: one a core.

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "calibration/gaussian_process.hpp"
+#include "calibration/routing_conditions.hpp"
 #include "calibration/selection.hpp"
 #include "calibration/similarity.hpp"
 #include "core/error.hpp"
@@ -48,6 +49,7 @@ std::vector<Gap> gaps_of(const Series& series) {
 struct Call {
   Place place;
   Point point;
+  Point asked;  // the same without what only a suite file has to name
   Dtypes dtypes;
   Ranks ranks;
   RoutingSpec routing;
@@ -61,10 +63,20 @@ int dtype_distance(const Series& series, const Query& query) {
   return dtype_distance(series.operation, series.conditions.dtype, query);
 }
 
+/// A routing that the cost takes as a number is no condition: any series can be asked of any.
+bool answers_routing(const Series& series, const Query& query) {
+  if (takes_routing(series.operation)) return true;
+  const auto& have = series.conditions.routing;
+  return (query.routing.empty() || have.distribution == query.routing) &&
+         (!query.exponent || have.exponent == *query.exponent) &&
+         (!query.capacity_factor || have.capacity_factor == *query.capacity_factor) &&
+         (query.loads.empty() || have.loads == query.loads);
+}
+
 bool answers(const Series& series, const Query& query) {
   const auto& c = series.conditions;
   return series.operation == query.operation && c.group == query.group && c.tier == query.tier &&
-         dtype_distance(series, query) < kNoMatch &&
+         dtype_distance(series, query) < kNoMatch && answers_routing(series, query) &&
          (query.placement.empty() || c.placement == query.placement) &&
          (query.implementation.empty() || c.implementation == query.implementation) &&
          (query.scale_mode.empty() || c.scale_mode == query.scale_mode) &&
@@ -117,17 +129,14 @@ class Machine {
       call.place.conditions.group = query.group;
       call.place.conditions.tier = query.tier;
     }
-    const auto& routing = call.place.conditions.routing;
-    call.routed = !routing.distribution.empty();
-    if (call.routed)
-      call.routing = {routing.distribution, 1, routing.exponent, routing.capacity_factor};
+    set_routing(call, query);
     place(call);
     return call;
   }
 
   /// The same call at another size.
   [[nodiscard]] static Call at(Call call, std::int64_t bytes) {
-    call.point = {{"bytes", bytes}};
+    call.point = call.asked = {{"bytes", bytes}};
     place(call);
     return call;
   }
@@ -142,9 +151,20 @@ class Machine {
   }
 
  private:
+  /// What was measured so, else what a prediction would be asked with. Without a word on routing
+  /// and nothing measured, an operation's program decides whether it routes.
+  static void set_routing(Call& call, const Query& query) {
+    auto& condition = call.place.conditions.routing;
+    const bool is_number = takes_routing(query.operation);
+    if (call.curve == nullptr && !is_number && !query.routing.empty())
+      condition = routing_asked(query.operation, query);
+    call.routing = spec_of(is_number ? routing_asked(query.operation, query) : condition);
+    call.routed = is_number || !condition.distribution.empty();
+  }
+
   static void place(Call& call) {
     call.place.family = family_of(call.place.operation, call.point);
-    call.place.inputs = inputs_of(call.place.operation, call.point, call.dtypes);
+    call.place.inputs = inputs_of(call.place.operation, call.point, call.dtypes, call.routing);
     call.gap = gap_around(call.curve, call.place.inputs.size);
   }
 
@@ -176,15 +196,25 @@ std::string key_of(const Call& call) {
   std::string key = call.place.operation + "/" + call.dtypes.a + "/" + call.dtypes.scale_mode +
                     "/" + std::to_string(call.ranks.group) + call.ranks.tier + call.ranks.placement;
   for (const auto& [name, value] : call.point) key += "/" + name + std::to_string(value);
+  if (call.routed)
+    key += "/" + call.routing.distribution + std::to_string(call.routing.exponent) + "/" +
+           std::to_string(call.routing.capacity_factor) +
+           name_of_loads(conditions_of(call.routing));
   return key;
 }
 
+/// The curve is of the call's operation and conditions: there, at the point, under the routing.
 bool is_measured(const Call& call) {
   if (call.curve == nullptr) return false;
-  const auto& points = call.curve->series->points;
-  return std::any_of(points.begin(), points.end(), [&](const FitPoint& point) {
-    const auto &a = point.inputs, &b = call.place.inputs;
-    return a.size == b.size && a.bytes == b.bytes && a.n == b.n && a.k == b.k;
+  const auto& calls = call.curve->series->calls;
+  const RoutingConditions routing =
+      takes_routing(call.place.operation) ? conditions_of(call.routing) : RoutingConditions{};
+  return std::any_of(calls.begin(), calls.end(), [&](const MeasuredCall& measured) {
+    return measured.routing == routing &&
+           std::all_of(call.asked.begin(), call.asked.end(), [&](const auto& number) {
+             const auto found = measured.point.find(number.first);
+             return found != measured.point.end() && found->second == number.second;
+           });
   });
 }
 
@@ -198,6 +228,7 @@ using Calls = std::map<std::string, Weighed>;
 void add(Calls& calls, const Machine& machine, const Wish& wish) {
   if (wish.query.point.empty()) return;  // a shape nobody has named
   auto call = machine.call(complete(wish.query));
+  call.asked = wish.query.point;
   const auto key = key_of(call);
   calls.try_emplace(key, Weighed{std::move(call), 0}).first->second.weight += wish.weight;
 }

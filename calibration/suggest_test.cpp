@@ -95,6 +95,66 @@ TEST(Suggest, NamesWhatNothingLikeItIsMeasuredOf) {
   EXPECT_EQ(point.dtypes, (Dtypes{"fp8_e4m3", "fp8_e4m3", "bf16", "f32", "tensor", "TN"}));
 }
 
+Point groups_of(std::int64_t rows) { return {{"groups", 8}, {"m", rows}, {"n", 512}, {"k", 512}}; }
+
+/// Grouped GEMMs of 64, 256 and 1024 rows, routed.
+std::vector<ObservationFile> grouped_gemms(const RoutingSpec& routing) {
+  std::vector<Observation> seen;
+  for (const std::int64_t rows : {64, 256, 1024}) {
+    seen.push_back(
+        synthetic::observation("grouped_gemm", groups_of(rows), 1e-7 * static_cast<double>(rows)));
+    seen.back().routed = true;
+    seen.back().routing = routing;
+  }
+  return {synthetic::file(std::move(seen))};
+}
+
+TEST(Suggest, DoesNotRepeatAGroupedGemmUnderTheSameRouting) {
+  const RoutingSpec balanced{.distribution = "balanced"}, skewed{"power_law", 1, 1.2};
+  Query query{.operation = "grouped_gemm", .dtype = "f32", .point = groups_of(256)};
+  EXPECT_TRUE(suggest(grouped_gemms(balanced), {.wishes = {{query}}}).points.empty())
+      << "without a word on it groups have the same rows";
+  const auto other = suggest(grouped_gemms(skewed), {.wishes = {{query}}});
+  ASSERT_EQ(other.points.size(), 1u);
+  EXPECT_TRUE(other.points[0].routed);
+  EXPECT_EQ(other.points[0].routing.distribution, "balanced");
+  query.routing = "power_law";
+  query.exponent = 1.2;
+  EXPECT_TRUE(suggest(grouped_gemms(skewed), {.wishes = {{query}}}).points.empty());
+  query.capacity_factor = 1.5;
+  const auto limited = suggest(grouped_gemms(skewed), {.wishes = {{query}}});
+  ASSERT_EQ(limited.points.size(), 1u);
+  EXPECT_EQ(limited.points[0].routing, (RoutingSpec{"power_law", 1, 1.2, 1.5}));
+}
+
+TEST(Suggest, AsksForTheRoutingOfAWishWhereNothingIsMeasured) {
+  Query query{.operation = "permute",
+              .dtype = "bf16",
+              .point = {{"tokens", 512}, {"hidden", 1024}, {"experts", 16}, {"top_k", 2}},
+              .routing = "power_law"};
+  query.exponent = 1.5;
+  const auto result = suggest({}, {.wishes = {{query}}});
+  ASSERT_EQ(result.points.size(), 1u);
+  EXPECT_TRUE(result.points[0].routed);
+  EXPECT_EQ(result.points[0].routing, (RoutingSpec{"power_law", 1, 1.5}));
+}
+
+TEST(Suggest, TellsShapesOfEqualBytesApart) {
+  const auto attention = [](std::int64_t batch, std::int64_t heads) {
+    return Point{{"batch", batch},   {"heads", heads},  {"kv_heads", heads},
+                 {"sequence", 1024}, {"head_size", 64}, {"causal", 0}};
+  };
+  std::vector<Observation> seen;
+  for (const std::int64_t batch : {1, 2, 4})
+    seen.push_back(synthetic::observation("attention", attention(batch, 8),
+                                          1e-4 * static_cast<double>(batch)));
+  const std::vector<ObservationFile> files{synthetic::file(std::move(seen))};
+  Query query{.operation = "attention", .dtype = "f32", .point = attention(2, 8)};
+  EXPECT_TRUE(suggest(files, {.wishes = {{query}}}).points.empty());
+  query.point = attention(4, 4);  // as many bytes as 2 batches of 8 heads
+  EXPECT_EQ(suggest(files, {.wishes = {{query}}}).points.size(), 1u);
+}
+
 TEST(Suggest, FollowsTheWeights) {
   SuggestRequest request{.wishes = {all_reduce_of(1 << 10), all_reduce_of(1 << 24)}, .count = 1};
   request.wishes[1].weight = 50;

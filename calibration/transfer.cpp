@@ -45,18 +45,19 @@ std::optional<BytesPerSecond> link_of(const Card& card, const Conditions& condit
 }
 
 /// What a series' time follows on a spec sheet, and so how it is pooled.
-enum class Kind { link, arithmetic, memory, several };
+enum class Kind { link, arithmetic, memory, unlike };
 
 /// A roofline of the memory-bound family has arithmetic that decides somewhere (attention's): it
 /// follows the peak as a GEMM does, whatever form the other donors have.
 Kind kind_of(const Evidences& donors) {
+  if (example(*donors.front()).operation == "overlap") return Kind::unlike;
   switch (family(*donors.front())) {
     case Family::transfer:
       return Kind::link;
     case Family::gemm:
       return Kind::arithmetic;
     case Family::grouped:
-      return Kind::several;
+      return Kind::unlike;
     case Family::memory_bound:
       break;
   }
@@ -66,13 +67,23 @@ Kind kind_of(const Evidences& donors) {
   return Kind::memory;
 }
 
+/// Why no figure of a spec sheet says how an operation's time goes over to another card.
+std::string why_unlike(const std::string& operation) {
+  if (operation == "overlap")
+    return "an overlap is made of what its parts take on the card itself: predict those first";
+  if (operation == "grouped_gemm")
+    return "a grouped GEMM's rows are spread over its groups by a routing, and cards are compared "
+           "at points alone";
+  return "several kernels in one figure are not transferred: transfer each by itself";
+}
+
 /// Why a card's spec sheet cannot place a series; empty: it can.
-std::string missing_figure(const Card& card, Kind kind, const Conditions& conditions) {
+std::string missing_figure(const Card& card, Kind kind, const Model& like) {
+  const auto& conditions = like.conditions;
   const auto missing = [&](const std::string& what) {
     return "the spec sheet of " + card.id + " gives no " + what;
   };
-  if (kind == Kind::several)
-    return "several kernels in one figure are not transferred: transfer each by itself";
+  if (kind == Kind::unlike) return why_unlike(like.operation);
   if (kind == Kind::link) {
     const bool inside = conditions.tier == "intra";
     if (inside && card.devices_per_node && conditions.group > card.devices_per_node->value)
@@ -157,7 +168,7 @@ Model pool(const Evidences& donors, const Card& target, Kind kind) {
   switch (kind) {
     case Kind::arithmetic:
       return pool_roofline(donors, target, conditions);
-    case Kind::several:  // missing_figure keeps it out
+    case Kind::unlike:  // missing_figure keeps it out
     case Kind::memory:
       return pool_memory(donors, target);
     case Kind::link:
@@ -336,8 +347,7 @@ Evidences others_than(const Card& target, const std::vector<Evidence>& all) {
 Evidences usable(const Evidences& others, Kind kind) {
   Evidences kept;
   for (const auto* each : others)
-    if (missing_figure(each->donor->card, kind, example(*each).conditions).empty())
-      kept.push_back(each);
+    if (missing_figure(each->donor->card, kind, example(*each)).empty()) kept.push_back(each);
   return kept;
 }
 
@@ -349,7 +359,7 @@ NotTransferred left_out(const Series& series, const std::string& reason) {
 std::string why_not(const Evidences& others, const Evidences& usable, const Card& target,
                     Kind kind) {
   const auto& card = usable.empty() ? others.front()->donor->card : target;
-  return missing_figure(card, kind, example(*others.front()).conditions);
+  return missing_figure(card, kind, example(*others.front()));
 }
 
 std::string source_text(std::span<const Donor> donors, const Card& target) {

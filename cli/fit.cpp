@@ -118,7 +118,8 @@ void print_summary(const calibration::FitResult& result) {
   const auto& counts = result.report.counts;
   std::printf("\n%zu models of %d series: %d points, measured %d times",
               result.coefficients.models.size(), result.report.series, result.report.points,
-              counts.measured - counts.other_cards - counts.unusable - counts.throttled);
+              counts.measured - counts.other_cards - counts.unusable - counts.impossible -
+                  counts.throttled);
   std::printf("; %d skipped and %d failed points are not used", counts.skipped, counts.failed);
   if (counts.other_cards > 0) std::printf("; %d of other cards", counts.other_cards);
   if (counts.unusable > 0) std::printf("; %d without a size", counts.unusable);

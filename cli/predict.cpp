@@ -13,6 +13,7 @@
 #include <set>
 
 #include "cli/card_id.hpp"
+#include "cli/routing_options.hpp"
 #include "cli/verbs.hpp"
 #include "core/collective.hpp"
 #include "core/error.hpp"
@@ -26,6 +27,7 @@ struct PredictArguments {
   calibration::Query query;
   std::optional<int> group;
   std::string release;
+  std::string loads;  // the file of a recorded routing
   bool json = false;
 };
 
@@ -151,6 +153,14 @@ void keep_release(calibration::Coefficients& coefficients, const std::string& op
                 [&](const auto& model) { return model.conditions.release != release; });
 }
 
+/// A collective, or what ranks do together with one: dispatch_combine, overlap.
+bool is_over_a_group(const calibration::Coefficients& coefficients, const std::string& operation) {
+  return find_collective(operation) != nullptr ||
+         std::any_of(coefficients.models.begin(), coefficients.models.end(), [&](const auto& m) {
+           return m.operation == operation && m.conditions.group != 1;
+         });
+}
+
 calibration::Prediction one_rank_prediction() {
   return {0, 0, 0, "none", "arithmetic", {"one rank sends nothing: 0 by arithmetic"}};
 }
@@ -171,15 +181,17 @@ void run_predict(PredictArguments arguments) {
   keep_release(coefficients, query.operation, arguments.release);
   query.point = parse_point(arguments.point);
   check_point(coefficients, query);
-  const bool collective = find_collective(query.operation) != nullptr;
-  if (collective && !arguments.group)
+  const bool over_group = is_over_a_group(coefficients, query.operation);
+  if (over_group && !arguments.group)
     throw InvalidInput{"a call of " + query.operation +
                        " is over a group: name its ranks with --group"};
   query.group = arguments.group.value_or(1);
-  if (!collective && query.group != 1)
+  if (!over_group && query.group != 1)
     throw InvalidInput{query.operation + " is a call of one rank: it has no --group"};
   query.card = card_id(query.card);
-  if (collective) check_group(coefficients, query);
+  read_loads(query, arguments.loads);
+  if (over_group) check_group(coefficients, query);
+  const bool collective = find_collective(query.operation) != nullptr;
   const bool alone = collective && query.group == 1 && !is_measured(coefficients, query);
   const auto prediction = alone ? one_rank_prediction() : prediction_of(coefficients, query);
   if (arguments.json)
@@ -204,17 +216,7 @@ void add_conditions(CLI::App& verb, calibration::Query& query) {
   verb.add_option("--implementation", query.implementation, "e.g. nccl; default: the fastest");
   verb.add_option("--scale-mode", query.scale_mode, "of FP8, e.g. tensor; default: any");
   verb.add_option("--cache", query.cache, "cold or warm; default: cold where there is one");
-  verb.add_option("--routing", query.routing,
-                  "how tokens chose experts; default: uniform first. Of power_law the experts' "
-                  "weights fall as a power\nof their rank; of power_law_loads, the word for the "
-                  "tables' power_law_X, they are drawn from such a density")
-      ->check(CLI::IsMember({"uniform", "balanced", "power_law", "power_law_loads"}));
-  verb.add_option("--exponent", query.exponent,
-                  "of power_law and power_law_loads; default: any, the least first")
-      ->check(CLI::NonNegativeNumber);
-  verb.add_option("--capacity", query.capacity_factor,
-                  "rows an expert takes at most, over the mean; 0: no limit, and the default")
-      ->check(CLI::NonNegativeNumber);
+  add_routing_options(verb, query);
 }
 
 /// What the numbers of a point count.
@@ -258,6 +260,10 @@ void add_predict(CLI::App& app) {
       ->check(CLI::PositiveNumber);
   verb->add_option("--release", arguments->release,
                    "of the library, e.g. 2.29.2; default: the newest there is");
+  verb->add_option(
+      "--loads", arguments->loads,
+      "file of what each expert was given in a recorded routing: a number a line, or a "
+      "JSON array");
   verb->footer(number_conventions());
   add_conditions(*verb, arguments->query);
   verb->add_flag("--json", arguments->json, "print JSON; times in seconds");

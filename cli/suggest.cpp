@@ -20,6 +20,7 @@
 #include "cli/observation_files.hpp"
 #include "cli/output_files.hpp"
 #include "cli/program_operations.hpp"
+#include "cli/routing_options.hpp"
 #include "cli/verbs.hpp"
 #include "cli/write_file.hpp"
 #include "core/card.hpp"
@@ -34,7 +35,7 @@ namespace {
 
 struct Options {
   std::vector<std::string> observations, ranges;
-  std::string card, document, claim, out;
+  std::string card, document, claim, loads, out;
   std::string machine;  // the card, given or the observations' only one
   calibration::Query query;
   std::vector<int> groups;
@@ -202,10 +203,12 @@ std::string suite_line(const calibration::Suggestion& s) {
                      {"placement", s.ranks.placement},
                      {"nodes", s.ranks.nodes},
                      {"tier", s.ranks.tier}};
-  if (s.routed)
+  if (s.routed) {
     line["routing"] = {{"distribution", s.routing.distribution},
                        {"exponent", s.routing.exponent},
                        {"capacity_factor", s.routing.capacity_factor}};
+    if (!s.routing.loads.empty()) line["routing"]["loads"] = s.routing.loads;
+  }
   return line.dump();
 }
 
@@ -220,6 +223,7 @@ std::string point_text(const calibration::Suggestion& s) {
   for (const auto& [name, value] : s.point) text += " " + name + "=" + std::to_string(value);
   if (!s.dtypes.a.empty()) text += " " + s.dtypes.a;
   if (s.ranks.group > 1) text += " group " + std::to_string(s.ranks.group) + " " + s.ranks.tier;
+  if (s.routed) text += " " + s.routing.distribution;
   return text;
 }
 
@@ -249,6 +253,7 @@ void run(Options options) {
   check_outputs(outputs, options.observations);
   const auto files = read_observation_files(options.observations);
   options.card = card_id(options.card);
+  read_loads(options.query, options.loads);
   options.machine = options.card.empty() ? only_card(files) : options.card;
   const auto suggestions =
       calibration::suggest(files, {.wishes = wishes_of(options),
@@ -294,6 +299,8 @@ void add_suggest(CLI::App& app) {
   verb->add_option("--tier", options->query.tier, "slowest link a group crosses")
       ->check(CLI::IsMember({"intra", "inter"}))
       ->capture_default_str();
+  add_routing_options(*verb, options->query);
+  verb->add_option("--loads", options->loads, "file of a recorded routing's loads");
   verb->add_option("--count", options->count, "points at most")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

@@ -48,6 +48,18 @@ TEST(SuggestVerb, TakesTheWishesOfADocument) {
   EXPECT_THAT(run.text, HasSubstr("all_to_all bytes=4194304 bf16 group 4 intra"));
 }
 
+// What predict reads a grouped GEMM without a word on routing as is not what a suite takes it for.
+TEST(SuggestVerb, WritesTheRoutingIntoTheSuite) {
+  const auto suite = in_temp("suggest_routed.jsonl");
+  const std::string ask =
+      "suggest --operation grouped_gemm --range groups=8 m=256 n=512 k=512 --out " + suite;
+  EXPECT_EQ(run_moecal(ask).status, 0);
+  EXPECT_THAT(read_file(suite), HasSubstr(R"("routing":{"distribution":"balanced")"));
+  EXPECT_EQ(run_moecal(ask + " --routing power_law --exponent 1.5 --capacity 2").status, 0);
+  EXPECT_THAT(read_file(suite),
+              HasSubstr(R"({"distribution":"power_law","exponent":1.5,"capacity_factor":2.0})"));
+}
+
 TEST(SuggestVerb, WritesNoSuiteWithoutAPoint) {
   const auto suite = in_temp("suggest_nothing.jsonl");
   const auto run =

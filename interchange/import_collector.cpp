@@ -29,11 +29,12 @@ void Collector::refuse(int line, const std::string& reason) {
 
 void Collector::leave_out(const std::string& what) {
   ++imported_.not_imported[what];
-  ++left_out_;
+  imported_.lines_not_imported.push_back(line_);
 }
 
 std::size_t Collector::dealt_with() const {
-  return imported_.observations.size() + imported_.refused.size() + left_out_;
+  return imported_.observations.size() + imported_.refused.size() +
+         imported_.lines_not_imported.size();
 }
 
 void Collector::note(const std::string& sentence) {

@@ -22,6 +22,8 @@ class Collector {
   template <class Take>
   void row(int line, Take take) {
     ++imported_.rows_read;
+    imported_.lines_read.push_back(line);
+    line_ = line;
     const auto before = dealt_with();
     try {
       take();
@@ -30,11 +32,9 @@ class Collector {
       refuse(line, error.what());
     }
   }
-  /// Counts a row of which the caller itself says what becomes.
-  void count_row() { ++imported_.rows_read; }
   /// A row counted by row(), or by none, that is not believed.
   void refuse(int line, const std::string& reason);
-  /// A row that is sound, but for which moecal has no word: "dtype nvfp4".
+  /// A row that is sound, but for which moecal has no word: "dtype nvfp4". Inside of row().
   void leave_out(const std::string& what);
   /// Something inferred, for the user to see; said once.
   void note(const std::string& sentence);
@@ -66,7 +66,7 @@ class Collector {
   std::map<std::string, Card> cards_;  // by device name
   std::set<std::string> environments_;
   std::map<std::string, int> repetitions_;
-  std::size_t left_out_ = 0;
+  int line_ = 0;  // of the row in hand
 };
 
 }  // namespace moecal::interchange

@@ -22,6 +22,7 @@ Imported read(const ForeignFile& file, const ImportOptions& options) {
   imported.notes.insert(imported.notes.end(), json.notes.begin(), json.notes.end());
   if (json.lost_line > 0) {
     ++imported.rows_read;
+    imported.lines_read.push_back(json.lost_line);
     imported.refused.push_back({json.lost_line, "the file ends within this row: the run died"});
   }
   return imported;

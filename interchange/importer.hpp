@@ -48,6 +48,8 @@ struct Imported {
   std::vector<RefusedRow> refused;
   std::map<std::string, int> not_imported;  // "dtype nvfp4" -> rows: sound, but moecal has no word
   std::vector<std::string> notes;           // what was inferred, and from what
+  std::vector<int> lines_read{};            // of each row read
+  std::vector<int> lines_not_imported{};    // of each row counted in not_imported
 };
 
 /// One foreign format.

@@ -53,7 +53,6 @@ class Importer {
   };
 
   void take_table(const NcclTable& table) {
-    for (std::size_t i = 0; i < table.rows.size(); ++i) collector_.count_row();
     if (table.cpu_time)
       return refuse_all(table, "the times are of the CPU (option -C), not of the collective");
     if (const auto problem = why_mixed(table, options_); !problem.empty())
@@ -72,7 +71,7 @@ class Importer {
     complete(*launch, card, options_);
     Run run{table, card, environment_of(table, card, *launch), answer.operation, *launch};
     note(run, answer);
-    for (const auto& row : table.rows) take_row(run, row);
+    for (const auto& row : table.rows) collector_.row(row.line, [&] { take_row(run, row); });
   }
 
   [[nodiscard]] std::string unknown_operation(const OperationAnswer& answer) const {
@@ -198,7 +197,8 @@ class Importer {
   }
 
   void refuse_all(const NcclTable& table, const std::string& reason) {
-    for (const auto& row : table.rows) collector_.refuse(row.line, reason);
+    for (const auto& row : table.rows)
+      collector_.row(row.line, [&] { collector_.refuse(row.line, reason); });
   }
 
   const ForeignFile& file_;

@@ -5,6 +5,7 @@
 
 #include "interchange/import_testing.hpp"
 #include "interchange/nccl_tests_logs.hpp"
+#include "interchange/plausibility.hpp"
 
 /// What is not believed.
 namespace moecal::interchange {
@@ -53,6 +54,22 @@ TEST(NcclTests, ImpossibleRatesAreRefused) {
               HasSubstr("GB/s is more than the 8000 GB/s memory bandwidth of b200-sxm"));
 }
 
+// Without the size of its cache a card's rates were not looked at below 1 GiB.
+TEST(Plausibility, HoldsForWhateverACardsCacheCannotHold) {
+  for (const auto* id : {"b200-sxm", "h200-sxm", "h100-sxm", "a100-sxm-80", "a100-64", "h100-64",
+                         "mi210", "mi250x", "ascend-910b"}) {
+    const auto card = find_card(id);
+    Observation copy;
+    copy.operation = "memory_copy";
+    copy.point = {{"bytes", id == std::string{"ascend-910b"} ? 900'000'000 : 600'000'000}};
+    const auto bytes = static_cast<double>(copy.point.at("bytes"));
+    copy.samples_s = {bytes / (1.1 * card.memory_bandwidth->value.value())};
+    EXPECT_THAT(why_impossible(card, copy), HasSubstr("memory bandwidth of " + card.id));
+    copy.samples_s = {bytes / (0.9 * card.memory_bandwidth->value.value())};
+    EXPECT_EQ(why_impossible(card, copy), "");
+  }
+}
+
 TEST(NcclTests, OneRankIsNoCollective) {
   const auto imported =
       import_log(kHead + devices(1) + "1048576 262144 float sum -1 5.00 209.72 0.00 0\n", {},
@@ -80,6 +97,13 @@ TEST(NcclTests, TypesWithoutAWordAreCounted) {
       import_log(kHead + devices(8) + kRow + "1048576 131072 double sum -1 100.0 10.49 18.35 0\n");
   EXPECT_EQ(imported.not_imported.at("dtype double"), 1);
   EXPECT_EQ(imported.rows_read, 2);
+}
+
+TEST(NcclTests, ARowWithoutAnyTimeIsRefused) {
+  const auto imported = import_log(kHead + devices(8) + kRow +
+                                   "1048576 262144 float sum -1 N/A N/A N/A N/A N/A N/A N/A N/A\n");
+  EXPECT_EQ(imported.rows_read, 2);
+  EXPECT_EQ(imported.refused.size(), 1u);
 }
 
 TEST(NcclTests, CpuTimesAreNotTheCollectives) {

@@ -40,6 +40,21 @@ std::vector<std::string> damaged(const std::string& bytes) {
   return inputs;
 }
 
+// Two observations of one row stood for a row that had vanished.
+TEST(LostRows, AreSeenBesideRowsOfTwoObservations) {
+  interchange::Imported imported;
+  imported.rows_read = 2;
+  imported.lines_read = {7, 8};
+  imported.observations.resize(2);
+  for (auto& observation : imported.observations) observation.source.line = 7;
+  EXPECT_EQ(lost_rows(imported),
+            "1 rows of line 8 are neither observations nor refused nor said to be not imported");
+  imported.lines_not_imported = {8};
+  EXPECT_EQ(lost_rows(imported), "");
+  imported.rows_read = 3;
+  EXPECT_EQ(lost_rows(imported), "3 rows were read, of which the lines of 2 are known");
+}
+
 class Replay : public testing::TestWithParam<Target> {};
 
 TEST_P(Replay, TakesItsCorpusWholeAndDamaged) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "calibration/coefficients.hpp"
@@ -21,16 +22,6 @@ namespace fs = std::filesystem;
 using interchange::Imported;
 
 const fs::path kSource = MOECAL_SOURCE_DIR;
-
-/// Rows that were read and have come to nothing, in silence. A row may give several observations
-/// (in place and out of place), never none.
-std::string lost_rows(const Imported& imported) {
-  std::size_t left = imported.observations.size() + imported.refused.size();
-  for (const auto& [what, rows] : imported.not_imported) left += static_cast<std::size_t>(rows);
-  if (left >= static_cast<std::size_t>(imported.rows_read)) return "";
-  return std::to_string(imported.rows_read) + " rows were read, " + std::to_string(left) +
-         " are observations, refused or not imported";
-}
 
 /// Why the observations could not be written and read again as they are.
 std::string lost_in_the_file(const Imported& imported) {
@@ -118,6 +109,21 @@ std::string splits_problem(const Target& /*target*/, const std::string& bytes) {
 }
 
 }  // namespace
+
+std::string lost_rows(const interchange::Imported& imported) {
+  std::map<int, int> left;  // by line: rows read, less what became of them
+  for (const int line : imported.lines_read) ++left[line];
+  for (const auto& observation : imported.observations) --left[observation.source.line];
+  for (const auto& row : imported.refused) --left[row.line];
+  for (const int line : imported.lines_not_imported) --left[line];
+  for (const auto& [line, rows] : left)
+    if (rows > 0)
+      return std::to_string(rows) + " rows of line " + std::to_string(line) +
+             " are neither observations nor refused nor said to be not imported";
+  if (static_cast<int>(imported.lines_read.size()) == imported.rows_read) return "";
+  return std::to_string(imported.rows_read) + " rows were read, of which the lines of " +
+         std::to_string(imported.lines_read.size()) + " are known";
+}
 
 std::vector<Target> targets() {
   std::vector<Target> all;

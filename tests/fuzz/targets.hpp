@@ -5,9 +5,16 @@
 #include <string>
 #include <vector>
 
+#include "interchange/importer.hpp"
+
 /// What may be fed with any bytes at all: every import format, and the readers of moecal's own
 /// files. One driver (drive) serves libFuzzer and the replay in the tests.
 namespace moecal::fuzz {
+
+/// Rows that were read and have come to nothing, in silence; empty if there are none. A row may
+/// give several observations (in place and out of place), never none: on each line of the file
+/// stand at least as many observations, refusals and rows not imported as rows were read of it.
+[[nodiscard]] std::string lost_rows(const interchange::Imported& imported);
 
 struct Target {
   std::string name;
