@@ -156,6 +156,37 @@ void BM_PredictGemm(benchmark::State& state, const std::string& name) {
   predict_all(state, gemm_model(name));
 }
 
+/// A grouped GEMM's form: each call's experts and their rows are worked out on the way.
+void BM_PredictGrouped(benchmark::State& state) {
+  std::vector<Observation> all;
+  for (std::int64_t groups = 4; groups <= 64; groups *= 2)
+    for (std::int64_t m = 1; m <= 4096; m *= 4)
+      for (const std::int64_t n : {1024, 4096, 7168}) {
+        const double flops = 2.0 * static_cast<double>(groups * m * n) * 2048;
+        const double bytes = 2.0 * static_cast<double>(groups * n) * 2048;
+        all.push_back(synthetic::observation("grouped_gemm",
+                                             {{"groups", groups}, {"m", m}, {"n", n}, {"k", 2048}},
+                                             4e-6 + std::hypot(flops / 6e14, bytes / 3e12)));
+      }
+  const std::vector<ObservationFile> files{synthetic::file(all)};
+  predict_all(state, fit(files, {}).coefficients.models.front());
+}
+
+/// The form in which sparse curves lend one another their shape: a table's equation.
+void BM_PredictPooled(benchmark::State& state) {
+  Model model;
+  model.id = "pooled";
+  model.operation = "all_reduce";
+  model.form = "pooled_curve";
+  model.conditions.dtype = "f16";
+  for (int i = 0; i <= 20; ++i)
+    model.table.emplace_back(std::ldexp(512.0, i), 8e-6 + std::ldexp(512.0, i) / 1e11);
+  model.validity["bytes"] = {512, 536870912};
+  model.residual_quantiles = {
+      {0, 65537, 0.2, 30}, {65537, 4194305, 0.15, 30}, {4194305, 0, 0.1, 30}};
+  predict_all(state, model);
+}
+
 /// The model of a form among those that a mix gives.
 void BM_PredictCurve(benchmark::State& state, const std::string& form) {
   static const auto kModels = [] {
@@ -185,11 +216,13 @@ void register_all() {
           ->UseRealTime()
           ->Iterations(1);
   }
-  // latency_bandwidth is of permutes: calls of several numbers, which are predicted one by one.
+  // latency_bandwidth is of permutes: calls of four numbers.
   for (const std::string form :
        {"log_log_table", "segmented_latency_bandwidth", "latency_bandwidth"})
     benchmark::RegisterBenchmark(("Predict/" + form).c_str(),
                                  [form](benchmark::State& state) { BM_PredictCurve(state, form); });
+  benchmark::RegisterBenchmark("Predict/pooled_curve", BM_PredictPooled);
+  benchmark::RegisterBenchmark("Predict/grouped_gemms", BM_PredictGrouped);
   for (const std::string form : {"roofline", "saturating_roofline", "saturating_roofline+residual",
                                  "tile_wave", "tile_wave+residual"})
     benchmark::RegisterBenchmark(("Predict/" + form).c_str(),

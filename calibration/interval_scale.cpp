@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "calibration/array_math.hpp"
+
 namespace moecal::calibration {
 namespace {
 
@@ -43,13 +45,20 @@ IntervalScale::IntervalScale(const Model& model) {
   last_ = table.back().first;
 }
 
-double IntervalScale::at(double size) const {
-  if (gaps_.empty()) return 1;
+double IntervalScale::at(double size, double log_size) const {
   if (size < first_) return 1 + 0.25 * gaps_.front().bend;
   if (size > last_) return 1 + 0.25 * gaps_.back().bend;
   const auto& gap = gaps_[finder_.row(size)];
-  const double place = std::min(1.0, (std::log(size) - gap.log_from) * gap.inverse_width);
+  const double place = std::min(1.0, (log_size - gap.log_from) * gap.inverse_width);
   return 1 + gap.bend * place * (1 - place);
+}
+
+double IntervalScale::at(double size) const { return gaps_.empty() ? 1 : at(size, std::log(size)); }
+
+void IntervalScale::at(std::span<const double> sizes, std::span<double> scales) const {
+  if (gaps_.empty()) return std::fill(scales.begin(), scales.end(), 1);
+  logarithms(sizes, scales);
+  for (std::size_t i = 0; i < sizes.size(); ++i) scales[i] = at(sizes[i], scales[i]);
 }
 
 }  // namespace moecal::calibration

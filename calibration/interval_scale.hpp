@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <span>
 #include <vector>
 
 #include "calibration/coefficients.hpp"
@@ -23,11 +24,15 @@ class IntervalScale {
   explicit IntervalScale(const Model& model);
   /// Outside the table as in the middle of its last gap on that side.
   [[nodiscard]] double at(double size) const;
+  /// The same of many sizes, within 1e-14.
+  void at(std::span<const double> sizes, std::span<double> scales) const;
 
  private:
   struct Gap {
     double log_from = 0, inverse_width = 0, bend = 0;
   };
+  [[nodiscard]] double at(double size, double log_size) const;
+
   std::vector<Gap> gaps_;
   RowFinder finder_;             // of the gaps
   double first_ = 0, last_ = 0;  // bytes, of the table

@@ -3,9 +3,11 @@
 #include "calibration/log_log_table.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 
+#include "calibration/array_math.hpp"
 #include "calibration/row_finder.hpp"
 #include "calibration/switches.hpp"
 #include "core/error.hpp"
@@ -81,16 +83,32 @@ class PreparedTable final : public PreparedForm {
   }
 
   void seconds(std::span<const Inputs> calls, std::span<double> seconds) const override {
-    for (std::size_t i = 0; i < calls.size(); ++i) seconds[i] = at(calls[i].size);
+    constexpr std::size_t kBlock = 256;
+    std::array<double, kBlock> sizes, logs;
+    for (std::size_t from = 0; from < calls.size(); from += kBlock) {
+      const std::size_t count = std::min(kBlock, calls.size() - from);
+      const auto block = std::span{logs}.first(count);
+      for (std::size_t i = 0; i < count; ++i) sizes[i] = calls[from + i].size;
+      logarithms(std::span{sizes}.first(count), block);
+      for (std::size_t i = 0; i < count; ++i) logs[i] = log_seconds(sizes[i], logs[i]);
+      exponentials(block, seconds.subspan(from, count));
+      for (std::size_t i = 0; i < count; ++i)
+        if (!is_inside(sizes[i])) seconds[from + i] = outside(sizes[i]);
+    }
   }
 
  private:
-  [[nodiscard]] double at(double size) const {
-    if (size <= first_.first) return first_.second;
-    if (size >= last_.first) return last_.second * size / last_.first;
+  [[nodiscard]] bool is_inside(double size) const {
+    return size > first_.first && size < last_.first;
+  }
+  [[nodiscard]] double outside(double size) const {
+    return size <= first_.first ? first_.second : last_.second * size / last_.first;
+  }
+  [[nodiscard]] double log_seconds(double size, double log_size) const {
+    if (!is_inside(size)) return 0;
     const auto& c = cubics_[finder_.row(size)];
-    const double u = std::log(size) - c.log_size;
-    return std::exp(c.c0 + u * (c.c1 + u * (c.c2 + u * c.c3)));
+    const double u = log_size - c.log_size;
+    return c.c0 + u * (c.c1 + u * (c.c2 + u * c.c3));
   }
 
   std::pair<double, double> first_, last_;

@@ -30,7 +30,7 @@ struct PredictionColumns {
 /// A transfer takes the column "bytes"; a GEMM m, n, k (and groups); others the numbers of their
 /// points. Calls inside the model's validity take the fast way. Those outside it go to
 /// predict_with() one by one, for its rules of widening, and so do all calls of operations whose
-/// bytes are not a formula of one size or of m, n and k: about a microsecond each.
+/// work is no sum of products of their numbers, and of grouped GEMMs: some microseconds each.
 class PreparedModel {
  public:
   /// Keeps a copy of the model. @throws InvalidInput if it lacks what its form needs.

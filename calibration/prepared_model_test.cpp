@@ -44,6 +44,23 @@ std::vector<Model> fitted_models() {
     all.push_back(observation("permute",
                               {{"tokens", tokens}, {"hidden", 128}, {"experts", 8}, {"top_k", 2}},
                               1e-6 + 1e-9 * static_cast<double>(tokens)));
+  for (std::int64_t tokens = 64; tokens <= 65536; tokens *= 4) {
+    const double seconds = 2e-6 + 1e-10 * static_cast<double>(tokens);
+    const Point gate{{"tokens", tokens}, {"experts", 8 + tokens % 3}, {"top_k", 2}};
+    all.push_back(observation("topk_gate", gate, seconds));
+    all.push_back(observation("swiglu", {{"tokens", tokens}, {"inner", 256}}, seconds));
+    all.push_back(observation("host_adam", {{"parameters", tokens}}, seconds));
+    all.push_back(observation("home_made", {{"rows", tokens}, {"columns", 9}}, seconds));
+    // Its work grows with the square of the sequence: no sum of products.
+    all.push_back(observation("attention",
+                              {{"sequence", tokens},
+                               {"batch", 1},
+                               {"heads", 4},
+                               {"kv_heads", 2},
+                               {"head_size", 64},
+                               {"causal", 1}},
+                              seconds));
+  }
   const std::vector<ObservationFile> files{synthetic::file(all)};
   return fit(files, {}).coefficients.models;
 }

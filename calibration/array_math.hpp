@@ -1,0 +1,13 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <span>
+
+namespace moecal::calibration {
+
+/// Natural logarithms and exponentials of many numbers, several at once, within 1e-15 of
+/// themselves. `values` and `out` have one length, and may be the same numbers.
+void logarithms(std::span<const double> values, std::span<double> out);
+void exponentials(std::span<const double> values, std::span<double> out);
+
+}  // namespace moecal::calibration
