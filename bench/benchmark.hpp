@@ -53,7 +53,8 @@ struct Part {
   /// Where a launch does more than the part: the part's own time in all launches since this was
   /// asked last. Asked when they have ended. Empty: the launch is the part.
   std::function<Seconds()> own_time{};
-  int calls = 1;  // of the part in one launch: more where one alone is short beside a launch
+  int calls = 1;     // of the part in one launch: more where one alone is short beside a launch
+  int enqueues = 0;  // of one launch, as Trial::enqueues; 0: as `calls` launches of the trial
 };
 
 /// One case on one implementation: owns its buffers. Made right before it is sampled, destroyed
@@ -67,6 +68,8 @@ class Trial {
   virtual void launch(int set, Stream stream) = 0;
   /// Bytes that one buffer set touches; the sampler asks for enough sets to defeat the cache.
   [[nodiscard]] virtual Bytes footprint() const = 0;
+  /// Host memory that one buffer set takes beside what footprint() says of the device's.
+  [[nodiscard]] virtual Bytes host_memory() const { return Bytes{0}; }
   /// Makes `sets` buffer sets, with different routing draws where the operation routes. Called
   /// once, before launch.
   virtual void prepare(int sets) = 0;

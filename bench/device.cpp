@@ -32,6 +32,7 @@ Machine describe(const CudaDevices& found, int index) {
   machine.device = index;
   machine.devices = static_cast<int>(found.devices.size());
   machine.memory = device.memory;
+  machine.host_memory = host_memory();
   machine.last_level_cache = device.l2_cache;
   machine.pci_bus_id = device.pci_bus_id;
   machine.libraries = {{"cuda_driver_api", found.driver_version},

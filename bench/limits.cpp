@@ -33,9 +33,9 @@ std::string gib(Bytes bytes) { return rounded(bytes.value() / (1 << 30), "GiB");
 
 }  // namespace
 
-void check_memory(Bytes needed, Bytes memory) {
+void check_memory(Bytes needed, Bytes memory, const std::string& whose) {
   if (needed.value() > 0.5 * memory.value())
-    throw Unsupported{"its buffers take " + gib(needed) + ", over half of the memory (" +
+    throw Unsupported{"its buffers take " + gib(needed) + ", over half of " + whose + "memory (" +
                       gib(memory) + ")"};
 }
 

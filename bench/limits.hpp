@@ -10,8 +10,9 @@
 /// What a point may take, and what a result may not be.
 namespace moecal::bench {
 
-/// @throws Unsupported, with the estimate, if a point needs over half of the memory.
-void check_memory(Bytes needed, Bytes memory);
+/// @throws Unsupported, with the estimate, if a point needs over half of the memory; `whose`: "the
+/// host's ", where it is not what is measured.
+void check_memory(Bytes needed, Bytes memory, const std::string& whose = "the ");
 
 /// @throws Error if the median beats the card's nominal figures by more than 2 %: more FLOP/s than
 /// its dense peak, or, over at least four times the last-level cache, more bytes/s than its memory

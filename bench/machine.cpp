@@ -52,17 +52,6 @@ double cache_bytes(const std::string& text) {
   return number * (unit == 'M' ? 1 << 20 : unit == 'K' ? 1 << 10 : 1);
 }
 
-Bytes host_memory() {
-  std::istringstream total{proc_field("/proc/meminfo", "MemTotal")};
-  double bytes = 0;
-  total >> bytes;
-  bytes *= 1024;
-  std::istringstream limit{first_word("/sys/fs/cgroup/memory.max")};
-  double limited = 0;
-  if (limit >> limited && limited > 0) bytes = std::min(bytes, limited);
-  return Bytes{bytes};
-}
-
 int usable_threads() {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -154,11 +143,22 @@ Bytes cpu_last_level_cache(const std::string& sysfs_cpu) {
   return Bytes{largest > 0 ? largest : 32.0 * (1 << 20)};
 }
 
+Bytes host_memory() {
+  std::istringstream total{proc_field("/proc/meminfo", "MemTotal")};
+  double bytes = 0;
+  total >> bytes;
+  bytes *= 1024;
+  std::istringstream limit{first_word("/sys/fs/cgroup/memory.max")};
+  double limited = 0;
+  if (limit >> limited && limited > 0) bytes = std::min(bytes, limited);
+  return Bytes{bytes};
+}
+
 Machine read_cpu() {
   Machine machine;
   machine.device_name = proc_field("/proc/cpuinfo", "model name");
   if (machine.device_name.empty()) machine.device_name = kUnknownCpu;
-  machine.memory = host_memory();
+  machine.memory = machine.host_memory = host_memory();
   machine.last_level_cache = cpu_last_level_cache();
   return machine;
 }

@@ -20,9 +20,13 @@ struct Machine {
   std::map<std::string, std::string> settings;   // of the device: its power limit
   int device = -1;                               // CUDA device of this rank; -1: the CPU
   int devices = 0;                               // CUDA devices of this host
-  Bytes memory{};  // of the device, or of the host under its control group's limit
+  Bytes memory{};       // of the device, or of the host under its control group's limit
+  Bytes host_memory{};  // of the host likewise; 0: not known
   Bytes last_level_cache{};
 };
+
+/// Of this host, under its control group's limit.
+[[nodiscard]] Bytes host_memory();
 
 /// What a file of NCCL's settings (lines NAME=VALUE, # for remarks) says; nothing if there is none.
 [[nodiscard]] std::map<std::string, std::string> read_nccl_configuration(const std::string& path);

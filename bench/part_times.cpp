@@ -12,9 +12,9 @@ std::int64_t launches_of(const Part& part, const PartBatches& batches) {
   return (batches.launches + part.calls - 1) / part.calls;
 }
 
-// A part enqueues no more than the whole, each time it is called.
+// If nothing else is said, a part enqueues no more than the whole each time it is called.
 std::int64_t at_once(const Part& part, const Trial& trial) {
-  return launches_at_once(part.calls * trial.enqueues());
+  return launches_at_once(part.enqueues > 0 ? part.enqueues : part.calls * trial.enqueues());
 }
 
 Seconds time_batch(const Part& part, const Trial& trial, Clock& clock, const PartBatches& batches) {

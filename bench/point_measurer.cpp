@@ -135,6 +135,8 @@ std::unique_ptr<Trial> PointMeasurer::make_trial(const PlannedPoint& point, int&
     sets = buffer_sets(point.cache, trial->footprint(), setup_.machine.last_level_cache);
     const int sharing = setup_.machine.device >= 0 ? 1 : ranks_of_this_host();
     check_memory(sets * sharing * trial->footprint(), setup_.machine.memory);
+    if (const auto host = setup_.machine.host_memory; host > Bytes{0})
+      check_memory(sets * ranks_of_this_host() * trial->host_memory(), host, "the host's ");
     trial->prepare(sets);
   });
   return trial;

@@ -89,6 +89,17 @@ TEST(PointMeasurer, SkipsWhatTakesOverHalfTheMemoryBeforeMakingIt) {
   EXPECT_EQ(o.reason, "its buffers take 0.559 GiB, over half of the memory (0.931 GiB)");
 }
 
+TEST(PointMeasurer, SkipsWhatTakesOverHalfTheHostsMemory) {
+  FakePoint point;
+  point.setup.machine.host_memory = Bytes{2e9};
+  const auto too_much = point.measure_changed([](FakeTrial& t) { t.host_memory_ = Bytes{1.1e9}; });
+  EXPECT_EQ(too_much.outcome, Outcome::skipped);
+  EXPECT_EQ(too_much.reason,
+            "its buffers take 1.02 GiB, over half of the host's memory (1.86 GiB)");
+  const auto fits = point.measure_changed([](FakeTrial& t) { t.host_memory_ = Bytes{0.9e9}; });
+  EXPECT_EQ(fits.outcome, Outcome::measured) << fits.reason;
+}
+
 TEST(PointMeasurer, MakesEnoughSetsForAColdCache) {
   FakePoint point;
   point.cache = CachePolicy::cold;
@@ -119,6 +130,15 @@ TEST(PointMeasurer, RefusesARoutingTableThatAllSamplesShare) {
   const auto own = measurer.measure({&drawing, {"fake", "cpu"}, routed, CachePolicy::warm});
   EXPECT_EQ(own.outcome, Outcome::measured) << own.reason;
   EXPECT_EQ(own.sample.routing_draws, static_cast<std::int64_t>(own.samples_s.size()));
+}
+
+TEST(PointMeasurer, SaysHowManyTablesSamplesShareThatKeepTheirs) {
+  for (const auto cache : {CachePolicy::warm, CachePolicy::cold}) {
+    FakePoint point;
+    point.cache = cache;
+    const auto o = point.measure_changed([](FakeTrial& trial) { trial.keeps = true; });
+    EXPECT_EQ(o.sample.routing_draws, cache == CachePolicy::warm ? 1 : 20);
+  }
 }
 
 TEST(PointMeasurer, RefusesToCallColdWhatDidNotTouchEverySet) {

@@ -41,6 +41,7 @@ Sampling Sampler::run(Trial& trial, SetRotation& rotation) {
   take_samples(trial, rotation, result);
   result.timer = clock_.name();
   result.touched_sets = rotation.touched();
+  if (trial.keeps_draws()) result.routing_draws = result.touched_sets;
   result.device.power_limited = is_power_limited(result.device);
   measure_energy(trial, rotation, result);
   return result;

@@ -236,6 +236,7 @@ TEST(Observation, KeepsWhatIsKnownOfSingleCalls) {
   o.operation = "all_reduce";
   o.point = {{"bytes", 1024}};
   o.samples_s = o.call_s = o.transfer_s = o.skew_s = o.skew_floor_s = {1e-3};
+  o.host_s = {4e-6};
   o.late_rank = {2};
   o.late_hosts = {{2, "node7"}};
   o.ranks.group = 4;
@@ -247,6 +248,7 @@ TEST(Observation, KeepsWhatIsKnownOfSingleCalls) {
   std::istringstream stream{line};
   const auto read = read_observations(stream, "line").observations.at(0);
   EXPECT_EQ(read.call_s, o.call_s);
+  EXPECT_EQ(read.host_s, o.host_s);
   EXPECT_EQ(read.skew_floor_s, o.skew_floor_s);
   EXPECT_EQ(read.late_hosts, o.late_hosts);
   EXPECT_EQ(read.routing, o.routing);

@@ -85,6 +85,47 @@ std::vector<std::byte> uniform_elements(Dtype dtype, std::int64_t count, std::ui
   return bytes;
 }
 
+std::vector<std::int64_t> rows_to_check(std::int64_t rows, std::int64_t row_elements) {
+  constexpr std::int64_t kElements = std::int64_t{1} << 23;
+  constexpr std::int64_t kFewestRows = 1024;
+  const std::int64_t wanted =
+      std::max(kFewestRows, kElements / std::max<std::int64_t>(1, row_elements));
+  const std::int64_t count = rows * row_elements <= kElements ? rows : std::min(rows, wanted);
+  std::vector<std::int64_t> chosen;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t first = i * rows / count, length = (i + 1) * rows / count - first;
+    const auto any = static_cast<std::int64_t>(mix(static_cast<std::uint64_t>(i)) %
+                                               static_cast<std::uint64_t>(length));
+    chosen.push_back(i == 0 ? 0 : i + 1 == count ? rows - 1 : first + any);
+  }
+  return chosen;
+}
+
+std::string check_method(const std::vector<std::int64_t>& checked, std::int64_t rows) {
+  if (static_cast<std::int64_t>(checked.size()) >= rows) return "full";
+  return std::to_string(checked.size()) + " of " + std::to_string(rows) + " rows";
+}
+
+std::vector<std::byte> rows_of(const std::vector<std::byte>& array,
+                               const std::vector<std::int64_t>& rows, std::int64_t row_bytes) {
+  std::vector<std::byte> chosen;
+  chosen.reserve(rows.size() * static_cast<std::size_t>(row_bytes));
+  for (const auto row : rows) {
+    const auto first = array.begin() + row * row_bytes;
+    chosen.insert(chosen.end(), first, first + row_bytes);
+  }
+  return chosen;
+}
+
+std::vector<float> columns_of(const std::vector<float>& array,
+                              const std::vector<std::int64_t>& wanted, std::int64_t columns) {
+  std::vector<float> chosen;
+  for (std::int64_t row = 0; row * columns < static_cast<std::int64_t>(array.size()); ++row)
+    for (const auto column : wanted)
+      chosen.push_back(array[static_cast<std::size_t>(row * columns + column)]);
+  return chosen;
+}
+
 double relative_error(Dtype dtype, const std::vector<std::byte>& actual,
                       const std::vector<std::byte>& expected) {
   if (actual.size() != expected.size()) return std::numeric_limits<double>::infinity();

@@ -25,6 +25,9 @@ inline const Implementation kOwnCuda{"own", "cuda"};
 [[nodiscard]] LibraryInfo own_library();
 [[nodiscard]] Memory::Place place_of(const Implementation& implementation);
 
+/// No own operation enqueues more in one launch (topk_gate does).
+inline constexpr int kMostKernels = 4;
+
 /// `count` elements of `dtype` as bytes, uniform in [-1, 1].
 [[nodiscard]] std::vector<std::byte> uniform_elements(Dtype dtype, std::int64_t count,
                                                       std::uint64_t seed);
@@ -33,6 +36,21 @@ inline const Implementation kOwnCuda{"own", "cuda"};
 /// `expected`; infinite if they differ in size or one has a NaN.
 [[nodiscard]] double relative_error(Dtype dtype, const std::vector<std::byte>& actual,
                                     const std::vector<std::byte>& expected);
+
+/// The rows of an array [rows, row_elements] that a verification computes again: all of up to 2^23
+/// elements; else about as many elements, and 1024 rows at least, one of each stretch of equal
+/// length, the first and the last row among them. Ascending, and always the same.
+[[nodiscard]] std::vector<std::int64_t> rows_to_check(std::int64_t rows, std::int64_t row_elements);
+/// "full", or "1024 of 8192 rows".
+[[nodiscard]] std::string check_method(const std::vector<std::int64_t>& checked, std::int64_t rows);
+/// Those rows of an array, one after the other.
+[[nodiscard]] std::vector<std::byte> rows_of(const std::vector<std::byte>& array,
+                                             const std::vector<std::int64_t>& rows,
+                                             std::int64_t row_bytes);
+/// Those columns of an array [any, columns]: the scales of these rows, of blocks.
+[[nodiscard]] std::vector<float> columns_of(const std::vector<float>& array,
+                                            const std::vector<std::int64_t>& wanted,
+                                            std::int64_t columns);
 
 /// One case of an operation with own kernels. An Operation is a struct with static members
 ///
@@ -49,6 +67,7 @@ inline const Implementation kOwnCuda{"own", "cuda"};
 ///   redraw(case, buffers, draw)               another draw, in place; else Buffers are made anew
 ///   implementations()                         other than own_implementations()
 ///   choose(implementation, shape&)            what an implementation changes in the shape
+///   cuda_parts()                              names and functions as run_cuda, timed apart
 template <class Operation>
 class OwnTrial final : public Trial {
  public:
@@ -75,6 +94,19 @@ class OwnTrial final : public Trial {
   }
   [[nodiscard]] LibraryInfo library() const override { return own_library(); }
   [[nodiscard]] std::string filled_with() const override { return kUniformFill; }
+  [[nodiscard]] int enqueues() const override {
+    return place_ == Memory::Place::device ? kMostKernels : 0;
+  }
+  [[nodiscard]] std::vector<Part> parts() override {
+    std::vector<Part> parts;
+    if constexpr (build::has_cuda && requires { Operation::cuda_parts(); })
+      if (place_ == Memory::Place::device)
+        for (const auto& [name, run] : Operation::cuda_parts())
+          parts.push_back({.name = name, .launch = [this, run = run](int set, Stream stream) {
+                             run(shape_, sets_[static_cast<std::size_t>(set)], stream);
+                           }});
+    return parts;
+  }
   [[nodiscard]] bool redraw(int set, std::int64_t draw) override {
     if (!case_.routed) return false;
     using Buffers = typename Operation::Buffers;

@@ -53,6 +53,8 @@ std::vector<RoutedPoint> planner_gate_points() {
     append(points, {2048, 131072}, {0, 0, 64, top_k, "bf16"});
     append(points, {4096, 32768}, {0, 0, 64, top_k, "f16"});
   }
+  // More logits than any cache holds: what reading them once costs, and choosing on top.
+  append(points, {131072}, {0, 0, 256, 8, "f32"});
   return points;
 }
 

@@ -87,10 +87,6 @@ class PinnedBuffer {
   }
 
   [[nodiscard]] std::byte* data() const { return static_cast<std::byte*>(data_); }
-  template <class T>
-  [[nodiscard]] T* as() const {
-    return static_cast<T*>(data_);
-  }
   [[nodiscard]] std::size_t size() const { return bytes_; }
 
  private:

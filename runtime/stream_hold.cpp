@@ -19,15 +19,15 @@ StreamHold::~StreamHold() {
 
 void StreamHold::take(Stream stream) {
   stream_ = stream;
-  enqueue_hold(words_.as<HoldWords>(), ++number_, kLongest, stream);
+  enqueue_hold(words_, ++number_, kLongest, stream);
 }
 
 bool StreamHold::lapsed() const {
-  return Word{words_.as<HoldWords>()->lapsed}.load(std::memory_order_acquire) == number_;
+  return Word{words_->lapsed}.load(std::memory_order_acquire) == number_;
 }
 
 void StreamHold::release() noexcept {
-  Word{words_.as<HoldWords>()->released}.store(number_, std::memory_order_release);
+  Word{words_->released}.store(number_, std::memory_order_release);
 }
 
 }  // namespace moecal

@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <new>
+
 #include "runtime/buffer.hpp"
 #include "runtime/hold_words.hpp"
 
@@ -16,7 +18,7 @@ class StreamHold {
   /// Far above what the host takes to enqueue kMostHeld.
   static constexpr Seconds kLongest{0.1};
 
-  StreamHold() : words_{sizeof(HoldWords)} { *words_.as<HoldWords>() = {}; }
+  StreamHold() : memory_{sizeof(HoldWords)}, words_{new (memory_.data()) HoldWords{}} {}
   ~StreamHold();
   StreamHold(const StreamHold&) = delete;
   StreamHold& operator=(const StreamHold&) = delete;
@@ -40,7 +42,8 @@ class StreamHold {
   void take(Stream stream);
   void release() noexcept;
 
-  PinnedBuffer words_;
+  PinnedBuffer memory_;
+  HoldWords* words_;          // in it
   std::uint32_t number_ = 0;  // of the last hold
   Stream stream_ = nullptr;
 };

@@ -199,6 +199,13 @@ std::vector<Needed> messages_of(const Json& primitive) {
   return needed;
 }
 
+// Copies of more than a gigabyte are the suite full's.
+std::vector<Needed> transfers_of(const Json& primitive) {
+  auto needed = messages_of(primitive);
+  std::erase_if(needed, [](const Needed& one) { return one.point.at("bytes") > 1'000'000'000; });
+  return needed;
+}
+
 struct Coverage {
   std::unique_ptr<Benchmark> (*make)();
   std::vector<Needed> (*needed_of)(const Json&);
@@ -211,7 +218,7 @@ const std::multimap<std::string, Coverage>& coverage() {
       {"topk_gate", {make_topk_gate, gates_of}},
       {"topk_gate", {make_expert_gemm, routers_of}},
       {"permute", {make_permute, permutes_of}},
-      {"host_transfer", {make_host_transfer, messages_of}},
+      {"host_transfer", {make_host_transfer, transfers_of}},
       {"memory_copy", {make_memory_copy, messages_of}},
       {"all_gather", {make_all_gather, messages_of}},
       {"all_reduce", {make_all_reduce, messages_of}},

@@ -25,6 +25,7 @@ class FakeTrial : public Trial {
     time_.now_s += cost;
   }
   [[nodiscard]] Bytes footprint() const override { return footprint_; }
+  [[nodiscard]] Bytes host_memory() const override { return host_memory_; }
   void prepare(int sets) override { prepared_sets = sets; }
   [[nodiscard]] VerificationResult verify() override { return verification; }
   [[nodiscard]] LibraryInfo library() const override { return {"fake", "1", "none", 0}; }
@@ -34,15 +35,18 @@ class FakeTrial : public Trial {
     drawn.emplace_back(set, draw);
     return true;
   }
+  [[nodiscard]] bool keeps_draws() const override { return keeps; }
   [[nodiscard]] bool takes_part() const override { return participates; }
 
   std::vector<int> launched_sets;
   bool routes = false;
+  bool keeps = false;
   std::vector<std::pair<int, std::int64_t>> drawn;  // set, number of the draw
   int prepared_sets = 0;
   VerificationResult verification{0, 0, "full"};
   bool participates = true;
   Bytes footprint_{1024};
+  Bytes host_memory_{0};
 
  private:
   FakeTime& time_;

@@ -45,6 +45,8 @@ class AttentionTrial final : public Trial {
   [[nodiscard]] VerificationResult verify() override {
     return kernels::check_attention(shape_, operands_, attention_->result());
   }
+  /// The softmax between two products of up to three kernels each.
+  [[nodiscard]] int enqueues() const override { return on_gpu_ ? 7 : 0; }
   [[nodiscard]] std::string filled_with() const override { return kUniformFill; }
   [[nodiscard]] LibraryInfo library() const override { return attention_->library(); }
 

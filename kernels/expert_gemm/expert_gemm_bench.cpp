@@ -51,6 +51,8 @@ class ExpertGemmTrial final : public Trial {
   [[nodiscard]] VerificationResult verify() override {
     return kernels::check_product(problem_, operands_, gemm_->result());
   }
+  /// A split-K product is a kernel that clears, one that multiplies and one that adds up.
+  [[nodiscard]] int enqueues() const override { return implementation_ == kCublaslt ? 3 : 0; }
   [[nodiscard]] std::string filled_with() const override {
     if (operands_.a_scales.empty()) return kUniformFill;
     return std::string{kUniformFill} + ", times a scale per block";

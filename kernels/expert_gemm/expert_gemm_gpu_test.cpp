@@ -13,14 +13,17 @@
 namespace moecal::kernels {
 namespace {
 
-// A family, and behind a space a layout or "gradient".
+// A family, and behind a space a layout, "gradient" or "to_f16".
 ExpertGemmProblem problem_of(const std::string& types, const ExpertGemmShape& shape) {
   const auto space = types.find(' ');
   const auto family = types.substr(0, space);
   auto dtypes = expert_gemm_dtypes(family);
   if (space != std::string::npos) {
     const auto form = types.substr(space + 1);
-    dtypes.layout = form;
+    if (form == "to_f16")
+      dtypes.c = "f16";
+    else
+      dtypes.layout = form;
     if (form == "gradient") dtypes = expert_gemm_gradient_dtypes(family, "NN");
   }
   return expert_gemm_problem({{"m", shape.m}, {"n", shape.n}, {"k", shape.k}}, dtypes);
@@ -58,7 +61,7 @@ TEST_P(OnGpu, EqualsTheOracle) {
 INSTANTIATE_TEST_SUITE_P(Types, OnGpu,
                          testing::Values("fp8_e4m3", "f16", "bf16", "f32", "int8", "bf16 NN",
                                          "bf16 NT", "f16 TT", "f32 NN", "fp8_e4m3 gradient",
-                                         "fp8_e4m3 NN", "fp8_e4m3/outer_vector",
+                                         "fp8_e4m3 NN", "fp8_e4m3 to_f16", "fp8_e4m3/outer_vector",
                                          "fp8_e4m3/block_1x128", "fp8_e4m3/block_128x128",
                                          "fp8_e4m3/mx", "fp8_e4m3/mx NT", "int8/tensor"));
 

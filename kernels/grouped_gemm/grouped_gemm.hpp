@@ -90,6 +90,9 @@ void check_grouped_gemm_onednn(const GroupedGemmProblem& problem);
 void check_grouped_gemm_cublas(const GroupedGemmProblem& problem, int device);
 [[nodiscard]] std::unique_ptr<GroupedGemm> make_grouped_gemm_cublas(const GroupedGemmSetup& setup);
 
+/// Kernels and events at most of one graph of make_grouped_gemm_cublaslt.
+[[nodiscard]] int enqueued_by_cublaslt(std::int64_t groups);
+
 /// cuBLASLt, a product per group spread over several streams, as one CUDA graph; every type that
 /// expert_gemm has. Only in builds with CUDA.
 void check_grouped_gemm_cublaslt(const GroupedGemmProblem& problem, int device);

@@ -17,6 +17,8 @@ constexpr char kOnednn[] = "onednn_loop";
 constexpr char kCublas[] = "cublas_grouped";
 constexpr char kCublaslt[] = "cublaslt_streams";
 constexpr std::uint64_t kSeed = 1;
+// Of a library's one call for all groups: it may copy their sizes and add up parts of products.
+constexpr int kMostOfOneCall = 8;
 
 void check_supported(const std::string& implementation, const GroupedGemmProblem& problem,
                      int device) {
@@ -61,6 +63,11 @@ class GroupedGemmTrial final : public Trial {
     return kernels::check_grouped_product(problem_, operands_, gemm_->result());
   }
   [[nodiscard]] LibraryInfo library() const override { return gemm_->library(); }
+  [[nodiscard]] int enqueues() const override {
+    if (implementation_ == kOnednn) return 0;
+    return implementation_ == kCublaslt ? kernels::enqueued_by_cublaslt(problem_.groups)
+                                        : kMostOfOneCall;
+  }
   [[nodiscard]] std::string filled_with() const override { return kUniformFill; }
   /// The rows of a draw are in the plan of a set, which is chosen before anything is timed.
   [[nodiscard]] bool keeps_draws() const override { return true; }
@@ -137,7 +144,8 @@ class GroupedGemm final : public Benchmark {
   }
   [[nodiscard]] std::vector<Implementation> implementations() const override {
     std::vector<Implementation> found;
-    if constexpr (build::has_cuda) found = {{kCublas, "cuda"}, {kCublaslt, "cuda"}};
+    if constexpr (build::has_cuda)
+      found = {{kCublas, "cuda"}, {.name = kCublaslt, .backend = "cuda", .graph = "cuda_graph"}};
     if constexpr (build::has_cutlass)
       for (const auto& name : kernels::cutlass_implementations()) found.push_back({name, "cuda"});
     found.push_back({kOnednn, "cpu"});

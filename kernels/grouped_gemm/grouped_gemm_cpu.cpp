@@ -73,6 +73,9 @@ Work grouped_gemm_work(const GroupedGemmProblem& problem) {
           .written = Bytes{rows * outputs * size(problem.product.c)}};
 }
 
+// Products of up to three kernels, and what joins eight streams.
+int enqueued_by_cublaslt(std::int64_t groups) { return static_cast<int>(3 * groups) + 25; }
+
 ExpertGemmOperands make_grouped_gemm_operands(const GroupedGemmProblem& problem,
                                               std::uint64_t seed) {
   const auto& [m, n, k] = problem.product.shape;

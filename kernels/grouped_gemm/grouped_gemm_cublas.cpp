@@ -46,7 +46,9 @@ DeviceBuffer addresses_on_device(const std::vector<Address>& addresses) {
 /// The groups of one set that have rows. cuBLAS's matrices are column-major: its first operand is
 /// our weights, [k, n] and transposed, its second our rows, [k, rows].
 struct CublasGroups {
-  std::vector<int> outputs, rows, inputs;
+  std::vector<int> outputs, rows, inputs, one_each;
+  std::vector<cublasOperation_t> transposed, plain;
+  std::vector<float> ones, zeros;
   std::vector<const void*> weights, tokens;
   std::vector<void*> results;
 
@@ -54,6 +56,11 @@ struct CublasGroups {
     outputs.push_back(n);
     rows.push_back(count);
     inputs.push_back(k);
+    one_each.push_back(1);
+    transposed.push_back(CUBLAS_OP_T);
+    plain.push_back(CUBLAS_OP_N);
+    ones.push_back(1);
+    zeros.push_back(0);
   }
 };
 
@@ -68,18 +75,16 @@ class CublasGroupedGemm final : public GroupedGemm {
     const auto& buffers = sets_[static_cast<std::size_t>(set)];
     const auto& groups = buffers.groups;
     const std::size_t count = groups.rows.size();
-    const std::vector<cublasOperation_t> transposed(count, CUBLAS_OP_T), plain(count, CUBLAS_OP_N);
-    const std::vector<float> ones(count, 1.0F), zeros(count, 0.0F);
-    const std::vector<int> one_each(count, 1);
     check(cublasSetStream(handle_.get(), stream), "giving cuBLAS a stream");
-    check(cublasGemmGroupedBatchedEx(
-              handle_.get(), transposed.data(), plain.data(), groups.outputs.data(),
-              groups.rows.data(), groups.inputs.data(), ones.data(),
-              buffers.weight_addresses.as<const void*>(), type_, groups.inputs.data(),
-              buffers.token_addresses.as<const void*>(), type_, groups.inputs.data(), zeros.data(),
-              buffers.result_addresses.as<void*>(), type_, groups.outputs.data(),
-              static_cast<int>(count), one_each.data(), CUBLAS_COMPUTE_32F),
-          "launching cuBLAS's grouped product");
+    check(
+        cublasGemmGroupedBatchedEx(
+            handle_.get(), groups.transposed.data(), groups.plain.data(), groups.outputs.data(),
+            groups.rows.data(), groups.inputs.data(), groups.ones.data(),
+            buffers.weight_addresses.as<const void*>(), type_, groups.inputs.data(),
+            buffers.token_addresses.as<const void*>(), type_, groups.inputs.data(),
+            groups.zeros.data(), buffers.result_addresses.as<void*>(), type_, groups.outputs.data(),
+            static_cast<int>(count), groups.one_each.data(), CUBLAS_COMPUTE_32F),
+        "launching cuBLAS's grouped product");
   }
 
   [[nodiscard]] HostMatrix result() const override {

@@ -3,13 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/error.hpp"
 #include "kernels/expert_gemm/expert_gemm_sweep.hpp"
-#include "kernels/grouped_gemm/cutlass_groups.hpp"
 #include "kernels/grouped_gemm/grouped_gemm.hpp"
 #include "runtime/cuda_stream.hpp"
 #include "runtime/device_info.hpp"
 
-// CUTLASS's kernels on the first device against the oracle.
+// The real cuBLAS and cuBLASLt on the first device against the oracle.
 namespace moecal::kernels {
 namespace {
 
@@ -17,51 +17,55 @@ struct Groups {
   std::int64_t groups, m, n, k;
 };
 
-GroupedGemmProblem problem_of(const std::string& family, const Groups& groups) {
-  return grouped_gemm_problem(
-      {{"groups", groups.groups}, {"m", groups.m}, {"n", groups.n}, {"k", groups.k}},
-      expert_gemm_dtypes(family), {.distribution = "power_law"});
-}
-
-struct KernelCase {
-  CutlassKernel (*kernel)();
+struct Library {
+  std::string name;
   std::string family;
+  void (*check)(const GroupedGemmProblem&, int);
+  std::unique_ptr<GroupedGemm> (*make)(const GroupedGemmSetup&);
 };
 
-class CutlassOnGpu : public testing::TestWithParam<KernelCase> {};
+class LibraryOnGpu : public testing::TestWithParam<Library> {};
 
-bool runs_on(const CutlassKernel& kernel, const CudaDevice& device) {
-  const int capability = 10 * device.compute_major + device.compute_minor;
-  return capability >= kernel.least_capability && capability <= kernel.most_capability;
-}
-
-// Group sizes below, at and above a tile's; with 64 groups of one row each some are empty.
-TEST_P(CutlassOnGpu, EqualsTheOracle) {
+// Group sizes of one row and of many; with 64 groups of one row each some are empty.
+TEST_P(LibraryOnGpu, EqualsTheOracle) {
   const auto found = find_cuda_devices();
   if (found.devices.empty()) GTEST_SKIP() << "needs a CUDA device: " << found.reason;
-  const auto kernel = GetParam().kernel();
-  if (!runs_on(kernel, found.devices[0]))
-    GTEST_SKIP() << kernel.implementation << " is not for " << found.devices[0].name;
-  for (const auto& groups : {Groups{1, 1, 16, 16}, Groups{64, 1, 128, 64}, Groups{5, 33, 136, 272},
-                             Groups{4, 128, 256, 128}, Groups{3, 129, 264, 1040}}) {
-    const auto problem = problem_of(GetParam().family, groups);
-    check_grouped_gemm_cutlass(kernel.implementation, problem, 0);
+  for (const auto& [groups, m, n, k] : {Groups{1, 1, 16, 16}, Groups{64, 1, 128, 64},
+                                        Groups{5, 33, 144, 272}, Groups{3, 129, 256, 1040}}) {
+    const auto problem =
+        grouped_gemm_problem({{"groups", groups}, {"m", m}, {"n", n}, {"k", k}},
+                             expert_gemm_dtypes(GetParam().family), {.distribution = "power_law"});
+    try {
+      GetParam().check(problem, 0);
+    } catch (const Unsupported& reason) {
+      GTEST_SKIP() << reason.what();
+    }
     const auto operands = make_grouped_gemm_operands(problem, 7);
-    const auto gemm = make_grouped_gemm_cutlass(kernel.implementation, {problem, operands, 2});
+    const auto gemm = GetParam().make({problem, operands, 2});
     const CudaStream stream;
-    for (const int set : {1, 0, 0}) gemm->launch(set, stream.get());
+    for (const int set : {1, 0, 1, 0}) gemm->launch(set, stream.get());
     const auto checked = check_grouped_product(problem, operands, gemm->result());
     EXPECT_LE(checked.max_rel_error, checked.tolerance)
-        << "groups " << groups.groups << " m " << groups.m << " n " << groups.n << " k "
-        << groups.k;
-    EXPECT_THAT(gemm->library().algorithm, testing::HasSubstr("tile="));
+        << "groups " << groups << " m " << m << " n " << n << " k " << k;
+    EXPECT_THAT(gemm->library().algorithm, testing::HasSubstr("rows="));
   }
 }
-INSTANTIATE_TEST_SUITE_P(Kernels, CutlassOnGpu,
-                         testing::Values(KernelCase{cutlass_sm80_kernel, "f16"},
-                                         KernelCase{cutlass_sm80_kernel, "bf16"},
-                                         KernelCase{cutlass_sm90a_kernel, "fp8_e4m3"},
-                                         KernelCase{cutlass_sm100a_kernel, "fp8_e4m3"}));
+
+const Library kCublas{"cublas", "", check_grouped_gemm_cublas, make_grouped_gemm_cublas};
+const Library kCublaslt{"cublaslt", "", check_grouped_gemm_cublaslt, make_grouped_gemm_cublaslt};
+
+Library of(Library library, const char* family) {
+  library.family = family;
+  return library;
+}
+INSTANTIATE_TEST_SUITE_P(Libraries, LibraryOnGpu,
+                         testing::Values(of(kCublas, "f16"), of(kCublas, "bf16"),
+                                         of(kCublas, "f32"), of(kCublaslt, "f16"),
+                                         of(kCublaslt, "bf16"), of(kCublaslt, "f32"),
+                                         of(kCublaslt, "fp8_e4m3")),
+                         [](const auto& given) {
+                           return given.param.name + "_" + given.param.family;
+                         });
 
 }  // namespace
 }  // namespace moecal::kernels

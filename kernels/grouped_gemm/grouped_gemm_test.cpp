@@ -9,11 +9,16 @@
 #include <cstring>
 #include <numeric>
 
+#include "bench/benchmark.hpp"
 #include "core/element.hpp"
 #include "core/error.hpp"
 #include "kernels/expert_gemm/expert_gemm_sweep.hpp"
 #include "kernels/expert_gemm/product_check.hpp"
 #include "tests/thrown_message.hpp"
+
+namespace moecal::bench {
+std::unique_ptr<Benchmark> make_grouped_gemm();
+}
 
 namespace moecal::kernels {
 namespace {
@@ -115,6 +120,12 @@ TEST_P(OnednnLoop, EqualsTheOracle) {
   }
 }
 INSTANTIATE_TEST_SUITE_P(Types, OnednnLoop, testing::Values("f32", "bf16", "int8"));
+
+TEST(GroupedGemmBenchmark, SaysWhichImplementationsReplayAGraph) {
+  for (const auto& implementation : bench::make_grouped_gemm()->implementations())
+    EXPECT_EQ(implementation.graph,
+              implementation.name == "cublaslt_streams" ? "cuda_graph" : "none");
+}
 
 TEST(GroupedProductCheck, CatchesAGroupMultipliedWithItsNeighboursWeights) {
   const auto problem = problem_of("f32", {4, 16});

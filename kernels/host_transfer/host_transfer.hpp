@@ -30,6 +30,22 @@ struct HostTransferKind {
 /// The oracle: what a copy there and back leaves, on the host.
 void host_transfer_cpu(std::span<const std::byte> from, std::span<std::byte> to);
 
+/// Bytes that number `number` copies: they repeat after so many that no power of two divides.
+class TransferPattern {
+ public:
+  explicit TransferPattern(std::uint64_t number);
+  /// Writes the part of it that starts at byte `first`.
+  void fill(std::span<std::byte> to, std::int64_t first) const;
+  [[nodiscard]] bool is_in(std::span<const std::byte> bytes, std::int64_t first) const;
+
+ private:
+  std::vector<std::byte> period_;
+};
+
+/// Host memory of one set: of `devices` devices if the kind is of all.
+[[nodiscard]] Bytes host_memory_of(const HostTransferShape& shape, const HostTransferKind& kind,
+                                   int devices);
+
 /// The buffers of one set, on the host and on the devices, and the streams of the copies.
 class HostTransfer {
  public:
@@ -37,10 +53,8 @@ class HostTransfer {
   /// Enqueues the copies so that they run at once: `stream` waits for the last of them. Pageable
   /// ones may hold the caller until they are done.
   virtual void run(Stream stream) = 0;
-  /// What the last run left at the targets, one after the other; waits for it.
-  [[nodiscard]] virtual std::vector<std::vector<std::byte>> targets() = 0;
-  /// What each target must hold then.
-  [[nodiscard]] virtual std::vector<std::vector<std::byte>> expected() const = 0;
+  /// Whether every byte of the last run is at its target; waits for it.
+  [[nodiscard]] virtual bool arrived() = 0;
 };
 
 /// On the current device, or on all of this process. Only in builds with CUDA.

@@ -4,8 +4,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "bench/benchmark.hpp"
 #include "core/build.hpp"
+#include "core/error.hpp"
 #include "runtime/device_info.hpp"
+
+namespace moecal::bench {
+std::unique_ptr<Benchmark> make_host_transfer();
+}
 
 namespace moecal::kernels {
 namespace {
@@ -25,6 +33,49 @@ TEST(HostTransfer, OracleCopies) {
   EXPECT_EQ(to, from);
 }
 
+TEST(TransferPattern, GoesOnFromAnyByteAndIsTheCopysOwn) {
+  constexpr std::int64_t kBytes = 2'500'000;  // more than two periods
+  const TransferPattern pattern{1};
+  std::vector<std::byte> whole(kBytes), part(kBytes / 2);
+  pattern.fill(whole, 0);
+  pattern.fill(part, kBytes / 2);
+  EXPECT_TRUE(std::equal(part.begin(), part.end(), whole.begin() + kBytes / 2));
+  EXPECT_TRUE(pattern.is_in(part, kBytes / 2));
+  EXPECT_FALSE(pattern.is_in(part, kBytes / 2 + 1));
+  EXPECT_FALSE(TransferPattern{2}.is_in(part, kBytes / 2));
+  part.back() ^= std::byte{1};
+  EXPECT_FALSE(pattern.is_in(part, kBytes / 2));
+  EXPECT_FALSE(pattern.is_in(std::vector<std::byte>(100), 0)) << "cleared memory";
+}
+
+TEST(HostTransfer, TakesHostMemoryOfEachWayAndDevice) {
+  const HostTransferKind both{.to_device = true, .to_host = true};
+  EXPECT_EQ(host_memory_of({100}, both, 4).value(), 200);
+  EXPECT_EQ(host_memory_of({100}, {.to_device = true, .all_devices = true}, 4).value(), 400);
+}
+
+TEST(HostTransfer, OfAllDevicesIsSkippedWhereThereIsOne) {
+  if (find_cuda_devices().devices.size() > 1) GTEST_SKIP() << "this host has several";
+  const auto world = make_single_rank_plane();
+  bench::Context context{*world, 0};
+  const auto benchmark = bench::make_host_transfer();
+  const auto c = benchmark->sweep(bench::Suite::quick, "cuda", 1).front();
+  EXPECT_THROW((void)benchmark->make_trial({"pinned_h2d_all_devices", "cuda"}, c, context),
+               Unsupported);
+  EXPECT_NO_THROW((void)benchmark->make_trial({"pinned_h2d", "cuda"}, c, context));
+}
+
+TEST(HostTransfer, PlansCopiesUpToAGigabyteAndMeasuresLargerOnesInFull) {
+  const auto largest = [](bench::Suite suite) {
+    std::int64_t bytes = 0;
+    for (const auto& c : bench::make_host_transfer()->sweep(suite, "cuda", 1))
+      bytes = std::max(bytes, c.point.at("bytes"));
+    return bytes;
+  };
+  EXPECT_EQ(largest(bench::Suite::planner), 1'000'000'000);
+  EXPECT_EQ(largest(bench::Suite::full), 11'675'698'176);
+}
+
 TEST(HostTransferOnDevice, LeavesEachPatternAtItsTarget) {
   if (const auto found = find_cuda_devices(); found.devices.empty()) GTEST_SKIP() << found.reason;
   if constexpr (build::has_cuda)
@@ -33,8 +84,9 @@ TEST(HostTransferOnDevice, LeavesEachPatternAtItsTarget) {
         for (const std::int64_t bytes : {1, 31, 4096, 1'000'003}) {
           const auto copies = make_host_transfer(
               {bytes}, {.to_device = true, .to_host = true, .pinned = pinned, .all_devices = all});
+          EXPECT_FALSE(copies->arrived()) << "nothing was copied yet";
           copies->run(nullptr);
-          EXPECT_EQ(copies->targets(), copies->expected());
+          EXPECT_TRUE(copies->arrived());
         }
 }
 

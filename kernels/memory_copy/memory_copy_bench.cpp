@@ -38,6 +38,7 @@ class MemoryCopyTrial final : public Trial {
     const bool equal = buffers_->target(0) == kernels::memory_copy_pattern(shape_);
     return {equal ? 0.0 : 1.0, 0.0, "full"};
   }
+  [[nodiscard]] int enqueues() const override { return cuda_ ? 2 : 0; }
   [[nodiscard]] std::string filled_with() const override { return "pattern of its index"; }
   [[nodiscard]] LibraryInfo library() const override {
     if (cuda_) return {"moecal", build::version, "16-byte accesses", 0};

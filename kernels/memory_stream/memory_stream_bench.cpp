@@ -59,6 +59,9 @@ class MemoryStreamTrial final : public Trial {
     return {relative_error(Dtype::f32, actual, held.to_host<std::byte>()), kSumTolerance, "full"};
   }
   [[nodiscard]] LibraryInfo library() const override { return own_library(); }
+  [[nodiscard]] int enqueues() const override {
+    return place_ == Memory::Place::device ? kMostKernels : 0;
+  }
   [[nodiscard]] std::string filled_with() const override { return kUniformFill; }
 
  private:

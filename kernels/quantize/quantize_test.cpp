@@ -15,12 +15,14 @@
 #include "core/error.hpp"
 #include "core/narrow_float.hpp"
 #include "tests/device_array.hpp"
+#include "tests/narrowed.hpp"
 
 namespace moecal::kernels {
 namespace {
 
 using testing::ElementsAre;
 using tests::DeviceArray;
+using tests::narrowed;
 using QuantizeKernel = tests::OnDevice;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -33,14 +35,6 @@ struct Quantized {
 
 std::size_t elements(const QuantizeShape& shape) {
   return static_cast<std::size_t>(shape.tokens * shape.hidden);
-}
-
-template <class T>
-std::vector<T> narrowed(const std::vector<float>& values) {
-  std::vector<T> result(values.size());
-  std::transform(values.begin(), values.end(), result.begin(),
-                 [](float value) { return from_float<T>(value); });
-  return result;
 }
 
 template <class T>

@@ -15,12 +15,14 @@
 #include "core/error.hpp"
 #include "core/narrow_float.hpp"
 #include "tests/device_array.hpp"
+#include "tests/narrowed.hpp"
 
 namespace moecal::kernels {
 namespace {
 
 using testing::ElementsAre;
 using tests::DeviceArray;
+using tests::narrowed;
 using SwigluKernel = tests::OnDevice;
 
 struct Activated {
@@ -30,14 +32,6 @@ struct Activated {
 
 std::size_t result_bytes(const SwigluShape& shape) {
   return static_cast<std::size_t>(shape.tokens * shape.inner * size_of(shape.to));
-}
-
-template <class T>
-std::vector<T> narrowed(const std::vector<float>& values) {
-  std::vector<T> result(values.size());
-  std::transform(values.begin(), values.end(), result.begin(),
-                 [](float value) { return from_float<T>(value); });
-  return result;
 }
 
 template <class T>

@@ -63,4 +63,10 @@ void topk_gate_cpu(const TopkGateShape& shape, const TopkGateTensors& tensors);
 void topk_gate_cuda(const TopkGateShape& shape, const TopkGateTensors& tensors, void* workspace,
                     Stream stream);
 
+/// The first of those kernels, scores and top_k, and the other three, which sort the choices: each
+/// the same work as in topk_gate_cuda. The second needs what the first left in expert_of.
+void choose_experts_cuda(const TopkGateShape& shape, const TopkGateTensors& tensors, Stream stream);
+void sort_choices_cuda(const TopkGateShape& shape, const TopkGateTensors& tensors, void* workspace,
+                       Stream stream);
+
 }  // namespace moecal::kernels

@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "kernels/routing_bench.hpp"
 #include "kernels/topk_gate/topk_gate.hpp"
@@ -73,6 +75,17 @@ struct TopkGate {
   }
   static void run_cuda(const Shape& shape, const Buffers& buffers, Stream stream) {
     topk_gate_cuda(shape, buffers.tensors(), buffers.workspace.as<void>(), stream);
+  }
+  using RunPart = void (*)(const Shape&, const Buffers&, Stream);
+  /// What is to be held against reading the logits once (memory_stream), and what comes after it.
+  static std::vector<std::pair<std::string, RunPart>> cuda_parts() {
+    return {{"choose_experts",
+             [](const Shape& shape, const Buffers& buffers, Stream stream) {
+               choose_experts_cuda(shape, buffers.tensors(), stream);
+             }},
+            {"sort_choices", [](const Shape& shape, const Buffers& buffers, Stream stream) {
+               sort_choices_cuda(shape, buffers.tensors(), buffers.workspace.as<void>(), stream);
+             }}};
   }
   static void redraw(const Case& c, Buffers& buffers, std::int64_t draw) {
     buffers.logits.assign(gate_logits(parse_dtype(c.dtypes.a), SetRouting{c, draw}.draw));

@@ -314,6 +314,13 @@ void sort_choices(const Gate& gate, Stream stream) {
          gate);
 }
 
+void check_on_cuda(const TopkGateShape& shape) {
+  check_shape(shape);
+  if (shape.experts > kMaxExperts)
+    throw Unsupported{"topk_gate on CUDA takes at most " + std::to_string(kMaxExperts) +
+                      " experts, not " + std::to_string(shape.experts)};
+}
+
 }  // namespace
 
 std::size_t topk_gate_cuda_workspace(const TopkGateShape& shape) {
@@ -321,22 +328,30 @@ std::size_t topk_gate_cuda_workspace(const TopkGateShape& shape) {
          sizeof(int);
 }
 
+void choose_experts_cuda(const TopkGateShape& shape, const TopkGateTensors& tensors,
+                         Stream stream) {
+  check_on_cuda(shape);
+  if (shape.tokens == 0) return;
+  const Gate gate = view_of(shape, tensors, nullptr);
+  with_float_type(shape.dtype, [&](auto zero) {
+    using T = DeviceType<decltype(zero)>;
+    if (shape.scores == GateScores::softmax)
+      launch_choose_experts<T, GateScores::softmax>(gate, stream);
+    else
+      launch_choose_experts<T, GateScores::sigmoid>(gate, stream);
+  });
+}
+
+void sort_choices_cuda(const TopkGateShape& shape, const TopkGateTensors& tensors, void* workspace,
+                       Stream stream) {
+  check_on_cuda(shape);
+  sort_choices(view_of(shape, tensors, workspace), stream);
+}
+
 void topk_gate_cuda(const TopkGateShape& shape, const TopkGateTensors& tensors, void* workspace,
                     Stream stream) {
-  check_shape(shape);
-  if (shape.experts > kMaxExperts)
-    throw Unsupported{"topk_gate on CUDA takes at most " + std::to_string(kMaxExperts) +
-                      " experts, not " + std::to_string(shape.experts)};
-  const Gate gate = view_of(shape, tensors, workspace);
-  if (shape.tokens > 0)
-    with_float_type(shape.dtype, [&](auto zero) {
-      using T = DeviceType<decltype(zero)>;
-      if (shape.scores == GateScores::softmax)
-        launch_choose_experts<T, GateScores::softmax>(gate, stream);
-      else
-        launch_choose_experts<T, GateScores::sigmoid>(gate, stream);
-    });
-  sort_choices(gate, stream);
+  choose_experts_cuda(shape, tensors, stream);
+  sort_choices_cuda(shape, tensors, workspace, stream);
 }
 
 }  // namespace moecal::kernels

@@ -15,6 +15,7 @@ using layers::MoeLayerRouting;
 constexpr char kCublaslt[] = "cublaslt_graph";
 constexpr char kOnednn[] = "onednn";
 constexpr std::uint64_t kSeed = 1;
+constexpr int kOwnSteps = 6;  // beside the products: gate, permute, quantize, swiglu, unpermute
 
 MoeLayerProblem problem_of(const Case& c) {
   return layers::moe_layer_problem(c.point, c.dtypes, c.routing);
@@ -54,6 +55,10 @@ class MoeLayerTrial final : public Trial {
     if (layer_->gate_table().counts != routing_.front().draw.counts) result.max_rel_error = 1;
     return result;
   }
+  [[nodiscard]] int enqueues() const override {
+    if (implementation_ != kCublaslt) return 0;
+    return kOwnSteps * kMostKernels + 2 * kernels::enqueued_by_cublaslt(problem_.experts);
+  }
   [[nodiscard]] std::string filled_with() const override { return kUniformFill; }
   /// The grouped products' plans hold the rows of a set's draw.
   [[nodiscard]] bool keeps_draws() const override { return true; }
@@ -61,11 +66,19 @@ class MoeLayerTrial final : public Trial {
   [[nodiscard]] std::vector<Part> parts() override {
     std::vector<Part> parts;
     for (auto& part : layer_->parts())
-      parts.push_back({.name = part.name, .launch = part.launch, .calls = part.calls});
+      parts.push_back({.name = part.name,
+                       .launch = part.launch,
+                       .calls = part.calls,
+                       .enqueues = part.calls * enqueued_by(part.name)});
     return parts;
   }
 
  private:
+  [[nodiscard]] int enqueued_by(const std::string& step) const {
+    if (implementation_ != kCublaslt) return 0;
+    return step.starts_with("gemm") ? kernels::enqueued_by_cublaslt(problem_.experts)
+                                    : kMostKernels;
+  }
   void check_supported([[maybe_unused]] int device) const {
     if constexpr (build::has_cuda)
       if (implementation_ == kCublaslt) return layers::check_moe_layer_cublaslt(problem_, device);
@@ -125,7 +138,8 @@ class MoeLayerBenchmark final : public Benchmark {
     return layers::moe_layer_work(problem_of(c), counted_routing(c, 0));
   }
   [[nodiscard]] std::vector<Implementation> implementations() const override {
-    if constexpr (build::has_cuda) return {{kCublaslt, "cuda"}, {kOnednn, "cpu"}};
+    if constexpr (build::has_cuda)
+      return {{.name = kCublaslt, .backend = "cuda", .graph = "cuda_graph"}, {kOnednn, "cpu"}};
     return {{kOnednn, "cpu"}};
   }
   [[nodiscard]] std::unique_ptr<Trial> make_trial(const Implementation& implementation,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "kernels/grouped_gemm/cublaslt_groups.hpp"
 #include "layers/moe_layer/layer_buffers.hpp"
@@ -18,6 +19,8 @@ using kernels::CublasLtLanes;
 constexpr Memory::Place kDevice = Memory::Place::device;
 // Calls of a part in one graph: the launch of the graph is a small part of their time.
 constexpr int kCallsPerGraph = 16;
+constexpr char kFirstProduct[] = "gemm_1";
+constexpr char kSecondProduct[] = "gemm_2";
 
 /// What all buffer sets share.
 struct Machine {
@@ -42,24 +45,8 @@ class Set {
         gate_workspace_{kDevice, topk_gate_cuda_workspace(shapes_.gate)},
         quantize_workspace_{kDevice, std::max(quantize_cuda_workspace(shapes_.first_quantize),
                                               quantize_cuda_workspace(shapes_.second_quantize))},
-        first_{first_product(setup.problem),
-               expert_rows_,
-               {buffers_.gate_up.as<void>(), operand(setup, buffers_.quantized_rows, buffers_.rows),
-                buffers_.projected.as<void>()},
-               {machine.gate_up_scale.as<float>(), buffers_.first_scale.as<float>()},
-               machine.lanes},
-        second_{second_product(setup.problem),
-                expert_rows_,
-                {buffers_.down.as<void>(),
-                 operand(setup, buffers_.quantized_activated, buffers_.activated),
-                 buffers_.results.as<void>()},
-                {machine.down_scale.as<float>(), buffers_.second_scale.as<float>()},
-                machine.lanes},
         parts_{parts(setup.problem.quantizes())} {
-    // Kernels are loaded at their first launch, which a capture does not allow.
-    const CudaStream stream;
-    enqueue(stream.get());
-    stream.synchronize();
+    run_once(setup, machine);
     graph_.push_back(CudaGraph::capture([this](Stream capturing) { enqueue(capturing); }));
   }
   Set(const Set&) = delete;
@@ -69,10 +56,38 @@ class Set {
   [[nodiscard]] const std::vector<Part>& parts() const { return parts_; }
   [[nodiscard]] const LayerBuffers& buffers() const { return buffers_; }
   [[nodiscard]] std::string description() const {
-    return kernels::describe_rows(expert_rows_) + " largest: " + first_.algorithm();
+    return kernels::describe_rows(expert_rows_) + " largest: " + first_->algorithm();
   }
 
  private:
+  // Kernels are loaded at their first launch, which a capture does not allow. The products'
+  // algorithms are chosen on what the steps before them left: zeros would draw less power.
+  void run_once(const MoeLayerSetup& setup, Machine& machine) {
+    const CudaStream stream;
+    for (const auto& part : parts_) {
+      if (part.name == kFirstProduct) first_.emplace(make_first(setup, machine));
+      if (part.name == kSecondProduct) second_.emplace(make_second(setup, machine));
+      part.enqueue(stream.get());
+      stream.synchronize();
+    }
+  }
+  [[nodiscard]] CublasLtGroups make_first(const MoeLayerSetup& setup, Machine& machine) const {
+    return {first_product(setup.problem),
+            expert_rows_,
+            {buffers_.gate_up.as<void>(), operand(setup, buffers_.quantized_rows, buffers_.rows),
+             buffers_.projected.as<void>()},
+            {machine.gate_up_scale.as<float>(), buffers_.first_scale.as<float>()},
+            machine.lanes};
+  }
+  [[nodiscard]] CublasLtGroups make_second(const MoeLayerSetup& setup, Machine& machine) const {
+    return {
+        second_product(setup.problem),
+        expert_rows_,
+        {buffers_.down.as<void>(), operand(setup, buffers_.quantized_activated, buffers_.activated),
+         buffers_.results.as<void>()},
+        {machine.down_scale.as<float>(), buffers_.second_scale.as<float>()},
+        machine.lanes};
+  }
   static const void* operand(const MoeLayerSetup& setup, const Memory& quantized,
                              const Memory& values) {
     return (setup.problem.quantizes() ? quantized : values).as<void>();
@@ -96,7 +111,7 @@ class Set {
                        quantize_cuda(shapes_.first_quantize, buffers_.first_quantize_tensors(),
                                      quantize_workspace_.as<void>(), stream);
                      }});
-    all.push_back({"gemm_1", [this](Stream stream) { first_.enqueue(stream); }});
+    all.push_back({kFirstProduct, [this](Stream stream) { first_->enqueue(stream); }});
     all.push_back({"swiglu", [this](Stream stream) {
                      swiglu_cuda(shapes_.swiglu, buffers_.swiglu_tensors(), stream);
                    }});
@@ -105,7 +120,7 @@ class Set {
                        quantize_cuda(shapes_.second_quantize, buffers_.second_quantize_tensors(),
                                      quantize_workspace_.as<void>(), stream);
                      }});
-    all.push_back({"gemm_2", [this](Stream stream) { second_.enqueue(stream); }});
+    all.push_back({kSecondProduct, [this](Stream stream) { second_->enqueue(stream); }});
     all.push_back({"unpermute", [this](Stream stream) {
                      unpermute_cuda(shapes_.unpermute, buffers_.unpermute_tensors(), stream);
                    }});
@@ -116,8 +131,8 @@ class Set {
   LayerShapes shapes_;
   std::vector<std::int64_t> expert_rows_;
   Memory gate_workspace_, quantize_workspace_;
-  CublasLtGroups first_, second_;
   std::vector<Part> parts_;
+  std::optional<CublasLtGroups> first_, second_;  // made when their operands are there
   std::vector<CudaGraph> graph_;  // one: a graph cannot be made before the parts ran
 };
 

@@ -190,6 +190,11 @@ TEST(Parts, AreNamedInOrderAndMakeTheLayer) {
               testing::ElementsAre("gate", "permute", "gemm_1", "swiglu", "gemm_2", "unpermute"));
 }
 
+TEST(MoeLayerBenchmark, SaysWhichImplementationsReplayAGraph) {
+  for (const auto& implementation : bench::make_moe_layer()->implementations())
+    EXPECT_EQ(implementation.graph, implementation.backend == "cuda" ? "cuda_graph" : "none");
+}
+
 TEST(Trial, RunsFromSweepToVerification) {
   const auto benchmark = bench::make_moe_layer();
   const auto world = make_single_rank_plane();

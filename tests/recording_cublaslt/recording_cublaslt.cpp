@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/recording_cublaslt/recording_cublaslt.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/element.hpp"
@@ -39,6 +40,13 @@ cublasStatus_t destroy(Opaque* opaque) {
 
 double read_factor(const void* factor, cudaDataType_t type) {
   return decode_element(dtype_of(type), static_cast<const std::byte*>(factor));
+}
+
+bool holds_zeros(const RecordedLayout& layout, const void* address) {
+  const auto elements = static_cast<std::size_t>(layout.rows * layout.columns);
+  const auto bytes = elements * static_cast<std::size_t>(size_of(dtype_of(layout.type)));
+  const auto* first = static_cast<const std::byte*>(address);
+  return std::all_of(first, first + bytes, [](std::byte value) { return value == std::byte{0}; });
 }
 
 }  // namespace
@@ -163,6 +171,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, 
                       .workspace_bytes = workspace_bytes,
                       .stream = stream};
   fake_cublaslt().matmuls.push_back(call);
+  if (!fake_cuda().capturing && holds_zeros(call.b, b)) ++fake_cublaslt().products_of_zeros;
   auto& behaviour = fake_cublaslt().candidates.at(static_cast<std::size_t>(candidate));
   if (!behaviour.launches) return CUBLAS_STATUS_EXECUTION_FAILED;
   if (behaviour.first_milliseconds > 0 && fake_cuda().held()) ++fake_cublaslt().loads_held;

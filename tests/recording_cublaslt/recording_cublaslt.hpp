@@ -89,9 +89,10 @@ struct FakeCublasLt {
   std::vector<FakeCandidate> candidates{1};
   std::vector<RecordedHeuristic> heuristics;
   std::vector<RecordedMatmul> matmuls;
-  int checks = 0;        // calls of cublasLtMatmulAlgoCheck
-  int live_objects = 0;  // created and not destroyed
-  int loads_held = 0;    // first launches that took longer, on a stream that was held
+  int checks = 0;             // calls of cublasLtMatmulAlgoCheck
+  int live_objects = 0;       // created and not destroyed
+  int products_of_zeros = 0;  // calls, not captured, whose tokens were all zero
+  int loads_held = 0;         // first launches that took longer, on a stream that was held
 };
 
 /// The one fake library of the process.

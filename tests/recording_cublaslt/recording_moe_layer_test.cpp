@@ -89,6 +89,12 @@ TEST_P(RecordedLayer, GivesTheProductsTheRowsThatTheGateCounts) {
   for (const auto rows : offered) EXPECT_EQ(multiplied.count(rows), 4 * offered.count(rows));
 }
 
+TEST_P(RecordedLayer, ChoosesAlgorithmsOnWhatTheStepsBeforeLeft) {
+  const auto layer = make_moe_layer_cublaslt({problem_, data_, routing_});
+  EXPECT_GT(fake_cublaslt().matmuls.size(), 0u);
+  EXPECT_EQ(fake_cublaslt().products_of_zeros, 0) << "zeros draw less power";
+}
+
 class LayerInParts : public RecordedLayer {};
 
 TEST_P(LayerInParts, AreNamedInOrderAndCapturedManyTimesOver) {
