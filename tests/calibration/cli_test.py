@@ -124,7 +124,7 @@ def check_errors(session):
     session.error("0 by arithmetic", "predict", "c.json", *ask, "--group", "1", status=0)
     session.error("--loads are of --routing recorded, not of uniform", "predict", "c.json", *ask, "--group", "2",
                   "--routing", "uniform", "--loads", "loads.txt")
-    session.error("cannot read 'loads.txt'", "predict", "c.json", *ask, "--group", "2", "--loads", "loads.txt")
+    session.error("cannot read the experts' loads in 'loads.txt'", "predict", "c.json", *ask, "--group", "2", "--loads", "loads.txt")
     session.error("'bytes' twice", "predict", "c.json", *ask, "bytes=2", "--group", "2")
     session.error("has no number 'foo'; it has: bytes", "predict", "c.json", *ask, "foo=3", "--group", "2")
     session.error("does nothing", "predict", "c.json", "--operation", "expert_gemm", "--point", "m=0", "n=1", "k=1")
