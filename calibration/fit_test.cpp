@@ -243,16 +243,18 @@ TEST(Fit, LeavesOutWhatCannotBeAndFitsTheRest) {
     o.routing = {.distribution = "recorded", .loads = {1, 2, 3}};  // of eight experts
     all.push_back(std::move(o));
   }
+  all.push_back(permutes({.distribution = "recorded"}, 1e-10).front());
   all.push_back(observation("grouped_gemm", {{"groups", 4}, {"m", 64}, {"n", 64}}, 1e-5));
   const auto result = fit_all(all);
   EXPECT_EQ(result.report.points, 7);
-  EXPECT_EQ(result.report.counts.impossible, 8);
-  ASSERT_EQ(result.report.left_out.size(), 2u);
+  EXPECT_EQ(result.report.counts.impossible, 9);
+  ASSERT_EQ(result.report.left_out.size(), 3u);
   EXPECT_THAT(result.report.left_out[0].reason,
               testing::HasSubstr("1 observation: a point of 'grouped_gemm' needs the number 'k'"));
   EXPECT_THAT(result.report.left_out[1].reason,
               testing::HasSubstr("7 observations: the recorded routing has the loads of 3 experts, "
                                  "the point has 8"));
+  EXPECT_THAT(result.report.left_out[2].reason, testing::HasSubstr("comes without its loads"));
   try {
     (void)fit_all({all.back()});
     FAIL();

@@ -77,6 +77,12 @@ bool has_size(const Observation& o) {
          inputs_of(o.operation, point, o.dtypes, spec_of(point_routing(o))).size > 0;
 }
 
+/// Which rows an expert had is in the loads alone; two such routings could not be told apart.
+void require_loads(const Observation& o) {
+  if (o.routed && o.routing.distribution == "recorded" && o.routing.loads.empty())
+    throw InvalidInput{"the recorded routing comes without its loads"};
+}
+
 /// Environments of one file by id, each id computed once.
 std::map<std::string, const Environment*> by_id(const ObservationFile& file) {
   std::map<std::string, const Environment*> result;
@@ -215,6 +221,7 @@ class Sorter {
 
   void take_measured(const Observation& o, const Environment& environment) {
     try {
+      require_loads(o);
       if (!has_size(o))
         ++counts_.unusable;
       else if (throttled_throughout(o) && !o.device.power_limited)

@@ -97,6 +97,27 @@ const Model& only(const TransferResult& result, const std::string& operation) {
   throw Error{"no model of " + operation};
 }
 
+/// A card that measured a copy, a grouped GEMM, a layer and an overlap.
+Donor unlike_donor(const std::string& id) {
+  Donor donor{card(id, {}), {}};
+  for (const std::string operation : {"grouped_gemm", "moe_layer", "overlap"}) {
+    donor.models.push_back(model_of(donor.card, operation, "latency_bandwidth"));
+    donor.models.back().parameters = {{"latency", 1e-6, "s", 0}, {"bandwidth", 1e12, "B/s", 0}};
+  }
+  donor.models.back().validity = {{"compute_ns", {1e3, 1e6}}, {"communication_ns", {1e3, 1e6}}};
+  donor.models.push_back(copy(donor.card, 3e-6, 0.9));
+  return donor;
+}
+
+TEST(Transfer, SaysWhyWhatNoSheetPlacesIsLeftOut) {
+  const std::vector<Donor> donors{unlike_donor("a"), unlike_donor("b")};
+  EXPECT_THAT(
+      transfer(donors, card("target", {})).left_out,
+      ElementsAre(Field(&NotTransferred::reason, HasSubstr("spread over its groups by a routing")),
+                  Field(&NotTransferred::reason, HasSubstr("several kernels in one figure")),
+                  Field(&NotTransferred::reason, HasSubstr("parts take on the card itself"))));
+}
+
 TEST(Transfer, GivesEqualSharesOfTheTargetsFigures) {
   const auto result = transfer(twins(), kTarget);
   const auto gemm_time =

@@ -81,6 +81,20 @@ def check_predict(session):
         session.fail(f"an interval that does not hold its value: {answer}")
 
 
+def check_overlap(session):
+    """Two pairs of times with one sum: they take as long as the longer of the two."""
+    observations.write_all(session.folder / "overlap.jsonl", observations.overlaps(4))
+    session.run("fit", "overlap.jsonl", "--out", "overlap.json")
+    ask = ("predict", "overlap.json", "--operation", "overlap", "--json", "--point")
+    for computing, sending in ((1000, 100), (550, 550)):
+        answer = json.loads(session.run(*ask, f"compute_ns={computing}000", f"communication_ns={sending}000",
+                                        "--group", "4"))
+        truth = observations.overlapped(computing * 1e-6, sending * 1e-6)
+        if abs(answer["seconds"] / truth - 1) > 0.05 or answer["flags"]:
+            session.fail(f"an overlap of {computing} and {sending} us takes {truth} s; predicted: {answer}")
+    session.error("name its ranks with --group", *ask, "compute_ns=1000", "communication_ns=1000")
+
+
 def check_help(session):
     session.golden("fit_help.txt", session.run("fit", "--help"))
     session.golden("predict_help.txt", session.run("predict", "--help"))
@@ -137,7 +151,7 @@ def check_errors(session):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         session = Session(sys.argv[1], pathlib.Path(folder), "--accept" in sys.argv)
-        for check in (check_fit, check_predict, check_help, check_errors):
+        for check in (check_fit, check_predict, check_overlap, check_help, check_errors):
             check(session)
     for failure in session.failures:
         print(failure)

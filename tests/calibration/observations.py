@@ -67,6 +67,25 @@ def gemms():
                 yield observation("expert_gemm", {"m": m, "n": n, "k": k}, seconds * ripple(i))
 
 
+def overlapped(computing, sending):
+    """Seconds of the two at once: nearly as long as the longer."""
+    return (computing ** 4 + sending ** 4) ** 0.25
+
+
+def overlaps(group):
+    """A product and an exchange at once, as bench_overlap writes it: the parts' own times are beside it."""
+    for m in (64, 256, 1024, 4096):
+        for size in (1 << 16, 1 << 18, 1 << 20, 1 << 22):
+            computing, sending = m * 1e-6, size * 1e-9
+            each = observation("overlap", {"m": m, "n": 512, "k": 512, "bytes": size}, overlapped(computing, sending),
+                               group=group)
+            yield {**each, "parts_s": {"gemm": [computing], "all_to_all": [sending]}}
+
+
+def write_all(path, all_of_them):
+    path.write_text(environment_line() + "".join(json.dumps(each) + "\n" for each in all_of_them))
+
+
 def write(path):
     skipped = observation("all_reduce", {"bytes": 1 << 30}, 1.0, group=2)
     skipped.update(samples_s=[], flags={"throttled": [], "outlier": []},
