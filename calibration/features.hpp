@@ -66,9 +66,8 @@ struct ElementBytes {
                            const RoutingSpec& routing = {});
 
 /// `size` is, by family: transfer, the point's bytes; memory_bound, bytes moved, or nanoseconds of
-/// an overlap's parts; gemm, m (rows of
-/// the activations: what tells a decode step from a prefill); grouped, tokens, or
-/// rows of all groups. `routing` matters where takes_routing says so.
+/// an overlap's parts; gemm, m (rows of the activations: what tells a decode step from a prefill);
+/// grouped, tokens, or rows of all groups. `routing` matters where takes_routing says so.
 /// @throws InvalidInput as work_of.
 [[nodiscard]] Inputs inputs_of(const std::string& operation, const Point& point,
                                const Dtypes& dtypes, const RoutingSpec& routing = {});

@@ -14,7 +14,7 @@ namespace moecal::calibration {
 ///   communication_slowdown  1  x: of the communication beside the computation
 ///   sharpness               1  q >= 1: 1 is one after the other, infinity as long as the longer
 /// A slowdown is seen where its call is the longer one, and stays near 1 where it never is. Valid
-/// between the times, and the ratios of the two, that were measured.
+/// between the least and the longest time of each that were measured.
 [[nodiscard]] Form overlap_form();
 
 inline constexpr std::size_t kOverlapPoints = 5;

@@ -47,6 +47,7 @@ Shape shape_of(const Model& model) {
   if (family == Family::transfer) return Shape::size;
   if (family == Family::gemm) return Shape::gemm;
   if (model.operation == "memory_copy") return Shape::size;
+  if (model.form == "overlap") return Shape::other;  // of two times, not of work
   return family == Family::memory_bound ? Shape::memory : Shape::other;
 }
 

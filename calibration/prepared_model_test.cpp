@@ -61,6 +61,12 @@ std::vector<Model> fitted_models() {
                                {"causal", 1}},
                               seconds));
   }
+  for (std::int64_t compute = 10'000; compute <= 160'000; compute *= 2)
+    for (std::int64_t communication = 10'000; communication <= 160'000; communication *= 4)
+      all.push_back(observation("overlap",
+                                {{"compute_ns", compute}, {"communication_ns", communication}},
+                                2e-6 + 1e-9 * std::hypot(static_cast<double>(compute),
+                                                         static_cast<double>(communication))));
   const std::vector<ObservationFile> files{synthetic::file(all)};
   return fit(files, {}).coefficients.models;
 }
@@ -107,6 +113,7 @@ TEST(PreparedModel, SaysWhatPredictWithSaysOfEveryForm) {
   EXPECT_TRUE(forms.contains("log_log_table"));
   EXPECT_TRUE(forms.contains("segmented_latency_bandwidth"));
   EXPECT_TRUE(forms.contains("latency_bandwidth"));
+  EXPECT_TRUE(forms.contains("overlap"));
   EXPECT_TRUE(forms.contains("saturating_roofline"));
 }
 

@@ -360,7 +360,8 @@ Suggestions suggest(std::span<const ObservationFile> files, const SuggestRequest
   Suggestions result{kNormal95 * designed.standard_deviation,
                      {},
                      static_cast<int>(wishes.size()),
-                     static_cast<int>(problem.known)};
+                     static_cast<int>(problem.known),
+                     grouped.left_out};
   std::vector<const Call*> calls;
   for (const auto& [key, one] : candidates) calls.push_back(&one.call);
   for (const auto& choice : designed.choices)

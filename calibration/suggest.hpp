@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "calibration/predict.hpp"
+#include "calibration/series.hpp"
 #include "core/observation.hpp"
 
 namespace moecal::calibration {
@@ -41,8 +42,9 @@ struct Suggestion {
 struct Suggestions {
   double half_width = 0;  // before any
   std::vector<Suggestion> points;
-  int wishes = 0;        // distinct ones
-  int known_points = 0;  // measured points that were taken into account
+  int wishes = 0;                   // distinct ones
+  int known_points = 0;             // measured points that were taken into account
+  std::vector<LeftOut> left_out{};  // measured ones whose cost cannot be said from their point
 };
 
 /// Ranks unmeasured points by how much they narrow the wishes, each after those before it. Widths

@@ -7,6 +7,7 @@
 #include <ctime>
 #include <fstream>
 #include <iostream>
+#include <limits>
 #include <set>
 
 #include "cli/bench_programs.hpp"
@@ -164,7 +165,7 @@ void add_options(CLI::App& verb, MeasureOptions& options) {
                   "Seconds after which no point is begun any more; what is left is recorded as "
                   "skipped, and measured by the same command with the same --run-id. inf: none. "
                   "(default on one GPU: quick 20, planner 120, full 600; elsewhere none)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0.0, std::numeric_limits<double>::infinity(), "NONNEGATIVE"));
   verb.add_flag("--energy", options.energy,
                 "Measure the energy of a launch too: a second more a point (GPUs)");
   verb.add_option("--programs-dir", options.programs_dir,

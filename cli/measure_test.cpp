@@ -95,7 +95,7 @@ TEST_F(Measure, LeavesWhatItHasNoTimeForToTheSameCommand) {
   EXPECT_THAT(printed(), testing::HasSubstr(
                              "skipped spin (spin) x40: not begun: the time limit of the run was"));
   EXPECT_THAT(printed(), testing::ContainsRegex("to go on: moecal measure .*--time-limit 0"));
-  EXPECT_EQ(run(recording() + " --seconds-per-point 0.001"), 0) << said();
+  EXPECT_EQ(run(recording() + " --seconds-per-point 0.001 --time-limit inf"), 0) << said();
   EXPECT_THAT(printed(), testing::ContainsRegex("spin \\(spin\\) +39 +1 +0"));
 }
 

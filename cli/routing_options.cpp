@@ -22,7 +22,6 @@ void add_routing_options(CLI::App& verb, calibration::Query& query) {
       ->check(CLI::NonNegativeNumber);
 }
 
-/// them.
 void read_loads(calibration::Query& query, const std::string& path) {
   if (!path.empty() && !query.routing.empty() && query.routing != "recorded")
     throw InvalidInput{"--loads are of --routing recorded, not of " + query.routing};

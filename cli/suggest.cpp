@@ -228,6 +228,9 @@ std::string point_text(const calibration::Suggestion& s) {
 }
 
 void print(const calibration::Suggestions& suggestions) {
+  for (const auto& left_out : suggestions.left_out)
+    std::printf("not taken into account: %s: %s\n", left_out.series.c_str(),
+                left_out.reason.c_str());
   std::printf("%d predictions wished for, %d measured points at hand\n", suggestions.wishes,
               suggestions.known_points);
   std::printf("%4s  %-64s %12s  %s\n", "", "measure", "expected +-", "because");
@@ -254,6 +257,8 @@ void run(Options options) {
   const auto files = read_observation_files(options.observations);
   options.card = card_id(options.card);
   read_loads(options.query, options.loads);
+  if (options.query.routing == "recorded" && options.query.loads.empty())
+    throw InvalidInput{"a suite needs the loads of a recorded routing: --loads FILE"};
   options.machine = options.card.empty() ? only_card(files) : options.card;
   const auto suggestions =
       calibration::suggest(files, {.wishes = wishes_of(options),

@@ -253,6 +253,13 @@ TEST(Observation, KeepsWhatIsKnownOfSingleCalls) {
   EXPECT_EQ(read.late_hosts, o.late_hosts);
   EXPECT_EQ(read.routing, o.routing);
   EXPECT_EQ(to_json_line(read), line);
+  for (const RoutingSpec& wrong :
+       {RoutingSpec{"recorded", 3, 1.2, 0, {}}, RoutingSpec{"uniform", 3, 0, 0, {6, 0, 3}},
+        RoutingSpec{"recorded", 3, 1.2, 0, {6, -1, 3}}}) {
+    o.routing = wrong;
+    std::istringstream refused{to_json_line(o)};
+    EXPECT_THROW((void)read_observations(refused, "line"), InvalidInput);
+  }
 }
 
 TEST(NarrowFloat, KeepsEveryValueItCanHold) {

@@ -31,9 +31,14 @@ Dtypes read_dtypes(const JsonReader& r) {
 }
 
 RoutingSpec read_routing(const JsonReader& r) {
-  return {r.require<std::string>("distribution"), r.require<std::uint64_t>("seed"),
-          r.require<double>("exponent"), r.require<double>("capacity_factor"),
-          r.optional<std::vector<double>>("loads", {})};
+  RoutingSpec routing{r.require<std::string>("distribution"), r.require<std::uint64_t>("seed"),
+                      r.require<double>("exponent"), r.require<double>("capacity_factor"),
+                      r.optional<std::vector<double>>("loads", {})};
+  if (routing.loads.empty() == (routing.distribution == "recorded"))
+    r.fail("loads", "goes with the distribution 'recorded', and that with it");
+  for (const double load : routing.loads)
+    if (!(load >= 0)) r.fail("loads", "holds a number that is negative");
+  return routing;
 }
 
 Point read_point(const JsonReader& r) {
