@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/part_times.hpp"
 
+#include <utility>
+
 #include "bench/launch_batch.hpp"
 
 namespace moecal::bench {
@@ -17,11 +19,13 @@ std::int64_t at_once(const Part& part, const Trial& trial) {
   return launches_at_once(part.enqueues > 0 ? part.enqueues : part.calls * trial.enqueues());
 }
 
-Seconds time_batch(const Part& part, const Trial& trial, Clock& clock, const PartBatches& batches) {
+/// Goes on with the set `next`: what fits into a batch may be few of them, and warm the next time.
+Seconds time_batch(const Part& part, const Trial& trial, Clock& clock, const PartBatches& batches,
+                   int& next) {
   return clock.time([&] {
     if (!trial.takes_part()) return;
-    launch_batch(clock, launches_of(part, batches), at_once(part, trial), [&](std::int64_t i) {
-      part.launch(static_cast<int>(i % batches.sets), clock.stream());
+    launch_batch(clock, launches_of(part, batches), at_once(part, trial), [&](std::int64_t) {
+      part.launch(std::exchange(next, (next + 1) % batches.sets), clock.stream());
     });
   });
 }
@@ -37,10 +41,11 @@ std::map<std::string, std::vector<double>> time_parts(Trial& trial, Clock& clock
   };
   for (const Part& part : trial.parts()) {
     const auto calls = static_cast<double>(part.calls * launches_of(part, batches));
+    int next = 0;
     for (int i = 0; i <= batches.samples; ++i) {
       batches.begins();
       clock.hold(i > 0 && at_once(part, trial) > 0);
-      Seconds batch = time_batch(part, trial, clock, batches);
+      Seconds batch = time_batch(part, trial, clock, batches, next);
       if (part.own_time) batch = own_time(part);
       if (i > 0) times[part.name].push_back(batch.count() / calls);
     }

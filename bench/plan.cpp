@@ -87,7 +87,7 @@ bool is_wanted(const Implementation& implementation, const Options& options,
 std::vector<CachePolicy> policies(const Benchmark& benchmark, const Implementation& implementation,
                                   const Case& c, const Machine& machine) {
   if (is_collective(implementation) || !benchmark.has_cold_form()) return {CachePolicy::warm};
-  return policies_for(benchmark.work(c), machine.last_level_cache);
+  return policies_for(benchmark.work(c), measured_by(implementation, machine).last_level_cache);
 }
 
 void check_implementation(const Benchmarks& benchmarks, const std::string& wanted) {

@@ -19,7 +19,8 @@ using Benchmarks = std::vector<std::unique_ptr<Benchmark>>;
                                                   const Options& options, const Machine& machine,
                                                   int world);
 /// The same points in the order that the seed stands for, on every rank and machine: random, but of
-/// every 2^n points on end each 2^n-th part of the catalog's order has one. So a slow drift of the
+/// every 2^n points on end each 2^n-th part of the catalog's order has one (about one,
+/// where its size is no power of two). So a slow drift of the
 /// machine does not look like an effect of the size, and a run that is cut has points everywhere.
 [[nodiscard]] std::vector<PlannedPoint> spread_out(std::vector<PlannedPoint> plan,
                                                    std::uint64_t seed);

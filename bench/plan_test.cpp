@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
+#include <utility>
 
 #include "bench/testing/fake_benchmark.hpp"
 
@@ -46,6 +48,16 @@ TEST(SpreadOut, HasPointsEverywhereWhereverItIsCut) {
         EXPECT_EQ(parts.size(), static_cast<std::size_t>(points)) << "from " << first;
       }
     }
+}
+
+TEST(SpreadOut, LeavesNoLongStretchOutWhateverTheSize) {
+  for (const std::uint64_t seed : {1, 2, 3, 4}) {
+    const auto order = order_of(37, seed);
+    const std::set<std::int64_t> seen(order.begin(), order.begin() + 10);
+    std::int64_t last = -1, longest = 0;
+    for (const auto index : seen) longest = std::max(longest, index - std::exchange(last, index));
+    EXPECT_LE(std::max(longest, 37 - last), 15) << "seed " << seed;
+  }
 }
 
 TEST(MakePlan, MeasuresTheHostBesideADevice) {

@@ -64,4 +64,8 @@ bool is_cuda(const Implementation& implementation) {
   return implementation.backend == "cuda" || implementation.backend == "nccl";
 }
 
+Machine measured_by(const Implementation& implementation, const Machine& machine) {
+  return implementation.of_host && machine.device >= 0 ? read_cpu() : machine;
+}
+
 }  // namespace moecal::bench

@@ -6,6 +6,7 @@
 
 #include "bench/benchmark.hpp"
 #include "bench/cache_policy.hpp"
+#include "bench/machine.hpp"
 
 namespace moecal::bench {
 
@@ -30,5 +31,7 @@ struct PlannedPoint {
 [[nodiscard]] bool stays_in_step(const PlannedPoint& point);
 /// Whether it runs on a CUDA device.
 [[nodiscard]] bool is_cuda(const Implementation& implementation);
+/// What is measured by it on this machine: the machine's device, or its host beside that.
+[[nodiscard]] Machine measured_by(const Implementation& implementation, const Machine& machine);
 
 }  // namespace moecal::bench

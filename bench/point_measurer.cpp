@@ -62,7 +62,8 @@ SamplerOptions PointMeasurer::options_for(const PlannedPoint& point) const {
   SamplerOptions options = setup_.sampler;
   if (is_collective(point.implementation)) options.smallest_batch = kCollectiveBatch;
   options.in_step = stays_in_step(point);
-  if (!clocks_are_warm_) options.shortest_warm_up = setup_.clock_warm_up;
+  if (!clocks_are_warm_ && !point.implementation.of_host)
+    options.shortest_warm_up = setup_.clock_warm_up;
   return options;
 }
 
@@ -126,15 +127,16 @@ int PointMeasurer::ranks_of_this_host() const {
 
 std::unique_ptr<Trial> PointMeasurer::make_trial(const PlannedPoint& point, int& sets) {
   std::unique_ptr<Trial> trial;
-  Context context{world_, setup_.machine.device};
+  const Machine machine = measured_by(point.implementation, setup_.machine);
+  Context context{world_, machine.device};
   on_every_rank(world_, [&] {
     // Ranks meet in the library that they exchange by: that takes no longer for large buffers.
     begin_step("connecting", Activity::Limit::timeout);
     trial = point.benchmark->make_trial(point.implementation, point.c, context);
     begin_step("preparation", Activity::Limit::own_work);
-    sets = buffer_sets(point.cache, trial->footprint(), setup_.machine.last_level_cache);
-    const int sharing = setup_.machine.device >= 0 ? 1 : ranks_of_this_host();
-    check_memory(sets * sharing * trial->footprint(), setup_.machine.memory);
+    sets = buffer_sets(point.cache, trial->footprint(), machine.last_level_cache);
+    const int sharing = machine.device >= 0 ? 1 : ranks_of_this_host();
+    check_memory(sets * sharing * trial->footprint(), machine.memory);
     if (const auto host = setup_.machine.host_memory; host > Bytes{0})
       check_memory(sets * ranks_of_this_host() * trial->host_memory(), host, "the host's ");
     trial->prepare(sets);
@@ -162,9 +164,11 @@ void PointMeasurer::sample(const PlannedPoint& point, Trial& trial, int sets,
   if (world_.size() > 1)
     clock = make_slowest_rank_clock(std::move(clock), world_, setup_.sampler.agreeing);
   SetRotation rotation{sets};
-  Sampler sampler{*clock, world_, options_for(point), setup_.watch};
+  // An idle GPU says nothing about its host's work.
+  const bool of_host = point.implementation.of_host;
+  Sampler sampler{*clock, world_, options_for(point), of_host ? DeviceWatch{} : setup_.watch};
   const auto sampling = sampler.run(trial, rotation);
-  clocks_are_warm_ = true;
+  clocks_are_warm_ = clocks_are_warm_ || !of_host;
   record(sampling, rotation, observation);
   observation.sample.fill = trial.filled_with();
   on_every_rank(world_, [&] {

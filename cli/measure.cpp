@@ -164,7 +164,8 @@ void add_options(CLI::App& verb, MeasureOptions& options) {
   verb.add_option("--time-limit", options.time_limit,
                   "Seconds after which no point is begun any more; what is left is recorded as "
                   "skipped, and measured by the same command with the same --run-id. inf: none. "
-                  "(default on one GPU: quick 20, planner 120, full 600; elsewhere none)")
+                  "(default on one GPU: quick 20, planner 120, full 600; elsewhere, and with "
+                  "--energy, none)")
       ->check(CLI::Range(0.0, std::numeric_limits<double>::infinity(), "NONNEGATIVE"));
   verb.add_flag("--energy", options.energy,
                 "Measure the energy of a launch too: a second more a point (GPUs)");

@@ -15,10 +15,6 @@ namespace {
 
 constexpr int kRanksOnCpu = 4;
 
-bool on_cuda(const BenchProgram& program, const MeasureOptions& options) {
-  return options.device == "cuda" || (options.device == "auto" && program.cuda_devices > 0);
-}
-
 bool is_collective(const BenchProgram& program) {
   return program.has_backend("mpi") || program.has_backend("nccl");
 }
@@ -61,12 +57,16 @@ std::vector<std::string> arguments_for(const BenchProgram& program, const Measur
   if (options.energy) arguments.push_back("--energy");
   if (options.time_limit)
     arguments.insert(arguments.end(), {"--time-limit", number_text(*options.time_limit)});
-  // They fall again only after seconds of nothing: once a run is enough.
-  if (options.clocks_are_warm) arguments.insert(arguments.end(), {"--clock-warm-up", "0.5"});
+  if (options.clocks_are_warm)
+    arguments.insert(arguments.end(), {"--clock-warm-up", number_text(kLaterClockWarmUp)});
   return arguments;
 }
 
 }  // namespace
+
+bool on_cuda(const BenchProgram& program, const MeasureOptions& options) {
+  return options.device == "cuda" || (options.device == "auto" && program.cuda_devices > 0);
+}
 
 Launch plan_launch(const BenchProgram& program, const MeasureOptions& options) {
   if (is_collective(program)) return plan_collective(program, options);

@@ -11,6 +11,14 @@
 /// How `moecal measure` starts the benchmark programs.
 namespace moecal::cli {
 
+/// Seconds of work before the first point of a run on a GPU, and of each program after the first:
+/// clocks fall again only after seconds of nothing.
+inline constexpr double kFirstClockWarmUp = 3;
+inline constexpr double kLaterClockWarmUp = 0.25;
+
+/// Whether the program measures a GPU.
+[[nodiscard]] bool on_cuda(const BenchProgram& program, const MeasureOptions& options);
+
 /// How many ranks a program is started with on this machine, or why it is not started.
 struct Launch {
   int ranks = 0;

@@ -105,7 +105,7 @@ TEST(Launch, WarmsTheClocksOnceARunAndAsksForEnergyOnRequest) {
                              testing::Not(Contains("--energy"))));
   options.clocks_are_warm = options.energy = true;
   EXPECT_THAT(command_for(kernels(1), options, 1).arguments,
-              testing::IsSupersetOf({"--clock-warm-up", "0.5", "--energy"}));
+              testing::IsSupersetOf({"--clock-warm-up", "0.25", "--energy"}));
 }
 
 TEST(ResumeCommand, RepeatsAllThatAPointIsKnownBy) {

@@ -20,13 +20,15 @@ std::optional<double> limit_of_suite(const MeasureOptions& options) {
   return found == kSeconds.end() ? std::nullopt : std::optional{found->second};
 }
 
-bool measures_cuda(const BenchProgram& program, const MeasureOptions& options) {
-  return options.device == "cuda" || (options.device == "auto" && program.cuda_devices > 0);
+/// What a program takes before its first point: it starts, and warms a GPU's clocks.
+double seconds_to_start(bool cuda, bool first) {
+  constexpr double kStart = 0.5;
+  return kStart + (!cuda ? 0 : first ? kFirstClockWarmUp : kLaterClockWarmUp);
 }
 
 // A file of cases says nothing about how many are the program's: one counts as much as another.
 double points_of(const BenchProgram& program, const MeasureOptions& options, int ranks) {
-  const bool cuda = measures_cuda(program, options);
+  const bool cuda = on_cuda(program, options);
   double points = 0;
   for (const auto& implementation : program.implementations) {
     const auto& backend = implementation.backend;
@@ -42,26 +44,32 @@ double points_of(const BenchProgram& program, const MeasureOptions& options, int
 }  // namespace
 
 TimeLimit::TimeLimit(const std::vector<BenchProgram>& programs, const MeasureOptions& options)
-    : points_(programs.size(), 0) {
+    : points_(programs.size(), 0), to_start_(programs.size(), 0) {
   const bool asked = options.time_limit.has_value();
-  const bool on_gpu = std::any_of(programs.begin(), programs.end(), [&](const auto& program) {
-    return measures_cuda(program, options);
-  });
+  const bool on_gpu = std::any_of(programs.begin(), programs.end(),
+                                  [&](const auto& program) { return on_cuda(program, options); });
   if (asked)
     seconds_ = options.time_limit;
-  else if (on_gpu)
+  else if (on_gpu && !options.energy)
     seconds_ = limit_of_suite(options);
+  bool first = true;
   for (std::size_t i = 0; i < programs.size(); ++i) {
     const int ranks = plan_launch(programs[i], options).ranks;
-    if (ranks == 1 || (asked && ranks > 1)) points_[i] = points_of(programs[i], options, ranks);
+    const bool shares = ranks == 1 || (asked && ranks > 1);
+    if (shares) points_[i] = points_of(programs[i], options, ranks);
+    if (shares) to_start_[i] = seconds_to_start(on_cuda(programs[i], options), first);
+    first = first && ranks == 0;
   }
 }
 
 std::optional<double> TimeLimit::of(std::size_t number, double elapsed) const {
   if (!seconds_ || std::isinf(*seconds_) || points_.at(number) == 0) return std::nullopt;
-  const auto here = points_.begin() + static_cast<std::ptrdiff_t>(number);
+  const auto rest = [number](const std::vector<double>& all) {
+    return std::accumulate(all.begin() + static_cast<std::ptrdiff_t>(number), all.end(), 0.0);
+  };
   const double left = std::max(0.0, *seconds_ - elapsed);
-  return left * *here / std::accumulate(here, points_.end(), 0.0);
+  const double for_points = std::max(0.0, left - rest(to_start_));
+  return std::min(left, to_start_[number] + for_points * points_[number] / rest(points_));
 }
 
 }  // namespace moecal::cli

@@ -10,11 +10,12 @@
 namespace moecal::cli {
 
 /// The seconds that a run may take, shared among the programs it starts one after the other by how
-/// many points each has. What a program leaves of its share is the others'.
+/// many points each has, after what each takes to start. What a program leaves of its share is the
+/// others'.
 ///
 /// Unless it is asked for, the limit is that of a named suite on a GPU (20, 120 and 600 s for
 /// quick, planner and full), and of the programs that run on one device: a launch of many ranks
-/// has none, nor has a CPU or a file of cases.
+/// has none, nor has a CPU, a file of cases or a run that measures energy.
 class TimeLimit {
  public:
   TimeLimit(const std::vector<BenchProgram>& programs, const MeasureOptions& options);
@@ -24,7 +25,9 @@ class TimeLimit {
 
  private:
   std::optional<double> seconds_;
-  std::vector<double> points_;  // of each program that has a share, else 0
+  // Of each program that has a share, else 0.
+  std::vector<double> points_;
+  std::vector<double> to_start_;  // seconds
 };
 
 }  // namespace moecal::cli

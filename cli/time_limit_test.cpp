@@ -6,6 +6,8 @@
 
 #include <limits>
 
+#include "cli/measure_launch.hpp"
+
 namespace moecal::cli {
 namespace {
 
@@ -24,12 +26,19 @@ TEST(TimeLimit, IsSharedByPointsAndWhatIsLeftGoesToTheOthers) {
   const std::vector<BenchProgram> programs{program("cuda", 10, 1), program("cuda", 30, 1),
                                            program("cuda", 10, 1)};
   const TimeLimit limit{programs, suite("quick")};
-  EXPECT_DOUBLE_EQ(limit.of(0, 0).value(), 20 * 10 / 50.0);
-  EXPECT_DOUBLE_EQ(limit.of(1, 0).value(), 20 * 30 / 40.0);  // the first took no time
+  // The first warms the clocks for 3 s, the others for 0.25, and each takes 0.5 to start.
+  EXPECT_DOUBLE_EQ(limit.of(0, 0).value(), 3.5 + (20 - 5) * 10 / 50.0);
+  EXPECT_DOUBLE_EQ(limit.of(1, 5).value(), 0.75 + (15 - 1.5) * 30 / 40.0);
   EXPECT_DOUBLE_EQ(limit.of(2, 12).value(), 8);
   EXPECT_DOUBLE_EQ(limit.of(2, 30).value(), 0);
   EXPECT_DOUBLE_EQ((TimeLimit{programs, suite("planner")}.of(2, 20).value()), 100);
   EXPECT_FALSE((TimeLimit{programs, suite("mine.jsonl")}.of(0, 0)));
+}
+
+// What warms the clocks for all the others has few points itself.
+TEST(TimeLimit, LeavesASmallFirstProgramTimeForItsPoints) {
+  const std::vector<BenchProgram> programs{program("cuda", 8, 1), program("cuda", 171, 1)};
+  EXPECT_GT((TimeLimit{programs, suite("quick")}.of(0, 0).value()), kFirstClockWarmUp + 1);
 }
 
 TEST(TimeLimit, IsNotForManyRanksOrACpuUnlessAskedFor) {
@@ -38,11 +47,14 @@ TEST(TimeLimit, IsNotForManyRanksOrACpuUnlessAskedFor) {
   EXPECT_DOUBLE_EQ((TimeLimit{programs, options}.of(0, 0).value()), 20);
   EXPECT_FALSE((TimeLimit{programs, options}.of(1, 5)));
   options.time_limit = 33;
-  EXPECT_DOUBLE_EQ((TimeLimit{programs, options}.of(0, 0).value()), 30);
+  EXPECT_DOUBLE_EQ((TimeLimit{programs, options}.of(0, 0).value()), 3.5 + (33 - 4.25) * 10 / 11);
   EXPECT_DOUBLE_EQ((TimeLimit{programs, options}.of(1, 20).value()), 13);
   options.time_limit = std::numeric_limits<double>::infinity();
   EXPECT_FALSE((TimeLimit{programs, options}.of(0, 0)));
   EXPECT_FALSE((TimeLimit{{program("cpu", 10, 0)}, suite("quick")}.of(0, 0)));
+  options.time_limit.reset();
+  options.energy = true;
+  EXPECT_FALSE((TimeLimit{programs, options}.of(0, 0))) << "a second a point";
 }
 
 }  // namespace

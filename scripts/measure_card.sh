@@ -23,8 +23,8 @@ with the same --out and --run-id; another --run-id is another run, and the fit u
   --device   default cuda
   --suite    default planner
   --card     what to call the card, where moecal does not know the device's own name
-  --energy   measure the energy of a launch too: a second more for each point and cache policy, so some ten minutes
-             for the suite planner
+  --energy   measure the energy of a launch too: a second more for each point and cache policy, so half an hour
+             for the suite planner, which then has no time limit
   --with     fit these observations (e.g. public tables, imported) together with the runs; may be given again
   --out      default: the clone, else the current folder
   --run-id   default: the time now

@@ -66,7 +66,7 @@ float amax_of(const T* values, std::int64_t count) {
   return amax;
 }
 
-/// The row that holds the largest magnitude of uniform values. Zero rows have none.
+/// The row that holds the largest magnitude of uniform values; there is one at least.
 std::int64_t row_of_amax(const QuantizeShape& shape, const std::vector<std::byte>& values) {
   std::vector<float> amax(static_cast<std::size_t>(shape.tokens));
   with_float_type(shape.from, [&](auto zero) {
@@ -119,9 +119,10 @@ struct Quantize {
     const auto all = buffers.values.to_host<std::byte>();
     const bool one_scale = shape.groups == ScaleGroups::tensor;
     // The oracle finds the scale of all in the row that it comes from.
-    if (const auto decisive = row_of_amax(shape, all);
-        one_scale && !std::binary_search(rows.begin(), rows.end(), decisive))
-      rows.insert(std::lower_bound(rows.begin(), rows.end(), decisive), decisive);
+    if (one_scale && shape.tokens > 0)
+      if (const auto decisive = row_of_amax(shape, all);
+          !std::binary_search(rows.begin(), rows.end(), decisive))
+        rows.insert(std::lower_bound(rows.begin(), rows.end(), decisive), decisive);
     const auto values = rows_of(all, rows, shape.hidden * size_of(shape.from));
     const auto quantized = rows_of(buffers.quantized.to_host<std::byte>(), rows, shape.hidden);
     auto scales = buffers.scales.to_host<float>();

@@ -49,6 +49,8 @@ class Timer:
         start = time.perf_counter()
         for call in sets:
             call()
+            if self.on_gpu:
+                self.torch.cuda.synchronize()
             if time.perf_counter() - start > LONGEST_S:
                 raise Unavailable(f"a rotation through its {len(sets)} buffer sets takes longer than {LONGEST_S} s")
 
