@@ -216,7 +216,9 @@ std::vector<HeldOut> normalised(const Model& table, std::vector<HeldOut> errors)
 
 }  // namespace
 
-Candidate fit_compact(const Series& series, const ReferenceRates& nominal) {
+namespace {
+
+Candidate fit_best_form(const Series& series, const ReferenceRates& nominal) {
   const auto forms = forms_of(series, nominal);
   if (series.family == Family::transfer && series.points.size() >= kSettledPoints) {
     auto model = forms.back()(series.points);
@@ -227,6 +229,15 @@ Candidate fit_compact(const Series& series, const ReferenceRates& nominal) {
   auto choice = choose_nested(series.points, folds_of(series), forms);
   Candidate compact{forms[choice.form](series.points), std::move(choice.held_out), {}};
   if (series.family == Family::gemm) compact.fit_form = forms[choice.form];
+  return compact;
+}
+
+}  // namespace
+
+Candidate fit_compact(const Series& series, const ReferenceRates& nominal) {
+  auto compact = fit_best_form(series, nominal);
+  if (series.family == Family::transfer)
+    compact.model.switches = brackets_of(fit_log_log_table(series.points).table);
   return compact;
 }
 

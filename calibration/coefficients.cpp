@@ -64,6 +64,13 @@ Json donor_ratios_json(const std::vector<DonorRatio>& ratios) {
   return array;
 }
 
+Json switches_json(const std::vector<SwitchBracket>& switches) {
+  Json array = Json::array();
+  for (const auto& [bytes, seconds, slopes] : switches)
+    array.push_back({{"bytes", bytes}, {"seconds", seconds}, {"slopes", slopes}});
+  return array;
+}
+
 Json drift_json(const std::vector<ReleaseDrift>& drift) {
   Json array = Json::array();
   for (const auto& row : drift)
@@ -124,6 +131,7 @@ Json model_json(const Model& m) {
             {"parameters", parameters_json(m.parameters)},
             {"knots_bytes", m.knots}};
   if (!m.table.empty()) json["table_bytes_seconds"] = m.table;
+  if (!m.switches.empty()) json["switches"] = switches_json(m.switches);
   if (m.residual) json["residual"] = residual_json(*m.residual);
   json["residual_quantiles"] = quantiles_json(m.residual_quantiles);
   if (!m.between_quantiles.empty()) json["between_quantiles"] = quantiles_json(m.between_quantiles);

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "calibration/boosted_trees.hpp"
@@ -103,6 +104,13 @@ struct ResidualGate {
   std::vector<Coordinates> centres;  // log2 of the features' coordinates
 };
 
+/// A library's change of protocol between two neighbouring sizes that were sampled
+/// (calibration/switches.hpp), with the curve beyond either.
+struct SwitchBracket {
+  std::pair<double, double> bytes, seconds;  // of the smaller size and of the larger
+  std::pair<double, double> slopes{0, 1};    // of log seconds over log bytes, below and above
+};
+
 inline constexpr char kSymmetricTrees[] = "symmetric_trees";
 inline constexpr char kRadialBasis[] = "radial_basis";
 
@@ -128,6 +136,8 @@ struct Model {
   std::vector<double> knots;  // switch sizes, where the form has them
   std::vector<std::pair<double, double>>
       table;  // (size, seconds) of a point table; empty in compact form
+  // Of a compact form of a curve: what it smooths over. A table says it by itself.
+  std::vector<SwitchBracket> switches{};
   std::vector<ResidualQuantile> residual_quantiles;
   // Of a joint model over group sizes: `residual_quantiles` holds past the groups measured, this
   // between them.
