@@ -125,9 +125,10 @@ std::vector<FitFunction> grouped_forms(const Series& series, const ReferenceRate
   std::vector<FitFunction> forms{
       [=](std::span<const FitPoint> points) { return fit_roofline(points, rates_of(points)); }};
   if (series.points.size() >= 2 * kGroupedGemmsPoints)
-    forms.push_back([=](std::span<const FitPoint> points) {
-      return fit_grouped_gemms(points, rates_of(points));
-    });
+    forms.push_back(
+        starting_from_all(series, [=](std::span<const FitPoint> points, const Model* from) {
+          return fit_grouped_gemms(points, rates_of(points), from);
+        }));
   return forms;
 }
 
@@ -160,7 +161,7 @@ std::vector<int> folds_of(const Series& series) {
     case Family::gemm:
       return folds_by_pair(series.points, kPairFolds);
     case Family::grouped:
-      return folds_by_configuration(series.points, kPairFolds);
+      return folds_by_configuration(series.calls, kPairFolds);
     case Family::transfer:
     case Family::memory_bound:
       break;
@@ -229,6 +230,8 @@ Candidate fit_best_form(const Series& series, const ReferenceRates& nominal) {
   auto choice = choose_nested(series.points, folds_of(series), forms);
   Candidate compact{forms[choice.form](series.points), std::move(choice.held_out), {}};
   if (series.family == Family::gemm) compact.fit_form = forms[choice.form];
+  if (const auto models = folds_by_layer_model(series.calls); !models.empty())
+    compact.unseen_models = cross_validate(series.points, models, forms[choice.form]);
   return compact;
 }
 

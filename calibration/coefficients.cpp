@@ -136,6 +136,10 @@ Json model_json(const Model& m) {
   json["residual_quantiles"] = quantiles_json(m.residual_quantiles);
   if (!m.between_quantiles.empty()) json["between_quantiles"] = quantiles_json(m.between_quantiles);
   if (!m.donor_ratios.empty()) json["donor_ratios"] = donor_ratios_json(m.donor_ratios);
+  if (!m.layer_models.empty()) {
+    json["layer_models"] = m.layer_models;
+    json["unseen_model_quantiles"] = quantiles_json(m.unseen_model_quantiles);
+  }
   json["validity"] = m.validity;
   for (const auto& routing : m.routings) json["routings"].push_back(routing_json(routing));
   json["quality"] = quality_json(m.quality);

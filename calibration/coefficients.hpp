@@ -143,6 +143,10 @@ struct Model {
   // between them.
   std::vector<ResidualQuantile> between_quantiles{};
   std::vector<DonorRatio> donor_ratios{};
+  // Of MoE layers: the models that were measured (model_numbers() of features.hpp), and what holds
+  // for any other in the place of `residual_quantiles`: errors at models that a fit did not see.
+  std::vector<Point> layer_models{};
+  std::vector<ResidualQuantile> unseen_model_quantiles{};
   std::map<std::string, std::pair<double, double>> validity;  // named number of Point -> [lo, hi]
   // Measured, of an operation whose cost takes the routing as a number; else empty.
   std::vector<RoutingConditions> routings{};

@@ -261,6 +261,10 @@ Model read_model(const JsonReader& r) {
   m.residual_quantiles = read_quantiles(r, "residual_quantiles");
   if (r.has("between_quantiles")) m.between_quantiles = read_quantiles(r, "between_quantiles");
   if (r.has("donor_ratios")) m.donor_ratios = read_donor_ratios(r);
+  if (r.has("layer_models")) {
+    m.layer_models = r.require<std::vector<Point>>("layer_models");
+    m.unseen_model_quantiles = read_quantiles(r, "unseen_model_quantiles");
+  }
   m.validity = r.require<std::map<std::string, std::pair<double, double>>>("validity");
   check_validity(r, m);
   if (r.has("routings"))

@@ -66,7 +66,7 @@ std::vector<Switch> switches_of(const Table& table) {
   return switches;
 }
 
-std::vector<Switch> switches_of(const Model& model) {
+std::vector<Switch> switches_in(const Model& model) {
   if (!model.table.empty()) return switches_of(model.table);
   std::vector<Switch> switches;
   for (const auto& [bytes, seconds, slopes] : model.switches)

@@ -23,7 +23,7 @@ struct Switch {
 [[nodiscard]] std::vector<SwitchBracket> brackets_of(
     const std::vector<std::pair<double, double>>& table);
 /// Of a model's table, or where it keeps none those that its fit left.
-[[nodiscard]] std::vector<Switch> switches_of(const Model& model);
+[[nodiscard]] std::vector<Switch> switches_in(const Model& model);
 
 /// What a size inside a switch may cost: the protocol of the smaller size if it lasts that long,
 /// that of the larger one if it begins that early. Each goes on in proportion to the curve beyond
