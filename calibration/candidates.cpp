@@ -128,9 +128,10 @@ std::vector<FitFunction> grouped_forms(const Series& series, const ReferenceRate
   std::vector<FitFunction> forms{
       [=](std::span<const FitPoint> points) { return fit_roofline(points, rates_of(points)); }};
   if (series.points.size() >= 2 * kGroupedGemmsPoints)
-    forms.push_back([=](std::span<const FitPoint> points) {
-      return fit_grouped_gemms(points, rates_of(points));
-    });
+    forms.push_back(
+        starting_from_all(series, [=](std::span<const FitPoint> points, const Model* from) {
+          return fit_grouped_gemms(points, rates_of(points), from);
+        }));
   return forms;
 }
 
@@ -163,7 +164,7 @@ std::vector<int> folds_of(const Series& series) {
     case Family::gemm:
       return folds_by_pair(series.points, kPairFolds);
     case Family::grouped:
-      return folds_by_configuration(series.points, kPairFolds);
+      return folds_by_configuration(series.calls, kPairFolds);
     case Family::transfer:
     case Family::memory_bound:
       break;
@@ -219,7 +220,9 @@ std::vector<HeldOut> normalised(const Model& table, std::vector<HeldOut> errors)
 
 }  // namespace
 
-Candidate fit_compact(const Series& series, const ReferenceRates& nominal) {
+namespace {
+
+Candidate fit_best_form(const Series& series, const ReferenceRates& nominal) {
   const auto forms = forms_of(series, nominal);
   if (series.family == Family::transfer && series.points.size() >= kSettledPoints) {
     auto model = forms.back()(series.points);
@@ -230,6 +233,17 @@ Candidate fit_compact(const Series& series, const ReferenceRates& nominal) {
   auto choice = choose_nested(series.points, folds_of(series), forms);
   Candidate compact{forms[choice.form](series.points), std::move(choice.held_out), {}};
   if (series.family == Family::gemm) compact.fit_form = forms[choice.form];
+  if (const auto models = folds_by_layer_model(series.calls); !models.empty())
+    compact.unseen_models = cross_validate(series.points, models, forms[choice.form]);
+  return compact;
+}
+
+}  // namespace
+
+Candidate fit_compact(const Series& series, const ReferenceRates& nominal) {
+  auto compact = fit_best_form(series, nominal);
+  if (series.family == Family::transfer)
+    compact.model.switches = brackets_of(fit_log_log_table(series.points).table);
   return compact;
 }
 

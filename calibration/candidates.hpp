@@ -14,6 +14,8 @@ struct Candidate {
   /// The same as an interval should see them; empty: as they are. Without a point a table's gap is
   /// wider than any a prediction will fall into, and so is its error.
   std::vector<HeldOut> calibration;
+  /// Of MoE layers: errors at models that the fit did not see, of any layers else none.
+  std::vector<HeldOut> unseen_models{};
   /// Fits the same form to other points of the series; remembers what it fitted before. Only of
   /// GEMMs.
   FitFunction fit_form{};

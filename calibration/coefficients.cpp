@@ -66,6 +66,13 @@ Json donor_ratios_json(const std::vector<DonorRatio>& ratios) {
   return array;
 }
 
+Json switches_json(const std::vector<SwitchBracket>& switches) {
+  Json array = Json::array();
+  for (const auto& [bytes, seconds, slopes] : switches)
+    array.push_back({{"bytes", bytes}, {"seconds", seconds}, {"slopes", slopes}});
+  return array;
+}
+
 Json drift_json(const std::vector<ReleaseDrift>& drift) {
   Json array = Json::array();
   for (const auto& row : drift)
@@ -126,10 +133,15 @@ Json model_json(const Model& m) {
             {"parameters", parameters_json(m.parameters)},
             {"knots_bytes", m.knots}};
   if (!m.table.empty()) json["table_bytes_seconds"] = m.table;
+  if (!m.switches.empty()) json["switches"] = switches_json(m.switches);
   if (m.residual) json["residual"] = residual_json(*m.residual);
   json["residual_quantiles"] = quantiles_json(m.residual_quantiles);
   if (!m.between_quantiles.empty()) json["between_quantiles"] = quantiles_json(m.between_quantiles);
   if (!m.donor_ratios.empty()) json["donor_ratios"] = donor_ratios_json(m.donor_ratios);
+  if (!m.layer_models.empty()) {
+    json["layer_models"] = m.layer_models;
+    json["unseen_model_quantiles"] = quantiles_json(m.unseen_model_quantiles);
+  }
   json["validity"] = m.validity;
   for (const auto& routing : m.routings) json["routings"].push_back(routing_json(routing));
   json["quality"] = quality_json(m.quality);

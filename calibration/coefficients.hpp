@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "calibration/boosted_trees.hpp"
@@ -105,6 +106,13 @@ struct ResidualGate {
   std::vector<Coordinates> centres;  // log2 of the features' coordinates
 };
 
+/// A library's change of protocol between two neighbouring sizes that were sampled
+/// (calibration/switches.hpp), with the curve beyond either.
+struct SwitchBracket {
+  std::pair<double, double> bytes, seconds;  // of the smaller size and of the larger
+  std::pair<double, double> slopes{0, 1};    // of log seconds over log bytes, below and above
+};
+
 inline constexpr char kSymmetricTrees[] = "symmetric_trees";
 inline constexpr char kRadialBasis[] = "radial_basis";
 
@@ -130,11 +138,17 @@ struct Model {
   std::vector<double> knots;  // switch sizes, where the form has them
   std::vector<std::pair<double, double>>
       table;  // (size, seconds) of a point table; empty in compact form
+  // Of a compact form of a curve: what it smooths over. A table says it by itself.
+  std::vector<SwitchBracket> switches{};
   std::vector<ResidualQuantile> residual_quantiles;
   // Of a joint model over group sizes: `residual_quantiles` holds past the groups measured, this
   // between them.
   std::vector<ResidualQuantile> between_quantiles{};
   std::vector<DonorRatio> donor_ratios{};
+  // Of MoE layers: the models that were measured (model_numbers() of features.hpp), and what holds
+  // for any other in the place of `residual_quantiles`: errors at models that a fit did not see.
+  std::vector<Point> layer_models{};
+  std::vector<ResidualQuantile> unseen_model_quantiles{};
   std::map<std::string, std::pair<double, double>> validity;  // named number of Point -> [lo, hi]
   // Measured, of an operation whose cost takes the routing as a number; else empty.
   std::vector<RoutingConditions> routings{};

@@ -145,6 +145,23 @@ VarianceComponents read_variance(const JsonReader& r) {
           count_of(r, "samples_in_runs")};
 }
 
+std::vector<SwitchBracket> read_switches(const JsonReader& r) {
+  std::vector<SwitchBracket> switches;
+  for (const auto& entry : r.objects("switches")) {
+    using Pair = std::pair<double, double>;
+    switches.push_back({entry.require<Pair>("bytes"), entry.require<Pair>("seconds"),
+                        entry.require<Pair>("slopes")});
+    const auto& [bytes, seconds, slopes] = switches.back();
+    if (!(bytes.first > 0 && bytes.second > bytes.first))
+      entry.fail("bytes", "is not two sizes, the smaller first");
+    if (!(seconds.first > 0 && seconds.second > 0))
+      entry.fail("seconds", "holds a number that is not positive");
+    for (const double slope : {slopes.first, slopes.second})
+      if (!(slope >= 0 && slope <= 1)) entry.fail("slopes", "holds a number past 0 to 1");
+  }
+  return switches;
+}
+
 std::vector<DonorRatio> read_donor_ratios(const JsonReader& r) {
   std::vector<DonorRatio> ratios;
   for (const auto& entry : r.objects("donor_ratios")) {
@@ -247,9 +264,14 @@ Model read_model(const JsonReader& r) {
   }
   m.knots = r.require<std::vector<double>>("knots_bytes");
   m.table = r.optional<std::vector<std::pair<double, double>>>("table_bytes_seconds", {});
+  if (r.has("switches")) m.switches = read_switches(r);
   m.residual_quantiles = read_quantiles(r, "residual_quantiles");
   if (r.has("between_quantiles")) m.between_quantiles = read_quantiles(r, "between_quantiles");
   if (r.has("donor_ratios")) m.donor_ratios = read_donor_ratios(r);
+  if (r.has("layer_models")) {
+    m.layer_models = r.require<std::vector<Point>>("layer_models");
+    m.unseen_model_quantiles = read_quantiles(r, "unseen_model_quantiles");
+  }
   m.validity = r.require<std::map<std::string, std::pair<double, double>>>("validity");
   check_validity(r, m);
   if (r.has("routings"))

@@ -13,11 +13,12 @@
 namespace moecal::calibration {
 namespace {
 
+using Keys = std::vector<std::vector<double>>;
+
 /// Points of equal keys share a fold; by point where there are fewer than 3 keys.
-template <typename KeyOf>
-std::vector<int> folds_by_key(std::span<const FitPoint> points, int folds, const KeyOf& key_of) {
+std::vector<int> folds_by_key(const Keys& keys, int folds) {
   std::map<std::vector<double>, int> fold_of_key;
-  for (const auto& point : points) fold_of_key[key_of(point.inputs)] = 0;
+  for (const auto& key : keys) fold_of_key[key] = 0;
   std::vector<std::pair<std::uint64_t, std::vector<double>>> order;
   for (const auto& [key, fold] : fold_of_key) {
     std::uint64_t number = 0;
@@ -28,9 +29,8 @@ std::vector<int> folds_by_key(std::span<const FitPoint> points, int folds, const
   for (std::size_t i = 0; i < order.size(); ++i)
     fold_of_key[order[i].second] = static_cast<int>(i) % folds;
   std::vector<int> result;
-  for (std::size_t i = 0; i < points.size(); ++i)
-    result.push_back(order.size() < 3 ? static_cast<int>(i) % folds
-                                      : fold_of_key.at(key_of(points[i].inputs)));
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    result.push_back(order.size() < 3 ? static_cast<int>(i) % folds : fold_of_key.at(keys[i]));
   return result;
 }
 
@@ -53,16 +53,32 @@ std::vector<int> folds_one_out(std::span<const FitPoint> points) {
 }
 
 std::vector<int> folds_by_pair(std::span<const FitPoint> points, int folds) {
-  return folds_by_key(points, folds, [](const Inputs& inputs) {
-    return std::vector<double>{inputs.n, inputs.k};
-  });
+  Keys keys;
+  for (const auto& [inputs, seconds] : points) keys.push_back({inputs.n, inputs.k});
+  return folds_by_key(keys, folds);
 }
 
-std::vector<int> folds_by_configuration(std::span<const FitPoint> points, int folds) {
-  return folds_by_key(points, folds, [](const Inputs& inputs) {
-    const auto& product = inputs.grouped.products[0];
-    return std::vector<double>{product.n, product.k, inputs.grouped.experts};
-  });
+std::vector<int> folds_by_configuration(std::span<const MeasuredCall> calls, int folds) {
+  Keys keys;
+  for (const auto& [point, routing] : calls) {
+    auto& key = keys.emplace_back();
+    for (const auto& [name, value] : point)
+      if (name != "tokens" && name != "m") key.push_back(static_cast<double>(value));
+  }
+  return folds_by_key(keys, folds);
+}
+
+std::vector<int> folds_by_layer_model(std::span<const MeasuredCall> calls) {
+  std::map<Point, int> fold_of_model;
+  std::vector<int> folds;
+  for (const auto& [point, routing] : calls) {
+    const auto model = model_numbers(point);
+    if (!model) return {};
+    folds.push_back(
+        fold_of_model.emplace(*model, static_cast<int>(fold_of_model.size())).first->second);
+  }
+  if (fold_of_model.size() < 2) folds.clear();
+  return folds;
 }
 
 std::map<int, std::vector<HeldOut>> predict_without(std::span<const FitPoint> points,

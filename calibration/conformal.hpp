@@ -33,8 +33,14 @@ inline constexpr int kAlwaysTrained = -1;
 /// 3 pairs.
 [[nodiscard]] std::vector<int> folds_by_pair(std::span<const FitPoint> points, int folds);
 
-/// Whole configurations of experts together: everything of a point but its rows and their routing.
-[[nodiscard]] std::vector<int> folds_by_configuration(std::span<const FitPoint> points, int folds);
+/// Whole configurations of experts together: all numbers of a call but its rows, and not its
+/// routing.
+[[nodiscard]] std::vector<int> folds_by_configuration(std::span<const MeasuredCall> calls,
+                                                      int folds);
+
+/// Each model its own fold: calls of MoE layers that have the model_numbers() in common. Empty
+/// where there are fewer than two models, or calls that are of none.
+[[nodiscard]] std::vector<int> folds_by_layer_model(std::span<const MeasuredCall> calls);
 
 /// Fits without some folds and predicts them, by fold. Empty where that fit is impossible.
 [[nodiscard]] std::map<int, std::vector<HeldOut>> predict_without(std::span<const FitPoint> points,

@@ -251,6 +251,16 @@ bool takes_routing(const std::string& operation) {
   return operation == "moe_layer" || operation == "grouped_gemm";
 }
 
+std::optional<Point> model_numbers(const Point& point) {
+  Point numbers;
+  for (const char* name : {"hidden", "inter", "experts", "top_k"}) {
+    const auto found = point.find(name);
+    if (found == point.end()) return std::nullopt;
+    numbers.insert(*found);
+  }
+  return numbers;
+}
+
 Family family_of(const std::string& operation, const Point& point) {
   if (takes_routing(operation)) return Family::grouped;
   if (point.contains("m") && point.contains("n") && point.contains("k")) return Family::gemm;

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <optional>
 #include <string>
 
 #include "core/point.hpp"
@@ -57,6 +58,10 @@ struct ElementBytes {
 [[nodiscard]] bool is_collective(const std::string& operation);
 /// Whether the routing is a number among others to the operation's cost, not a condition apart.
 [[nodiscard]] bool takes_routing(const std::string& operation);
+
+/// Of a call of a MoE layer the numbers that make up its model, however it is spread: hidden,
+/// inter, experts, top_k. Nothing for a point that lacks one.
+[[nodiscard]] std::optional<Point> model_numbers(const Point& point);
 
 /// FLOPs and bytes of one call from its shape. Operations this table does not know move, as far as
 /// a fit is concerned, the product of their point's numbers in elements. Of a moe_layer: what the

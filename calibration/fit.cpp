@@ -73,6 +73,14 @@ FitQuality quality_of(const Series& series, const Candidate& candidate) {
   return quality;
 }
 
+/// What is known of models that were not measured is of those that were, left out in turn.
+void describe_layer_models(Model& model, const Series& series) {
+  std::set<Point> models;
+  for (const auto& call : series.calls)
+    if (const auto numbers = model_numbers(call.point)) models.insert(*numbers);
+  model.layer_models.assign(models.begin(), models.end());
+}
+
 void describe(Model& model, const Series& series, const FitOptions& options) {
   model.id = series.id() + "/" + model.form;
   model.operation = series.operation;
@@ -85,6 +93,7 @@ void describe(Model& model, const Series& series, const FitOptions& options) {
                                                       call.routing) == model.routings.end())
       model.routings.push_back(call.routing);
   std::sort(model.routings.begin(), model.routings.end());
+  describe_layer_models(model, series);
   model.observation_ids = observation_ids(series.observation_ids, options.compact);
   model.provenance = series.imported ? "imported" : "measured";
   if (series.family == Family::transfer)
@@ -204,6 +213,9 @@ void add_intervals(std::vector<Fitted>& fitted) {
     for (std::size_t i = 0; i < quantiles.size(); ++i)
       if (quantiles[i].count < kOwnPoints) quantiles[i] = pooled[i];
     one.candidate.model.residual_quantiles = std::move(quantiles);
+    if (!one.candidate.model.layer_models.empty())
+      one.candidate.model.unseen_model_quantiles =
+          conformal_quantiles(one.candidate.unseen_models, limits);
   }
 }
 

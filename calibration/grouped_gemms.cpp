@@ -114,10 +114,29 @@ void slopes_of(const Values& p, const Parts& parts, const GroupedInputs& g,
   }
 }
 
-double seconds(const Model& model, const Inputs& inputs) {
+Values values_of(const Model& model) {
   Values values{};
   for (std::size_t i = 0; i < kCount; ++i) values[i] = parameter_or(model, kShapes[i].name, 0);
-  return parts_of(values, reference_rates(model), inputs.grouped).total;
+  return values;
+}
+
+double seconds(const Model& model, const Inputs& inputs) {
+  return parts_of(values_of(model), reference_rates(model), inputs.grouped).total;
+}
+
+std::unique_ptr<PreparedForm> prepare_grouped(const Model& model) {
+  return prepared_function(
+      [values = values_of(model), rates = reference_rates(model)](const Inputs& call) {
+        return parts_of(values, rates, call.grouped).total;
+      });
+}
+
+/// Where another fit ended; at its prior what only layers have and that fit lacked.
+std::vector<double> logs_of(const Model& model) {
+  std::vector<double> logs;
+  for (const auto& shape : kShapes)
+    logs.push_back(std::log(parameter_or(model, shape.name, shape.prior)));
+  return logs;
 }
 
 double prior_pull(std::size_t which) { return 0.1 * kLossScale / kShapes[which].spread; }
@@ -132,24 +151,20 @@ LeastSquares problem_of(std::span<const FitPoint> rows, const ReferenceRates& ra
   LeastSquares problem;
   problem.rows = rows.size() + kCount;
   problem.loss_scale = kLossScale;
-  problem.residual = [rows, &rates](std::span<const double> logs, std::size_t row) {
-    if (row >= rows.size()) {
-      const std::size_t which = row - rows.size();
-      return prior_pull(which) * (logs[which] - std::log(kShapes[which].prior));
-    }
-    const auto total = parts_of(values_of(logs), rates, rows[row].inputs.grouped).total;
-    return std::log(total / rows[row].seconds);
-  };
-  problem.gradient = [rows, &rates](std::span<const double> logs, std::size_t row,
-                                    std::span<double> slopes) {
-    std::fill(slopes.begin(), slopes.end(), 0);
-    if (row >= rows.size()) {
-      slopes[row - rows.size()] = prior_pull(row - rows.size());
-      return;
-    }
+  problem.evaluate_all = [rows, &rates](std::span<const double> logs, std::span<double> residuals,
+                                        std::span<double> slopes) {
     const auto values = values_of(logs);
-    const auto& grouped = rows[row].inputs.grouped;
-    slopes_of(values, parts_of(values, rates, grouped), grouped, slopes);
+    std::fill(slopes.begin(), slopes.end(), 0);
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+      const auto& grouped = rows[row].inputs.grouped;
+      const auto parts = parts_of(values, rates, grouped);
+      residuals[row] = std::log(parts.total / rows[row].seconds);
+      if (!slopes.empty()) slopes_of(values, parts, grouped, slopes.subspan(row * kCount, kCount));
+    }
+    for (std::size_t i = 0; i < kCount; ++i) {
+      residuals[rows.size() + i] = prior_pull(i) * (logs[i] - std::log(kShapes[i].prior));
+      if (!slopes.empty()) slopes[(rows.size() + i) * kCount + i] = prior_pull(i);
+    }
   };
   for (const auto& shape : kShapes) {
     problem.lower.push_back(std::log(shape.low));
@@ -178,14 +193,15 @@ std::vector<double> scout(std::span<const FitPoint> points, const ReferenceRates
 }  // namespace
 
 Form grouped_gemms_form() {
-  Form form{"grouped_gemms", {}, seconds};
+  Form form{"grouped_gemms", {}, seconds, prepare_grouped};
   for (const auto& shape : kShapes)
     form.parameters.push_back({shape.name, shape.unit, !shape.of_layers_only});
   for (const auto& spec : rate_specs()) form.parameters.push_back(spec);
   return form;
 }
 
-Model fit_grouped_gemms(std::span<const FitPoint> points, const ReferenceRates& rates) {
+Model fit_grouped_gemms(std::span<const FitPoint> points, const ReferenceRates& rates,
+                        const Model* from) {
   if (points.size() < kGroupedGemmsPoints)
     throw InvalidInput{"the form of grouped GEMMs needs at least " +
                        std::to_string(kGroupedGemmsPoints) + " points"};
@@ -194,7 +210,7 @@ Model fit_grouped_gemms(std::span<const FitPoint> points, const ReferenceRates& 
     return point.inputs.grouped.moved > 0;
   });
   auto problem = problem_of(rows, rates);
-  problem.start = scout(points, rates);
+  problem.start = from != nullptr ? logs_of(*from) : scout(points, rates);
   const auto solution = solve(problem);
   Model model;
   model.form = "grouped_gemms";

@@ -27,7 +27,7 @@ namespace moecal::calibration {
 inline constexpr std::size_t kGroupedGemmsPoints = 24;
 
 /// @throws InvalidInput with fewer than kGroupedGemmsPoints points.
-[[nodiscard]] Model fit_grouped_gemms(std::span<const FitPoint> points,
-                                      const ReferenceRates& rates);
+[[nodiscard]] Model fit_grouped_gemms(std::span<const FitPoint> points, const ReferenceRates& rates,
+                                      const Model* from = nullptr);
 
 }  // namespace moecal::calibration

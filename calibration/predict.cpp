@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <optional>
 #include <set>
 
 #include "calibration/conformal.hpp"
@@ -129,11 +130,32 @@ void cover_switch(Draft& draft, const Model& model, double size) {
                         " bytes: interval widened; measure bytes=" + bytes(doubt->at.middle()));
 }
 
+/// Nothing where the model of a layer was measured, or the operation has no models.
+std::optional<Point> unseen_model(const Model& model, const Point& point) {
+  auto asked = model_numbers(point);
+  const auto& measured = model.layer_models;
+  if (measured.empty() || !asked ||
+      std::find(measured.begin(), measured.end(), *asked) != measured.end())
+    return std::nullopt;
+  return asked;
+}
+
+void say_unseen_model(Draft& draft, const Point& asked) {
+  std::string numbers;
+  for (const auto& [name, value] : asked)
+    numbers += (numbers.empty() ? "" : ", ") + name + " " + std::to_string(value);
+  draft.flags.push_back("no layer of this model was measured (" + numbers +
+                        "): the interval is of models left out of the fit");
+}
+
 Draft draft_of(const Model& model, const Query& query) {
   const auto inputs = inputs_of(query.operation, query.point, dtypes_of(model, query),
                                 spec_of(routing_asked(model.operation, query)));
   Draft draft{evaluate(model, inputs), 0, {}};
-  add_interval(draft, model.residual_quantiles, inputs.size);
+  const auto unseen = unseen_model(model, query.point);
+  add_interval(draft, unseen ? model.unseen_model_quantiles : model.residual_quantiles,
+               inputs.size);
+  if (unseen) say_unseen_model(draft, *unseen);
   draft.half_width *= IntervalScale{model}.at(inputs.size);
   fade_residual(draft, model, inputs);
   cover_switch(draft, model, inputs.size);

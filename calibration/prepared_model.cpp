@@ -114,7 +114,7 @@ struct PreparedModel::Prepared {
   Inputs unit{};                      // of a call of one byte: its inputs grow with its bytes
   std::optional<WorkFormula> work{};  // of a memory-bound operation
   IntervalScale scale{model};
-  std::vector<Switch> switches = switches_of(model.table);
+  std::vector<Switch> switches = switches_in(model);
 
   /// Inside a switch an interval depends on the rows beside it: predict_with() knows.
   [[nodiscard]] bool is_in_switch(double size) const {

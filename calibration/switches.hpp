@@ -19,6 +19,11 @@ struct Switch {
 
 /// The switches of a table, ascending.
 [[nodiscard]] std::vector<Switch> switches_of(const std::vector<std::pair<double, double>>& table);
+/// The same with what switch_doubt() needs of the rows beside them.
+[[nodiscard]] std::vector<SwitchBracket> brackets_of(
+    const std::vector<std::pair<double, double>>& table);
+/// Of a model's table, or where it keeps none those that its fit left.
+[[nodiscard]] std::vector<Switch> switches_in(const Model& model);
 
 /// What a size inside a switch may cost: the protocol of the smaller size if it lasts that long,
 /// that of the larger one if it begins that early. Each goes on in proportion to the curve beyond
@@ -31,7 +36,7 @@ struct SwitchDoubt {
 /// Half-width of log time around a prediction that covers both.
 [[nodiscard]] double half_width_around(const SwitchDoubt& doubt, double seconds);
 
-/// Nothing for a model without a table, and for sizes that are sampled or in no switch.
+/// Nothing for sizes that are sampled or in no switch, and for a model that knows of none.
 [[nodiscard]] std::optional<SwitchDoubt> switch_doubt(const Model& model, double size);
 
 }  // namespace moecal::calibration

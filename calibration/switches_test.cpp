@@ -69,19 +69,42 @@ TEST(Switches, AreInTheCoefficients) {
   EXPECT_THAT(table->knots, testing::ElementsAre(2965821));
 }
 
+Coefficients stepped_in_compact_form() {
+  const std::vector files{
+      synthetic::file(synthetic::curve("all_reduce", 4, 18, stepped_seconds, {}))};
+  return parse_coefficients(to_json(fit(files, {.compact = true}).coefficients), "compact");
+}
+
+TEST(Switches, WidenWithoutATableToo) {
+  const auto coefficients = stepped_in_compact_form();
+  for (const auto& model : coefficients.models) EXPECT_THAT(model.table, SizeIs(0));
+  for (const std::int64_t bytes : {2200000, 3000000, 4000000}) {
+    const auto p = at(coefficients, bytes);
+    const auto size = static_cast<double>(bytes);
+    EXPECT_LE(p.lo, (5e-6 + size / 200e9) * 1.05) << bytes;
+    EXPECT_GE(p.hi, 3 * (5e-6 + size / 200e9) * 0.9) << bytes;
+    EXPECT_THAT(p.flags, testing::Contains(HasSubstr("measure bytes=2965821"))) << bytes;
+  }
+  for (const std::int64_t bytes : {2097152, 4194304, 1500000, 6000000})
+    EXPECT_THAT(at(coefficients, bytes).flags, testing::Not(testing::Contains(HasSubstr("switch"))))
+        << bytes;
+}
+
 TEST(Switches, WidenManyCallsAsTheyWidenOne) {
   const auto coefficients = stepped();
-  for (const auto& model : coefficients.models) {
-    if (model.form != "log_log_table") continue;
-    const std::vector<std::int64_t> bytes{1500000, 3000000};
-    const std::vector<CallColumn> columns{{"bytes", bytes}};
-    std::vector<double> seconds(2), half_widths(2);
-    PreparedModel{model}.predict(columns, {seconds, half_widths});
-    for (std::size_t i = 0; i < 2; ++i) {
-      const auto p = at(coefficients, bytes[i]);
-      EXPECT_NEAR(half_widths[i], std::log(p.hi / p.seconds), 1e-9);
+  const auto compact = stepped_in_compact_form();
+  for (const auto* some : {&coefficients, &compact})
+    for (const auto& model : some->models) {
+      if (some == &coefficients && model.form != "log_log_table") continue;
+      const std::vector<std::int64_t> bytes{1500000, 3000000};
+      const std::vector<CallColumn> columns{{"bytes", bytes}};
+      std::vector<double> seconds(2), half_widths(2);
+      PreparedModel{model}.predict(columns, {seconds, half_widths});
+      for (std::size_t i = 0; i < 2; ++i) {
+        const auto p = at(*some, bytes[i]);
+        EXPECT_NEAR(half_widths[i], std::log(p.hi / p.seconds), 1e-9);
+      }
     }
-  }
 }
 
 }  // namespace
