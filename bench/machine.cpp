@@ -201,6 +201,7 @@ Environment make_environment(const Machine& machine, const Card& card) {
   environment.libraries["glibc"] = gnu_get_libc_version();
   environment.settings = settings();
   environment.settings.insert(machine.settings.begin(), machine.settings.end());
+  if (machine.device >= 0) environment.settings["host_cpu"] = read_cpu().device_name;
   return environment;
 }
 

@@ -94,13 +94,22 @@ for file in "$out"/results/observations/*/"$run_id.jsonl"; do
   observations=$file
 done
 mkdir -p "$(dirname "$observations")"
+say_how_to_go_on() {
+  local words=(measure_card.sh --device "$device" --suite "$suite" ${card:+--card "$card"} ${energy:+"$energy"})
+  for file in "${with[@]}"; do words+=(--with "$file"); done
+  words+=(--out "$out" --run-id "$run_id")
+  echo "measure_card.sh: to go on: $(printf '%q ' "${words[@]}")" >&2
+}
 measured=0
+# moecal's own line for going on names a file that is moved below. Ctrl-C is moecal's, which still has to say more.
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
 moecal measure --suite "$suite" --device "$device" ${card:+--card "$card"} ${energy:+"$energy"} --run-id "$run_id" \
-  --out "$observations" || measured=$?
+  --out "$observations" | (trap '' INT TERM; tee "$said" | sed '/^to go on: /d') || measured=$?
 # 1: failed points are recorded, and the rest is still worth fitting.
 if [[ $measured -gt 1 || ! -s $observations ]]; then
   rmdir "$(dirname "$observations")" 2>/dev/null || true
-  [[ ! -s $observations ]] || echo "measure_card.sh: to go on: $command --out $out --run-id $run_id" >&2
+  [[ ! -s $observations ]] || say_how_to_go_on
   [[ $measured -ne 0 ]] || fail "nothing was written to $observations"
   exit "$measured"
 fi
@@ -150,4 +159,5 @@ else
     "peers/peers.py on $observations"
 fi
 printf 'wrote %s\n' "${written[@]}"
+! grep -q '^to go on: ' "$said" || say_how_to_go_on
 for status in "$measured" "$fitted" "$compared"; do [[ $status -eq 0 ]] || exit "$status"; done

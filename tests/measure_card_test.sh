@@ -54,6 +54,7 @@ done
 if [[ $verb == measure ]]; then
   [[ -z ${INTERRUPTED:-} ]] || { echo '{"half": 1}' >>"$out"; exit 130; }
   echo "{\"card\":\"$card\",\"schema\":\"moecal.environment/1\"}" >>"$out"
+  [[ -z ${LIMITED:-} ]] || echo "to go on: moecal measure --out $out"
   exit "${FAIL:-0}"
 fi
 [[ -z ${UNFIT:-} ]] || exit 2
@@ -64,7 +65,7 @@ chmod +x "$work/build/bin/moecal"
 export DOUBLE_LOG=$work/log
 tools=$work/tools # all but a python3
 mkdir "$tools"
-for tool in bash cat cp date dirname env grep mkdir mv printf readlink rmdir sed sort tee touch wc; do ln -s "$(type -P "$tool")" "$tools/"; done
+for tool in bash cat cp date dirname env grep mkdir mktemp mv printf readlink rm rmdir sed sort tee touch wc; do ln -s "$(type -P "$tool")" "$tools/"; done
 measure() { # measure OUT OPTION...: by the double, without a python3
   : >"$DOUBLE_LOG"
   PATH=$tools MOECAL_BUILD=$work/build "$source_dir/scripts/measure_card.sh" --out "$@" >"$work/said" 2>&1
@@ -87,6 +88,12 @@ runs=("$work"/plain/results/observations/h200-sxm/*.jsonl)
 FAIL=1 measure "$work/plain" --run-id one && fail "failed points are not in the exit status"
 [[ $(wc -l <"$work/plain/results/observations/h200-sxm/one.jsonl") == 2 ]] || fail "a run that was continued was replaced"
 grep -q '^wrote' "$work/said" || fail "after failed points it is not said what was written"
+
+# What a time limit left goes on where the file is now, with all options.
+LIMITED=1 measure "$work/limited" --run-id one --with "$work/suite.jsonl" || fail "a run that met its time limit ended badly"
+grep -q "^measure_card.sh: to go on: measure_card.sh .*--with $work/suite.jsonl --out $work/limited --run-id one" "$work/said" ||
+  fail "it is not said how a run that met its time limit goes on"
+if grep -q '^to go on: ' "$work/said"; then fail "a file that was moved is named"; fi
 
 UNFIT=1 measure "$work/unfit" --run-id one && fail "a fit that failed is not in the exit status"
 grep -q "^wrote $work/unfit/results/observations/h200-sxm/one.jsonl" "$work/said" || fail "after a failed fit it is not said what was written"
