@@ -9,6 +9,20 @@
 namespace moecal::bench {
 namespace {
 
+TEST(PlannedPoint, IsOfTheHostBesideADeviceWhereItIsItsWork) {
+  Machine machine;
+  machine.device = 3;
+  machine.last_level_cache = Bytes{50e6};
+  const Implementation device{.name = "own", .backend = "cuda"};
+  const Implementation host{.name = "threads", .backend = "cpu", .of_host = true};
+  EXPECT_EQ(measured_by(device, machine).device, 3);
+  const auto cpu = measured_by(host, machine);
+  EXPECT_EQ(cpu.device, -1);
+  EXPECT_EQ(cpu.last_level_cache, read_cpu().last_level_cache);
+  machine.device = -1;
+  EXPECT_EQ(measured_by(host, machine).last_level_cache, Bytes{50e6});
+}
+
 TEST(PlannedPoint, StaysInStepWhereNoRankCanRunAhead) {
   FakeBenchmark benchmark{[] { return nullptr; }};
   PlannedPoint point{&benchmark, {"fake", "mpi"}, {}, CachePolicy::warm};

@@ -116,7 +116,9 @@ void PointMeasurer::sample_and_verify(const PlannedPoint& point, Observation& ob
   estimate_.learn(observation);
   begin_step("verification", Activity::Limit::own_work);
   verify(*trial, observation);
-  check_possible(observation, setup_.card, setup_.machine.last_level_cache);
+  const Machine machine = measured_by(point.implementation, setup_.machine);
+  const bool of_card = machine.device == setup_.machine.device;  // a host beside it has no figures
+  check_possible(observation, of_card ? setup_.card : Card{}, machine.last_level_cache);
 }
 
 int PointMeasurer::ranks_of_this_host() const {

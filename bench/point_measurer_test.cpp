@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <set>
 #include <utility>
 
 #include "bench/testing/fake_benchmark.hpp"
@@ -264,6 +265,28 @@ TEST(PointMeasurer, TimesThePartsOfATrialApart) {
     for (const double seconds : o.parts_s.at("own")) EXPECT_NEAR(seconds, 2.25e-3, 1e-9);
     for (const double seconds : o.parts_s.at("four")) EXPECT_NEAR(seconds, 2.25e-3, 1e-9);
   }
+}
+
+TEST(PointMeasurer, TakesPartsThroughAllBufferSets) {
+  struct WithAPart final : FakeTrial {
+    WithAPart(FakeTime& time, std::set<int>& sets)
+        : FakeTrial{time, {.median_s = 1e-3}}, time_{time}, sets_{sets} {}
+    [[nodiscard]] std::vector<Part> parts() override {
+      return {{.name = "part", .launch = [this](int set, Stream) {
+                 sets_.insert(set);
+                 time_.now_s += 1e-3;
+               }}};
+    }
+    FakeTime& time_;
+    std::set<int>& sets_;
+  };
+  FakePoint point;
+  point.cache = CachePolicy::cold;
+  std::set<int> sets;
+  const auto o = point.measure([&] { return std::make_unique<WithAPart>(point.time, sets); });
+  ASSERT_EQ(o.outcome, Outcome::measured) << o.reason;
+  ASSERT_GT(o.sample.buffer_sets, o.sample.iterations_per_sample) << "or one batch has them all";
+  EXPECT_EQ(sets.size(), static_cast<std::size_t>(o.sample.buffer_sets));
 }
 
 // Groups {0, 2} and {1, 3}; the second is ten times slower, and nobody in either is late by more

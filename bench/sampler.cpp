@@ -43,6 +43,7 @@ Sampling Sampler::run(Trial& trial, SetRotation& rotation) {
   take_samples(trial, rotation, result);
   if (clock_.name() != timer) {  // a batch could not be held: samples are all of one kind
     const auto draws = result.routing_draws;
+    rotation.forget();
     result = begun;
     result.routing_draws = draws;
     take_samples(trial, rotation, result);

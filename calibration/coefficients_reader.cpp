@@ -270,6 +270,9 @@ Model read_model(const JsonReader& r) {
   if (r.has("donor_ratios")) m.donor_ratios = read_donor_ratios(r);
   if (r.has("layer_models")) {
     m.layer_models = r.require<std::vector<Point>>("layer_models");
+    for (const auto& numbers : m.layer_models)
+      if (model_numbers(numbers) != numbers)
+        r.fail("layer_models", "holds other numbers than hidden, inter, experts and top_k");
     m.unseen_model_quantiles = read_quantiles(r, "unseen_model_quantiles");
   }
   m.validity = r.require<std::map<std::string, std::pair<double, double>>>("validity");

@@ -213,9 +213,13 @@ void add_intervals(std::vector<Fitted>& fitted) {
     for (std::size_t i = 0; i < quantiles.size(); ++i)
       if (quantiles[i].count < kOwnPoints) quantiles[i] = pooled[i];
     one.candidate.model.residual_quantiles = std::move(quantiles);
-    if (!one.candidate.model.layer_models.empty())
-      one.candidate.model.unseen_model_quantiles =
-          conformal_quantiles(one.candidate.unseen_models, limits);
+    auto& model = one.candidate.model;
+    if (model.layer_models.empty()) continue;
+    model.unseen_model_quantiles = conformal_quantiles(one.candidate.unseen_models, limits);
+    // What is new is known no better than what was measured.
+    for (std::size_t i = 0; i < limits.size() && i < model.residual_quantiles.size(); ++i)
+      model.unseen_model_quantiles[i].half_width_90 = std::max(
+          model.unseen_model_quantiles[i].half_width_90, model.residual_quantiles[i].half_width_90);
   }
 }
 

@@ -178,7 +178,7 @@ TEST(GroupedGemms, AnIntervalIsThatOfUnseenModelsWhereTheModelIsNew) {
   const auto read = parse_coefficients(text, "c.json");
   const auto known = layers({}).front().point;
   auto other = known;
-  other["top_k"] = known.at("top_k") == 1 ? 2 : 1;
+  other["top_k"] = 4;  // between those measured: nothing else widens the interval
   Query query{.operation = "moe_layer", .dtype = "bf16", .point = known};
   query.routing = "balanced";
   const auto of_known = predict(read, query).prediction;
@@ -186,7 +186,7 @@ TEST(GroupedGemms, AnIntervalIsThatOfUnseenModelsWhereTheModelIsNew) {
   const auto of_other = predict(read, query).prediction;
   ASSERT_TRUE(of_known && of_other);
   const auto half_width = [](const Prediction& p) { return std::log(p.hi / p.seconds); };
-  EXPECT_GT(half_width(*of_other), 1.5 * half_width(*of_known));
+  EXPECT_GT(half_width(*of_other), 1.2 * half_width(*of_known));
   const auto of_models = testing::Contains(testing::HasSubstr("no layer of this model"));
   EXPECT_THAT(of_other->flags, of_models);
   EXPECT_THAT(of_known->flags, testing::Not(of_models));

@@ -140,12 +140,14 @@ std::optional<Point> unseen_model(const Model& model, const Point& point) {
   return asked;
 }
 
-void say_unseen_model(Draft& draft, const Point& asked) {
+void say_unseen_model(Draft& draft, const Model& model, const Point& asked) {
   std::string numbers;
   for (const auto& [name, value] : asked)
     numbers += (numbers.empty() ? "" : ", ") + name + " " + std::to_string(value);
-  draft.flags.push_back("no layer of this model was measured (" + numbers +
-                        "): the interval is of models left out of the fit");
+  draft.flags.push_back("no layer of this model was measured (" + numbers + ")" +
+                        (model.layer_models.size() > 1
+                             ? ": the interval is of models left out of the fit"
+                             : ", and only one model was: nothing says how models differ"));
 }
 
 Draft draft_of(const Model& model, const Query& query) {
@@ -155,7 +157,7 @@ Draft draft_of(const Model& model, const Query& query) {
   const auto unseen = unseen_model(model, query.point);
   add_interval(draft, unseen ? model.unseen_model_quantiles : model.residual_quantiles,
                inputs.size);
-  if (unseen) say_unseen_model(draft, *unseen);
+  if (unseen) say_unseen_model(draft, model, *unseen);
   draft.half_width *= IntervalScale{model}.at(inputs.size);
   fade_residual(draft, model, inputs);
   cover_switch(draft, model, inputs.size);

@@ -16,7 +16,7 @@ struct FakeTime {
   double now_s = 0;
 };
 
-class FakeClock final : public Clock {
+class FakeClock : public Clock {
  public:
   explicit FakeClock(FakeTime& time) : time_{time} {}
   [[nodiscard]] Seconds time(const std::function<void()>& batch) override {
