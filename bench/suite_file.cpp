@@ -45,8 +45,7 @@ RoutingSpec read_routing(const JsonReader& reader, const std::string& suite) {
   routing.exponent = reader.optional("exponent", routing.exponent);
   routing.capacity_factor = reader.optional("capacity_factor", routing.capacity_factor);
   routing.loads = read_loads(reader, suite);
-  if (routing.loads.empty() == (routing.distribution == "recorded"))
-    reader.fail("loads", "goes with the distribution 'recorded', and that with it");
+  check_routing_loads(reader, routing.distribution, routing.loads);
   return routing;
 }
 

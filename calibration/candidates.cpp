@@ -92,7 +92,7 @@ using FitFrom = std::function<Model(std::span<const FitPoint>, const Model* from
 /// Fits to parts of a series start where the fit to all of it ended, and so need no search over
 /// starts. What is left out so has a say in where they start, and where a form has several optima
 /// they may end in another one than a search would find (of the public tables' compact GEMM forms,
-/// H200 bf16 of at most 64 rows: 90 % of held-out errors below 15.2 in the place of 14.4 %).
+/// H200 bf16 has 90 % of its held-out errors below 15.2 in the place of 14.4 %).
 FitFunction starting_from_all(const Series& series, FitFrom fit) {
   const auto all = std::make_shared<const Model>(fit(series.points, nullptr));
   const std::size_t count = series.points.size();

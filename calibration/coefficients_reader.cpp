@@ -7,6 +7,7 @@
 #include "calibration/residual_text.hpp"
 #include "core/dtype.hpp"
 #include "core/json_reader.hpp"
+#include "core/routing_loads.hpp"
 
 namespace moecal::calibration {
 namespace {
@@ -59,10 +60,7 @@ RoutingConditions read_routing(const JsonReader& r) {
   RoutingConditions routing{r.require<std::string>("distribution"), not_negative(r, "exponent"),
                             not_negative(r, "capacity_factor"),
                             r.optional<std::vector<double>>("loads", {})};
-  if (routing.loads.empty() == (routing.distribution == "recorded"))
-    r.fail("loads", "goes with the distribution 'recorded', and that with it");
-  for (const double load : routing.loads)
-    if (!(load >= 0)) r.fail("loads", "holds a number that is negative");
+  check_routing_loads(r, routing.distribution, routing.loads);
   return routing;
 }
 

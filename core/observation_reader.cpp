@@ -12,6 +12,7 @@
 #include "core/json_reader.hpp"
 #include "core/observation.hpp"
 #include "core/parallel.hpp"
+#include "core/routing_loads.hpp"
 
 namespace moecal {
 namespace {
@@ -34,10 +35,7 @@ RoutingSpec read_routing(const JsonReader& r) {
   RoutingSpec routing{r.require<std::string>("distribution"), r.require<std::uint64_t>("seed"),
                       r.require<double>("exponent"), r.require<double>("capacity_factor"),
                       r.optional<std::vector<double>>("loads", {})};
-  if (routing.loads.empty() == (routing.distribution == "recorded"))
-    r.fail("loads", "goes with the distribution 'recorded', and that with it");
-  for (const double load : routing.loads)
-    if (!(load >= 0)) r.fail("loads", "holds a number that is negative");
+  check_routing_loads(r, routing.distribution, routing.loads);
   return routing;
 }
 

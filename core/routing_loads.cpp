@@ -77,4 +77,12 @@ std::vector<double> read_expert_loads(const std::string& path) {
   return read_expert_loads(stream, path);
 }
 
+void check_routing_loads(const JsonReader& reader, const std::string& distribution,
+                         const std::vector<double>& loads) {
+  if (loads.empty() == (distribution == "recorded"))
+    reader.fail("loads", "goes with the distribution 'recorded', and that with it");
+  for (const double load : loads)
+    if (!(load >= 0)) reader.fail("loads", "holds a number that is negative");
+}
+
 }  // namespace moecal

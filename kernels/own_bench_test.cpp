@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/own_bench.hpp"
+#include "tests/launch_is_verified.hpp"
 
 #include <gtest/gtest.h>
 
@@ -64,12 +65,7 @@ TEST(OwnTrial, VerifiesSomeRowsOfALargeResult) {
       of.dtypes.c = to;
       of.dtypes.scale_mode = scale_mode;
       const auto trial = make()->make_trial(kOracleLoop, of, context);
-      trial->prepare(1);
-      const auto before = trial->verify();
-      EXPECT_GT(before.max_rel_error, before.tolerance);
-      trial->launch(0, nullptr);
-      const auto after = trial->verify();
-      EXPECT_LE(after.max_rel_error, after.tolerance);
+      const auto after = tests::expect_launch_is_verified(*trial, 1);
       EXPECT_EQ(after.method == "full", tokens == 33) << after.method;
     }
   }

@@ -12,6 +12,7 @@
 #include "core/error.hpp"
 #include "core/narrow_float.hpp"
 #include "kernels/topk_gate/topk_gate.hpp"
+#include "tests/launch_is_verified.hpp"
 
 namespace moecal::bench {
 std::unique_ptr<Benchmark> make_topk_gate();
@@ -81,12 +82,7 @@ TEST(RoutingBench, VerifiesWhatWasLaunched) {
     for (const auto* dtype : {"f32", "f16", "bf16"}) {
       SCOPED_TRACE(benchmark->operation() + " " + dtype);
       const auto trial = cpu_trial(*benchmark, small_case(*benchmark, dtype));
-      trial->prepare(2);
-      const auto before = trial->verify();
-      EXPECT_GT(before.max_rel_error, before.tolerance);
-      trial->launch(0, nullptr);
-      const auto after = trial->verify();
-      EXPECT_LE(after.max_rel_error, after.tolerance);
+      const auto after = tests::expect_launch_is_verified(*trial, 2);
       EXPECT_EQ(after.method, "full");
       EXPECT_GT(trial->footprint().value(), 0);
     }
