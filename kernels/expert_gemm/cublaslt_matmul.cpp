@@ -36,6 +36,10 @@ Preference make_preference(const CublasLtAddresses& addresses, std::size_t works
   cublasLtMatmulPreference_t raw = nullptr;
   check(cublasLtMatmulPreferenceCreate(&raw), "creating a cuBLASLt preference");
   Preference preference{raw};
+  // Split-K sums in the result's own 16 bits would not be FP32 accumulation, and verify() would
+  // rightly refuse them.
+  set(raw, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+      static_cast<std::uint32_t>(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE));
   set(raw, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t{workspace_bytes});
   set(raw, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, alignment_of(addresses.weights));
   set(raw, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, alignment_of(addresses.tokens));

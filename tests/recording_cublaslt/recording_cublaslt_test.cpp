@@ -163,6 +163,9 @@ TEST_P(Recording, WorkspaceAndAlignmentsAreToldToTheHeuristic) {
   EXPECT_GE(heuristic.requested, 8);
   const auto& preference = heuristic.preference;
   EXPECT_EQ(preference.get<std::uint64_t>(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES), 32u << 20);
+  // Split-K keeps FP32 sums.
+  EXPECT_EQ(preference.get<std::uint32_t>(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK),
+            std::uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
   for (const auto alignment :
        {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
         CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
