@@ -45,8 +45,13 @@ class CublasLtAttention final : public Attention {
         values_{plan_of(shape_, values_product(shape_)), {}, handle_},
         workspace_{kWorkspaceBytes} {
     for (int set = 0; set < setup.sets; ++set) add_set(setup.operands);
-    scores_choice_ = choose_algorithm(scores_, sets_[0].scores_addresses(), workspace(), {});
-    values_choice_ = choose_algorithm(values_, sets_[0].values_addresses(), workspace(), {});
+    std::vector<CublasLtAddresses> scores, values;
+    for (const auto& set : sets_) {
+      scores.push_back(set.scores_addresses());
+      values.push_back(set.values_addresses());
+    }
+    scores_choice_ = choose_algorithm(scores_, scores, workspace(), {});
+    values_choice_ = choose_algorithm(values_, values, workspace(), {});
   }
 
   void launch(int set, Stream stream) override {

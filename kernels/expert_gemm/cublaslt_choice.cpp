@@ -23,9 +23,9 @@ constexpr Seconds kPause{20e-6};
 
 class Timer {
  public:
-  Timer(const CublasLtMatmul& matmul, const CublasLtAddresses& addresses,
+  Timer(const CublasLtMatmul& matmul, std::span<const CublasLtAddresses> sets,
         const CublasLtWorkspace& workspace)
-      : matmul_{matmul}, addresses_{addresses}, workspace_{workspace} {}
+      : matmul_{matmul}, sets_{sets}, workspace_{workspace} {}
 
   // Per launch; infinite if cuBLASLt refuses it, and why. A kernel's first launch also loads it, so
   // it tells nothing of how many launches a timing needs.
@@ -75,7 +75,7 @@ class Timer {
   void enqueue(const CublasLtMatmul::Candidate& candidate, int launches) {
     start_.record(stream_.get());
     for (int i = 0; i < launches; ++i)
-      matmul_.launch(addresses_, candidate, workspace_, stream_.get());
+      matmul_.launch(sets_[next_set_++ % sets_.size()], candidate, workspace_, stream_.get());
     stop_.record(stream_.get());
   }
   [[nodiscard]] Seconds waited_for() const {
@@ -84,7 +84,8 @@ class Timer {
   }
 
   const CublasLtMatmul& matmul_;
-  CublasLtAddresses addresses_;
+  std::span<const CublasLtAddresses> sets_;
+  std::size_t next_set_ = 0;
   CublasLtWorkspace workspace_;
   CudaStream stream_;
   CudaEvent start_, stop_;
@@ -99,10 +100,11 @@ std::string describe(const CublasLtChoice& choice) {
          std::to_string(choice.offered);
 }
 
-CublasLtChoice choose_algorithm(const CublasLtMatmul& matmul, const CublasLtAddresses& addresses,
+CublasLtChoice choose_algorithm(const CublasLtMatmul& matmul,
+                                std::span<const CublasLtAddresses> sets,
                                 const CublasLtWorkspace& workspace, const CublasLtTiming& timing) {
-  const auto found = matmul.candidates(addresses, workspace.bytes, timing.candidates);
-  Timer timer{matmul, addresses, workspace};
+  const auto found = matmul.candidates(sets.front(), workspace.bytes, timing.candidates);
+  Timer timer{matmul, sets, workspace};
   if (found.size() == 1) return {found.front(), 1, 1};
   CublasLtChoice choice{{}, 0, found.size()};
   Seconds best = kNever;

@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <span>
+
 #include "core/units.hpp"
 #include "kernels/expert_gemm/cublaslt_matmul.hpp"
 
@@ -25,12 +27,13 @@ struct CublasLtTiming {
   int timings = 2;
 };
 
-/// Times the candidates one after the other on these addresses, whose result they overwrite; one
-/// alone is not timed.
+/// Times the candidates one after the other, every launch on the next of `sets` (buffers aligned
+/// alike; their results are overwritten), so that they are ranked with as cold a cache as the point
+/// is measured with; one alone is not timed.
 /// @throws Unsupported if the heuristic has none, Error if none of them runs, with the last
 /// refusal.
 [[nodiscard]] CublasLtChoice choose_algorithm(const CublasLtMatmul& matmul,
-                                              const CublasLtAddresses& addresses,
+                                              std::span<const CublasLtAddresses> sets,
                                               const CublasLtWorkspace& workspace,
                                               const CublasLtTiming& timing);
 

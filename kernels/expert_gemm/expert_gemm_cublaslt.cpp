@@ -33,8 +33,9 @@ class CublasLtGemm final : public ExpertGemm {
         workspace_{kWorkspaceBytes},
         matmul_{plan_cublaslt(setup.problem), scales_.get()} {
     for (int set = 0; set < setup.sets; ++set) add_set(setup.operands);
-    // Buffer sets come from the same allocator and are aligned alike, so set 0 speaks for all.
-    choice_ = choose_algorithm(matmul_, sets_[0].addresses(), workspace(), {});
+    std::vector<CublasLtAddresses> addresses;
+    for (const auto& set : sets_) addresses.push_back(set.addresses());
+    choice_ = choose_algorithm(matmul_, addresses, workspace(), {});
   }
 
   void launch(int set, Stream stream) override {

@@ -32,7 +32,7 @@ CublasLtChoice CublasLtChoices::of(const CublasLtPlan& plan, const CublasLtMatmu
   const auto found = chosen_.find(key);
   if (found != chosen_.end() && matmul.takes(found->second.candidate, workspace.bytes))
     return found->second;
-  return chosen_[key] = choose_algorithm(matmul, addresses, workspace, kTiming);
+  return chosen_[key] = choose_algorithm(matmul, {&addresses, 1}, workspace, kTiming);
 }
 
 CublasLtGroups::CublasLtGroups(const GroupedGemmProblem& problem,

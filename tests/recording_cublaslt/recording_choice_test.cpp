@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "bench/benchmark.hpp"
 #include "kernels/expert_gemm/cublaslt_scales.hpp"
 #include "kernels/expert_gemm/product_check.hpp"
@@ -41,6 +43,16 @@ TEST_F(Candidates, TheFastestIsUsedAndRecorded) {
             "id=102 tile=1 stages=1 split_k=1 reduction=1 swizzle=1 custom=1 inner_shape=1 "
             "cluster_shape=1 rank=3/4");
   EXPECT_EQ(library.workspace_bytes, 1002);
+}
+
+// A point with a cold cache would else be run by what is best with a warm one.
+TEST_F(Candidates, AreTimedOnEverySetOfBuffers) {
+  fake_cublaslt().candidates = {{0.01, true}, {0.02, true}};
+  (void)make_expert_gemm_cublaslt({problem_, operands_, 3});
+  std::map<const void*, int> launches;
+  for (const auto& call : fake_cublaslt().matmuls) ++launches[call.b_address];
+  ASSERT_EQ(launches.size(), 3u);
+  for (const auto& [address, count] : launches) EXPECT_GT(count, 10);
 }
 
 TEST_F(Candidates, ShortOnesAreTimedInBatches) {
