@@ -30,5 +30,8 @@ void memory_copy_cpu(const MemoryCopyShape& shape, const MemoryCopyTensors& tens
 /// @throws Error if the launch is refused.
 void memory_copy_cuda(const MemoryCopyShape& shape, const MemoryCopyTensors& tensors,
                       Stream stream);
+/// The same by cudaMemcpyAsync. Own kernels are held to the faster of the two copies.
+void memory_copy_cuda_runtime(const MemoryCopyShape& shape, const MemoryCopyTensors& tensors,
+                              Stream stream);
 
 }  // namespace moecal::kernels

@@ -13,14 +13,22 @@ namespace {
 using namespace literals;
 using kernels::MemoryCopyShape;
 
+const Implementation kOwn{"own", "cuda"};
+
 class MemoryCopyTrial final : public Trial {
  public:
-  MemoryCopyTrial(const MemoryCopyShape& shape, bool cuda) : shape_{shape}, cuda_{cuda} {
+  MemoryCopyTrial(const MemoryCopyShape& shape, const Implementation& implementation)
+      : shape_{shape},
+        cuda_{implementation.backend == "cuda"},
+        own_{implementation.name == kOwn.name} {
     if (shape.bytes < 1) throw Unsupported{"there is nothing to copy"};
   }
   void launch(int set, Stream stream) override {
     if constexpr (build::has_cuda)
-      if (cuda_) return kernels::memory_copy_cuda(shape_, buffers_->tensors(set), stream);
+      if (cuda_) {
+        const auto copy = own_ ? kernels::memory_copy_cuda : kernels::memory_copy_cuda_runtime;
+        return copy(shape_, buffers_->tensors(set), stream);
+      }
     kernels::memory_copy_cpu(shape_, buffers_->tensors(set));
   }
   [[nodiscard]] Bytes footprint() const override {
@@ -41,13 +49,15 @@ class MemoryCopyTrial final : public Trial {
   [[nodiscard]] int enqueues() const override { return cuda_ ? 2 : 0; }
   [[nodiscard]] std::string filled_with() const override { return "pattern of its index"; }
   [[nodiscard]] LibraryInfo library() const override {
-    if (cuda_) return {"moecal", build::version, "16-byte accesses", 0};
+    if (cuda_ && own_) return {"moecal", build::version, "16-byte accesses", 0};
+    if (cuda_) return {"cuda_runtime", "", "cudaMemcpyAsync", 0};
     return {"glibc", gnu_get_libc_version(), "memcpy", 0};
   }
 
  private:
   MemoryCopyShape shape_;
   bool cuda_;
+  bool own_;
   std::unique_ptr<kernels::MemoryCopyBuffers> buffers_;
 };
 
@@ -74,14 +84,13 @@ class MemoryCopy final : public Benchmark {
   }
   [[nodiscard]] std::vector<Implementation> implementations() const override {
     std::vector<Implementation> found;
-    if (build::has_cuda) found.push_back({"own", "cuda"});
+    if (build::has_cuda) found.insert(found.end(), {kOwn, {"cuda_memcpy", "cuda"}});
     found.push_back({"memcpy", "cpu"});
     return found;
   }
   [[nodiscard]] std::unique_ptr<Trial> make_trial(const Implementation& implementation,
                                                   const Case& c, Context&) const override {
-    return std::make_unique<MemoryCopyTrial>(MemoryCopyShape{c.point.at("bytes")},
-                                             implementation.backend == "cuda");
+    return std::make_unique<MemoryCopyTrial>(MemoryCopyShape{c.point.at("bytes")}, implementation);
   }
 };
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/memory_copy/memory_copy.hpp"
+#include "runtime/check.hpp"
 #include "runtime/launch.cuh"
 
 namespace moecal::kernels {
@@ -54,6 +55,14 @@ void memory_copy_cuda(const MemoryCopyShape& shape, const MemoryCopyTensors& ten
   const std::int64_t bulk = aligned(tensors) ? shape.bytes / kWord * kWord : 0;
   copy<uint4>(tensors.source, tensors.target, bulk, stream);
   copy<unsigned char>(tensors.source + bulk, tensors.target + bulk, shape.bytes - bulk, stream);
+}
+
+void memory_copy_cuda_runtime(const MemoryCopyShape& shape, const MemoryCopyTensors& tensors,
+                              Stream stream) {
+  if (shape.bytes == 0) return;
+  check(cudaMemcpyAsync(tensors.target, tensors.source, static_cast<std::size_t>(shape.bytes),
+                        cudaMemcpyDeviceToDevice, stream),
+        "copying device memory");
 }
 
 }  // namespace moecal::kernels

@@ -35,7 +35,7 @@ TEST(MemoryCopy, TakesNullPointersForNothing) { memory_copy_cpu({0}, {nullptr, n
 
 using MemoryCopyKernel = tests::OnDevice;
 
-TEST_F(MemoryCopyKernel, CopiesEveryByteAndNoneBeyondAtAnyAlignment) {
+void copies_every_byte_and_none_beyond(decltype(&memory_copy_cuda) copy) {
   for (const std::int64_t bytes : {0, 1, 15, 16, 17, 31, 33, 4096, 16385, 100003})
     for (const std::int64_t offset : {0, 1, 16}) {
       SCOPED_TRACE(testing::Message() << bytes << " bytes at offset " << offset);
@@ -46,12 +46,20 @@ TEST_F(MemoryCopyKernel, CopiesEveryByteAndNoneBeyondAtAnyAlignment) {
       std::copy_n(source.begin() + offset, bytes, expected.begin() + offset);
       tests::DeviceArray<unsigned char> from{source};
       tests::DeviceArray<unsigned char> to{std::vector<unsigned char>(size, 0x5a)};
-      memory_copy_cuda({bytes},
-                       {reinterpret_cast<const std::byte*>(from.data()) + offset,
-                        reinterpret_cast<std::byte*>(to.data()) + offset},
-                       nullptr);
+      copy({bytes},
+           {reinterpret_cast<const std::byte*>(from.data()) + offset,
+            reinterpret_cast<std::byte*>(to.data()) + offset},
+           nullptr);
       EXPECT_EQ(to.host(), expected);
     }
+}
+
+TEST_F(MemoryCopyKernel, CopiesEveryByteAndNoneBeyondAtAnyAlignment) {
+  copies_every_byte_and_none_beyond(memory_copy_cuda);
+}
+
+TEST_F(MemoryCopyKernel, SoDoesTheRuntimesCopy) {
+  copies_every_byte_and_none_beyond(memory_copy_cuda_runtime);
 }
 
 }  // namespace

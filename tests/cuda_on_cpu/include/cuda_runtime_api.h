@@ -10,7 +10,11 @@
 // The part of the CUDA runtime's host interface that moecal's tests of kernels use: the device is
 // the host, so device memory is heap memory, with AddressSanitizer's redzones around it.
 enum cudaError_t { cudaSuccess = 0, cudaErrorMemoryAllocation = 2 };
-enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2 };
+enum cudaMemcpyKind {
+  cudaMemcpyHostToDevice = 1,
+  cudaMemcpyDeviceToHost = 2,
+  cudaMemcpyDeviceToDevice = 3
+};
 using cudaStream_t = moecal::Stream;
 
 inline const char* cudaGetErrorName(cudaError_t error) {
@@ -38,6 +42,10 @@ inline cudaError_t cudaFree(void* pointer) {
 inline cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind) {
   if (bytes != 0) std::memcpy(to, from, bytes);
   return cudaSuccess;
+}
+inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes,
+                                   cudaMemcpyKind kind, cudaStream_t) {
+  return cudaMemcpy(to, from, bytes, kind);
 }
 inline cudaError_t cudaMemset(void* to, int value, std::size_t bytes) {
   if (bytes != 0) std::memset(to, value, bytes);
