@@ -24,6 +24,8 @@ class Counter {
  public:
   Counter() : memory_{sizeof(unsigned long long)} {
     check(cudaMemset(memory_.data(), 0, memory_.size()), "clearing a counter");
+    // It may return before it is done, and streams that do not block would not wait for it.
+    check(cudaStreamSynchronize(cudaStreamLegacy), "waiting for the counter");
   }
   void launch_once(Stream stream) {
     launch({.what = "an empty kernel", .grid = dim3{1}, .block = dim3{1}, .stream = stream},
