@@ -10,7 +10,7 @@ usage() {
 Usage: scripts/bundle.sh [--preset NAME | --build DIR] [--out FILE]
 
 Packs moecal into one archive that runs where it is unpacked, without a compiler, MPI or the internet: programs,
-the libraries they need beside glibc and libstdc++, the data that the verbs read, and run.sh. On a GPU host it needs
+the libraries they need beside glibc, the data that the verbs read, and run.sh. On a GPU host it needs
 the NVIDIA driver and CUDA's libraries, from a toolkit or from PyPI wheels; run.sh finds them and names what is
 missing. Ranks are joined by fork or TCP.
 
@@ -50,8 +50,9 @@ trap 'rm -rf "$staging"' EXIT
 place=$staging/$name
 mkdir -p "$place/bin" "$place/lib" "$place/share/moecal/evaluation" "$place/share/moecal/results" "$place/slurm"
 
-# What stays the host's: its C and C++ runtime, and what belongs to the driver and to CUDA.
-is_of_host() { case "$1" in libc.so* | libm.so* | libdl.so* | libpthread.so* | librt.so* | ld-linux* | libstdc++* | libgcc_s* | linux-vdso*) true ;; *) false ;; esac; }
+# What stays the host's: glibc, and what belongs to the driver and to CUDA. The C++ runtime comes along: GPU hosts often
+# have an older one than the compiler here wants.
+is_of_host() { case "$1" in libc.so* | libm.so* | libdl.so* | libpthread.so* | librt.so* | ld-linux* | linux-vdso*) true ;; *) false ;; esac; }
 is_of_cuda() { case "$1" in libcu* | libnv* | libnccl*) true ;; *) false ;; esac; }
 needed_by() { readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'; }
 
@@ -80,6 +81,7 @@ for program in "$place"/bin/*; do
   done < <(ldd "$program" | grep '=>')
 done
 printf '%s' "$cuda_libraries" | sort -u >"$place/lib/needs_from_cuda"
+readelf -VW "$place"/bin/* "$place"/lib/*.so* | grep -o 'GLIBC_2\.[0-9]*' | sed 's/.*_//' | sort -V | tail -n 1 >"$place/lib/needs_glibc"
 
 cp -r "$root/claims" "$root/hardware" "$place/share/moecal/"
 cp -r "$root/results/coefficients" "$root/results/schema" "$place/share/moecal/results/"
@@ -91,5 +93,5 @@ cp "$root"/scripts/peers/*.py "$place/peers/"
 
 tar -C "$staging" --owner=0 --group=0 --sort=name -czf "$out" "$name"
 size=$(stat -c %s "$out")
-say "$out: $((size / 1000000)) MB, $(ls "$place/bin" | wc -l) programs"
+say "$out: $((size / 1000000)) MB, $(ls "$place/bin" | wc -l) programs, for hosts with glibc $(cat "$place/lib/needs_glibc") or newer"
 [[ $size -lt $((largest_mb * 1000000)) ]] || { echo "bundle.sh: over $largest_mb MB" >&2; exit 1; }

@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: The moecal authors
 # SPDX-License-Identifier: Apache-2.0
 # Packs the build and runs quick measure -> fit -> check from the archive in a root file system that holds a shell, the
-# C and C++ runtime, and nothing else: no compiler, no MPI, no library of this machine. Needs root.
+# C runtime, and nothing else: no compiler, no MPI, no library of this machine. Needs root.
 # usage: bundle_test.sh SOURCE_DIR BUILD_DIR
 set -euo pipefail
 source_dir=$1 build=$2
@@ -28,10 +28,7 @@ copy_with_libraries() {
 }
 cp "$(readlink -f /bin/sh)" "$root/bin/sh"
 copy_with_libraries "$(readlink -f /bin/sh)"
-# The C++ runtime is the host's; what else the programs need has to come with the bundle.
-for runtime in libstdc++.so.6 libgcc_s.so.1; do
-  cp -L --parents "$(ldd "$build/bin/moecal" | sed -n "s|.*$runtime => \(/[^ ]*\).*|\1|p")" "$root"
-done
+# glibc is the host's; what else the programs need has to come with the bundle.
 libc=$(ldd "$build/bin/moecal" | sed -n 's|.*libc.so.6 => \(/[^ ]*\).*|\1|p')
 for runtime in libc.so.6 libm.so.6 libdl.so.2 libpthread.so.0 librt.so.1; do # glibc
   cp -L --parents "$(dirname "$libc")/$runtime" "$root"
@@ -74,4 +71,10 @@ mkdir -p "$root/usr/local/cuda-99.0/lib64"
 touch "$root/usr/local/cuda-99.0/lib64/libcublasLt.so.99"
 inside --help >/dev/null 2>"$work/said"
 [[ ! -s $work/said ]] || { echo "a toolkit's library was not found:" >&2; cat "$work/said" >&2; exit 1; }
+# An older C library is named before the loader would.
+mkdir -p "$root/usr/bin"
+printf '#!/bin/sh\necho glibc 2.17\n' >"$root/usr/bin/getconf"
+chmod +x "$root/usr/bin/getconf"
+if inside --help >/dev/null 2>"$work/said"; then echo "glibc 2.17 was accepted" >&2; exit 1; fi
+grep -q 'need glibc 2\.[0-9]* or newer, and this machine has 2.17' "$work/said"
 echo "measured, fitted and checked from the archive in a root file system without a compiler"

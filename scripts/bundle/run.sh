@@ -13,6 +13,19 @@ if [ ! -x "$here/bin/moecal" ]; then
   exit 1
 fi
 
+# "glibc 2.36"; nothing where it cannot be asked.
+glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null)
+read -r needed_glibc <"$here/lib/needs_glibc"
+case "$glibc" in
+  "glibc 2."*)
+    if [ "${glibc#glibc 2.}" -lt "${needed_glibc#2.}" ]; then
+      echo "run.sh: the programs need glibc $needed_glibc or newer, and this machine has ${glibc#glibc }: build the" \
+        "archive on an older system" >&2
+      exit 1
+    fi
+    ;;
+esac
+
 wheel_folders() {
   "${MOECAL_PYTHON:-python3}" -c '
 import glob, site, sys
