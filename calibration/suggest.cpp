@@ -55,6 +55,7 @@ struct Call {
   RoutingSpec routing;
   bool routed = false;
   const Curve* curve = nullptr;  // measured under the same conditions
+  const Curve* kin = nullptr;    // the same, of any group
   const Gap* gap = nullptr;      // of that curve, around the point
 };
 
@@ -73,14 +74,20 @@ bool answers_routing(const Series& series, const Query& query) {
          (query.loads.empty() || have.loads == query.loads);
 }
 
-bool answers(const Series& series, const Query& query) {
+/// Whatever the group.
+bool is_kin(const Series& series, const Query& query) {
   const auto& c = series.conditions;
-  return series.operation == query.operation && c.group == query.group && c.tier == query.tier &&
-         dtype_distance(series, query) < kNoMatch && answers_routing(series, query) &&
+  return series.operation == query.operation && dtype_distance(series, query) < kNoMatch &&
+         answers_routing(series, query) &&
          (query.placement.empty() || c.placement == query.placement) &&
          (query.implementation.empty() || c.implementation == query.implementation) &&
          (query.scale_mode.empty() || c.scale_mode == query.scale_mode) &&
          (query.cache.empty() || c.cache == query.cache);
+}
+
+bool answers(const Series& series, const Query& query) {
+  const auto& c = series.conditions;
+  return c.group == query.group && c.tier == query.tier && is_kin(series, query);
 }
 
 /// The types that go with an operand's, where nothing measured says so.
@@ -118,13 +125,15 @@ class Machine {
                   1,
                   query.tier == "inter" ? std::max(2, query.nodes) : 1,
                   query.tier};
-    call.curve = curve_of(query);
+    call.curve = curve_of(query, answers);
+    call.kin = call.curve != nullptr ? call.curve : curve_of(query, is_kin);
     call.place.operation = query.operation;
     if (call.curve != nullptr) {
       call.dtypes = call.curve->series->dtypes;
       call.place.conditions = call.curve->series->conditions;
     } else {
-      call.dtypes = dtypes_for(query.operation, query.dtype);
+      call.dtypes =
+          call.kin != nullptr ? call.kin->series->dtypes : dtypes_for(query.operation, query.dtype);
       call.place.conditions.dtype = call.dtypes.a;
       call.place.conditions.group = query.group;
       call.place.conditions.tier = query.tier;
@@ -168,14 +177,15 @@ class Machine {
     call.gap = gap_around(call.curve, call.place.inputs.size);
   }
 
-  [[nodiscard]] const Curve* curve_of(const Query& query) const {
+  [[nodiscard]] const Curve* curve_of(const Query& query,
+                                      bool (*fits)(const Series&, const Query&)) const {
     // As a prediction would: the nearest dtype first.
     const auto order = [&](const Curve& curve) {
       return std::pair{-dtype_distance(*curve.series, query), curve.series->points.size()};
     };
     const Curve* found = nullptr;
     for (const auto& curve : curves_)
-      if (answers(*curve.series, query) && (found == nullptr || order(curve) > order(*found)))
+      if (fits(*curve.series, query) && (found == nullptr || order(curve) > order(*found)))
         found = &curve;
     return found;
   }
@@ -256,7 +266,7 @@ Calls candidates_for(const Calls& wishes) {
   std::map<std::string, std::pair<std::int64_t, std::int64_t>> ranges;
   Calls candidates = wishes;
   for (const auto& [key, wish] : wishes) {
-    if (wish.call.place.family != Family::transfer) continue;
+    if (wish.call.place.family != Family::transfer || !wish.call.point.contains("bytes")) continue;
     const auto bytes = wish.call.point.at("bytes");
     const auto curve = key_of(Machine::at(wish.call, 0));
     auto& [least, most] = ranges.try_emplace(curve, bytes, bytes).first->second;
@@ -306,7 +316,8 @@ struct Numbered {
 };
 
 std::string why(const Call& call) {
-  if (call.curve == nullptr) return "nothing like it is measured";
+  if (call.kin == nullptr) return "nothing like it is measured";
+  if (call.curve == nullptr) return "only other groups are measured";
   if (call.gap != nullptr)
     return "the library switches between " +
            std::to_string(static_cast<std::int64_t>(call.gap->from)) + " and " +
@@ -345,7 +356,9 @@ Suggestions suggest(std::span<const ObservationFile> files, const SuggestRequest
       request.candidates.empty() ? candidates_for(wishes) : calls_of(machine, request.candidates));
   Numbered numbered;
   DesignProblem problem;
-  for (const auto& place : most_telling(machine.known(), wishes)) numbered.add(place, nullptr);
+  auto known = machine.known();
+  const auto measured_points = static_cast<int>(known.size());
+  for (const auto& place : most_telling(std::move(known), wishes)) numbered.add(place, nullptr);
   problem.known = numbered.places.size();
   for (const auto& [key, one] : candidates) numbered.add(one.call.place, one.call.gap);
   problem.candidates = candidates.size();
@@ -357,11 +370,9 @@ Suggestions suggest(std::span<const ObservationFile> files, const SuggestRequest
   problem.covariance = [&](std::size_t i, std::size_t j) { return numbered.covariance(i, j); };
   problem.noise_variance = kMeasurementVariance;
   const auto designed = design(problem, request.count);
-  Suggestions result{kNormal95 * designed.standard_deviation,
-                     {},
-                     static_cast<int>(wishes.size()),
-                     static_cast<int>(problem.known),
-                     grouped.left_out};
+  Suggestions result{kNormal95 * designed.standard_deviation, {},
+                     static_cast<int>(wishes.size()),         measured_points,
+                     static_cast<int>(problem.known),         grouped.left_out};
   std::vector<const Call*> calls;
   for (const auto& [key, one] : candidates) calls.push_back(&one.call);
   for (const auto& choice : designed.choices)

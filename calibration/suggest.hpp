@@ -43,7 +43,8 @@ struct Suggestions {
   double half_width = 0;  // before any
   std::vector<Suggestion> points;
   int wishes = 0;                   // distinct ones
-  int known_points = 0;             // measured points that were taken into account
+  int measured_points = 0;          // of the machine
+  int known_points = 0;             // of these, those that were taken into account
   std::vector<LeftOut> left_out{};  // measured ones whose cost cannot be said from their point
 };
 

@@ -7,7 +7,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <iostream>
@@ -21,9 +20,9 @@
 #include "cli/output_files.hpp"
 #include "cli/program_operations.hpp"
 #include "cli/routing_options.hpp"
+#include "cli/size_ranges.hpp"
 #include "cli/verbs.hpp"
 #include "cli/write_file.hpp"
-#include "core/card.hpp"
 #include "core/collective.hpp"
 #include "core/data_dir.hpp"
 #include "core/dtype.hpp"
@@ -47,50 +46,6 @@ bool can_be_measured(const std::string& operation) {
          kProgramOperations.end();
 }
 
-struct Range {
-  std::string name;
-  std::int64_t least = 0, most = 0;
-};
-
-/// "bytes=1024:16777216", or "k=4096" for one value.
-Range parse_range(const std::string& text) {
-  Range range;
-  const auto equals = text.find('=');
-  const char *begin = text.data() + equals + 1, *end = text.data() + text.size();
-  const auto fail = [&] {
-    throw InvalidInput{"--range takes name=least:most, e.g. bytes=1024:16777216; '" + text +
-                       "' is not"};
-  };
-  if (equals == std::string::npos || equals == 0) fail();
-  range.name = text.substr(0, equals);
-  auto parsed = std::from_chars(begin, end, range.least);
-  if (parsed.ec != std::errc{}) fail();
-  range.most = range.least;
-  if (parsed.ptr != end && *parsed.ptr == ':')
-    parsed = std::from_chars(parsed.ptr + 1, end, range.most);
-  if (parsed.ec != std::errc{} || parsed.ptr != end || range.least < 1 || range.most < range.least)
-    fail();
-  return range;
-}
-
-/// Every combination of the ranges' values, each range in doublings from its least, its most
-/// included.
-std::vector<Point> points_of(const std::vector<std::string>& texts) {
-  std::vector<Point> points{{}};
-  for (const auto& text : texts) {
-    const auto range = parse_range(text);
-    std::vector<Point> longer;
-    for (const auto& point : points)
-      for (std::int64_t value = range.least;; value = std::min(2 * value, range.most)) {
-        longer.push_back(point);
-        longer.back()[range.name] = value;
-        if (value == range.most) break;
-      }
-    points = std::move(longer);
-  }
-  return points;
-}
-
 void check_operation(const std::string& operation) {
   if (can_be_measured(operation)) return;
   std::string known;
@@ -111,20 +66,19 @@ void check_groups(const Options& options) {
                          (collective ? " is over two ranks or more" : " is a call of one rank")};
 }
 
-/// On a card whose nodes are known a larger group crosses them.
-void check_tier(const std::string& card_name, int group, calibration::Query& query) {
-  const auto cards = known_cards();
-  const auto card = std::find_if(cards.begin(), cards.end(),
-                                 [&](const Card& each) { return each.id == card_name; });
-  if (card == cards.end() || !card->devices_per_node) return;
-  const int per_node = card->devices_per_node->value;
-  if (query.tier == "inter") {
-    query.nodes = std::max(2, (group + per_node - 1) / per_node);
-  } else if (group > per_node) {
-    throw InvalidInput{"a node of " + card->id + " has " + std::to_string(per_node) +
-                       " devices: a group of " + std::to_string(group) +
-                       " crosses nodes, which is --tier inter"};
-  }
+/// A point nobody would read: other numbers than a collective's, a routing of what is not routed.
+void check_point(const Options& options, const Point& point) {
+  const auto& query = options.query;
+  const auto* collective = find_collective(query.operation);
+  if (collective != nullptr && !collective->bytes.empty() &&
+      (point.size() != 1 || !point.contains("bytes")))
+    throw InvalidInput{"a call of " + query.operation +
+                       " has one size: --range bytes=least:most and no other"};
+  const bool says_routing = !query.routing.empty() || query.exponent || query.capacity_factor;
+  if (says_routing && !point.contains("experts") && !calibration::takes_routing(query.operation))
+    throw InvalidInput{
+        query.operation +
+        " without experts is not routed: leave --routing, --exponent and --capacity"};
 }
 
 std::vector<calibration::Wish> wishes_of_ranges(const Options& options) {
@@ -133,14 +87,14 @@ std::vector<calibration::Wish> wishes_of_ranges(const Options& options) {
     throw InvalidInput{"--operation wants the sizes you care about: --range bytes=1024:1073741824"};
   check_groups(options);
   if (!options.query.dtype.empty()) (void)parse_dtype(options.query.dtype);
+  const auto points = points_of_ranges(options.ranges);
+  check_point(options, points.front());
   std::vector<calibration::Wish> wishes;
   for (const int group : options.groups.empty() ? std::vector<int>{1} : options.groups)
-    for (const auto& point : points_of(options.ranges)) {
-      auto query = options.query;
-      query.group = group;
-      check_tier(options.machine, group, query);
-      query.point = point;
-      wishes.push_back({query});
+    for (const auto& point : points) {
+      wishes.push_back({options.query});
+      wishes.back().query.group = group;
+      wishes.back().query.point = point;
     }
   return wishes;
 }
@@ -177,11 +131,13 @@ std::vector<calibration::Wish> wishes_of(const Options& options) {
   if (options.query.operation.empty() == (options.document.empty() && options.claim.empty()))
     throw InvalidInput{
         "say what you care about: either --document and --claim, or --operation and --range"};
-  if (!options.query.operation.empty()) return wishes_of_ranges(options);
-  auto wishes = wishes_of_documents(options);
-  const auto dropped = drop_unmeasurable(wishes, kProgramOperations);
-  if (!dropped.empty())
-    std::printf("wished for, but no benchmark program measures it: %s\n", dropped.c_str());
+  const bool of_ranges = !options.query.operation.empty();
+  auto wishes = of_ranges ? wishes_of_ranges(options) : wishes_of_documents(options);
+  const auto unknown = drop_unmeasurable(wishes, kProgramOperations);
+  if (!unknown.empty())
+    std::printf("wished for, but no benchmark program measures it: %s\n", unknown.c_str());
+  for (const auto& [call, reason] : drop_what_does_not_fit(wishes, options.machine))
+    std::printf("wished for, but not to be measured: %s: %s\n", call.c_str(), reason.c_str());
   return wishes;
 }
 
@@ -231,8 +187,11 @@ void print(const calibration::Suggestions& suggestions) {
   for (const auto& left_out : suggestions.left_out)
     std::printf("not taken into account: %s: %s\n", left_out.series.c_str(),
                 left_out.reason.c_str());
-  std::printf("%d predictions wished for, %d measured points at hand\n", suggestions.wishes,
-              suggestions.known_points);
+  std::printf("%d predictions wished for, %d measured points at hand", suggestions.wishes,
+              suggestions.measured_points);
+  if (suggestions.known_points < suggestions.measured_points)
+    std::printf("; the %d most like them are taken into account", suggestions.known_points);
+  std::printf("\n");
   std::printf("%4s  %-64s %12s  %s\n", "", "measure", "expected +-", "because");
   std::printf("%4s  %-64s %11.1f%%\n", "", "(nothing)", 100 * std::expm1(suggestions.half_width));
   int rank = 0;

@@ -79,6 +79,30 @@ TEST(SuggestVerb, HasAProgramForAllThatTheDocumentsWishFor) {
   }
 }
 
+// Doublings past the largest number there is would have no end.
+TEST(SuggestVerb, TakesTheLargestSizes) {
+  const auto run = run_moecal(
+      "suggest --operation all_reduce --group 2 --count 1 --range "
+      "bytes=4611686018427387904:9223372036854775807");
+  EXPECT_EQ(run.status, 0) << run.text;
+  EXPECT_THAT(run.text, HasSubstr("2 predictions wished for"));
+}
+
+TEST(SuggestVerb, TakesAnUnmeasuredGroupsTypeFromMeasuredGroups) {
+  const auto run = run_moecal("suggest " + observations() +
+                              " --operation all_reduce --group 3 --count 1 --range bytes=1024");
+  EXPECT_EQ(run.status, 0) << run.text;
+  EXPECT_THAT(run.text, HasSubstr("all_reduce bytes=1024 f32 group 3 intra"));
+  EXPECT_THAT(run.text, HasSubstr("only other groups are measured"));
+}
+
+TEST(SuggestVerb, SaysWhatADocumentWishesForThatTheCardCannotDo) {
+  const auto run = run_moecal("suggest --card a100-64 --document b200-8gpu --count 3");
+  EXPECT_EQ(run.status, 0) << run.text;
+  EXPECT_THAT(run.text, HasSubstr("wished for, but not to be measured: "));
+  EXPECT_THAT(run.text, HasSubstr("a node of a100-64 has 4 devices: a group of 8 crosses nodes"));
+}
+
 TEST(SuggestVerb, SaysWhatIsWrong) {
   const std::vector<std::pair<std::string, std::string>> cases{
       {"", "say what you care about"},
@@ -86,7 +110,12 @@ TEST(SuggestVerb, SaysWhatIsWrong) {
       {"--operation all_reduce", "wants the sizes you care about"},
       {"--operation all_reduce --group 2 --range bytes=4:2", "'bytes=4:2' is not"},
       {"--operation all_reduce --group 2 --range bytes", "'bytes' is not"},
-      {"--operation all_reduce --group 2 --range size=1:2", "all_reduce"},
+      {"--operation all_reduce --group 2 --range size=1:2", "all_reduce has one size"},
+      {"--operation all_reduce --group 2 --range bytes=1:2 m=3", "all_reduce has one size"},
+      {"--operation all_reduce --group 2 --range bytes=1:2 --range bytes=4", "gives bytes twice"},
+      {"--operation all_reduce --group 2 --routing uniform --range bytes=1:2", "is not routed"},
+      {"--operation expert_gemm --range m=1:9223372036854775807 n=1:1073741824 k=1:1073741824",
+       "makes more than 10000 points"},
       {"--operation all_reduce --range bytes=1:2", "how many ranks has it? --group"},
       {"--operation all_reduce --group 0 --range bytes=1:2", "--group 0: all_reduce is over two"},
       {"--operation expert_gemm --group 2 --range m=1:2", "expert_gemm is a call of one rank"},
