@@ -166,6 +166,9 @@ std::vector<PlannedPoint> spread_out(std::vector<PlannedPoint> plan, std::uint64
     const auto place = scrambled_place(step, levels, seed);
     if (place < plan.size()) ordered.push_back(std::move(plan[place]));
   }
+  std::ranges::stable_partition(ordered, [](const PlannedPoint& point) {
+    return point.benchmark != nullptr && point.benchmark->leads(point.c);
+  });
   return ordered;
 }
 

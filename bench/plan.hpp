@@ -23,6 +23,7 @@ using Benchmarks = std::vector<std::unique_ptr<Benchmark>>;
 /// every 2^n points on end each 2^n-th part of the catalog's order has one (about one,
 /// where its size is no power of two). So a slow drift of the
 /// machine does not look like an effect of the size, and a run that is cut has points everywhere.
+/// Before all others come the points that ratios are of (Benchmark::leads), in that order too.
 [[nodiscard]] std::vector<PlannedPoint> spread_out(std::vector<PlannedPoint> plan,
                                                    std::uint64_t seed);
 /// What --list prints: operations, implementations and points of each suite, as JSON, and
