@@ -116,6 +116,9 @@ class Benchmark {
   [[nodiscard]] virtual std::vector<Case> sweep(Suite suite, const std::string& backend,
                                                 int world) const = 0;
   [[nodiscard]] virtual Work work(const Case& c) const = 0;
+  /// Whether a ratio that is reported is of this case: then it is measured before others, so that a
+  /// run that is cut has it.
+  [[nodiscard]] virtual bool leads(const Case& /*c*/) const { return false; }
   /// Those of this build, best known first.
   [[nodiscard]] virtual std::vector<Implementation> implementations() const = 0;
   /// Whether the cache could make a difference: else only warm is measured.

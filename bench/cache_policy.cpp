@@ -13,6 +13,8 @@ namespace {
 
 // Twice the cache: with an approximate LRU, once is not enough to push everything out.
 constexpr double kCachesToCover = 2.0;
+// A set of so many caches pushes itself out, but for a hundredth; two of them may not fit.
+constexpr double kCachesOfOneSet = 100.0;
 constexpr int kMostSets = 4096;
 
 }  // namespace
@@ -23,6 +25,7 @@ std::string_view to_string(CachePolicy policy) {
 
 int buffer_sets(CachePolicy policy, Bytes footprint, Bytes last_level_cache) {
   if (policy == CachePolicy::warm) return 1;
+  if (last_level_cache > Bytes{0} && footprint >= kCachesOfOneSet * last_level_cache) return 1;
   const double cover = kCachesToCover * last_level_cache.value();
   const double sets = std::max(2.0, std::ceil(cover / std::max(1.0, footprint.value())));
   if (sets > kMostSets)

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iostream>
 #include <map>
 
 #include "bench/planned_point.hpp"
@@ -17,12 +18,17 @@ namespace moecal::bench {
 namespace {
 
 // Nothing of a device that NVML may not show here, as in some containers.
-NvmlReading read(const Nvml& nvml, const std::string& pci_bus_id) {
+template <class Read>
+NvmlReading or_nothing(Read&& read) {
   try {
-    return nvml.read(pci_bus_id);
+    return read();
   } catch (const Error&) {
     return {};
   }
+}
+
+NvmlReading read(const Nvml& nvml, const std::string& pci_bus_id) {
+  return or_nothing([&] { return nvml.read(pci_bus_id); });
 }
 
 Machine describe(const CudaDevices& found, int index) {
@@ -104,8 +110,16 @@ Machine choose_machine(const std::string& choice, int rank_on_host) {
 
 DeviceWatch make_device_watch(const Machine& machine, const std::string& library) {
   const auto nvml = machine.device >= 0 ? Nvml::load(library) : std::nullopt;
-  if (!nvml || !read(*nvml, machine.pci_bus_id).throttle_reasons) return {};
-  return DeviceWatch{[nvml, device = machine.pci_bus_id] { return read(*nvml, device); }};
+  if (!nvml) return {};
+  const auto& device = machine.pci_bus_id;
+  const auto missing = missing_in(read(*nvml, device));
+  if (!missing.empty())
+    std::cerr << "moecal: NVML does not tell of " << device << ": " << missing
+              << "; it is missing in the records\n";
+  if (missing == missing_in({})) return {};
+  return DeviceWatch{
+      [nvml, device] { return or_nothing([&] { return nvml->read_state(device); }); },
+      [nvml, device] { return read(*nvml, device); }};
 }
 
 std::unique_ptr<Clock> make_clock(const Implementation& implementation) {

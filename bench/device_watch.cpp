@@ -25,6 +25,18 @@ const NvmlReading& DeviceWatch::of_batch() {
   return state_->reading;
 }
 
+std::string missing_in(const NvmlReading& reading) {
+  std::string names;
+  const auto note = [&](bool known, const char* name) {
+    if (!known) names += (names.empty() ? "" : ", ") + std::string{name};
+  };
+  note(reading.sm_clock_hz.has_value(), "clock");
+  note(reading.power_w.has_value(), "power");
+  note(reading.temperature_c.has_value(), "temperature");
+  note(reading.throttle_reasons.has_value(), "throttle reasons");
+  return names;
+}
+
 void append(DeviceTrace& trace, const NvmlReading& reading) {
   append_if_known(trace.sm_clock_hz, reading.sm_clock_hz);
   append_if_known(trace.power_w, reading.power_w);

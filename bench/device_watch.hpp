@@ -3,6 +3,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "core/observation.hpp"
@@ -17,7 +18,11 @@ class DeviceWatch {
  public:
   using Read = std::function<NvmlReading()>;
   DeviceWatch() = default;
-  explicit DeviceWatch(Read read) : state_{std::make_shared<State>(std::move(read))} {}
+  /// `read` is asked for every batch, `read_all` (empty: the same) where its energy is wanted.
+  explicit DeviceWatch(Read read, Read read_all = {})
+      : state_{std::make_shared<State>(read_all ? read_all : read)} {
+    state_->read = std::move(read);
+  }
 
   /// Whether anybody can tell.
   [[nodiscard]] bool sees() const { return state_ != nullptr; }
@@ -29,17 +34,20 @@ class DeviceWatch {
   /// What the device said during the batch. Only where sees().
   [[nodiscard]] const NvmlReading& of_batch();
   /// What it says now. Only where sees().
-  [[nodiscard]] NvmlReading now() const { return state_->read(); }
+  [[nodiscard]] NvmlReading now() const { return state_->read_all(); }
 
  private:
   struct State {
-    explicit State(Read reader) : read{std::move(reader)} {}
-    Read read;
+    explicit State(Read all) : read_all{std::move(all)} {}
+    Read read, read_all;
     NvmlReading reading;
     bool looked = false;
   };
   std::shared_ptr<State> state_;
 };
+
+/// What a reading lacks of what is watched: "power, throttle reasons"; empty: nothing.
+[[nodiscard]] std::string missing_in(const NvmlReading& reading);
 
 /// Adds the reading of a sample. What a device does not report at every sample is left out.
 void append(DeviceTrace& trace, const NvmlReading& reading);

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/device_watch.hpp"
 
+#include <dlfcn.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -51,6 +52,42 @@ TEST_F(RecordedTrace, GivesExactlyItsFlags) {
   EXPECT_EQ(o.device.temperature_c, (std::vector<double>{55, 61, 66, 68, 71, 87, 79, 72, 70}));
   EXPECT_TRUE(o.device.power_limited) << "five samples of nine";
   EXPECT_EQ(o.device.energy_j, 0) << "not asked for";
+}
+
+/// How often the library was asked for what `name` counts.
+int asked(const char* name) {
+  void* library = dlopen(MOECAL_FAKE_NVML, RTLD_NOW);
+  const int count = *static_cast<int*>(dlsym(library, name));
+  dlclose(library);
+  return count;
+}
+
+TEST_F(RecordedTrace, IsAskedForNoMoreThanABatchNeeds) {
+  const int lookups = asked("moecal_fake_nvml_lookups");
+  const int energies = asked("moecal_fake_nvml_energies");
+  EXPECT_EQ(measure(setup, time).outcome, Outcome::measured);
+  EXPECT_EQ(asked("moecal_fake_nvml_lookups"), lookups) << "the handle is kept";
+  EXPECT_EQ(asked("moecal_fake_nvml_energies"), energies) << "no energy was asked for";
+}
+
+// As where a device is shared out among machines.
+TEST_F(RecordedTrace, IsWatchedWhereItHidesItsThrottleReasons) {
+  setenv("MOECAL_FAKE_NVML_HIDES_REASONS", "1", 1);
+  Machine machine;
+  machine.device = 0;
+  machine.pci_bus_id = "0000:1b:00.0";
+  testing::internal::CaptureStderr();
+  setup.watch = make_device_watch(machine, MOECAL_FAKE_NVML);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "moecal: NVML does not tell of 0000:1b:00.0: throttle reasons; it is missing in the "
+            "records\n");
+  const auto o = measure(setup, time);
+  unsetenv("MOECAL_FAKE_NVML_HIDES_REASONS");
+  EXPECT_EQ(o.device.power_w.size(), o.samples_s.size());
+  EXPECT_TRUE(o.device.throttle_reasons.empty());
+  EXPECT_TRUE(o.flags.throttled.empty()) << "nobody can tell";
+  machine.pci_bus_id = "0000:2b:00.0";
+  EXPECT_FALSE(make_device_watch(machine, MOECAL_FAKE_NVML).sees());
 }
 
 TEST_F(RecordedTrace, GivesTheEnergyOfALaunch) {

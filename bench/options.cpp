@@ -81,6 +81,10 @@ void add_options(CLI::App& app, Options& options) {
   app.add_flag("--quiet", options.quiet, "Print no table of results, only how far the run is");
   app.add_flag("--list", options.list,
                "Print operations, implementations and points as JSON and exit");
+  app.add_option("--cuda-devices", options.cuda_devices,
+                 "With --list: how many CUDA devices there are, where another program has counted "
+                 "them (default: count them, which takes up to seconds)")
+      ->check(CLI::NonNegativeNumber);
 }
 
 // "--benchmark_min_time=0.2" -> "0.2"; Google Benchmark 1.8 also writes "0.2s".

@@ -25,6 +25,7 @@ struct Options {
   Seconds clock_warm_up{3};                 // of a GPU, before the first point
   bool energy = false;                      // measure it too
   bool list = false;
+  std::optional<int> cuda_devices;  // that --list tells of; empty: it counts them
   bool help = false;
   bool quiet = false;
   // Google Benchmark's own options that moecal has to know too.

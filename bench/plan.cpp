@@ -166,10 +166,15 @@ std::vector<PlannedPoint> spread_out(std::vector<PlannedPoint> plan, std::uint64
     const auto place = scrambled_place(step, levels, seed);
     if (place < plan.size()) ordered.push_back(std::move(plan[place]));
   }
+  std::ranges::stable_partition(ordered, [](const PlannedPoint& point) {
+    return point.benchmark != nullptr && point.benchmark->leads(point.c);
+  });
   return ordered;
 }
 
-std::string list_as_json(const std::string& program, const Benchmarks& benchmarks) {
+std::string list_as_json(const std::string& program, const Benchmarks& benchmarks,
+                         std::optional<int> cuda_devices) {
+  if (!cuda_devices) cuda_devices = static_cast<int>(find_cuda_devices().devices.size());
   auto operations = nlohmann::ordered_json::array();
   for (const auto& benchmark : benchmarks) {
     nlohmann::ordered_json operation{{"operation", benchmark->operation()}};
@@ -184,9 +189,8 @@ std::string list_as_json(const std::string& program, const Benchmarks& benchmark
     }
     operations.push_back(operation);
   }
-  return nlohmann::ordered_json{{"program", program},
-                                {"cuda_devices", find_cuda_devices().devices.size()},
-                                {"operations", operations}}
+  return nlohmann::ordered_json{
+             {"program", program}, {"cuda_devices", *cuda_devices}, {"operations", operations}}
              .dump(2) +
          "\n";
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "bench/machine.hpp"
@@ -22,9 +23,12 @@ using Benchmarks = std::vector<std::unique_ptr<Benchmark>>;
 /// every 2^n points on end each 2^n-th part of the catalog's order has one (about one,
 /// where its size is no power of two). So a slow drift of the
 /// machine does not look like an effect of the size, and a run that is cut has points everywhere.
+/// Before all others come the points that ratios are of (Benchmark::leads), in that order too.
 [[nodiscard]] std::vector<PlannedPoint> spread_out(std::vector<PlannedPoint> plan,
                                                    std::uint64_t seed);
-/// What --list prints: operations, implementations and points of each suite, as JSON.
-[[nodiscard]] std::string list_as_json(const std::string& program, const Benchmarks& benchmarks);
+/// What --list prints: operations, implementations and points of each suite, as JSON, and
+/// `cuda_devices`; they are counted if it is empty.
+[[nodiscard]] std::string list_as_json(const std::string& program, const Benchmarks& benchmarks,
+                                       std::optional<int> cuda_devices = {});
 
 }  // namespace moecal::bench

@@ -60,6 +60,23 @@ TEST(SpreadOut, LeavesNoLongStretchOutWhateverTheSize) {
   }
 }
 
+TEST(SpreadOut, BeginsWithThePointsThatRatiosAreOf) {
+  struct Leading final : FakeBenchmark {
+    Leading() : FakeBenchmark{nullptr} {}
+    [[nodiscard]] bool leads(const Case& c) const override { return c.point.at("bytes") > 96; }
+  };
+  const Leading benchmark;
+  std::vector<PlannedPoint> plan;
+  for (std::int64_t bytes = 1; bytes <= 100; ++bytes) {
+    plan.push_back({&benchmark, {"fake", "cpu"}, {}, CachePolicy::warm});
+    plan.back().c.point["bytes"] = bytes;
+  }
+  const auto ordered = spread_out(plan, 7);
+  ASSERT_EQ(ordered.size(), 100U);
+  for (std::size_t i = 0; i < ordered.size(); ++i)
+    EXPECT_EQ(ordered[i].c.point.at("bytes") > 96, i < 4) << i;
+}
+
 TEST(MakePlan, MeasuresTheHostBesideADevice) {
   struct OfHost final : FakeBenchmark {
     explicit OfHost(bool of_host) : FakeBenchmark{nullptr}, of_host_{of_host} {}

@@ -193,6 +193,7 @@ void PointMeasurer::record(const Sampling& sampling, const SetRotation& rotation
   sample.buffer_sets = rotation.sets();
   sample.touched_sets = sampling.touched_sets;
   sample.routing_draws = sampling.routing_draws;
+  sample.stopped_by = sampling.stopped_by;
   observation.policy.warmup = sampling.warmup;
 }
 

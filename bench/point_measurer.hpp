@@ -33,6 +33,8 @@ class PointMeasurer {
   /// outcome, verification and library; the run's own fields are the caller's.
   /// @throws Interrupted; nothing else: a failure is an outcome.
   [[nodiscard]] Observation measure(const PlannedPoint& point);
+  /// No more samples than a record needs are taken after this moment by the sampler's wall clock.
+  void set_deadline(double moment) { setup_.sampler.deadline = moment; }
   /// The observation before anything is measured: what Observation::key() is made of.
   [[nodiscard]] Observation describe(const PlannedPoint& point) const;
 

@@ -30,7 +30,8 @@ TEST(CachePolicy, WarmIsOneSet) { EXPECT_EQ(buffer_sets(CachePolicy::warm, Bytes
 TEST(CachePolicy, ColdCoversTwiceTheCacheWithAtLeastTwoSets) {
   EXPECT_EQ(buffer_sets(CachePolicy::cold, Bytes{100}, kCache), 20);
   EXPECT_EQ(buffer_sets(CachePolicy::cold, Bytes{300}, kCache), 7);
-  EXPECT_EQ(buffer_sets(CachePolicy::cold, Bytes{1e9}, kCache), 2);
+  EXPECT_EQ(buffer_sets(CachePolicy::cold, 99 * kCache, kCache), 2);
+  EXPECT_EQ(buffer_sets(CachePolicy::cold, 100 * kCache, kCache), 1) << "pushes itself out";
 }
 
 TEST(CachePolicy, RefusesColdWhereItWouldTakeThousandsOfSets) {
@@ -71,14 +72,14 @@ TEST(SetRotation, NamesTheSetsOfTheLastLaunches) {
 
 TEST(StopRule, WaitsForTheFewestSamplesWhateverTheTime) {
   const StopRule rule{.budget = Seconds{1}};
-  EXPECT_FALSE(rule.done(std::vector<double>(2, 1.0), Seconds{100}));
-  EXPECT_TRUE(rule.done(std::vector<double>(3, 1.0), Seconds{100}));
+  EXPECT_EQ(rule.reason(std::vector<double>(2, 1.0), {Seconds{100}}), "");
+  EXPECT_NE(rule.reason(std::vector<double>(3, 1.0), {Seconds{100}}), "");
 }
 
 TEST(StopRule, BelievesTheHalfWidthFromNineSamplesOn) {
   const StopRule rule{.budget = Seconds{1}};
-  EXPECT_FALSE(rule.done(std::vector<double>(8, 1.0), Seconds{0.1}));
-  EXPECT_TRUE(rule.done(std::vector<double>(9, 1.0), Seconds{0.1}));
+  EXPECT_EQ(rule.reason(std::vector<double>(8, 1.0), {Seconds{0.1}}), "");
+  EXPECT_NE(rule.reason(std::vector<double>(9, 1.0), {Seconds{0.1}}), "");
 }
 
 TEST(StopRule, GoesOnWhileTheHalfWidthIsTooLarge) {
@@ -86,15 +87,31 @@ TEST(StopRule, GoesOnWhileTheHalfWidthIsTooLarge) {
   std::vector<double> samples;
   for (int i = 0; i < 19; ++i) {
     samples.push_back(1.0 + 0.1 * i);
-    EXPECT_FALSE(rule.done(samples, Seconds{0.1})) << samples.size();
+    EXPECT_EQ(rule.reason(samples, {Seconds{0.1}}), "") << samples.size();
   }
   samples.push_back(1.0);
-  EXPECT_TRUE(rule.done(samples, Seconds{0.1}));
+  EXPECT_NE(rule.reason(samples, {Seconds{0.1}}), "");
+}
+
+TEST(StopRule, SaysWhyThereAreSamplesEnough) {
+  const StopRule rule{.max_samples = 10, .budget = Seconds{1}};
+  const std::vector<double> steady(9, 1.0), three{1, 2, 3};
+  std::vector<double> wild;
+  for (int i = 0; i < 10; ++i) wild.push_back(1 + i % 5);
+  EXPECT_EQ(rule.reason(steady, {Seconds{5}}), "half_width");
+  EXPECT_EQ(rule.reason(wild, {Seconds{0.1}}), "samples");
+  EXPECT_EQ(rule.reason(three, {Seconds{1}}), "time");
+  EXPECT_EQ(rule.reason(three, {Seconds{0.1}, Seconds{3}}), "wall_time");
+  EXPECT_EQ(rule.reason(three, {Seconds{0.1}, Seconds{2.9}}), "");
+  EXPECT_EQ(rule.reason(three, {.over = true}), "time_limit");
+  EXPECT_EQ(rule.reason(std::vector<double>{1, 2}, {Seconds{9}, Seconds{9}, true}), "");
+  EXPECT_EQ(StopRule{.budget = Seconds{0.001}}.longest_wall(), Seconds{0.1});
 }
 
 TEST(StopRule, SaysItself) {
   EXPECT_EQ(StopRule{.budget = Seconds{0.5}}.str(),
-            "median half-width <= 1 % at 95 % with 9 to 1000 samples, or 0.5 s");
+            "median half-width <= 1 % at 95 % with 9 to 1000 samples, 0.5 s, or 1.5 s "
+            "by the wall");
 }
 
 TEST(WarmUp, EndsWhenBatchesStopGettingFaster) {

@@ -245,6 +245,8 @@ TEST_F(Program, HelpAndListAreAsInTheGoldenFiles) {
   ASSERT_EQ(run({"--help"}), 0);
   EXPECT_THAT(printed(), testing::StartsWith(read_file(golden + "help.txt")));
   EXPECT_THAT(printed(), HasSubstr("--benchmark_filter"));
+  ASSERT_EQ(run({"--list", "--cuda-devices", "3"}), 0);
+  EXPECT_THAT(printed(), testing::HasSubstr("\"cuda_devices\": 3"));
   ASSERT_EQ(run({"--list"}), 0);
   EXPECT_EQ(
       std::regex_replace(printed(), std::regex{R"("cuda_devices": \d+)"}, R"("cuda_devices": 0)"),

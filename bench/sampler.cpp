@@ -22,6 +22,8 @@ constexpr double kBatchInStep = 50;
 constexpr double kBatchApart = 100;
 // An interrupt that reached one rank only may wait so long.
 constexpr Seconds kBetweenQuestions{1};
+// What the hosts do between samples is seen so often.
+constexpr std::size_t kSamplesBetweenQuestions = 9;
 
 }  // namespace
 
@@ -57,7 +59,10 @@ Sampling Sampler::run(Trial& trial, SetRotation& rotation) {
 }
 
 void Sampler::take_samples(Trial& trial, SetRotation& rotation, Sampling& result) {
-  Seconds spent{0}, asked_at{0};
+  const double start = options_.wall();
+  TimeSpent spent;
+  asked_at_ = Seconds{0};
+  asked_after_ = 0;
   bool first = true;
   const Batches batch{.before =
                           [&] {
@@ -69,20 +74,23 @@ void Sampler::take_samples(Trial& trial, SetRotation& rotation, Sampling& result
                             note_host(result);
                           }};
   // What this depends on is the same on every rank: a sample is the slowest rank's time.
-  while (!options_.stop.done(result.samples_s, spent)) {
-    if (spent - asked_at >= kBetweenQuestions) {
-      asked_at = spent;
-      static_cast<void>(agree_to_go_on());
+  for (;;) {
+    result.stopped_by = options_.stop.reason(result.samples_s, spent);
+    if (!result.stopped_by.empty()) break;
+    if (is_time_to_ask(result, spent.sampled)) {
+      static_cast<void>(agree_to_go_on(start, spent));
+      result.stopped_by = options_.stop.reason(result.samples_s, spent);
+      if (!result.stopped_by.empty()) break;
     }
     const auto taken = static_cast<int>(result.samples_s.size());
     Batches batches = batch;
-    batches.count = at_once(options_.stop.samples_until_done(taken, spent, batch_));
+    batches.count = at_once(next_batches(taken, spent));
     for (const Seconds elapsed : time_batches(trial, rotation, result.batch, std::move(batches))) {
-      spent += elapsed;
+      spent.sampled += elapsed;
       result.samples_s.push_back(elapsed.count() / static_cast<double>(result.batch));
     }
   }
-  for (const double held_back : agree_to_go_on())
+  for (const double held_back : agree_to_go_on(start, spent))
     if (held_back >= 0) result.throttled.push_back(held_back > 0);
   held_back_.clear();
   // Sets drawn anew since their last launch hold another table than their result is of.
@@ -138,7 +146,8 @@ void Sampler::note_device(Sampling& result) {
   if (!watch_.sees()) return;
   const auto& reading = watch_.of_batch();
   append(result.device, reading);
-  held_back_.back() = is_throttled(reading.throttle_reasons.value_or(0)) ? 1 : 0;
+  if (const auto reasons = reading.throttle_reasons)
+    held_back_.back() = is_throttled(*reasons) ? 1 : 0;
 }
 
 void Sampler::note_host(Sampling& result) const {
@@ -149,8 +158,9 @@ void Sampler::note_host(Sampling& result) const {
 // Batches of a tenth of a second: the pauses between them, in which the device idles, are small
 // beside them. The counter is the device's own, so a short loop would be its granularity.
 void Sampler::measure_energy(Trial& trial, SetRotation& rotation, Sampling& result) {
+  if (options_.energy_loop <= Seconds{0}) return;
   const double own = watch_.sees() && watch_.now().energy_j ? 1 : 0;
-  if (options_.energy_loop <= Seconds{0} || world_.max(own) == 0) return;
+  if (world_.max(own) == 0) return;
   clock_.hold(false);  // a device that waits for the host takes energy too
   const double shortest = *std::min_element(result.samples_s.begin(), result.samples_s.end());
   const auto batch = std::max(result.batch, static_cast<std::int64_t>(std::ceil(0.1 / shortest)));
@@ -234,14 +244,42 @@ void Sampler::warm_up(Trial& trial, SetRotation& rotation, std::int64_t batch) {
       warm_up.add(elapsed);
 }
 
-// Ranks stop after the same sample unasked, but for an interrupt that reached only one. What held
-// their devices back is told with it: it changes nothing about how samples are taken.
-std::vector<double> Sampler::agree_to_go_on() {
+// Those until samples may be enough, and no more than the wall allows, as far as that is known.
+int Sampler::next_batches(int taken, const TimeSpent& spent) const {
+  const int wanted = options_.stop.samples_until_done(taken, spent.sampled, batch_);
+  if (taken < options_.stop.fewest_samples) return std::min(wanted, options_.stop.fewest_samples);
+  const double each = spent.wall.count() / static_cast<double>(asked_after_);
+  const double fitting = (options_.stop.longest_wall() - spent.wall).count() / each;
+  return fitting < wanted ? std::max(1, static_cast<int>(fitting)) : wanted;
+}
+
+// One rank asks itself at no cost.
+bool Sampler::is_time_to_ask(const Sampling& result, Seconds sampled) {
+  const auto taken = result.samples_s.size();
+  if (taken < static_cast<std::size_t>(options_.stop.fewest_samples)) return false;
+  if (world_.size() > 1 && asked_after_ > 0 && sampled - asked_at_ < kBetweenQuestions &&
+      taken - asked_after_ < kSamplesBetweenQuestions)
+    return false;
+  asked_at_ = sampled;
+  asked_after_ = taken;
+  return true;
+}
+
+// Ranks stop after the same sample unasked, but for what is not the same on all of them: an
+// interrupt that reached only one, and the time on each one's wall. What held their devices back is
+// told with it: it changes nothing about how samples are taken.
+std::vector<double> Sampler::agree_to_go_on(double start, TimeSpent& spent) {
   std::vector<double> told = held_back_;
-  told.push_back(options_.interrupted() ? 1.0 : 0.0);
+  const double now = options_.wall();
+  const auto own = std::array{options_.interrupted() ? 1.0 : 0.0, now - start,
+                              now >= options_.deadline ? 1.0 : 0.0};
+  told.insert(told.end(), own.begin(), own.end());
   agree(told);
-  if (told.back() > 0) throw Interrupted{};
-  told.pop_back();
+  const auto agreed = told.end() - own.size();
+  if (agreed[0] > 0) throw Interrupted{};
+  spent.wall = Seconds{agreed[1]};
+  spent.over = agreed[2] > 0;
+  told.erase(agreed, told.end());
   return told;
 }
 

@@ -3,12 +3,14 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "bench/benchmark.hpp"
 #include "bench/clock.hpp"
+#include "bench/common_start.hpp"
 #include "bench/device_watch.hpp"
 #include "bench/set_rotation.hpp"
 #include "bench/stop_rule.hpp"
@@ -36,6 +38,8 @@ struct SamplerOptions {
   Activity* activity = nullptr;  // is told what this rank does; null: nobody asks
   Seconds shortest_warm_up{0};   // 3 s before a GPU's first point: its clocks swing that long
   Seconds energy_loop{0};        // at least 1 s where energy is asked for; 0: it is not
+  std::function<double()> wall = steady_host_time().now;      // seconds; a test hands in its own
+  double deadline = std::numeric_limits<double>::infinity();  // by `wall`: of the run's time limit
   // Is added to: how long the ranks' messages to one another took, of agreements and of the clocks
   // (make_slowest_rank_clock), but for waiting until the slowest is done. Null: nobody asks.
   Seconds* agreeing = nullptr;
@@ -52,6 +56,7 @@ struct Sampling {
   std::int64_t batch = 1;          // launches per sample
   int warmup = 0;                  // launches before the first sample
   std::string timer;
+  std::string stopped_by;  // as SampleInfo has it
 };
 
 /// Takes the samples of one point: one call, a batch size, warm-up, then batches until the stop
@@ -73,6 +78,8 @@ class Sampler {
   std::vector<Seconds> time_batches(Trial& trial, SetRotation& rotation, std::int64_t launches,
                                     Batches batches);
   [[nodiscard]] int at_once(int batches) const { return options_.in_step ? batches : 1; }
+  [[nodiscard]] int next_batches(int taken, const TimeSpent& spent) const;
+  [[nodiscard]] bool is_time_to_ask(const Sampling& result, Seconds sampled);
   void begin_step(const char* name) { step_ = name; }
   void agree(std::span<double> values);
   void call_once(Trial& trial, SetRotation& rotation);
@@ -86,7 +93,7 @@ class Sampler {
   void note_host(Sampling& result) const;
   void redraw(Trial& trial, const SetRotation& rotation, Sampling& result);
   void measure_energy(Trial& trial, SetRotation& rotation, Sampling& result);
-  std::vector<double> agree_to_go_on();
+  std::vector<double> agree_to_go_on(double start, TimeSpent& spent);
 
   Clock& clock_;
   ControlPlane& world_;
@@ -95,6 +102,8 @@ class Sampler {
   std::int64_t launches_ = 0;  // of this run, so far
   std::int64_t at_once_ = 0;   // launches of a held batch; 0: none is held
   const char* step_ = "";
+  Seconds asked_at_{0};            // of sampled time: when ranks told one another how things stand
+  std::size_t asked_after_ = 0;    // and after how many samples
   Seconds call_{0};                // what the first one took
   Seconds batch_{0};               // what the last batch took
   Seconds launch_{0};              // and one launch of it

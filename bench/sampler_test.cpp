@@ -8,6 +8,7 @@
 #include <array>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <set>
 #include <string>
 
@@ -22,9 +23,10 @@ namespace {
 struct FakeMeasurement {
   explicit FakeMeasurement(const FakeDevice& device, int sets = 1)
       : trial{time, device}, rotation{sets} {}
-  Sampling run(const SamplerOptions& options = {}, const DeviceWatch& watch = {}) {
+  Sampling run(SamplerOptions options = {}, const DeviceWatch& watch = {}) {
     const auto world = make_single_rank_plane();
     FakeClock clock{time};
+    options.wall = [this] { return time.now_s; };
     return Sampler{clock, *world, options, watch}.run(trial, rotation);
   }
   FakeTime time;
@@ -103,6 +105,43 @@ TEST(Sampler, LetsNoTwoSamplesShareARoutingTable) {
     EXPECT_EQ(trial.tables.back(), trial.table_of[0]) << "what verify() compares is of this table";
     EXPECT_GT(sampling.routing_draws, sets);
   }
+}
+
+// A noisy device, and a host that takes 0.4 s to draw anew for each sample.
+Sampling slowly_drawn(double deadline) {
+  struct SlowlyDrawn : FakeTrial {
+    SlowlyDrawn(FakeTime& wall, FakeTime& device)
+        : FakeTrial{device, {.median_s = 200e-6, .noise = 0.3}}, wall_{wall} {}
+    [[nodiscard]] bool redraw(int, std::int64_t) override {
+      wall_.now_s += 0.4;
+      return true;
+    }
+    FakeTime& wall_;
+  };
+  FakeTime wall, device;
+  SlowlyDrawn trial{wall, device};
+  SetRotation rotation{1};
+  FakeClock clock{device};
+  const auto world = make_single_rank_plane();
+  SamplerOptions options{.stop = {.budget = Seconds{0.2}}};
+  options.wall = [&] { return wall.now_s + device.now_s; };
+  options.deadline = deadline;
+  auto sampling = Sampler{clock, *world, options}.run(trial, rotation);
+  EXPECT_LE(wall.now_s, 1.2);
+  return sampling;
+}
+
+TEST(Sampler, BoundsWhatAPointTakesByTheWall) {
+  const auto sampling = slowly_drawn(std::numeric_limits<double>::infinity());
+  EXPECT_EQ(sampling.stopped_by, "wall_time");
+  EXPECT_EQ(sampling.samples_s.size(), 3U) << "0.6 s by the wall, and the fewest all the same";
+  EXPECT_EQ(FakeMeasurement{{}}.run().stopped_by, "half_width");
+}
+
+TEST(Sampler, TakesTheFewestSamplesOnceTheTimeLimitIsOver) {
+  const auto sampling = slowly_drawn(0.3);
+  EXPECT_EQ(sampling.stopped_by, "time_limit");
+  EXPECT_EQ(sampling.samples_s.size(), 3U);
 }
 
 TEST(Sampler, DrawsNothingWhereNothingIsRouted) {

@@ -84,6 +84,10 @@ Session::Session(const Benchmarks& benchmarks, const Options& options, ControlPl
       keeps_results_{options.format == "nccl-tests"} {
   agree_on_run(options);
   on_every_rank(world_, [&] { open_file(options.out); });
+  if (time_limit_) {
+    const Seconds passed = std::chrono::steady_clock::now() - started_;
+    measurer_.set_deadline(steady_host_time().now() + (*time_limit_ - passed).count());
+  }
   plan(benchmarks, options);
   progress_.start(entries_.size());
 }

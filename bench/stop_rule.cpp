@@ -26,13 +26,19 @@ Seconds default_budget(const std::string& suite) {
   return Seconds{suite == "full" ? 1.0 : 0.2};
 }
 
-bool StopRule::done(std::span<const double> samples, Seconds spent) const {
+std::string_view StopRule::reason(std::span<const double> samples, const TimeSpent& spent) const {
   const int count = static_cast<int>(samples.size());
-  if (count >= max_samples) return true;
-  if (count >= fewest_samples && spent >= budget) return true;
-  return count >= min_samples && checkpoint_from(count, min_samples) == count &&
-         relative_median_half_width(samples, confidence) <= relative_half_width;
+  if (count >= min_samples && checkpoint_from(count, min_samples) == count &&
+      relative_median_half_width(samples, confidence) <= relative_half_width)
+    return "half_width";
+  if (count >= max_samples) return "samples";
+  if (count < fewest_samples) return "";
+  if (spent.sampled >= budget) return "time";
+  if (spent.over) return "time_limit";
+  return spent.wall >= longest_wall() ? "wall_time" : "";
 }
+
+Seconds StopRule::longest_wall() const { return std::max(Seconds{0.1}, 3 * budget); }
 
 int StopRule::samples_until_done(int samples, Seconds spent, Seconds each) const {
   const int checkpoint = std::min(checkpoint_from(samples + 1, min_samples), max_samples);
@@ -44,8 +50,8 @@ int StopRule::samples_until_done(int samples, Seconds spent, Seconds each) const
 std::string StopRule::str() const {
   std::ostringstream text;
   text << "median half-width <= " << 100 * relative_half_width << " % at " << 100 * confidence
-       << " % with " << min_samples << " to " << max_samples << " samples, or " << budget.count()
-       << " s";
+       << " % with " << min_samples << " to " << max_samples << " samples, " << budget.count()
+       << " s, or " << longest_wall().count() << " s by the wall";
   return text.str();
 }
 

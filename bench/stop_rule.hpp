@@ -3,10 +3,18 @@
 #pragma once
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "core/units.hpp"
 
 namespace moecal::bench {
+
+/// What sampling took so far, as all ranks know it.
+struct TimeSpent {
+  Seconds sampled{0};
+  Seconds wall{0};    // what the host did between samples included
+  bool over = false;  // the time limit of the run
+};
 
 /// When a point has samples enough: the median is known to the wanted half-width, or the time or
 /// the count is used up. A pure function of samples, so ranks that see the same samples agree.
@@ -17,8 +25,12 @@ struct StopRule {
   int fewest_samples = 3;  // even if the time is used up
   int max_samples = 1000;
   Seconds budget{0.5};  // of sampled time
+  /// By the wall, which counts what the host does between samples too.
+  [[nodiscard]] Seconds longest_wall() const;
 
-  [[nodiscard]] bool done(std::span<const double> samples, Seconds spent) const;
+  /// Why there are samples enough, as SampleInfo::stopped_by says it; empty: there are not.
+  [[nodiscard]] std::string_view reason(std::span<const double> samples,
+                                        const TimeSpent& spent) const;
   /// After how many more samples done() may be true, if each takes about so long; at least 1.
   [[nodiscard]] int samples_until_done(int samples, Seconds spent, Seconds each) const;
   /// As it stands in Policy::stop_rule.

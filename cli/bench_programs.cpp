@@ -6,6 +6,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iostream>
+#include <optional>
+#include <sstream>
 
 #include "cli/child_process.hpp"
 #include "core/json_reader.hpp"
@@ -13,10 +16,37 @@
 namespace moecal::cli {
 namespace {
 
-BenchProgram describe(const std::filesystem::path& path) {
+// The last line that it said, without its own name before it.
+std::string last_words(const Finished& finished, const std::string& path) {
+  std::string last, line;
+  for (std::istringstream lines{finished.errors}; std::getline(lines, line);)
+    if (!line.empty()) last = line;
+  if (last.rfind(path + ": ", 0) == 0) last.erase(0, path.size() + 2);
+  return last.empty() ? "it said nothing" : last;
+}
+
+// What the program prints, whatever else stands in its way.
+std::string list_of(const BenchProgram& program, std::optional<int> cuda_devices) {
+  Command command{{program.path, "--list"}, {}};
+  if (cuda_devices)
+    command.arguments.insert(command.arguments.end(),
+                             {"--cuda-devices", std::to_string(*cuda_devices)});
+  const auto finished = run_and_read(command);
+  constexpr int kNotStarted = 127;  // of the loader, a shell and ourselves
+  if (finished.status == kNotStarted)
+    throw Error{"it cannot start: " + last_words(finished, program.path)};
+  if (finished.status != 0)
+    throw Error{"its --list failed with exit status " + std::to_string(finished.status) + ": " +
+                last_words(finished, program.path)};
+  std::cerr << finished.errors;
+  return finished.output;
+}
+
+// Counting devices takes CUDA's driver up to seconds: one program does it for all of them.
+BenchProgram describe(const std::filesystem::path& path, std::optional<int> cuda_devices) {
   BenchProgram program{path.string(), path.filename().string(), {}, {}, 0};
   const FileLine where{program.path + " --list", 0};
-  const auto json = parse_json(output_of({{program.path, "--list"}, {}}), where);
+  const auto json = parse_json(list_of(program, cuda_devices), where);
   const JsonReader reader{json, where};
   program.cuda_devices = reader.require<int>("cuda_devices");
   for (const auto& operation : reader.objects("operations")) {
@@ -51,7 +81,7 @@ bool BenchProgram::has_operation(const std::string& operation) const {
   return std::find(operations.begin(), operations.end(), operation) != operations.end();
 }
 
-std::vector<BenchProgram> find_programs(const std::string& folder) {
+FoundPrograms find_programs(const std::string& folder) {
   const std::filesystem::path place =
       folder.empty() ? std::filesystem::read_symlink("/proc/self/exe").parent_path()
                      : std::filesystem::path{folder};
@@ -63,9 +93,20 @@ std::vector<BenchProgram> find_programs(const std::string& folder) {
     throw InvalidInput{"there are no benchmark programs (bench_*) in '" + place.string() +
                        "': build them, or name their folder with --programs-dir"};
   std::sort(paths.begin(), paths.end());
-  std::vector<BenchProgram> programs;
-  for (const auto& path : paths) programs.push_back(describe(path));
-  return programs;
+  FoundPrograms found;
+  std::optional<int> cuda_devices;
+  for (const auto& path : paths) {
+    try {
+      found.usable.push_back(describe(path, cuda_devices));
+      cuda_devices = found.usable.back().cuda_devices;
+    } catch (const Error& error) {
+      found.left_out.push_back({path.filename().string(), error.what()});
+    }
+  }
+  if (found.usable.empty())
+    throw Error{"no benchmark program in '" + place.string() + "' can be used; " +
+                found.left_out.front().name + ": " + found.left_out.front().why};
+  return found;
 }
 
 }  // namespace moecal::cli

@@ -27,8 +27,19 @@ struct BenchProgram {
   [[nodiscard]] bool has_operation(const std::string& operation) const;
 };
 
+/// A program that cannot be used here, as where a library that it is linked with is missing.
+struct UnusableProgram {
+  std::string name;
+  std::string why;  // "it cannot start: error while loading shared libraries: libnccl.so.2: ..."
+};
+
+struct FoundPrograms {
+  std::vector<BenchProgram> usable;
+  std::vector<UnusableProgram> left_out;
+};
+
 /// The programs bench_* of a folder (empty: the folder of this program), by name.
-/// @throws InvalidInput if it has none.
-[[nodiscard]] std::vector<BenchProgram> find_programs(const std::string& folder);
+/// @throws InvalidInput if it has none; Error, with the first one's reason, if none can be used.
+[[nodiscard]] FoundPrograms find_programs(const std::string& folder);
 
 }  // namespace moecal::cli

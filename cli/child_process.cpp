@@ -3,6 +3,7 @@
 #include "cli/child_process.hpp"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -50,12 +51,19 @@ class SignalForwarding {
   std::array<struct sigaction, 2> before_{};
 };
 
-[[noreturn]] void become(const Command& command, int output) {
+// Where a child's standard output and standard error go; -1: where ours do.
+struct Streams {
+  int output = -1;
+  int errors = -1;
+};
+
+[[noreturn]] void become(const Command& command, const Streams& streams) {
   // A group of its own: a terminal's Ctrl-C then reaches it once, through us. If we are killed, it
   // is told to end.
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (output >= 0) dup2(output, STDOUT_FILENO);
+  if (streams.output >= 0) dup2(streams.output, STDOUT_FILENO);
+  if (streams.errors >= 0) dup2(streams.errors, STDERR_FILENO);
   for (const auto& [name, value] : command.environment) setenv(name.c_str(), value.c_str(), 0);
   std::vector<char*> arguments;
   for (const auto& argument : command.arguments)
@@ -68,11 +76,11 @@ class SignalForwarding {
   _exit(127);
 }
 
-pid_t start(const Command& command, int output) {
+pid_t start(const Command& command, const Streams& streams) {
   const pid_t child = fork();
   if (child < 0)
     throw Error{"could not start '" + command.arguments[0] + "': " + std::strerror(errno)};
-  if (child == 0) become(command, output);
+  if (child == 0) become(command, streams);
   return child;
 }
 
@@ -82,39 +90,48 @@ int wait_for(pid_t child) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-std::string read_all(int descriptor) {
-  std::string text;
-  std::array<char, 4096> buffer{};
-  for (;;) {
-    const auto count = read(descriptor, buffer.data(), buffer.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return text;
-    text.append(buffer.data(), static_cast<std::size_t>(count));
+// A file that lives only as long as its descriptor: two of them cannot block a writer, as pipes
+// that are read one after the other can.
+class ScratchFile {
+ public:
+  ScratchFile() : descriptor_{memfd_create("moecal", MFD_CLOEXEC)} {
+    if (descriptor_ < 0)
+      throw Error{std::string{"could not make a scratch file: "} + std::strerror(errno)};
   }
-}
+  ~ScratchFile() { close(descriptor_); }
+  ScratchFile(const ScratchFile&) = delete;
+  ScratchFile& operator=(const ScratchFile&) = delete;
+
+  [[nodiscard]] int descriptor() const { return descriptor_; }
+  [[nodiscard]] std::string text() const {
+    std::string text;
+    std::array<char, 4096> buffer{};
+    for (;;) {
+      const auto count =
+          pread(descriptor_, buffer.data(), buffer.size(), static_cast<off_t>(text.size()));
+      if (count <= 0) return text;
+      text.append(buffer.data(), static_cast<std::size_t>(count));
+    }
+  }
+
+ private:
+  int descriptor_;
+};
 
 }  // namespace
 
 int run(const Command& command) {
-  const pid_t child = start(command, -1);
+  const pid_t child = start(command, {});
   const SignalForwarding forwarding{child};
   return wait_for(child);
 }
 
 bool stop_was_asked() { return stop_asked != 0; }
 
-std::string output_of(const Command& command) {
-  std::array<int, 2> ends{};
-  if (pipe2(ends.data(), O_CLOEXEC) != 0)
-    throw Error{std::string{"could not make a pipe: "} + std::strerror(errno)};
-  const pid_t child = start(command, ends[1]);
-  close(ends[1]);
-  const std::string text = read_all(ends[0]);
-  close(ends[0]);
-  if (const int status = wait_for(child); status != 0)
-    throw Error{"'" + typed(command.arguments) + "' failed with exit status " +
-                std::to_string(status)};
-  return text;
+Finished run_and_read(const Command& command) {
+  const ScratchFile output, errors;
+  const int status = wait_for(start(command, {output.descriptor(), errors.descriptor()}));
+  return {status, output.text(), errors.text()};
 }
 
 std::string typed(const std::vector<std::string>& arguments) {

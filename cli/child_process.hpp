@@ -20,8 +20,14 @@ struct Command {
 [[nodiscard]] int run(const Command& command);
 /// Whether a signal was passed on since the program started: the user wants to stop.
 [[nodiscard]] bool stop_was_asked();
-/// What it writes to its standard output. @throws Error if it fails.
-[[nodiscard]] std::string output_of(const Command& command);
+/// What a program wrote, and how it ended.
+struct Finished {
+  int status = 0;  // as run() returns it
+  std::string output;
+  std::string errors;
+};
+/// Runs it and keeps what it writes. @throws Error if no process can be made for it.
+[[nodiscard]] Finished run_and_read(const Command& command);
 /// The arguments as one could type them.
 [[nodiscard]] std::string typed(const std::vector<std::string>& arguments);
 

@@ -95,29 +95,48 @@ int run_program(const BenchProgram& program, const MeasureOptions& options) {
   return status;
 }
 
-int run_all(const std::vector<BenchProgram>& programs, MeasureOptions options) {
+double seconds_since(std::chrono::steady_clock::time_point moment) {
+  return std::chrono::duration<double>{std::chrono::steady_clock::now() - moment}.count();
+}
+
+/// What is to be run, and how long it took to find that out.
+struct Found {
+  std::vector<BenchProgram> programs;
+  std::vector<UnusableProgram> left_out;
+  double seconds = 0;
+};
+
+void print_left_out(const std::vector<UnusableProgram>& programs) {
+  for (const auto& program : programs)
+    std::cout << program.name << " is left out: " << program.why << "\n";
+}
+
+int run_all(const Found& found, MeasureOptions options) {
+  const auto& programs = found.programs;
   const TimeLimit limit{programs, options};
-  double spent = 0;  // seconds of the programs that the limit is for
+  double spent = found.seconds;  // that the limit is for: its programs', and until they were known
   int worst = 0;
   for (std::size_t i = 0; i < programs.size(); ++i) {
     options.time_limit = limit.of(i, spent);
     const auto started = std::chrono::steady_clock::now();
     const int status = run_program(programs[i], options);
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
-    if (options.time_limit) spent += took.count();
+    const double took = seconds_since(started);
+    if (options.time_limit) spent += took;
     // A program that had nothing left to measure has warmed nothing.
-    options.clocks_are_warm = options.clocks_are_warm || took.count() >= kFirstClockWarmUp;
+    options.clocks_are_warm = options.clocks_are_warm || took >= kFirstClockWarmUp;
     if (stop_was_asked()) return 130;
     worst = std::max(worst, status);
   }
   return worst;
 }
 
-int conclude(const MeasureOptions& options, int status) {
+int conclude(const MeasureOptions& options, const std::vector<UnusableProgram>& left_out,
+             int status) {
   std::cout << "\n";
   const auto summary = print_run_summary(options.out, options.run_id);
+  print_left_out(left_out);
   if (status == 130) std::cout << "stopped on request; what is listed above is on disk\n";
-  if (status != 0 || summary.not_begun > 0)
+  if (status != 0 || summary.not_begun > 0 || !left_out.empty())
     std::cout << "to go on: " << resume_command(options) << "\n";
   std::cout << "run " << options.run_id << " in " << options.out << "\n";
   if (status == 0 && summary.points == 0) throw Error{"nothing was measured"};
@@ -129,13 +148,21 @@ int conclude(const MeasureOptions& options, int status) {
   return status == 130 || status == 2 ? status : std::min(status, 1);
 }
 
-int measure(MeasureOptions options) {
-  auto programs = find_programs(options.programs_dir);
+Found find_what_measures(const MeasureOptions& options) {
+  const auto started = std::chrono::steady_clock::now();
+  auto [programs, left_out] = find_programs(options.programs_dir);
+  print_left_out(left_out);
   const auto wanted = wanted_operations(options, operations_of(programs));
   std::erase_if(programs, [&](const auto& program) { return !measures_any(program, wanted); });
   check_device(programs, options);
+  return {std::move(programs), std::move(left_out), seconds_since(started)};
+}
+
+int measure(MeasureOptions options) {
+  const auto found = find_what_measures(options);
   if (options.run_id.empty()) options.run_id = run_id_from_time();
-  return conclude(options, run_all(programs, options));
+  const int status = run_all(found, options);
+  return conclude(options, found.left_out, status);
 }
 
 void add_options(CLI::App& verb, MeasureOptions& options) {

@@ -99,6 +99,55 @@ TEST_F(Measure, LeavesWhatItHasNoTimeForToTheSameCommand) {
   EXPECT_THAT(printed(), testing::ContainsRegex("spin \\(spin\\) +39 +1 +0"));
 }
 
+// As on a host without a library that one program of many is linked with.
+TEST_F(Measure, LeavesOutAProgramThatCannotStartAndGoesOnWithTheOthers) {
+  const auto programs = folder_ / "programs";
+  std::filesystem::create_directories(programs);
+  std::filesystem::create_symlink(MOECAL_TESTING_PROGRAMS "/bench_synthetic",
+                                  programs / "bench_synthetic");
+  const auto write_program = [&](const std::string& name, const std::string& text) {
+    std::ofstream{programs / name} << "#!/bin/sh\n" << text << "\n";
+    std::filesystem::permissions(programs / name, std::filesystem::perms::owner_all);
+  };
+  write_program("bench_xylem", "echo \"$*\" >&2; exit 1");
+  std::filesystem::copy_file(MOECAL_PROGRAM_WITHOUT_LIBRARY, programs / "bench_layers");
+  write_program("bench_broken", "echo \"$0: no driver\" >&2; exit 1");
+  write_program("bench_garbled", "echo '{'");
+  const auto of_these = "--programs-dir " + programs.string() + " --device cpu --run-id test" +
+                        " --seconds-per-point 0.001 --out " + out_;
+  EXPECT_EQ(run(of_these), 0) << said();
+  EXPECT_EQ(read_observations(out_).observations.size(), 40U);
+  const std::vector<std::string> sentences{
+      "bench_layers is left out: it cannot start: error while loading shared libraries: "
+      "libnot_on_this_host.so: cannot open shared object file",
+      "bench_broken is left out: its --list failed with exit status 1: no driver\n",
+      "bench_garbled is left out: ",
+      "bench_xylem is left out: its --list failed with exit status 1: --list --cuda-devices 0\n"};
+  const auto summary = printed().find("operation (implementation)");
+  ASSERT_NE(summary, std::string::npos);
+  for (const auto& sentence : sentences) {
+    EXPECT_THAT(printed().substr(0, summary), HasSubstr(sentence));
+    EXPECT_THAT(printed().substr(summary), HasSubstr(sentence));
+  }
+  EXPECT_THAT(printed(), HasSubstr("to go on: moecal measure"));
+  std::filesystem::remove(programs / "bench_synthetic");
+  EXPECT_EQ(run(of_these), 1);
+  EXPECT_THAT(said(), HasSubstr("can be used; bench_broken: its --list failed"));
+}
+
+TEST_F(Measure, CountsWhatListingTakesInItsTimeLimit) {
+  const auto programs = folder_ / "programs";
+  std::filesystem::create_directories(programs);
+  std::ofstream{programs / "bench_slow_to_start"}
+      << "#!/bin/sh\ncase $1 in --list) sleep 0.3 ;; esac\nexec " MOECAL_TESTING_PROGRAMS
+         "/bench_synthetic \"$@\"\n";
+  std::filesystem::permissions(programs / "bench_slow_to_start", std::filesystem::perms::owner_all);
+  EXPECT_EQ(run("--programs-dir " + programs.string() + " --device cpu --run-id test --out " +
+                out_ + " --time-limit 0.3"),
+            3);
+  EXPECT_THAT(printed(), HasSubstr("skipped spin (spin) x40: not begun"));
+}
+
 TEST_F(Measure, StartsOnlyProgramsThatHaveACaseInTheSuite) {
   std::ofstream{folder_ / "suite.jsonl"} << R"({"operation": "spin", "point": {"index": 1, )"
                                          << R"("wrong": 0}})";

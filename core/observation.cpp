@@ -55,6 +55,7 @@ Json sample_json(const SampleInfo& s) {
   if (s.buffer_sets > 0) json["buffer_sets"] = s.buffer_sets;
   if (s.buffer_sets > 0) json["touched_sets"] = s.touched_sets;
   if (s.routing_draws > 0) json["routing_draws"] = s.routing_draws;
+  if (!s.stopped_by.empty()) json["stopped_by"] = s.stopped_by;
   return json;
 }
 

@@ -33,6 +33,8 @@ struct SampleInfo {
   int buffer_sets = 0;             // that the launches went through in turn
   int touched_sets = 0;            // of those, that a timed launch used
   std::int64_t routing_draws = 0;  // different routing tables; no two samples share one
+  // Why no more samples were taken: half_width | samples | time | wall_time | time_limit.
+  std::string stopped_by{};
 };
 
 /// Per-sample flags, each as long as samples_s or empty. A flagged sample is never deleted.

@@ -88,6 +88,7 @@ SampleInfo read_sample(const JsonReader& r) {
   sample.buffer_sets = r.optional<int>("buffer_sets", 0);
   sample.touched_sets = r.optional<int>("touched_sets", 0);
   sample.routing_draws = r.optional<std::int64_t>("routing_draws", 0);
+  sample.stopped_by = r.optional<std::string>("stopped_by", "");
   return sample;
 }
 

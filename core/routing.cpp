@@ -96,7 +96,6 @@ RoutingDraw draw_routing(const RoutingShape& shape, const RoutingSpec& spec) {
   const auto rows = static_cast<std::size_t>(shape.tokens * shape.top_k);
   draw.expert_of.resize(rows);
   draw.weight_of.resize(rows);
-  draw.counts.assign(static_cast<std::size_t>(shape.experts), 0);
   const auto weights = expert_weights(shape, spec, engine);
   for (std::int64_t t = 0; t < shape.tokens; ++t) {
     std::int32_t* chosen = draw.expert_of.data() + t * shape.top_k;
@@ -111,10 +110,15 @@ RoutingDraw draw_routing(const RoutingShape& shape, const RoutingSpec& spec) {
       sum += weight[k] = static_cast<float>(0.25 + unit_uniform(engine));
     for (std::int64_t k = 0; k < shape.top_k; ++k) weight[k] /= sum;
   }
+  count_choices(draw);
+  return draw;
+}
+
+void count_choices(RoutingDraw& draw) {
+  draw.counts.assign(static_cast<std::size_t>(draw.experts), 0);
   for (const auto expert : draw.expert_of) ++draw.counts[static_cast<std::size_t>(expert)];
   draw.offsets.assign(draw.counts.size() + 1, 0);
   std::partial_sum(draw.counts.begin(), draw.counts.end(), draw.offsets.begin() + 1);
-  return draw;
 }
 
 std::int64_t expert_capacity(const RoutingShape& shape, double capacity_factor) {

@@ -45,6 +45,9 @@ struct RoutingShape {
 /// @param share of the density below the weight: 0..1
 [[nodiscard]] double power_law_load(const RoutingShape& shape, double exponent, double share);
 
+/// Sets counts and offsets by what its expert_of holds.
+void count_choices(RoutingDraw& draw);
+
 /// @throws InvalidInput if top_k > experts, a size is negative or the distribution is unknown.
 [[nodiscard]] RoutingDraw draw_routing(const RoutingShape& shape, const RoutingSpec& spec);
 

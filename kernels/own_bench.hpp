@@ -4,7 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "bench/benchmark.hpp"
@@ -66,8 +68,17 @@ inline constexpr int kMostKernels = 4;
 ///
 ///   redraw(case, buffers, draw)               another draw, in place; else Buffers are made anew
 ///   implementations()                         other than own_implementations()
+///   Pool{case, shape, place}                  what the draws of all sets come from: then Buffers
+///   and
+///                                             redraw take the pool instead of the case
+///   leads(shape)                              Benchmark::leads, else those that move 256 MiB
 ///   choose(implementation, shape&)            what an implementation changes in the shape
 ///   cuda_parts()                              names and functions as run_cuda, timed apart
+template <class Operation>
+concept HasPool = requires {
+  typename Operation::Pool;
+};
+
 template <class Operation>
 class OwnTrial final : public Trial {
  public:
@@ -82,7 +93,8 @@ class OwnTrial final : public Trial {
     return work.read + work.written;
   }
   void prepare(int sets) override {
-    for (int set = 0; set < sets; ++set) sets_.emplace_back(case_, shape_, place_, set);
+    if constexpr (HasPool<Operation>) pool_.emplace(case_, shape_, place_);
+    for (int set = 0; set < sets; ++set) sets_.emplace_back(source(), shape_, place_, set);
   }
   void launch(int set, Stream stream) override {
     const auto& buffers = sets_[static_cast<std::size_t>(set)];
@@ -111,17 +123,33 @@ class OwnTrial final : public Trial {
     if (!case_.routed) return false;
     using Buffers = typename Operation::Buffers;
     auto& buffers = sets_[static_cast<std::size_t>(set)];
-    if constexpr (requires { Operation::redraw(case_, buffers, draw); })
-      Operation::redraw(case_, buffers, draw);
+    if constexpr (requires { Operation::redraw(source(), buffers, draw); })
+      Operation::redraw(source(), buffers, draw);
     else
-      buffers = Buffers{case_, shape_, place_, static_cast<int>(draw)};
+      buffers = Buffers{source(), shape_, place_, static_cast<int>(draw)};
     return true;
   }
 
  private:
+  template <class Other>
+  struct PoolOf {
+    using Type = std::monostate;
+  };
+  template <HasPool Other>
+  struct PoolOf<Other> {
+    using Type = typename Other::Pool;
+  };
+  [[nodiscard]] const auto& source() const {
+    if constexpr (HasPool<Operation>)
+      return *pool_;
+    else
+      return case_;
+  }
+
   Case case_;
   decltype(Operation::shape_of(Case{})) shape_;
   Memory::Place place_;
+  std::optional<typename PoolOf<Operation>::Type> pool_;
   std::vector<typename Operation::Buffers> sets_;
 };
 
@@ -134,6 +162,13 @@ class OwnBenchmark final : public Benchmark {
   }
   [[nodiscard]] Work work(const Case& c) const override {
     return Operation::work(Operation::shape_of(c));
+  }
+  [[nodiscard]] bool leads(const Case& c) const override {
+    const auto shape = Operation::shape_of(c);
+    if constexpr (requires { Operation::leads(shape); }) return Operation::leads(shape);
+    constexpr Bytes kOutOfAnyCache{256.0 * (1 << 20)};
+    const auto work = Operation::work(shape);
+    return work.read + work.written >= kOutOfAnyCache;
   }
   [[nodiscard]] std::vector<Implementation> implementations() const override {
     if constexpr (requires { Operation::implementations(); }) return Operation::implementations();

@@ -6,7 +6,9 @@
 #include <cmath>
 #include <cstring>
 #include <iterator>
+#include <utility>
 
+#include "core/hash.hpp"
 #include "core/narrow_float.hpp"
 
 namespace moecal::bench {
@@ -75,6 +77,19 @@ double shift_of(const float* weights, std::int64_t top_k) {
   return 2 - std::log(static_cast<double>(*std::min_element(weights, weights + top_k)));
 }
 
+// Tokens that are drawn once: with so many, an expert of 256 at top-8 is as busy as the others to
+// 2 %.
+constexpr std::int64_t kMostPooled = 65536;
+
+RoutingShape shape_of_draw(const Case& c) {
+  return {c.point.at("tokens"), c.point.at("experts"), c.point.at("top_k")};
+}
+
+RoutingSpec with_seed_of(RoutingSpec spec, std::int64_t number) {
+  spec.seed += static_cast<std::uint64_t>(number);
+  return spec;
+}
+
 }  // namespace
 
 Case routed_case(const RoutedPoint& point) {
@@ -117,13 +132,46 @@ std::vector<RoutedPoint> gate_points(Suite suite) {
   return points;
 }
 
-SetRouting::SetRouting(const Case& c, std::int64_t number) {
-  const RoutingShape shape{c.point.at("tokens"), c.point.at("experts"), c.point.at("top_k")};
-  RoutingSpec spec = c.routing;
-  spec.seed += static_cast<std::uint64_t>(number);
-  draw = draw_routing(shape, spec);
-  capacity = expert_capacity(shape, spec.capacity_factor);
-  row_of = place_rows(draw, capacity);
+SetRouting::SetRouting(const Case& c, std::int64_t number)
+    : SetRouting{c, draw_routing(shape_of_draw(c), with_seed_of(c.routing, number))} {}
+
+SetRouting::SetRouting(const Case& c, RoutingDraw drawn)
+    : draw{std::move(drawn)},
+      capacity{expert_capacity(shape_of_draw(c), c.routing.capacity_factor)},
+      row_of{place_rows(draw, capacity)} {}
+
+RoutingPool::RoutingPool(const Case& c) : case_{c} {
+  const auto& distribution = c.routing.distribution;
+  if (distribution != "uniform" && distribution != "recorded") return;
+  auto shape = shape_of_draw(c);
+  shape.tokens = std::min(shape.tokens, kMostPooled);
+  rows_ = draw_routing(shape, c.routing);
+}
+
+std::vector<std::int32_t> RoutingPool::sources(std::int64_t number) const {
+  const auto of_draw = mix(mix(case_.routing.seed) + static_cast<std::uint64_t>(number));
+  std::vector<std::int32_t> sources(static_cast<std::size_t>(case_.point.at("tokens")));
+  const auto rows = static_cast<std::uint64_t>(rows_.tokens);
+  for (std::size_t token = 0; token < sources.size(); ++token)
+    sources[token] = static_cast<std::int32_t>(mix(of_draw + token) % rows);
+  return sources;
+}
+
+SetRouting RoutingPool::routing(std::int64_t number) const {
+  if (!resamples()) return {case_, number};
+  const auto shape = shape_of_draw(case_);
+  RoutingDraw draw{shape.tokens, shape.experts, shape.top_k, {}, {}, {}, {}};
+  draw.expert_of.reserve(static_cast<std::size_t>(shape.tokens * shape.top_k));
+  draw.weight_of.reserve(draw.expert_of.capacity());
+  for (const std::int64_t source : sources(number)) {
+    const auto first = source * shape.top_k, last = first + shape.top_k;
+    draw.expert_of.insert(draw.expert_of.end(), rows_.expert_of.begin() + first,
+                          rows_.expert_of.begin() + last);
+    draw.weight_of.insert(draw.weight_of.end(), rows_.weight_of.begin() + first,
+                          rows_.weight_of.begin() + last);
+  }
+  count_choices(draw);
+  return {case_, std::move(draw)};
 }
 
 std::vector<std::byte> gate_logits(Dtype dtype, const RoutingDraw& draw) {

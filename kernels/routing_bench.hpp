@@ -36,9 +36,30 @@ struct RoutedPoint {
 /// another between samples.
 struct SetRouting {
   SetRouting(const Case& c, std::int64_t number);
+  SetRouting(const Case& c, RoutingDraw drawn);
   RoutingDraw draw;
   std::int64_t capacity;             // rows an expert takes at most; 0: no limit
   std::vector<std::int32_t> row_of;  // [tokens, top_k]
+};
+
+/// Where the draws of a point come from. Where tokens choose independently of one another (uniform
+/// and recorded routing), so many of them are drawn once, and each token of a draw is one of those,
+/// chosen by chance: a table of its own, whose counts vary as those of a new draw do, at a
+/// hundredth of its cost to the host. Elsewhere each draw is a new one.
+class RoutingPool {
+ public:
+  explicit RoutingPool(const Case& c);
+
+  [[nodiscard]] bool resamples() const { return !rows_.expert_of.empty(); }
+  /// What was drawn once. Empty unless resamples().
+  [[nodiscard]] const RoutingDraw& rows() const { return rows_; }
+  /// For each token of draw `number`, which of rows() it is. Only where resamples().
+  [[nodiscard]] std::vector<std::int32_t> sources(std::int64_t number) const;
+  [[nodiscard]] SetRouting routing(std::int64_t number) const;
+
+ private:
+  Case case_;
+  RoutingDraw rows_;
 };
 
 /// Logits [tokens, experts] of `dtype` whose top_k and weights are the draw's: the chosen experts

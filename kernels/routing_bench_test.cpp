@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
+#include <set>
 
 #include "core/element.hpp"
 #include "core/error.hpp"
@@ -102,6 +104,69 @@ TEST(RoutingBench, DrawsAnewForEverySet) {
   EXPECT_NE(SetRouting(c, 0).row_of, SetRouting(c, 1).row_of);
   EXPECT_EQ(SetRouting(c, 1).row_of, SetRouting(c, 1).row_of);
   EXPECT_EQ(SetRouting(c, 0).capacity, 0);
+}
+
+// What makes a draw cheap: no token of it is new, and it is a table of its own all the same.
+TEST(RoutingPool, MakesEveryDrawOfTokensThatWereDrawnOnce) {
+  Case c = routed_case({5000, 8, 8, 2, "bf16"});
+  const RoutingPool pool{c};
+  ASSERT_TRUE(pool.resamples());
+  const auto sources = pool.sources(3);
+  const auto routing = pool.routing(3);
+  ASSERT_EQ(routing.draw.expert_of.size(), 10000U);
+  for (std::size_t token = 0; token < sources.size(); ++token)
+    for (std::size_t choice = 0; choice < 2; ++choice) {
+      const auto source = 2 * static_cast<std::size_t>(sources[token]) + choice;
+      ASSERT_EQ(routing.draw.expert_of[2 * token + choice], pool.rows().expert_of[source]);
+      ASSERT_EQ(routing.draw.weight_of[2 * token + choice], pool.rows().weight_of[source]);
+    }
+  EXPECT_EQ(std::accumulate(routing.draw.counts.begin(), routing.draw.counts.end(), 0), 10000);
+  EXPECT_EQ(routing.row_of, RoutingPool{c}.routing(3).row_of) << "an equal seed, an equal table";
+  c.routing.seed = 2;
+  EXPECT_NE(routing.row_of, RoutingPool{c}.routing(3).row_of);
+}
+
+TEST(RoutingPool, GivesEveryDrawATableAndCountsOfItsOwn) {
+  const RoutingPool pool{routed_case({1000, 8, 8, 2, "bf16"})};
+  std::set<std::vector<std::int32_t>> tables;
+  double sum = 0, squares = 0;
+  constexpr int kDraws = 200;
+  for (int number = 0; number < kDraws; ++number) {
+    const auto routing = pool.routing(number);
+    EXPECT_TRUE(tables.insert(routing.row_of).second) << number;
+    const auto count = static_cast<double>(routing.draw.counts[0]);
+    sum += count / kDraws;
+    squares += count * count / kDraws;
+  }
+  // A binomial of 1000 tokens and a chance of a quarter: 250 +- 13.7.
+  EXPECT_NEAR(sum, 250, 45);
+  EXPECT_NEAR(std::sqrt(squares - sum * sum), 13.7, 3);
+}
+
+// Who is busy is itself drawn anew in a power law, and nobody is in a balanced draw.
+TEST(RoutingPool, DrawsAnewWhereTokensAreNotIndependent) {
+  for (const auto* distribution : {"balanced", "power_law", "power_law_loads"}) {
+    Case c = routed_case({1000, 8, 8, 2, "bf16"});
+    c.routing.distribution = distribution;
+    const RoutingPool pool{c};
+    EXPECT_FALSE(pool.resamples());
+    EXPECT_EQ(pool.routing(5).draw.weight_of, SetRouting(c, 5).draw.weight_of) << distribution;
+  }
+}
+
+TEST(RoutingBench, BeginsWithWhatRatiosAreOf) {
+  const auto leading = [](const Benchmark& benchmark) {
+    const auto cases = benchmark.sweep(Suite::planner, "cuda", 1);
+    return std::ranges::count_if(cases, [&](const Case& c) { return benchmark.leads(c); });
+  };
+  for (const auto& benchmark : routed_benchmarks()) {
+    const auto all = benchmark->sweep(Suite::planner, "cuda", 1).size();
+    EXPECT_GE(leading(*benchmark), 1) << benchmark->operation();
+    EXPECT_LT(leading(*benchmark), static_cast<std::ptrdiff_t>(all)) << benchmark->operation();
+  }
+  const auto gate = make_topk_gate();
+  EXPECT_TRUE(gate->leads(routed_case({131072, 0, 256, 8, "f32"})));
+  EXPECT_FALSE(gate->leads(routed_case({4096, 0, 64, 2, "f16"})));
 }
 
 // After a redraw the old result is of another table; after a launch it is of the new one.

@@ -5,6 +5,8 @@
 #include <dlfcn.h>
 
 #include <array>
+#include <map>
+#include <mutex>
 #include <string_view>
 
 #include "core/error.hpp"
@@ -98,12 +100,20 @@ struct Nvml::Library {
            resolve(handle, "nvmlErrorString", error_string);
   }
 
+  // Looked up once: a handle is good as long as the library is.
   [[nodiscard]] Device find(const std::string& pci_bus_id) const {
+    const std::lock_guard lock{found_mutex};
+    const auto known = found.find(pci_bus_id);
+    if (known != found.end()) return known->second;
     Device device = nullptr;
     if (const int status = device_by_pci(pci_bus_id.c_str(), &device); status != kNvmlSuccess)
       throw Error{"NVML does not know the device " + pci_bus_id + ": " + error_string(status)};
+    found.emplace(pci_bus_id, device);
     return device;
   }
+
+  mutable std::mutex found_mutex;
+  mutable std::map<std::string, Device> found;
 };
 
 std::optional<Nvml> Nvml::load(const std::string& name) {
@@ -115,17 +125,24 @@ std::optional<Nvml> Nvml::load(const std::string& name) {
   return Nvml{std::move(library)};
 }
 
-NvmlReading Nvml::read(const std::string& pci_bus_id) const {
+NvmlReading Nvml::read_state(const std::string& pci_bus_id) const {
   const Library& nvml = *library_;
   const Device device = nvml.find(pci_bus_id);
   NvmlReading reading;
   reading.sm_clock_hz = read_number(1e6, nvml.clock, device, kSmClock);
-  reading.memory_clock_hz = read_number(1e6, nvml.clock, device, kMemoryClock);
   reading.power_w = read_number(1e-3, nvml.power, device);
-  reading.power_limit_w = read_number(1e-3, nvml.power_limit, device);
   reading.temperature_c = read_number(1.0, nvml.temperature, device, kGpuSensor);
   unsigned long long reasons = 0;
   if (nvml.reasons(device, &reasons) == kNvmlSuccess) reading.throttle_reasons = reasons;
+  return reading;
+}
+
+NvmlReading Nvml::read(const std::string& pci_bus_id) const {
+  const Library& nvml = *library_;
+  const Device device = nvml.find(pci_bus_id);
+  NvmlReading reading = read_state(pci_bus_id);
+  reading.memory_clock_hz = read_number(1e6, nvml.clock, device, kMemoryClock);
+  reading.power_limit_w = read_number(1e-3, nvml.power_limit, device);
   unsigned long long millijoules = 0;
   if (nvml.energy != nullptr && nvml.energy(device, &millijoules) == kNvmlSuccess)
     reading.energy_j = static_cast<double>(millijoules) * 1e-3;

@@ -41,8 +41,11 @@ class Nvml {
   /// Empty if the library is not there, lacks a function or does not start. The path is for tests.
   [[nodiscard]] static std::optional<Nvml> load(const std::string& library = "libnvidia-ml.so.1");
 
-  /// @throws Error if NVML does not know the device, e.g. "0000:1b:00.0".
+  /// Everything. @throws Error if NVML does not know the device, e.g. "0000:1b:00.0".
   [[nodiscard]] NvmlReading read(const std::string& pci_bus_id) const;
+  /// What can change from one batch to the next: clock, power, temperature and throttle reasons.
+  /// Each query takes the driver up to a millisecond. @throws Error as read.
+  [[nodiscard]] NvmlReading read_state(const std::string& pci_bus_id) const;
   /// @throws Error as read.
   [[nodiscard]] NvmlClocks clocks(const std::string& pci_bus_id) const;
   /// Version of the driver, e.g. 580.65.06; empty if NVML does not say.

@@ -11,7 +11,7 @@ skipped=77 # CTest's word for it (SKIP_RETURN_CODE)
 
 work=$(mktemp -d)
 # What is mounted is never removed through its mount.
-unmount() { for place in proc usr/local/cuda-13.0/lib64; do umount "$work/root/$place" 2>/dev/null || true; done; }
+unmount() { for place in proc usr/local/cuda-13.0/lib64/libnccl.so.2 usr/local/cuda-13.0/lib64; do umount "$work/root/$place" 2>/dev/null || true; done; }
 trap 'unmount; rm -rf --one-file-system "$work"' EXIT
 "$source_dir/scripts/bundle.sh" --build "$build" --out "$work/bundle.tar.gz"
 
@@ -55,6 +55,18 @@ if command -v python3 >/dev/null; then python3 -B "$root/$bundle/peers/peers.py"
 inside bench_expert_gemm --list >"$work/list.json"
 grep -q onednn "$work/list.json"
 inside measure --suite quick --device cpu --only memory_copy --seconds-per-point 0.005 --run-id bundle --out /tmp/o.jsonl
+# NCCL is no part of a CUDA toolkit: without it the programs that need it are named, and the others measure.
+if grep -q '^libnccl' "$root/$bundle/lib/needs_from_cuda"; then
+  nccl=$root/usr/local/cuda-13.0/lib64/libnccl.so.2
+  if [[ -e $nccl ]]; then
+    touch "$work/empty"
+    mount --bind -o ro "$work/empty" "$nccl"
+  fi
+  inside measure --suite quick --device cpu --only memory_copy --seconds-per-point 0.005 --run-id without_nccl \
+    --out /tmp/without_nccl.jsonl >"$work/without_nccl.txt"
+  grep -q '^bench_layers is left out: it cannot start: .*libnccl\.so' "$work/without_nccl.txt"
+  [[ -s $root/tmp/without_nccl.jsonl ]]
+fi
 inside fit /tmp/o.jsonl --out /tmp/c.json
 inside predict /tmp/c.json --operation memory_copy --point bytes=1048576
 inside check --coefficients /tmp/c.json >"$work/check.txt"

@@ -10,11 +10,16 @@ struct Permute {
   static constexpr char name[] = "permute";
   using Shape = kernels::PermuteShape;
 
+  struct Pool {
+    Pool(const Case& c, const Shape&, Memory::Place) : routing{c}, seed{c.routing.seed} {}
+    RoutingPool routing;
+    std::uint64_t seed;
+  };
   struct Buffers {
-    Buffers(const Case& c, const Shape& shape, Memory::Place place, std::int64_t draw)
-        : tokens{Memory::of(
-              place, uniform_elements(shape.dtype, shape.tokens * shape.hidden, c.routing.seed))},
-          row_of{Memory::of(place, SetRouting{c, draw}.row_of)},
+    Buffers(const Pool& pool, const Shape& shape, Memory::Place place, std::int64_t draw)
+        : tokens{Memory::of(place,
+                            uniform_elements(shape.dtype, shape.tokens * shape.hidden, pool.seed))},
+          row_of{Memory::of(place, pool.routing.routing(draw).row_of)},
           rows{place, static_cast<std::size_t>(shape.tokens * shape.top_k * shape.hidden *
                                                (shape.to_fp8 ? 1 : size_of(shape.dtype)))},
           scales{place, static_cast<std::size_t>(scale_count(shape)) * sizeof(float)} {}
@@ -36,8 +41,8 @@ struct Permute {
   static void run_cuda(const Shape& shape, const Buffers& buffers, Stream stream) {
     permute_cuda(shape, buffers.tensors(), stream);
   }
-  static void redraw(const Case& c, Buffers& buffers, std::int64_t draw) {
-    buffers.row_of.assign(SetRouting{c, draw}.row_of);
+  static void redraw(const Pool& pool, Buffers& buffers, std::int64_t draw) {
+    buffers.row_of.assign(pool.routing.routing(draw).row_of);
   }
   static VerificationResult verify(const Shape& shape, const Buffers& buffers) {
     const auto tokens = buffers.tokens.to_host<std::byte>();

@@ -69,4 +69,18 @@ void choose_experts_cuda(const TopkGateShape& shape, const TopkGateTensors& tens
 void sort_choices_cuda(const TopkGateShape& shape, const TopkGateTensors& tensors, void* workspace,
                        Stream stream);
 
+/// How a benchmark makes new logits of a pool of them between samples: row i of `to` is row
+/// sources[i] of `from`.
+struct GatheredRows {
+  std::int64_t rows = 0;
+  std::int64_t row_bytes = 0;             // even
+  const void* from = nullptr;             // [any, row_bytes]
+  const std::int32_t* sources = nullptr;  // [rows]
+  void* to = nullptr;                     // [rows, row_bytes]
+};
+/// The oracle.
+void gather_rows_cpu(const GatheredRows& rows);
+/// On the default stream, and waits for it: never timed. @throws Error if it fails.
+void gather_rows_cuda(const GatheredRows& rows);
+
 }  // namespace moecal::kernels

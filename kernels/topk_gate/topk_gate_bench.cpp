@@ -31,12 +31,28 @@ struct TopkGate {
   static constexpr char name[] = "topk_gate";
   using Shape = kernels::TopkGateShape;
 
+  struct Pool {
+    Pool(const Case& c, const Shape& of_sets, Memory::Place of)
+        : routing{c},
+          shape{of_sets},
+          place{of},
+          logits{Memory::of(place, routing.resamples() ? gate_logits(shape.dtype, routing.rows())
+                                                       : std::vector<std::byte>{})} {}
+    RoutingPool routing;
+    Shape shape;
+    Memory::Place place;
+    Memory logits;  // of routing.rows()
+  };
   struct Buffers {
-    Buffers(const Case& c, const Shape& shape, Memory::Place place, std::int64_t draw)
-        : Buffers{Memory::of(place, gate_logits(shape.dtype, SetRouting{c, draw}.draw)), shape,
-                  place} {}
+    Buffers(const Pool& pool, const Shape& shape, Memory::Place place, std::int64_t draw)
+        : Buffers{Memory{place, static_cast<std::size_t>(shape.tokens * shape.experts) *
+                                    size_of(shape.dtype)},
+                  shape, place} {
+      redraw(pool, *this, draw);
+    }
     Buffers(Memory filled_logits, const Shape& shape, Memory::Place place)
-        : logits{std::move(filled_logits)},
+        : sources{place, static_cast<std::size_t>(shape.tokens) * sizeof(std::int32_t)},
+          logits{std::move(filled_logits)},
           expert_of{place, choices(shape) * sizeof(std::int32_t)},
           weight_of{place, choices(shape) * sizeof(float)},
           row_of{place, choices(shape) * sizeof(std::int32_t)},
@@ -50,6 +66,7 @@ struct TopkGate {
       return {logits.as<void>(),         expert_of.as<std::int32_t>(), weight_of.as<float>(),
               counts.as<std::int64_t>(), offsets.as<std::int64_t>(),   row_of.as<std::int32_t>()};
     }
+    Memory sources;  // of each token's logits, in the pool
     Memory logits, expert_of, weight_of, row_of, counts, offsets, workspace;
   };
 
@@ -87,8 +104,23 @@ struct TopkGate {
                sort_choices_cuda(shape, buffers.tensors(), buffers.workspace.as<void>(), stream);
              }}};
   }
-  static void redraw(const Case& c, Buffers& buffers, std::int64_t draw) {
-    buffers.logits.assign(gate_logits(parse_dtype(c.dtypes.a), SetRouting{c, draw}.draw));
+  static void redraw(const Pool& pool, Buffers& buffers, std::int64_t draw) {
+    const auto& shape = pool.shape;
+    if (!pool.routing.resamples())
+      return buffers.logits.assign(gate_logits(shape.dtype, pool.routing.routing(draw).draw));
+    buffers.sources.assign(pool.routing.sources(draw));
+    const kernels::GatheredRows rows{.rows = shape.tokens,
+                                     .row_bytes = shape.experts * size_of(shape.dtype),
+                                     .from = pool.logits.as<void>(),
+                                     .sources = buffers.sources.as<std::int32_t>(),
+                                     .to = buffers.logits.as<void>()};
+    if (pool.place == Memory::Place::host) return kernels::gather_rows_cpu(rows);
+    if constexpr (build::has_cuda) kernels::gather_rows_cuda(rows);
+  }
+  /// Those that are held against reading the logits once.
+  static bool leads(const Shape& shape) {
+    constexpr std::int64_t kOutOfCache = std::int64_t{32} << 20;
+    return shape.tokens * shape.experts * size_of(shape.dtype) >= kOutOfCache;
   }
   static VerificationResult verify(const Shape& shape, const Buffers& buffers) {
     const auto host = Memory::Place::host;

@@ -114,4 +114,12 @@ void topk_gate_cpu(const TopkGateShape& shape, const TopkGateTensors& tensors) {
   place_choices(shape, tensors);
 }
 
+void gather_rows_cpu(const GatheredRows& rows) {
+  const auto* from = static_cast<const std::byte*>(rows.from);
+  auto* to = static_cast<std::byte*>(rows.to);
+  for (std::int64_t row = 0; row < rows.rows; ++row)
+    std::copy_n(from + rows.sources[row] * rows.row_bytes, rows.row_bytes,
+                to + row * rows.row_bytes);
+}
+
 }  // namespace moecal::kernels

@@ -265,6 +265,18 @@ __global__ void __launch_bounds__(kBlockThreads) place_choices(Gate gate) {
   }
 }
 
+// ---- making new logits of a pool ----------------------------------------------------------------
+
+/// A block copies a row, an element of 16 bits a thread and step.
+__global__ void gather_rows(GatheredRows rows) {
+  const std::int64_t elements = rows.row_bytes / 2;
+  for (std::int64_t row = blockIdx.x; row < rows.rows; row += gridDim.x) {
+    const auto* from = static_cast<const std::uint16_t*>(rows.from) + rows.sources[row] * elements;
+    auto* to = static_cast<std::uint16_t*>(rows.to) + row * elements;
+    for (std::int64_t i = threadIdx.x; i < elements; i += blockDim.x) to[i] = from[i];
+  }
+}
+
 // ---- launching ----------------------------------------------------------------------------------
 
 int tiles_of(const TopkGateShape& shape) {
@@ -352,6 +364,16 @@ void topk_gate_cuda(const TopkGateShape& shape, const TopkGateTensors& tensors, 
                     Stream stream) {
   choose_experts_cuda(shape, tensors, stream);
   sort_choices_cuda(shape, tensors, workspace, stream);
+}
+
+void gather_rows_cuda(const GatheredRows& rows) {
+  if (rows.rows == 0) return;
+  constexpr std::int64_t kMostBlocks = 1 << 16;
+  const auto blocks = static_cast<unsigned>(std::min(rows.rows, kMostBlocks));
+  launch({.what = "gather rows", .grid = dim3{blocks, 1, 1}, .block = dim3{128, 1, 1}}, gather_rows,
+         rows);
+  if (const auto status = cudaStreamSynchronize(nullptr); status != cudaSuccess)
+    throw Error{std::string{"gathering rows failed: "} + cudaGetErrorString(status)};
 }
 
 }  // namespace moecal::kernels

@@ -248,5 +248,31 @@ TEST_F(TopkGateKernel, TakesStrangeAndUnalignedLogits) {
   expect_equal(gated_by_kernel(shape, after_gap(2, logits), 2), gated_on_cpu(shape, logits.data()));
 }
 
+TEST(GatherRows, CopiesTheRowsThatAreNamed) {
+  const std::vector<std::uint16_t> from{1, 2, 3, 4, 5, 6};
+  const std::vector<std::int32_t> sources{2, 0, 2, 1};
+  std::vector<std::uint16_t> to(8);
+  gather_rows_cpu({4, 4, from.data(), sources.data(), to.data()});
+  EXPECT_THAT(to, ElementsAre(5, 6, 1, 2, 5, 6, 3, 4));
+}
+
+TEST_F(TopkGateKernel, GathersRowsAsTheOracleDoes) {
+  std::mt19937 engine{1};
+  for (const std::int64_t row_bytes : {2, 6, 254, 256, 1030})
+    for (const std::int64_t rows : {0, 1, 33, 70}) {
+      SCOPED_TRACE(std::to_string(rows) + " rows of " + std::to_string(row_bytes));
+      Bytes from(static_cast<std::size_t>(20 * row_bytes));
+      for (auto& byte : from) byte = static_cast<unsigned char>(engine());
+      std::vector<std::int32_t> sources(static_cast<std::size_t>(rows));
+      for (auto& source : sources) source = static_cast<std::int32_t>(engine() % 20);
+      Bytes expected(static_cast<std::size_t>(rows * row_bytes));
+      DeviceArray<unsigned char> device_from{from}, to{expected};
+      DeviceArray<std::int32_t> device_sources{sources};
+      gather_rows_cpu({rows, row_bytes, from.data(), sources.data(), expected.data()});
+      gather_rows_cuda({rows, row_bytes, device_from.data(), device_sources.data(), to.data()});
+      EXPECT_EQ(to.host(), expected);
+    }
+}
+
 }  // namespace
 }  // namespace moecal::kernels

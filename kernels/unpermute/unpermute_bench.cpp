@@ -10,13 +10,18 @@ struct Unpermute {
   static constexpr char name[] = "unpermute";
   using Shape = kernels::UnpermuteShape;
 
+  struct Pool {
+    Pool(const Case& c, const Shape&, Memory::Place) : routing{c}, seed{c.routing.seed} {}
+    RoutingPool routing;
+    std::uint64_t seed;
+  };
   struct Buffers {
-    Buffers(const Case& c, const Shape& shape, Memory::Place place, std::int64_t draw)
-        : Buffers{SetRouting{c, draw}, c, shape, place} {}
-    Buffers(const SetRouting& routing, const Case& c, const Shape& shape, Memory::Place place)
-        : rows{Memory::of(place,
-                          uniform_elements(shape.dtype, shape.tokens * shape.top_k * shape.hidden,
-                                           c.routing.seed))},
+    Buffers(const Pool& pool, const Shape& shape, Memory::Place place, std::int64_t draw)
+        : Buffers{pool.routing.routing(draw), pool.seed, shape, place} {}
+    Buffers(const SetRouting& routing, std::uint64_t seed, const Shape& shape, Memory::Place place)
+        : rows{Memory::of(
+              place,
+              uniform_elements(shape.dtype, shape.tokens * shape.top_k * shape.hidden, seed))},
           row_of{Memory::of(place, routing.row_of)},
           weight_of{Memory::of(place, routing.draw.weight_of)},
           tokens{place,
@@ -45,8 +50,8 @@ struct Unpermute {
   static void run_cuda(const Shape& shape, const Buffers& buffers, Stream stream) {
     unpermute_cuda(shape, buffers.tensors(), stream);
   }
-  static void redraw(const Case& c, Buffers& buffers, std::int64_t draw) {
-    const SetRouting routing{c, draw};
+  static void redraw(const Pool& pool, Buffers& buffers, std::int64_t draw) {
+    const auto routing = pool.routing.routing(draw);
     buffers.row_of.assign(routing.row_of);
     buffers.weight_of.assign(routing.draw.weight_of);
   }

@@ -42,12 +42,17 @@ unsigned long long traced(Column column, unsigned long long otherwise) {
 }  // namespace
 
 extern "C" {
+// How often it was asked: a test looks these up.
+int moecal_fake_nvml_lookups = 0;
+int moecal_fake_nvml_energies = 0;
+
 int nvmlInit_v2() {
   const char* path = std::getenv("MOECAL_FAKE_NVML_TRACE");
   return path == nullptr || read_trace(path) ? kSuccess : kNotFound;
 }
 int nvmlShutdown() { return kSuccess; }
 int nvmlDeviceGetHandleByPciBusId_v2(const char* bus_id, int** device) {
+  ++moecal_fake_nvml_lookups;
   *device = &the_device;
   return std::strcmp(bus_id, "0000:1b:00.0") == 0 ? kSuccess : kNotFound;
 }
@@ -71,16 +76,21 @@ int nvmlDeviceGetMaxClockInfo(int*, int type, unsigned* megahertz) {
   *megahertz = type == 1 ? 1980 : 2619;
   return kSuccess;
 }
-// The last question of a reading.
+// Of the reading whose throttle reasons were asked for last.
 int nvmlDeviceGetTotalEnergyConsumption(int*, unsigned long long* millijoules) {
+  ++moecal_fake_nvml_energies;
+  const auto next = row;
+  row = next > 0 ? next - 1 : 0;
   *millijoules = traced(energy_mj, 0);
-  ++row;
+  row = next;
   return trace.empty() ? kNotSupported : kSuccess;
 }
-// Only the name older drivers have.
+// Only the name older drivers have. What every reading asks last, but for the energy. With
+// MOECAL_FAKE_NVML_HIDES_REASONS it is a shared device, which may not show them.
 int nvmlDeviceGetCurrentClocksThrottleReasons(int*, unsigned long long* reasons) {
   *reasons = traced(throttle_reasons, 0x5);
-  return kSuccess;
+  ++row;
+  return std::getenv("MOECAL_FAKE_NVML_HIDES_REASONS") == nullptr ? kSuccess : kNotSupported;
 }
 int nvmlSystemGetDriverVersion(char* version, unsigned length) {
   std::strncpy(version, "580.1", length);
