@@ -4,7 +4,8 @@
 
 #include <cmath>
 
-#include "calibration/grouped_gemms.hpp"
+#include "calibration/fit.hpp"
+#include "calibration/predict.hpp"
 #include "core/card.hpp"
 #include "core/parallel.hpp"
 #include "evaluation/baselines_moe.hpp"
@@ -12,7 +13,6 @@
 namespace moecal::evaluation {
 namespace {
 
-using calibration::Family;
 using calibration::FitPoint;
 using calibration::Model;
 
@@ -37,6 +37,7 @@ std::string configuration_key(const Point& point) {
 struct Layers {
   std::string card, dtype;
   calibration::ReferenceRates rates;
+  ObservationFile rows;
   std::vector<FitPoint> points;
   std::vector<int> parts;
 };
@@ -62,42 +63,44 @@ std::vector<Layers> layers_of(const std::vector<PublicTable>& tables, const Part
         layers.dtype = label;
         layers.rates = rates_of(find_card(table.card), o.dtypes);
       }
+      layers.rows.observations.push_back(o);
       layers.points.push_back(
           {calibration::inputs_of(o.operation, o.point, o.dtypes, o.routing), o.seconds()});
       layers.parts.push_back(part_of(o.point));
     }
-    for (auto& [label, layers] : by_dtype) all.push_back(std::move(layers));
+    for (auto& [label, layers] : by_dtype) {
+      layers.rows.environments = table.rows.environments;
+      all.push_back(std::move(layers));
+    }
   }
   return all;
+}
+
+LayerFold fold_without(const Layers& layers, int part) {
+  std::vector<bool> held_out;
+  for (const int own : layers.parts) held_out.push_back(own == part);
+  LayerFold fold{layers.card,  layers.dtype,
+                 layers.rates, make_fold(layers.card, layers.rows, held_out),
+                 {},           {}};
+  for (std::size_t i = 0; i < layers.points.size(); ++i)
+    (held_out[i] ? fold.unseen : fold.seen).push_back(layers.points[i]);
+  return fold;
 }
 
 /// Each part unseen in turn.
 std::vector<LayerFold> folds_of(const std::vector<Layers>& all) {
   std::vector<LayerFold> folds;
   for (const auto& layers : all)
-    for (const int part : std::set<int>{layers.parts.begin(), layers.parts.end()}) {
-      LayerFold fold{layers.card, layers.dtype, layers.rates, {}, {}, {}};
-      for (std::size_t i = 0; i < layers.points.size(); ++i) {
-        if (layers.parts[i] == part) {
-          fold.unseen.push_back(layers.points[i]);
-          continue;
-        }
-        fold.seen.push_back(layers.points[i]);
-        fold.parts.push_back(layers.parts[i]);
-      }
-      folds.push_back(std::move(fold));
-    }
+    for (const int part : std::set<int>{layers.parts.begin(), layers.parts.end()})
+      folds.push_back(fold_without(layers, part));
   return folds;
 }
 
-Estimate estimate_of(const Model& model, const calibration::Inputs& inputs) {
-  const double seconds = calibration::evaluate(model, inputs);
-  for (const auto& regime : model.residual_quantiles) {
-    if (inputs.size < regime.from || (regime.to != 0 && inputs.size >= regime.to)) continue;
-    const double factor = std::exp(regime.half_width_90);
-    return {seconds, seconds / factor, seconds * factor};
-  }
-  throw Error{"a layer of " + std::to_string(inputs.size) + " tokens is in no regime"};
+/// What `moecal predict` says of a call.
+Estimate estimate_of(const Model& model, const Observation& call) {
+  const auto p = calibration::predict_with(model, call.point,
+                                           {call.routing.distribution, call.routing.exponent, 0});
+  return {p.seconds, p.lo, p.hi};
 }
 
 std::string regime_of(double tokens) {
@@ -109,14 +112,17 @@ std::string regime_of(double tokens) {
 ScoreBoard score(const LayerFold& fold) {
   ScoreBoard board;
   const auto take = [&](const std::string& form, const auto& estimate) {
-    for (const auto& point : fold.unseen)
-      board.of({form, fold.card, fold.dtype, "moe_layer", regime_of(point.inputs.size)})
-          .take(estimate(point.inputs), point.seconds);
+    for (std::size_t i = 0; i < fold.unseen.size(); ++i) {
+      const auto& [inputs, seconds] = fold.unseen[i];
+      board.of({form, fold.card, fold.dtype, "moe_layer", regime_of(inputs.size)})
+          .take(estimate(i), seconds);
+    }
   };
   const auto model = fit_layers(fold);
-  take(model.form, [&](const auto& inputs) { return estimate_of(model, inputs); });
+  take(model.form, [&](std::size_t i) { return estimate_of(model, fold.rows.unseen[i]); });
   for (const auto& baseline : baselines_of_layers(fold.seen, fold.rates))
-    take(baseline.name, [&](const auto& inputs) { return Estimate{baseline.seconds(inputs)}; });
+    take(baseline.name,
+         [&](std::size_t i) { return Estimate{baseline.seconds(fold.unseen[i].inputs)}; });
   return board;
 }
 
@@ -156,14 +162,13 @@ std::vector<LayerFold> folds_of_models(const std::vector<PublicTable>& tables) {
 }
 
 Model fit_layers(const LayerFold& fold) {
-  const auto fit = [&](std::span<const FitPoint> points) {
-    return calibration::fit_grouped_gemms(points, fold.rates);
-  };
-  auto model = fit(fold.seen);
-  model.residual_quantiles =
-      calibration::conformal_quantiles(calibration::cross_validate(fold.seen, fold.parts, fit),
-                                       calibration::regime_limits(Family::grouped));
-  return model;
+  // One thread: folds are fitted side by side.
+  auto fitted =
+      calibration::fit(std::vector{fold.rows.seen}, {.cards = known_cards(), .threads = 1});
+  if (fitted.coefficients.models.size() != 1)
+    throw Error{"the layers of one dtype of " + fold.card + " became " +
+                std::to_string(fitted.coefficients.models.size()) + " models instead of one"};
+  return std::move(fitted.coefficients.models.front());
 }
 
 TaskGroup moe_tasks() { return {{kKnown, kUnseen}, run}; }

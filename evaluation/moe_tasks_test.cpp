@@ -75,7 +75,8 @@ TEST_F(MoeTasks, ConfigurationsAndModelsAreHeldOutWhole) {
   ASSERT_EQ(models.size(), 3U);
   for (const auto& fold : models) {
     EXPECT_EQ(fold.unseen.size(), 56U);
-    EXPECT_EQ((std::set<int>{fold.parts.begin(), fold.parts.end()}.size()), 2U);
+    EXPECT_EQ(fold.rows.unseen.size(), 56U);
+    EXPECT_EQ(fit_layers(fold).layer_models.size(), 2U);
   }
 }
 
