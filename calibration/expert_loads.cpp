@@ -184,4 +184,14 @@ RankLoads busiest_rank_loads(const RoutingShape& shape, std::int64_t ranks,
   return mean;
 }
 
+const RankLoads& KnownLoads::of(const RoutingShape& shape, std::int64_t ranks,
+                                const RoutingSpec& routing) {
+  const Question question{
+      shape.tokens,     shape.experts,           shape.top_k,  ranks, routing.distribution,
+      routing.exponent, routing.capacity_factor, routing.loads};
+  const auto found = known_.find(question);
+  if (found != known_.end()) return found->second;
+  return known_.emplace(question, busiest_rank_loads(shape, ranks, routing)).first->second;
+}
+
 }  // namespace moecal::calibration

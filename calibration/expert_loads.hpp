@@ -1,6 +1,11 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
 #include "core/routing.hpp"
 
 namespace moecal::calibration {
@@ -19,5 +24,18 @@ struct RankLoads {
 /// @throws InvalidInput if ranks does not divide the experts, or as draw_routing.
 [[nodiscard]] RankLoads busiest_rank_loads(const RoutingShape& shape, std::int64_t ranks,
                                            const RoutingSpec& routing);
+
+/// The same, each different question worked out once. Of one thread.
+class KnownLoads {
+ public:
+  [[nodiscard]] const RankLoads& of(const RoutingShape& shape, std::int64_t ranks,
+                                    const RoutingSpec& routing);
+
+ private:
+  /// Tokens, experts, top_k and ranks; distribution, exponent, capacity factor and loads.
+  using Question = std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::string,
+                              double, double, std::vector<double>>;
+  std::map<Question, RankLoads> known_;
+};
 
 }  // namespace moecal::calibration

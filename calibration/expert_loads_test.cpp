@@ -110,5 +110,19 @@ TEST(ExpertLoads, RefuseWhatCannotBe) {
   EXPECT_THROW((void)busiest_rank_loads({8, 6, 2}, 2, {"zipf"}), InvalidInput);
 }
 
+TEST(KnownLoads, AnswersAsTheFunctionAndTellsQuestionsApart) {
+  KnownLoads known;
+  const RoutingShape shape{96, 16, 2};
+  for (int again = 0; again < 2; ++again)
+    for (const auto& routing : {RoutingSpec{"balanced"}, RoutingSpec{"power_law_loads", 1, 1.2},
+                                RoutingSpec{"power_law_loads", 1, 1.01}})
+      for (const std::int64_t ranks : {1, 4}) {
+        const auto loads = busiest_rank_loads(shape, ranks, routing);
+        EXPECT_EQ(known.of(shape, ranks, routing).rows, loads.rows);
+        EXPECT_EQ(known.of(shape, ranks, routing).padded_128, loads.padded_128);
+        EXPECT_EQ(known.of(shape, ranks, routing).fullest, loads.fullest);
+      }
+}
+
 }  // namespace
 }  // namespace moecal::calibration

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <map>
 
-#include "calibration/expert_loads.hpp"
 #include "core/collective.hpp"
 #include "core/dtype.hpp"
 #include "core/error.hpp"
@@ -25,6 +24,7 @@ struct Call {
   const Point& point;
   const Dtypes& dtypes;
   const RoutingSpec& routing;
+  KnownLoads* loads = nullptr;
 
   [[nodiscard]] double number(const std::string& name) const {
     const auto found = point.find(name);
@@ -40,6 +40,10 @@ struct Call {
   }
   [[nodiscard]] std::int64_t whole(const std::string& name) const {
     return static_cast<std::int64_t>(number(name));
+  }
+  [[nodiscard]] RankLoads loads_of(const RoutingShape& shape, std::int64_t ranks) const {
+    return loads == nullptr ? busiest_rank_loads(shape, ranks, routing)
+                            : loads->of(shape, ranks, routing);
   }
   [[nodiscard]] double a() const { return element_bytes(dtypes).a; }
   [[nodiscard]] double b() const { return element_bytes(dtypes).b; }
@@ -74,6 +78,7 @@ void set_loads(GroupedInputs& grouped, const RankLoads& loads) {
   grouped.active = loads.active;
   grouped.padded_16 = loads.padded_16;
   grouped.padded_128 = loads.padded_128;
+  grouped.fullest = loads.fullest;
 }
 
 /// Gated experts: gate and up projection are one product.
@@ -83,8 +88,8 @@ GroupedInputs layer_inputs(const Call& call) {
   GroupedInputs grouped;
   grouped.experts = per_rank(call, "experts", "expert_parallel");
   set_loads(grouped,
-            busiest_rank_loads({call.whole("tokens"), call.whole("experts"), call.whole("top_k")},
-                               call.whole("expert_parallel"), call.routing));
+            call.loads_of({call.whole("tokens"), call.whole("experts"), call.whole("top_k")},
+                          call.whole("expert_parallel")));
   grouped.tokens = tokens;
   grouped.moved = grouped.rows * hidden * (call.a() + call.c()) + 2 * tokens * hidden * call.c();
   grouped.weight_size = call.b();
@@ -97,25 +102,22 @@ GroupedInputs group_inputs(const Call& call) {
   GroupedInputs grouped;
   grouped.experts = call.number("groups");
   set_loads(grouped,
-            busiest_rank_loads({call.whole("groups") * call.whole("m"), call.whole("groups"), 1}, 1,
-                               call.routing));
+            call.loads_of({call.whole("groups") * call.whole("m"), call.whole("groups"), 1}, 1));
   grouped.weight_size = call.b();
   grouped.products[0] = {call.number("n"), call.number("k")};
   return grouped;
 }
 
 /// A capacity drops rows, and experts without any read no weights.
-Work grouped_work(const Call& call) {
+Work grouped_work(const Call& call, const GroupedInputs& grouped) {
   if (call.routing.capacity_factor == 0) return work_of_gemm(call);
-  const auto grouped = group_inputs(call);
   const auto& [n, k] = grouped.products[0];
   return make_work(2 * grouped.rows * n * k,
                    grouped.rows * k * call.a() + grouped.active * n * k * call.b(),
                    grouped.rows * n * call.c());
 }
 
-Work layer_work(const Call& call) {
-  const auto grouped = layer_inputs(call);
+Work layer_work(const Call& call, const GroupedInputs& grouped) {
   double weights = 0;
   for (const auto& product : grouped.products) weights += product.n * product.k;
   const double row = call.number("hidden") * call.c();
@@ -123,6 +125,16 @@ Work layer_work(const Call& call) {
                    grouped.active * weights * grouped.weight_size + grouped.tokens * row,
                    grouped.tokens * row);
 }
+
+GroupedInputs grouped_inputs(const Call& call) {
+  return call.operation == "moe_layer" ? layer_inputs(call) : group_inputs(call);
+}
+
+Work work_of_experts(const Call& call, const GroupedInputs& grouped) {
+  return call.operation == "moe_layer" ? layer_work(call, grouped) : grouped_work(call, grouped);
+}
+
+Work work_of_grouped(const Call& call) { return work_of_experts(call, grouped_inputs(call)); }
 
 Work copy_work(const Call& call) {
   return make_work(0, call.number("bytes"), call.number("bytes"));
@@ -219,10 +231,12 @@ Work combined_work(const Call& call) {
 using WorkOf = Work (*)(const Call&);
 const std::map<std::string, WorkOf>& known_work() {
   static const std::map<std::string, WorkOf> kKnown{
-      {"expert_gemm", work_of_gemm}, {"grouped_gemm", grouped_work}, {"memory_copy", copy_work},
-      {"permute", permute_work},     {"unpermute", unpermute_work},  {"topk_gate", gate_work},
-      {"quantize", quantize_work},   {"swiglu", swiglu_work},        {"moe_layer", layer_work},
-      {"attention", attention_work}, {"memory_stream", stream_work}, {"host_adam", adam_work},
+      {"expert_gemm", work_of_gemm},  {"grouped_gemm", work_of_grouped},
+      {"memory_copy", copy_work},     {"permute", permute_work},
+      {"unpermute", unpermute_work},  {"topk_gate", gate_work},
+      {"quantize", quantize_work},    {"swiglu", swiglu_work},
+      {"moe_layer", work_of_grouped}, {"attention", attention_work},
+      {"memory_stream", stream_work}, {"host_adam", adam_work},
       {"overlap", combined_work}};
   return kKnown;
 }
@@ -287,12 +301,15 @@ Work work_of(const std::string& operation, const Point& point, const Dtypes& dty
 }
 
 Inputs inputs_of(const std::string& operation, const Point& point, const Dtypes& dtypes,
-                 const RoutingSpec& routing) {
-  const auto work = work_of(operation, point, dtypes, routing);
-  const Call call{operation, point, dtypes, routing};
+                 const RoutingSpec& routing, KnownLoads* loads) {
+  const Call call{operation, point, dtypes, routing, loads};
+  const auto family = family_of(operation, point);
+  const auto grouped = family == Family::grouped ? grouped_inputs(call) : GroupedInputs{};
+  const auto work = family == Family::grouped ? work_of_experts(call, grouped)
+                                              : work_of(operation, point, dtypes, routing);
   const double moved = work.read.value() + work.written.value();
   Inputs inputs{.size = moved, .flops = work.flops.value(), .bytes = moved};
-  switch (family_of(operation, point)) {
+  switch (family) {
     case Family::transfer:
       inputs.size = message_bytes(call);
       break;
@@ -302,8 +319,8 @@ Inputs inputs_of(const std::string& operation, const Point& point, const Dtypes&
       inputs.k = call.number("k");
       break;
     case Family::grouped:
-      inputs.grouped = operation == "moe_layer" ? layer_inputs(call) : group_inputs(call);
-      inputs.size = operation == "moe_layer" ? inputs.grouped.tokens : inputs.grouped.rows;
+      inputs.grouped = grouped;
+      inputs.size = operation == "moe_layer" ? grouped.tokens : grouped.rows;
       break;
     case Family::memory_bound:
       if (operation != "overlap") break;

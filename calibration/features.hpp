@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "calibration/expert_loads.hpp"
 #include "core/point.hpp"
 #include "core/work.hpp"
 
@@ -26,6 +27,7 @@ struct ExpertProduct {
 struct GroupedInputs {
   double rows = 0, active = 0;           // rows, and experts that have any
   double padded_16 = 0, padded_128 = 0;  // rows, each expert's rounded up to such a multiple
+  double fullest = 0;                    // rows of the expert that has most
   double experts = 0;                    // of the rank
   double tokens = 0;                     // that the rank is given; of a grouped GEMM 0
   double moved = 0;                      // bytes that permute and unpermute read and write
@@ -72,9 +74,11 @@ struct ElementBytes {
 
 /// `size` is, by family: transfer, the point's bytes; memory_bound, bytes moved, or nanoseconds of
 /// an overlap's parts; gemm, m (rows of the activations: what tells a decode step from a prefill);
-/// grouped, tokens, or rows of all groups. `routing` matters where takes_routing says so.
+/// grouped, tokens, or rows of all groups. `routing` matters where takes_routing says so; `loads`
+/// keeps what it leads to for further calls.
 /// @throws InvalidInput as work_of.
 [[nodiscard]] Inputs inputs_of(const std::string& operation, const Point& point,
-                               const Dtypes& dtypes, const RoutingSpec& routing = {});
+                               const Dtypes& dtypes, const RoutingSpec& routing = {},
+                               KnownLoads* loads = nullptr);
 
 }  // namespace moecal::calibration

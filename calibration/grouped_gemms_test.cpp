@@ -192,6 +192,46 @@ TEST(GroupedGemms, AnIntervalIsThatOfUnseenModelsWhereTheModelIsNew) {
   EXPECT_THAT(of_known->flags, testing::Not(of_models));
 }
 
+/// One model alone, with the interval of unseen models that left-out ones gave.
+Model model_of_layers() {
+  Model model;
+  model.id = "layers";
+  model.operation = "moe_layer";
+  model.form = "grouped_gemms";
+  model.parameters = truth().parameters;
+  model.conditions.dtype = "bf16";
+  model.validity = {{"hidden", {1024, 4096}},
+                    {"inter", {512, 2048}},
+                    {"experts", {8, 64}},
+                    {"top_k", {2, 8}},
+                    {"tokens", {1, 4096}}};
+  model.layer_models = {{{"hidden", 1024}, {"inter", 512}, {"experts", 8}, {"top_k", 2}},
+                        {{"hidden", 2048}, {"inter", 1024}, {"experts", 32}, {"top_k", 4}},
+                        {{"hidden", 4096}, {"inter", 2048}, {"experts", 64}, {"top_k", 8}}};
+  model.residual_quantiles = {{0, 0, 0.1, 100}};
+  model.unseen_model_quantiles = {{0, 0, 0.3, 100}};
+  return model;
+}
+
+TEST(GroupedGemms, LeftOutModelsLayOutsideAsWell) {
+  const auto model = model_of_layers();
+  const RoutingConditions balanced{"balanced", 0, 0};
+  const auto half_width = [&](const Prediction& p) { return std::log(p.hi / p.seconds); };
+  // The first model lay 1 + 1 + 2 + 1 doublings below the others when it was left out.
+  Point point{{"hidden", 8192}, {"inter", 4096},        {"experts", 128},      {"top_k", 8},
+              {"tokens", 64},   {"tensor_parallel", 1}, {"expert_parallel", 1}};
+  const auto near = predict_with(model, point, balanced);
+  EXPECT_NEAR(half_width(near), 0.3, 1e-12);
+  EXPECT_THAT(near.flags, testing::Contains(testing::HasSubstr(
+                              "experts = 128 is not between 8 and 64: no further than models")));
+  point["experts"] = 64 * 16;  // 6 doublings: one further
+  const auto far = predict_with(model, point, balanced);
+  EXPECT_NEAR(half_width(far), 0.3 * 1.5, 1e-12);
+  EXPECT_THAT(far.flags, testing::Contains(testing::HasSubstr("8 and 64: interval widened")));
+  point["tokens"] = 8192;  // no number of the model's
+  EXPECT_NEAR(half_width(predict_with(model, point, balanced)), 0.3 * 2, 1e-12);
+}
+
 TEST(GroupedGemms, FitAndPredictEndToEnd) {
   const auto result = fit(std::vector{synthetic::file(layers({.spread = 0.02}))}, {});
   ASSERT_EQ(result.coefficients.models.size(), 1u) << "routings are not series apart";

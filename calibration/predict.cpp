@@ -17,6 +17,7 @@
 #include "calibration/routing_conditions.hpp"
 #include "calibration/selection.hpp"
 #include "calibration/switches.hpp"
+#include "calibration/validity.hpp"
 #include "core/dtype.hpp"
 #include "core/error.hpp"
 
@@ -95,21 +96,26 @@ void extrapolate_transfer(Draft& draft, const Model& model, double size) {
                           " %: interval widened");
 }
 
-void widen_outside(Draft& draft, const Model& model, const Point& point) {
-  double doublings = 0;
+/// The interval of an unseen model is of models left out of the fit: how far they lay outside of
+/// the others is in it already, and only what lies further widens it.
+void widen_outside(Draft& draft, const Model& model, const Point& point,
+                   const std::optional<Point>& unseen) {
+  Point others = point;
+  if (unseen)
+    std::erase_if(others, [&](const auto& number) { return unseen->contains(number.first); });
+  const double beyond = unseen ? doublings_beyond(model.layer_models, *unseen) : 0;
   for (const auto& [name, value] : point) {
     const auto range = model.validity.find(name);
     if (range == model.validity.end()) continue;
+    if (times_outside(range->second, static_cast<double>(value)) == 1) continue;
     const auto [low, high] = range->second;
-    const auto asked = std::max(static_cast<double>(value), 0.5);
-    const double times = asked > high ? asked / high : asked < low ? low / asked : 1;
-    if (times == 1) continue;
-    doublings += std::log2(times);
     draft.flags.push_back("outside validity: " + name + " = " + std::to_string(value) +
                           " is not between " + number(low) + " and " + number(high) +
-                          ": interval widened");
+                          (beyond == 0 && !others.contains(name)
+                               ? ": no further than models left out of the fit"
+                               : ": interval widened"));
   }
-  draft.half_width *= 1 + kOutsideWidening * doublings;
+  draft.half_width *= 1 + kOutsideWidening * (doublings_outside(model.validity, others) + beyond);
 }
 
 bool past_last_size(const Model& model, const Query& query) {
@@ -164,7 +170,7 @@ Draft draft_of(const Model& model, const Query& query) {
   if (past_last_size(model, query))
     extrapolate_transfer(draft, model, inputs.size);
   else
-    widen_outside(draft, model, query.point);
+    widen_outside(draft, model, query.point, unseen);
   return draft;
 }
 

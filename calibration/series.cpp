@@ -12,6 +12,7 @@
 
 #include "calibration/join.hpp"
 #include "calibration/routing_conditions.hpp"
+#include "calibration/validity.hpp"
 #include "core/hash.hpp"
 #include "core/parallel.hpp"
 #include "core/statistics.hpp"
@@ -71,10 +72,10 @@ Series empty_series(const Observation& o, const Environment& environment) {
   return s;
 }
 
-bool has_size(const Observation& o) {
+bool has_size(const Observation& o, KnownLoads& loads) {
   const Point point = fitted_point(o);
   return !point.empty() &&
-         inputs_of(o.operation, point, o.dtypes, spec_of(point_routing(o))).size > 0;
+         inputs_of(o.operation, point, o.dtypes, spec_of(point_routing(o)), &loads).size > 0;
 }
 
 /// Which rows an expert had is in the loads alone; two such routings could not be told apart.
@@ -124,14 +125,6 @@ class Gatherer {
   Gathering* where_ = nullptr;
 };
 
-void widen(std::map<std::string, std::pair<double, double>>& validity, const Point& point) {
-  for (const auto& [name, value] : point) {
-    const auto number = static_cast<double>(value);
-    auto& range = validity.try_emplace(name, number, number).first->second;
-    range = {std::min(range.first, number), std::max(range.second, number)};
-  }
-}
-
 /// Seconds of a point's readings, whose names and kind the series keeps.
 std::vector<double> seconds_of(const std::vector<const Observation*>& readings, Series& series) {
   std::vector<double> seconds;
@@ -151,13 +144,14 @@ Series finish(Gathering gathering) {
   s.variance = variance_components(gathering.readings);
   std::vector<double> spreads;
   s.one_size = true;
+  KnownLoads loads;
   while (!gathering.readings.empty()) {
     auto reading = gathering.readings.extract(gathering.readings.begin());
     s.calls.push_back({std::move(reading.key().point), std::move(reading.key().routing)});
     const auto& [point, routing] = s.calls.back();
     const auto seconds = seconds_of(reading.mapped(), s);
     s.points.push_back(
-        {inputs_of(s.operation, point, s.dtypes, spec_of(routing)), median(seconds)});
+        {inputs_of(s.operation, point, s.dtypes, spec_of(routing), &loads), median(seconds)});
     s.one_size = s.one_size && point.size() == 1;
     widen(s.validity, point);
     if (seconds.size() < 2) continue;
@@ -222,7 +216,7 @@ class Sorter {
   void take_measured(const Observation& o, const Environment& environment) {
     try {
       require_loads(o);
-      if (!has_size(o))
+      if (!has_size(o, loads_))
         ++counts_.unusable;
       else if (throttled_throughout(o) && !o.device.power_limited)
         ++counts_.throttled;
@@ -261,6 +255,7 @@ class Sorter {
 
   std::string card_;
   Gatherer gatherer_;
+  KnownLoads loads_;
   ObservationCounts counts_;
   std::set<std::string> cards_;
   std::map<std::pair<std::string, std::string>, int> impossible_;  // by series and reason

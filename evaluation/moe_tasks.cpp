@@ -4,7 +4,8 @@
 
 #include <cmath>
 
-#include "calibration/grouped_gemms.hpp"
+#include "calibration/fit.hpp"
+#include "calibration/predict.hpp"
 #include "core/card.hpp"
 #include "core/parallel.hpp"
 #include "evaluation/baselines_moe.hpp"
@@ -12,12 +13,12 @@
 namespace moecal::evaluation {
 namespace {
 
-using calibration::Family;
+using calibration::Coefficients;
 using calibration::FitPoint;
-using calibration::Model;
 
 constexpr char kKnown[] = "moe.known_model";
 constexpr char kUnseen[] = "moe.unseen_model";
+constexpr char kForm[] = "grouped_gemms";
 
 std::string joined(const Point& point, std::initializer_list<const char*> names) {
   std::string key;
@@ -33,14 +34,6 @@ std::string configuration_key(const Point& point) {
   return model_key(point) + "," + joined(point, {"tensor_parallel", "expert_parallel"});
 }
 
-/// Rows of one dtype with the part that each is held out with.
-struct Layers {
-  std::string card, dtype;
-  calibration::ReferenceRates rates;
-  std::vector<FitPoint> points;
-  std::vector<int> parts;
-};
-
 using PartOf = std::function<int(const Point&)>;
 
 calibration::ReferenceRates rates_of(const Card& card, const Dtypes& dtypes) {
@@ -50,54 +43,44 @@ calibration::ReferenceRates rates_of(const Card& card, const Dtypes& dtypes) {
   return {peak->value(), card.memory_bandwidth->value.value(), true};
 }
 
-std::vector<Layers> layers_of(const std::vector<PublicTable>& tables, const PartOf& part_of) {
-  std::vector<Layers> all;
+std::vector<LayerSet> sets_of(const std::vector<PublicTable>& tables, const PartOf& part_of) {
+  std::vector<LayerSet> all;
   for (const auto& table : tables) {
-    std::map<std::string, Layers> by_dtype;
+    calibration::KnownLoads loads;
+    std::map<std::string, LayerSet> by_dtype;
     for (const auto& o : table.rows.observations) {
       const auto label = dtype_label(o.dtypes);
-      auto& layers = by_dtype[label];
-      if (layers.points.empty()) {
-        layers.card = table.card;
-        layers.dtype = label;
-        layers.rates = rates_of(find_card(table.card), o.dtypes);
+      auto& set = by_dtype[label];
+      if (set.points.empty()) {
+        set.card = table.card;
+        set.dtype = label;
+        set.rates = rates_of(find_card(table.card), o.dtypes);
       }
-      layers.points.push_back(
-          {calibration::inputs_of(o.operation, o.point, o.dtypes, o.routing), o.seconds()});
-      layers.parts.push_back(part_of(o.point));
+      set.rows.observations.push_back(o);
+      set.points.push_back(
+          {calibration::inputs_of(o.operation, o.point, o.dtypes, o.routing, &loads), o.seconds()});
+      set.parts.push_back(part_of(o.point));
     }
-    for (auto& [label, layers] : by_dtype) all.push_back(std::move(layers));
+    for (auto& [label, set] : by_dtype) {
+      set.rows.environments = table.rows.environments;
+      all.push_back(std::move(set));
+    }
   }
   return all;
 }
 
-/// Each part unseen in turn.
-std::vector<LayerFold> folds_of(const std::vector<Layers>& all) {
-  std::vector<LayerFold> folds;
-  for (const auto& layers : all)
-    for (const int part : std::set<int>{layers.parts.begin(), layers.parts.end()}) {
-      LayerFold fold{layers.card, layers.dtype, layers.rates, {}, {}, {}};
-      for (std::size_t i = 0; i < layers.points.size(); ++i) {
-        if (layers.parts[i] == part) {
-          fold.unseen.push_back(layers.points[i]);
-          continue;
-        }
-        fold.seen.push_back(layers.points[i]);
-        fold.parts.push_back(layers.parts[i]);
-      }
-      folds.push_back(std::move(fold));
-    }
-  return folds;
-}
-
-Estimate estimate_of(const Model& model, const calibration::Inputs& inputs) {
-  const double seconds = calibration::evaluate(model, inputs);
-  for (const auto& regime : model.residual_quantiles) {
-    if (inputs.size < regime.from || (regime.to != 0 && inputs.size >= regime.to)) continue;
-    const double factor = std::exp(regime.half_width_90);
-    return {seconds, seconds / factor, seconds * factor};
-  }
-  throw Error{"a layer of " + std::to_string(inputs.size) + " tokens is in no regime"};
+/// What `moecal predict` says of a call.
+Estimate estimate_of(const Coefficients& coefficients, const Observation& call) {
+  calibration::Query query{
+      .operation = call.operation, .dtype = call.dtypes.a, .point = call.point};
+  query.scale_mode = call.dtypes.scale_mode;
+  query.routing = call.routing.distribution;
+  query.exponent = call.routing.exponent;
+  query.capacity_factor = call.routing.capacity_factor;
+  query.loads = call.routing.loads;
+  const auto answer = calibration::predict(coefficients, query);
+  if (!answer.prediction) throw Error{"a held-out layer has no prediction: " + answer.missing};
+  return {answer.prediction->seconds, answer.prediction->lo, answer.prediction->hi};
 }
 
 std::string regime_of(double tokens) {
@@ -109,15 +92,27 @@ std::string regime_of(double tokens) {
 ScoreBoard score(const LayerFold& fold) {
   ScoreBoard board;
   const auto take = [&](const std::string& form, const auto& estimate) {
-    for (const auto& point : fold.unseen)
-      board.of({form, fold.card, fold.dtype, "moe_layer", regime_of(point.inputs.size)})
-          .take(estimate(point.inputs), point.seconds);
+    for (std::size_t i = 0; i < fold.unseen.size(); ++i) {
+      const auto& [inputs, seconds] = fold.unseen[i];
+      board.of({form, fold.rows.card, fold.dtype, "moe_layer", regime_of(inputs.size)})
+          .take(estimate(i), seconds);
+    }
   };
-  const auto model = fit_layers(fold);
-  take(model.form, [&](const auto& inputs) { return estimate_of(model, inputs); });
+  const auto fitted = fit_layers(fold);
+  take(kForm, [&](std::size_t i) { return estimate_of(fitted, fold.rows.unseen[i]); });
   for (const auto& baseline : baselines_of_layers(fold.seen, fold.rates))
-    take(baseline.name, [&](const auto& inputs) { return Estimate{baseline.seconds(inputs)}; });
+    take(baseline.name,
+         [&](std::size_t i) { return Estimate{baseline.seconds(fold.unseen[i].inputs)}; });
   return board;
+}
+
+/// Every part of every set.
+std::vector<std::pair<const LayerSet*, int>> parts_of(const std::vector<LayerSet>& sets) {
+  std::vector<std::pair<const LayerSet*, int>> all;
+  for (const auto& set : sets)
+    for (const int part : std::set<int>{set.parts.begin(), set.parts.end()})
+      all.emplace_back(&set, part);
+  return all;
 }
 
 std::vector<TaskResult> run(const TaskInput& input, const std::set<std::string>& wanted) {
@@ -126,11 +121,14 @@ std::vector<TaskResult> run(const TaskInput& input, const std::set<std::string>&
   std::vector<TaskResult> results;
   for (const auto* task : {kKnown, kUnseen}) {
     if (!wanted.contains(task)) continue;
-    const auto folds = std::string{task} == kKnown ? folds_of_configurations(tables, split.folds)
-                                                   : folds_of_models(tables);
+    const auto sets = std::string{task} == kKnown ? sets_of_configurations(tables, split.folds)
+                                                  : sets_of_models(tables);
+    const auto parts = parts_of(sets);
     TaskResult result{task, {}, {}};
-    for (const auto& board :
-         parallel_map(folds.size(), [&](std::size_t i) { return score(folds[i]); }))
+    // One fold at a time on each core: all of them would hold the tables many times over.
+    for (const auto& board : parallel_map(parts.size(), [&](std::size_t i) {
+           return score(fold_without(*parts[i].first, parts[i].second));
+         }))
       result.scores.merge(board);
     for (const auto& table : tables)
       for (const auto& [what, rows] : table.not_scored) result.not_scored[what] += rows;
@@ -141,29 +139,38 @@ std::vector<TaskResult> run(const TaskInput& input, const std::set<std::string>&
 
 }  // namespace
 
-std::vector<LayerFold> folds_of_configurations(const std::vector<PublicTable>& tables, int folds) {
-  return folds_of(layers_of(
-      tables, [folds](const Point& point) { return fold_of(configuration_key(point), folds); }));
+std::vector<LayerSet> sets_of_configurations(const std::vector<PublicTable>& tables, int folds) {
+  return sets_of(tables,
+                 [folds](const Point& point) { return fold_of(configuration_key(point), folds); });
 }
 
-std::vector<LayerFold> folds_of_models(const std::vector<PublicTable>& tables) {
+std::vector<LayerSet> sets_of_models(const std::vector<PublicTable>& tables) {
   std::map<std::string, int> number_of;
   for (const auto& table : tables)
     for (const auto& o : table.rows.observations)
       number_of.emplace(model_key(o.point), static_cast<int>(number_of.size()));
-  return folds_of(
-      layers_of(tables, [&](const Point& point) { return number_of.at(model_key(point)); }));
+  return sets_of(tables, [&](const Point& point) { return number_of.at(model_key(point)); });
 }
 
-Model fit_layers(const LayerFold& fold) {
-  const auto fit = [&](std::span<const FitPoint> points) {
-    return calibration::fit_grouped_gemms(points, fold.rates);
-  };
-  auto model = fit(fold.seen);
-  model.residual_quantiles =
-      calibration::conformal_quantiles(calibration::cross_validate(fold.seen, fold.parts, fit),
-                                       calibration::regime_limits(Family::grouped));
-  return model;
+LayerFold fold_without(const LayerSet& set, int part) {
+  std::vector<bool> held_out;
+  for (const int own : set.parts) held_out.push_back(own == part);
+  LayerFold fold{set.dtype, set.rates, make_fold(set.card, set.rows, held_out), {}, {}};
+  for (std::size_t i = 0; i < set.points.size(); ++i)
+    (held_out[i] ? fold.unseen : fold.seen).push_back(set.points[i]);
+  return fold;
+}
+
+std::vector<LayerFold> folds_of(const std::vector<LayerSet>& sets) {
+  std::vector<LayerFold> folds;
+  for (const auto& [set, part] : parts_of(sets)) folds.push_back(fold_without(*set, part));
+  return folds;
+}
+
+Coefficients fit_layers(const LayerFold& fold) {
+  // One thread: folds are fitted side by side.
+  return calibration::fit(std::vector{fold.rows.seen}, {.cards = known_cards(), .threads = 1})
+      .coefficients;
 }
 
 TaskGroup moe_tasks() { return {{kKnown, kUnseen}, run}; }
