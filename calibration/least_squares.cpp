@@ -131,6 +131,25 @@ class Linearised {
   std::vector<double> has_slopes_of_;  // the place that residuals_ and slopes_ are of, or none
 };
 
+/// Of the place that `local` is of already, rows are not evaluated again.
+std::vector<double> errors_at(Linearised& local, std::span<const double> parameters) {
+  local.linearise_at(parameters);
+  const auto count = static_cast<Eigen::Index>(parameters.size());
+  const auto [squares, weights] = local.weighted_squares();
+  const double freedom = std::max(1.0, weights - static_cast<double>(count));
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen{local.curvature};
+  const double floor = 1e-10 * std::max(eigen.eigenvalues().maxCoeff(), 1e-300);
+  std::vector<double> errors(parameters.size(), 0);
+  for (Eigen::Index i = 0; i < count; ++i) {
+    double variance = 0;
+    for (Eigen::Index j = 0; j < count; ++j)
+      if (eigen.eigenvalues()[j] > floor)
+        variance += std::pow(eigen.eigenvectors()(i, j), 2) / eigen.eigenvalues()[j];
+    errors[static_cast<std::size_t>(i)] = std::sqrt(variance * squares / freedom);
+  }
+  return errors;
+}
+
 /// A step is solved for the parameters that are not held at a bound by their slope.
 class Descent {
  public:
@@ -147,7 +166,9 @@ class Descent {
   LeastSquaresSolution run() {
     int iteration = 0;
     while (iteration < problem_.max_iterations && advance()) ++iteration;
-    return {at_, {}, cost_, iteration};
+    LeastSquaresSolution solution{at_, {}, cost_, iteration};
+    if (problem_.wants_errors) solution.standard_errors = errors_at(local_, at_);
+    return solution;
   }
 
  private:
@@ -206,27 +227,12 @@ class Descent {
 std::vector<double> standard_errors(const LeastSquares& problem,
                                     std::span<const double> parameters) {
   Linearised local{problem};
-  local.linearise_at(parameters);
-  const auto count = static_cast<Eigen::Index>(parameters.size());
-  const auto [squares, weights] = local.weighted_squares();
-  const double freedom = std::max(1.0, weights - static_cast<double>(count));
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen{local.curvature};
-  const double floor = 1e-10 * std::max(eigen.eigenvalues().maxCoeff(), 1e-300);
-  std::vector<double> errors(parameters.size(), 0);
-  for (Eigen::Index i = 0; i < count; ++i) {
-    double variance = 0;
-    for (Eigen::Index j = 0; j < count; ++j)
-      if (eigen.eigenvalues()[j] > floor)
-        variance += std::pow(eigen.eigenvectors()(i, j), 2) / eigen.eigenvalues()[j];
-    errors[static_cast<std::size_t>(i)] = std::sqrt(variance * squares / freedom);
-  }
-  return errors;
+  return errors_at(local, parameters);
 }
 
 LeastSquaresSolution solve(const LeastSquares& problem) {
   auto solution = Descent{problem}.run();
   if (!problem.wants_errors) return solution;
-  solution.standard_errors = standard_errors(problem, solution.parameters);
   for (std::size_t i = 0; i < problem.start.size(); ++i)
     if (solution.parameters[i] <= problem.lower[i] || solution.parameters[i] >= problem.upper[i])
       solution.standard_errors[i] = 0;
