@@ -33,10 +33,32 @@ void differentiate(const LeastSquares& problem, std::size_t row, std::vector<dou
   }
 }
 
+/// The same of every row by one parameter after the other.
+void differentiate_all(const LeastSquares& problem, std::span<const double> parameters,
+                       std::span<double> slopes) {
+  const std::size_t count = parameters.size();
+  std::vector<double> at(parameters.begin(), parameters.end());
+  std::vector<double> above(problem.rows), below(problem.rows);
+  for (std::size_t i = 0; i < count; ++i) {
+    at[i] = parameters[i] + kStep;
+    problem.residuals_of_all(at, above);
+    at[i] = parameters[i] - kStep;
+    problem.residuals_of_all(at, below);
+    at[i] = parameters[i];
+    for (std::size_t row = 0; row < problem.rows; ++row)
+      slopes[row * count + i] = (above[row] - below[row]) / (2 * kStep);
+  }
+}
+
 /// Residuals, and slopes where there is room for them, of every row.
 void evaluate_rows(const LeastSquares& problem, std::span<const double> parameters,
                    std::span<double> residuals, std::span<double> slopes) {
   if (problem.evaluate_all) return problem.evaluate_all(parameters, residuals, slopes);
+  if (problem.residuals_of_all) {
+    problem.residuals_of_all(parameters, residuals);
+    if (!slopes.empty()) differentiate_all(problem, parameters, slopes);
+    return;
+  }
   std::vector<double> at(parameters.begin(), parameters.end());
   for (std::size_t row = 0; row < problem.rows; ++row) {
     residuals[row] = problem.residual(at, row);
