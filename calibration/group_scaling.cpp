@@ -13,10 +13,8 @@
 namespace moecal::calibration {
 namespace {
 
-constexpr double kLossScale = 0.1;  // of log time: the form's own error, above the noise
-/// Of where a parameter starts: less of it is nothing that a clock tells. Without a bound what has
-/// no part in the times would go on towards zero until the steps end, on each processor elsewhere.
-constexpr double kLeastShare = 1e-4;
+constexpr double kLossScale = 0.1;        // of log time: the form's own error, above the noise
+constexpr double kLeast = -60;            // of the logarithm of a parameter
 constexpr double kMostSharpness = 5;      // of log(q - 1): past it the corner is a max
 constexpr double kSharpnessPrior = 0.02;  // residual of each unit of log(q - 1)
 
@@ -84,7 +82,7 @@ class Layout {
     problem.loss_scale = kLossScale;
     problem.start = start_;
     problem.start.push_back(0);
-    for (const double start : problem.start) problem.lower.push_back(start + std::log(kLeastShare));
+    problem.lower.assign(problem.start.size(), kLeast);
     problem.upper.assign(problem.start.size(), 10);
     problem.lower.back() = -kMostSharpness;
     problem.upper.back() = kMostSharpness;

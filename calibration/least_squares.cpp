@@ -18,9 +18,6 @@ using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::Ro
 /// Forms are parametrised in logarithms or other numbers of order one, so one step fits all.
 constexpr double kStep = 1e-5;
 constexpr double kFirstDamping = 1e-4, kMostDamping = 1e12;
-/// In a direction that the rows say nothing of a step is rounding over damping: with 1e-12 it moved
-/// knots by a millionth of themselves from one processor to another.
-constexpr double kLeastDamping = 1e-9;
 
 void differentiate(const LeastSquares& problem, std::size_t row, std::vector<double>& at,
                    std::span<double> slopes) {
@@ -209,7 +206,7 @@ class Descent {
       const bool settled = cost_ - cost < problem_.settled * cost_;
       at_ = next;
       cost_ = cost;
-      damping_ = std::max(damping_ / 8, kLeastDamping);
+      damping_ = std::max(damping_ / 8, problem_.least_damping);
       return !settled;
     }
     return false;

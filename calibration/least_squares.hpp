@@ -29,6 +29,9 @@ struct LeastSquares {
   double loss_scale = 0.05;  // residuals far above this count little; 0: plain least squares
   int max_iterations = 60;
   double settled = 1e-10;  // a step that lowers the cost by less than this share of it is the last
+  /// In a direction that no row speaks of a step is rounding over damping: where parameters may be
+  /// such, more of it keeps them where they are on every processor.
+  double least_damping = 1e-12;
   bool wants_errors = true;  // false where only the parameters or the cost are looked at
 };
 

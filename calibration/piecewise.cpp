@@ -32,6 +32,9 @@ constexpr double kHopeless = 1.3;
 constexpr double kHopelessAtFirst = 2;
 constexpr std::size_t kMostFitted = 250;
 
+/// Two knots beside one size can move together: with 1e-12 they moved by some millionths of
+/// themselves from one processor to another.
+constexpr double kLeastDamping = 1e-9;
 constexpr std::size_t kMostKnots = kMostLinear - 2;
 
 /// Ascending. A search makes hundreds: they take no memory of their own.
@@ -315,6 +318,7 @@ LeastSquares polish_problem(std::span<const FitPoint> points, const Piecewise& l
   LeastSquares problem;
   problem.rows = points.size();
   problem.loss_scale = kLossScale;
+  problem.least_damping = kLeastDamping;
   problem.evaluate_all = [points](std::span<const double> packed, std::span<double> residuals,
                                   std::span<double> slopes) {
     const auto at = unpack(packed);
