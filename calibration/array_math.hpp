@@ -5,6 +5,11 @@
 
 namespace moecal::calibration {
 
+/// Numbers with their natural logarithms, worked out once for all that need them.
+struct WithLogarithms {
+  std::span<const double> values, logs;
+};
+
 /// Natural logarithms and exponentials of many numbers, several at once, within 1e-15 of
 /// themselves. `values` and `out` have one length, and may be the same numbers.
 void logarithms(std::span<const double> values, std::span<double> out);

@@ -129,20 +129,28 @@ class Booster {
   /// Weighted residuals of a share of the rows: iteratively reweighted squares stand in for L1.
   void draw_rows() {
     const auto threshold = static_cast<std::uint64_t>(options_.row_share * 18446744073709549568.0);
-    rows_.clear();
-    pairs_.clear();
+    rows_.resize(residuals_.size());
+    std::size_t drawn = 0;
     for (std::size_t row = 0; row < residuals_.size(); ++row) {
-      if (options_.row_share < 1 && random_() > threshold) continue;
-      rows_.push_back(static_cast<std::uint32_t>(row));
-      pairs_.push_back(pair_of(residuals_[row]));
+      rows_[drawn] = static_cast<std::uint32_t>(row);
+      drawn += options_.row_share < 1 && random_() > threshold ? 0 : 1;
     }
+    rows_.resize(drawn);
+    pairs_.resize(drawn);
+    for (std::size_t i = 0; i < drawn; ++i) pairs_[i] = pair_of(residuals_[rows_[i]]);
   }
 
   [[nodiscard]] Pair pair_of(double residual) const {
     const double scaled = residual / options_.loss_scale;
     const double w = 1 / std::sqrt(scaled * scaled + 1);
-    const auto g = static_cast<Pair>(std::llrint(unit_ * w * scaled));
-    return (g << kWeightBits) + static_cast<Pair>(std::llrint(unit_ * w));
+    return (rounded(unit_ * w * scaled) << kWeightBits) + rounded(unit_ * w);
+  }
+
+  /// Ties go to the even neighbour, as std::llrint() has it: past 2^52 doubles are whole numbers.
+  /// Of what is less than 2^51.
+  static Pair rounded(double x) {
+    constexpr double kPast = 6755399441055744.0;  // 2^52 + 2^51
+    return static_cast<Pair>((x + kPast) - kPast);
   }
 
   void draw_features() {
@@ -154,27 +162,35 @@ class Booster {
     features_.resize(count);
     histograms_.resize(count);
     std::sort(features_.begin(), features_.end());
+    bins_of_rows_.resize(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto* bin = bins_[static_cast<std::size_t>(features_[i])].data();
+      bins_of_rows_[i].resize(rows_.size());
+      for (std::size_t row = 0; row < rows_.size(); ++row) bins_of_rows_[i][row] = bin[rows_[row]];
+    }
   }
 
   /// The border that explains most, over all leaves of this level at once.
   void split(SymmetricTree& tree, int level) {
     const std::size_t leaves = std::size_t{1} << level;
+    if (level > 0) gather_fewer(leaves / 2);
     double best = -1;
-    int best_feature = features_.front(), best_border = 0;
+    std::size_t best_feature = 0;
+    int best_border = 0;
     for (std::size_t i = 0; i < features_.size(); ++i) {
-      const int f = features_[i];
-      const std::size_t bins = model_.borders[static_cast<std::size_t>(f)].size() + 1;
+      const auto f = static_cast<std::size_t>(features_[i]);
+      const std::size_t bins = model_.borders[f].size() + 1;
       level == 0 ? start_histogram(i, bins) : refine_histogram(i, bins, leaves / 2);
       for_each_gain(histograms_[i], {leaves, bins}, [&](int border, double gain) {
         if (gain <= best) return;
         best = gain;
-        best_feature = f;
+        best_feature = i;
         best_border = border;
       });
     }
-    tree.features.push_back(best_feature);
+    tree.features.push_back(features_[best_feature]);
     tree.borders.push_back(best_border);
-    part_rows(bins_[static_cast<std::size_t>(best_feature)], best_border, level);
+    part_rows(bins_of_rows_[best_feature], best_border, level);
   }
 
   /// Marks which rows lie above the border, and lists those of either side: without a branch, for
@@ -184,7 +200,7 @@ class Booster {
     below_.resize(rows_.size());
     std::size_t count_above = 0;
     for (std::size_t i = 0; i < rows_.size(); ++i) {
-      const unsigned above = bins[rows_[i]] > border ? 1 : 0;
+      const unsigned above = bins[i] > border ? 1 : 0;
       leaf_of_[i] |= static_cast<std::uint16_t>(above << level);
       above_[count_above] = below_[i - count_above] = static_cast<std::uint32_t>(i);
       count_above += above;
@@ -193,32 +209,49 @@ class Booster {
     below_.resize(rows_.size() - count_above);
   }
 
-  [[nodiscard]] const std::uint8_t* bins_of_feature(std::size_t i) const {
-    return bins_[static_cast<std::size_t>(features_[i])].data();
+  /// Of the side of the last split with fewer rows: what all features add up.
+  void gather_fewer(std::size_t parents) {
+    fewer_above_ = above_.size() <= below_.size();
+    fewer_.clear();
+    for (const auto row : fewer_above_ ? above_ : below_)
+      fewer_.push_back(
+          {pairs_[row], row, static_cast<std::uint32_t>(leaf_of_[row] & (parents - 1))});
   }
 
+  /// Histograms are of the bins up to each one.
+  static void add_up(std::span<Pair> counts) {
+    Pair sum = 0;
+    for (auto& count : counts) count = sum += count;
+  }
+
+  /// Neighbouring rows are often of one bin: they take turns at four sums, so that one addition
+  /// need not wait for the other.
   void start_histogram(std::size_t i, std::size_t bins) {
     auto& histogram = histograms_[i];
     histogram.assign(bins << (options_.levels - 1), 0);
-    const auto* bin = bins_of_feature(i);
-    for (std::size_t row = 0; row < rows_.size(); ++row) histogram[bin[rows_[row]]] += pairs_[row];
+    std::array<std::array<Pair, kMostBins>, 4> parts;
+    for (auto& part : parts) std::fill_n(part.begin(), bins, 0);
+    const auto& bin = bins_of_rows_[i];
+    for (std::size_t row = 0; row < bin.size(); ++row) parts[row % 4][bin[row]] += pairs_[row];
+    for (std::size_t b = 0; b < bins; ++b)
+      histogram[b] = parts[0][b] + parts[1][b] + parts[2][b] + parts[3][b];
+    add_up({histogram.data(), bins});
   }
 
   /// From the histogram of the leaves before a split to that of both halves of each: only the side
   /// with fewer rows is added up, the other is what is left. Whole numbers: nothing is rounded.
   void refine_histogram(std::size_t i, std::size_t bins, std::size_t parents) {
     auto& histogram = histograms_[i];
-    const bool fewer_above = above_.size() <= below_.size();
-    const std::size_t mask = parents - 1, half = parents * bins;
-    const auto added = histogram.begin() + static_cast<std::ptrdiff_t>(half);
-    std::fill(added, added + static_cast<std::ptrdiff_t>(half), 0);
-    const auto* bin = bins_of_feature(i);
-    for (const auto row : fewer_above ? above_ : below_)
-      histogram[half + (leaf_of_[row] & mask) * bins + bin[rows_[row]]] += pairs_[row];
+    const std::size_t half = parents * bins;
+    Pair *const before = histogram.data(), *const added = before + half;
+    std::fill(added, added + half, 0);
+    const auto* bin = bins_of_rows_[i].data();
+    for (const auto& [pair, row, leaf] : fewer_) added[leaf * bins + bin[row]] += pair;
+    for (std::size_t leaf = 0; leaf < parents; ++leaf) add_up({added + leaf * bins, bins});
     for (std::size_t b = 0; b < half; ++b) {
-      const Pair few = histogram[half + b], many = histogram[b] - few;
-      histogram[b] = fewer_above ? many : few;
-      histogram[half + b] = fewer_above ? few : many;
+      const Pair few = added[b], many = before[b] - few;
+      before[b] = fewer_above_ ? many : few;
+      added[b] = fewer_above_ ? few : many;
     }
   }
 
@@ -234,22 +267,18 @@ class Booster {
     for (std::size_t b = 0; b + 1 < shape.bins; ++b) take(static_cast<int>(b), gains_[b]);
   }
 
-  /// What each border would explain of one leaf. Three passes, for only the first must go border by
-  /// border.
-  void add_gains(std::span<const Pair> counts) {
-    std::array<Pair, kMostBins> below;  // of the bins up to each border
+  /// What each border would explain of one leaf.
+  void add_gains(std::span<const Pair> below) {
+    if (below.back() == 0) return;
     std::array<double, kMostBins> gradients, weights;
-    Pair sum = 0;
-    for (std::size_t b = 0; b < counts.size(); ++b) below[b] = sum += counts[b];
-    if (sum == 0) return;
-    for (std::size_t b = 0; b < counts.size(); ++b) {
+    for (std::size_t b = 0; b < below.size(); ++b) {
       gradients[b] = gradient(below[b]);
       weights[b] = weight(below[b]);
     }
-    const double g = gradients[counts.size() - 1], w = weights[counts.size() - 1];
+    const double g = gradients[below.size() - 1], w = weights[below.size() - 1];
     const double prior = options_.leaf_prior * unit_;
     double* const gains = gains_.data();
-    for (std::size_t b = 0; b + 1 < counts.size(); ++b) {
+    for (std::size_t b = 0; b + 1 < below.size(); ++b) {
       const double above = g - gradients[b];
       gains[b] += gradients[b] * gradients[b] / (weights[b] + prior) +
                   above * above / (w - weights[b] + prior);
@@ -282,7 +311,14 @@ class Booster {
   std::vector<std::uint32_t> rows_;  // that this tree is grown on
   std::vector<Pair> pairs_;          // of these rows, and what follows too
   std::vector<std::uint16_t> leaf_of_;
-  std::vector<std::uint32_t> above_, below_;   // indices into rows_, by the side of the last split
+  std::vector<std::uint32_t> above_, below_;  // indices into rows_, by the side of the last split
+  std::vector<std::vector<std::uint8_t>> bins_of_rows_;  // of each of features_, of the drawn rows
+  struct FewerRow {
+    Pair pair;
+    std::uint32_t row, leaf;  // index into rows_; the leaf before the split
+  };
+  std::vector<FewerRow> fewer_;
+  bool fewer_above_ = false;
   std::vector<std::vector<Pair>> histograms_;  // of each of features_: by leaf, then bin
   std::vector<double> gains_;
 };

@@ -86,9 +86,12 @@ class Layout {
     problem.upper.assign(problem.start.size(), 10);
     problem.lower.back() = -kMostSharpness;
     problem.upper.back() = kMostSharpness;
-    problem.residual = [this, points](std::span<const double> packed, std::size_t row) {
-      if (row == points.size()) return kSharpnessPrior * packed.back();
-      return std::log(seconds(terms(packed), points[row].inputs) / points[row].seconds);
+    problem.residuals_of_all = [this, points](std::span<const double> packed,
+                                              std::span<double> residuals) {
+      const auto at = terms(packed);
+      for (std::size_t row = 0; row < points.size(); ++row)
+        residuals[row] = std::log(seconds(at, points[row].inputs) / points[row].seconds);
+      residuals[points.size()] = kSharpnessPrior * packed.back();
     };
     return problem;
   }

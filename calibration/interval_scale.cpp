@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "calibration/array_math.hpp"
-
 namespace moecal::calibration {
 namespace {
 
@@ -55,10 +53,9 @@ double IntervalScale::at(double size, double log_size) const {
 
 double IntervalScale::at(double size) const { return gaps_.empty() ? 1 : at(size, std::log(size)); }
 
-void IntervalScale::at(std::span<const double> sizes, std::span<double> scales) const {
+void IntervalScale::at(const WithLogarithms& sizes, std::span<double> scales) const {
   if (gaps_.empty()) return std::fill(scales.begin(), scales.end(), 1);
-  logarithms(sizes, scales);
-  for (std::size_t i = 0; i < sizes.size(); ++i) scales[i] = at(sizes[i], scales[i]);
+  for (std::size_t i = 0; i < scales.size(); ++i) scales[i] = at(sizes.values[i], sizes.logs[i]);
 }
 
 }  // namespace moecal::calibration

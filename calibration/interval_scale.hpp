@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "calibration/array_math.hpp"
 #include "calibration/coefficients.hpp"
 #include "calibration/row_finder.hpp"
 
@@ -24,8 +25,8 @@ class IntervalScale {
   explicit IntervalScale(const Model& model);
   /// Outside the table as in the middle of its last gap on that side.
   [[nodiscard]] double at(double size) const;
-  /// The same of many sizes, within 1e-14.
-  void at(std::span<const double> sizes, std::span<double> scales) const;
+  /// The same of many sizes, within 1e-14. Of no table their logarithms are not looked at.
+  void at(const WithLogarithms& sizes, std::span<double> scales) const;
 
  private:
   struct Gap {

@@ -101,11 +101,12 @@ double KnotScreen::cost(std::span<const double> knots) const {
   system.right[0] = sums_[0].wt;
   // The part of a size in segment j: none up to `a`, then size - a, then all of it past `b`.
   std::array<double, kMostLinear> length{};
+  std::array<const Sums*, kMostLinear> sums{&sums_[0]};
   for (std::size_t j = 0; j <= knots.size(); ++j) {
     const double a = j == 0 ? 0 : knots[j - 1] / unit_;
     const bool last = j == knots.size();
-    const auto& in = j == 0 ? sums_[0] : from(knots[j - 1]);
-    const auto& past = last ? sums_.back() : from(knots[j]);
+    sums[j + 1] = last ? &sums_.back() : &from(knots[j]);
+    const auto &in = *sums[j], &past = *sums[j + 1];
     length[j + 1] = last ? 0 : knots[j] / unit_ - a;
     const double whole = length[j + 1], w = in.w - past.w, ws = in.ws - past.ws;
     auto& row = system.matrix[j + 1];

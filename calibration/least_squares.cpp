@@ -33,10 +33,32 @@ void differentiate(const LeastSquares& problem, std::size_t row, std::vector<dou
   }
 }
 
+/// The same of every row by one parameter after the other.
+void differentiate_all(const LeastSquares& problem, std::span<const double> parameters,
+                       std::span<double> slopes) {
+  const std::size_t count = parameters.size();
+  std::vector<double> at(parameters.begin(), parameters.end());
+  std::vector<double> above(problem.rows), below(problem.rows);
+  for (std::size_t i = 0; i < count; ++i) {
+    at[i] = parameters[i] + kStep;
+    problem.residuals_of_all(at, above);
+    at[i] = parameters[i] - kStep;
+    problem.residuals_of_all(at, below);
+    at[i] = parameters[i];
+    for (std::size_t row = 0; row < problem.rows; ++row)
+      slopes[row * count + i] = (above[row] - below[row]) / (2 * kStep);
+  }
+}
+
 /// Residuals, and slopes where there is room for them, of every row.
 void evaluate_rows(const LeastSquares& problem, std::span<const double> parameters,
                    std::span<double> residuals, std::span<double> slopes) {
   if (problem.evaluate_all) return problem.evaluate_all(parameters, residuals, slopes);
+  if (problem.residuals_of_all) {
+    problem.residuals_of_all(parameters, residuals);
+    if (!slopes.empty()) differentiate_all(problem, parameters, slopes);
+    return;
+  }
   std::vector<double> at(parameters.begin(), parameters.end());
   for (std::size_t row = 0; row < problem.rows; ++row) {
     residuals[row] = problem.residual(at, row);
@@ -131,6 +153,25 @@ class Linearised {
   std::vector<double> has_slopes_of_;  // the place that residuals_ and slopes_ are of, or none
 };
 
+/// Of the place that `local` is of already, rows are not evaluated again.
+std::vector<double> errors_at(Linearised& local, std::span<const double> parameters) {
+  local.linearise_at(parameters);
+  const auto count = static_cast<Eigen::Index>(parameters.size());
+  const auto [squares, weights] = local.weighted_squares();
+  const double freedom = std::max(1.0, weights - static_cast<double>(count));
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen{local.curvature};
+  const double floor = 1e-10 * std::max(eigen.eigenvalues().maxCoeff(), 1e-300);
+  std::vector<double> errors(parameters.size(), 0);
+  for (Eigen::Index i = 0; i < count; ++i) {
+    double variance = 0;
+    for (Eigen::Index j = 0; j < count; ++j)
+      if (eigen.eigenvalues()[j] > floor)
+        variance += std::pow(eigen.eigenvectors()(i, j), 2) / eigen.eigenvalues()[j];
+    errors[static_cast<std::size_t>(i)] = std::sqrt(variance * squares / freedom);
+  }
+  return errors;
+}
+
 /// A step is solved for the parameters that are not held at a bound by their slope.
 class Descent {
  public:
@@ -147,7 +188,9 @@ class Descent {
   LeastSquaresSolution run() {
     int iteration = 0;
     while (iteration < problem_.max_iterations && advance()) ++iteration;
-    return {at_, {}, cost_, iteration};
+    LeastSquaresSolution solution{at_, {}, cost_, iteration};
+    if (problem_.wants_errors) solution.standard_errors = errors_at(local_, at_);
+    return solution;
   }
 
  private:
@@ -163,7 +206,7 @@ class Descent {
       const bool settled = cost_ - cost < problem_.settled * cost_;
       at_ = next;
       cost_ = cost;
-      damping_ = std::max(damping_ / 8, 1e-12);
+      damping_ = std::max(damping_ / 8, problem_.least_damping);
       return !settled;
     }
     return false;
@@ -206,27 +249,12 @@ class Descent {
 std::vector<double> standard_errors(const LeastSquares& problem,
                                     std::span<const double> parameters) {
   Linearised local{problem};
-  local.linearise_at(parameters);
-  const auto count = static_cast<Eigen::Index>(parameters.size());
-  const auto [squares, weights] = local.weighted_squares();
-  const double freedom = std::max(1.0, weights - static_cast<double>(count));
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> eigen{local.curvature};
-  const double floor = 1e-10 * std::max(eigen.eigenvalues().maxCoeff(), 1e-300);
-  std::vector<double> errors(parameters.size(), 0);
-  for (Eigen::Index i = 0; i < count; ++i) {
-    double variance = 0;
-    for (Eigen::Index j = 0; j < count; ++j)
-      if (eigen.eigenvalues()[j] > floor)
-        variance += std::pow(eigen.eigenvectors()(i, j), 2) / eigen.eigenvalues()[j];
-    errors[static_cast<std::size_t>(i)] = std::sqrt(variance * squares / freedom);
-  }
-  return errors;
+  return errors_at(local, parameters);
 }
 
 LeastSquaresSolution solve(const LeastSquares& problem) {
   auto solution = Descent{problem}.run();
   if (!problem.wants_errors) return solution;
-  solution.standard_errors = standard_errors(problem, solution.parameters);
   for (std::size_t i = 0; i < problem.start.size(); ++i)
     if (solution.parameters[i] <= problem.lower[i] || solution.parameters[i] >= problem.upper[i])
       solution.standard_errors[i] = 0;

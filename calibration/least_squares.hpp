@@ -13,12 +13,15 @@ struct LeastSquares {
   std::size_t rows = 0;
   /// Residual of a row, usually log(predicted / measured). Must be smooth almost everywhere.
   std::function<double(std::span<const double> parameters, std::size_t row)> residual{};
+  /// Of all rows, in the place of `residual`: what depends on the parameters only is computed once.
+  std::function<void(std::span<const double> parameters, std::span<double> residuals)>
+      residuals_of_all{};
   /// Its derivatives by the parameters; where empty, central differences stand in.
   std::function<void(std::span<const double> parameters, std::size_t row, std::span<double> slopes)>
       gradient{};
-  /// All rows in one call, in the place of the two above: what depends on the parameters only is
-  /// computed once. `residuals` has `rows` numbers; `slopes` is empty if they are not wanted, else
-  /// a row's derivatives follow one another: slopes[row * parameters.size() + i].
+  /// Residuals and derivatives in one call, in the place of all above. `residuals` has `rows`
+  /// numbers; `slopes` is empty if they are not wanted, else a row's derivatives follow one
+  /// another: slopes[row * parameters.size() + i].
   std::function<void(std::span<const double> parameters, std::span<double> residuals,
                      std::span<double> slopes)>
       evaluate_all{};
@@ -26,6 +29,9 @@ struct LeastSquares {
   double loss_scale = 0.05;  // residuals far above this count little; 0: plain least squares
   int max_iterations = 60;
   double settled = 1e-10;  // a step that lowers the cost by less than this share of it is the last
+  /// In a direction that no row speaks of a step is rounding over damping: where parameters may be
+  /// such, more of it keeps them where they are on every processor.
+  double least_damping = 1e-12;
   bool wants_errors = true;  // false where only the parameters or the cost are looked at
 };
 

@@ -76,6 +76,21 @@ TEST(Solve, AllRowsAtOnceAreTheSameAsOneByOne) {
   for (int i = 0; i < 2; ++i) EXPECT_NEAR(one.parameters[i], other.parameters[i], 1e-7);
 }
 
+TEST(Solve, ResidualsOfAllRowsAreDifferentiatedAsOneByOne) {
+  auto by_row = exponential(4), of_all = exponential(4);
+  by_row.gradient = {};
+  of_all.residual = {};
+  of_all.gradient = {};
+  of_all.residuals_of_all = [&](std::span<const double> p, std::span<double> residuals) {
+    for (std::size_t row = 0; row < residuals.size(); ++row)
+      residuals[row] = by_row.residual(p, row);
+  };
+  const auto one = solve(by_row), other = solve(of_all);
+  EXPECT_EQ(one.cost, other.cost);
+  EXPECT_EQ(one.parameters, other.parameters);
+  EXPECT_EQ(one.standard_errors, other.standard_errors);
+}
+
 TEST(Solve, ACurvedValleyIsFollowedToItsEnd) {
   LeastSquares problem;  // Rosenbrock's
   problem.rows = 2;

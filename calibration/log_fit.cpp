@@ -111,7 +111,9 @@ std::vector<Parameter> fit_logs(std::span<const FitPoint> points, const LogFit& 
   auto problem = problem_of(fit, rows);
   problem.start = scouted.logs;
   problem.settled = fit.settled;
-  const auto solution = solve(problem);
+  problem.wants_errors = fit.wants_errors;
+  auto solution = solve(problem);
+  solution.standard_errors.resize(fit.parameters.size(), 0);
   std::vector<Parameter> fitted;
   for (std::size_t i = 0; i < fit.parameters.size(); ++i) {
     const double value = std::exp(solution.parameters[i]);

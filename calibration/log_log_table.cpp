@@ -71,7 +71,7 @@ Cubic cubic_at(const Table& table, std::size_t i) {
           (d0 + d1 - 2 * rise) / (width * width)};
 }
 
-class PreparedTable final : public PreparedForm {
+class PreparedTable final : public PreparedCurve {
  public:
   explicit PreparedTable(const Table& table) : first_{table.front()}, last_{table.back()} {
     std::vector<double> begins;
@@ -90,11 +90,16 @@ class PreparedTable final : public PreparedForm {
       const auto block = std::span{logs}.first(count);
       for (std::size_t i = 0; i < count; ++i) sizes[i] = calls[from + i].size;
       logarithms(std::span{sizes}.first(count), block);
-      for (std::size_t i = 0; i < count; ++i) logs[i] = log_seconds(sizes[i], logs[i]);
-      exponentials(block, seconds.subspan(from, count));
-      for (std::size_t i = 0; i < count; ++i)
-        if (!is_inside(sizes[i])) seconds[from + i] = outside(sizes[i]);
+      seconds_at({std::span{sizes}.first(count), block}, seconds.subspan(from, count));
     }
+  }
+
+  void seconds_at(const WithLogarithms& sizes, std::span<double> seconds) const override {
+    for (std::size_t i = 0; i < seconds.size(); ++i)
+      seconds[i] = log_seconds(sizes.values[i], sizes.logs[i]);
+    exponentials(seconds, seconds);
+    for (std::size_t i = 0; i < seconds.size(); ++i)
+      if (!is_inside(sizes.values[i])) seconds[i] = outside(sizes.values[i]);
   }
 
  private:

@@ -32,9 +32,31 @@ constexpr double kHopeless = 1.3;
 constexpr double kHopelessAtFirst = 2;
 constexpr std::size_t kMostFitted = 250;
 
-using Knots = std::vector<double>;
+/// Two knots beside one size can move together: with 1e-12 they moved by some millionths of
+/// themselves from one processor to another.
+constexpr double kLeastDamping = 1e-9;
+constexpr std::size_t kMostKnots = kMostLinear - 2;
 
-double part_in_segment(const Knots& knots, std::size_t segment, double size) {
+/// Ascending. A search makes hundreds: they take no memory of their own.
+class Knots {
+ public:
+  Knots() = default;
+  Knots(std::initializer_list<double> knots) : Knots{std::span{knots.begin(), knots.size()}} {}
+  explicit Knots(std::span<const double> knots) : count_{knots.size()} {
+    std::copy(knots.begin(), knots.end(), values_.begin());
+  }
+  operator std::span<const double>() const { return std::span{values_}.first(count_); }
+  [[nodiscard]] std::size_t size() const { return count_; }
+  double operator[](std::size_t i) const { return values_[i]; }
+  [[nodiscard]] auto begin() const { return values_.begin(); }
+  [[nodiscard]] auto end() const { return values_.begin() + static_cast<std::ptrdiff_t>(count_); }
+
+ private:
+  std::array<double, kMostKnots> values_{};
+  std::size_t count_ = 0;
+};
+
+double part_in_segment(std::span<const double> knots, std::size_t segment, double size) {
   const double from = segment == 0 ? 0 : knots[segment - 1];
   const double to =
       segment < knots.size() ? knots[segment] : std::numeric_limits<double>::infinity();
@@ -50,29 +72,29 @@ class LineAtKnots {
     for (const auto& point : points) points_.push_back({point.inputs.size, point.seconds});
   }
 
+  /// A latency, and a slope of each segment.
+  using Row = std::array<double, kMostLinear>;
+  struct Line {
+    Row numbers{};
+    double cost = std::numeric_limits<double>::infinity();
+  };
+
   /// The best line, or a poor one where it is soon seen not to come below `to_beat`.
-  Piecewise fit(const Knots& knots, double to_beat) {
+  Line fit(const Knots& knots, double to_beat) {
     start(knots);
-    Row best{};
-    double least = std::numeric_limits<double>::infinity();
+    Line best;
     for (int iteration = 0; iteration < 12; ++iteration) {
       const auto line = step(iteration == 0);
       const double now = predict(line);
-      const bool settled = !(now < least * (1 - 1e-5));
-      if (now < least) best = line;
-      least = std::min(least, now);
+      const bool settled = !(now < best.cost * (1 - 1e-5));
+      if (now < best.cost) best = {line, now};
       if (!std::isfinite(now) || (settled && iteration > 2)) break;
       if (now > (iteration == 0 ? kHopelessAtFirst : kHopeless) * to_beat) break;
     }
-    Piecewise made;
-    made.cost = least;
-    if (std::isfinite(least)) take(best, knots, made);
-    return made;
+    return best;
   }
 
  private:
-  using Row = std::array<double, kMostLinear>;
-
   struct Point {
     double size, seconds;
   };
@@ -161,18 +183,22 @@ class LineAtKnots {
     return 0.5 * kLossScale * kLossScale * (cost + std::log(product));
   }
 
-  static void take(const Row& line, const Knots& knots, Piecewise& made) {
-    made.knots = knots;
-    made.latency = line[0];
-    made.slopes.assign(line.begin() + 1,
-                       line.begin() + static_cast<std::ptrdiff_t>(knots.size() + 2));
-  }
-
   std::vector<Point> points_;
   std::vector<Predicted> predicted_;
   std::array<Segment, kMostLinear - 1> segments_;
   std::size_t count_ = 0;
 };
+
+Piecewise with_knots(const LineAtKnots::Line& line, const Knots& knots) {
+  Piecewise made;
+  made.cost = line.cost;
+  if (!std::isfinite(line.cost)) return made;
+  made.knots.assign(knots.begin(), knots.end());
+  made.latency = line.numbers[0];
+  const auto slopes = std::span{line.numbers}.subspan(1, knots.size() + 1);
+  made.slopes.assign(slopes.begin(), slopes.end());
+  return made;
+}
 
 std::vector<FitPoint> by_size(std::span<const FitPoint> points) {
   std::vector<FitPoint> sorted{points.begin(), points.end()};
@@ -216,10 +242,10 @@ bool each_segment_has_points(const std::vector<double>& sizes, const Knots& knot
 
 /// Every choice of knots that leaves points in each segment.
 std::vector<Knots> choices_of_knots(const std::vector<double>& sizes, int segments) {
-  if (segments == 1) return {{}};
+  if (segments == 1) return {Knots{}};
   std::vector<Knots> all;
-  const auto add = [&](Knots knots) {
-    if (each_segment_has_points(sizes, knots)) all.push_back(std::move(knots));
+  const auto add = [&](const Knots& knots) {
+    if (each_segment_has_points(sizes, knots)) all.push_back(knots);
   };
   const auto candidates = candidate_knots(sizes);
   for (std::size_t i = 0; i < candidates.size(); ++i) {
@@ -232,25 +258,30 @@ std::vector<Knots> choices_of_knots(const std::vector<double>& sizes, int segmen
 
 /// The choices, those first that a line follows the points with best by plain relative squares: a
 /// search that meets a good line early soon gives up on the others.
-std::vector<Knots> promising_first(std::span<const FitPoint> points, std::vector<Knots> choices) {
+std::vector<Knots> promising_first(std::span<const FitPoint> points,
+                                   const std::vector<Knots>& choices) {
   const KnotScreen screen{points};
   std::vector<std::pair<double, std::size_t>> ranked;
   for (std::size_t i = 0; i < choices.size(); ++i) ranked.emplace_back(screen.cost(choices[i]), i);
   std::sort(ranked.begin(), ranked.end());
   std::vector<Knots> ordered;
   ranked.resize(std::min(ranked.size(), kMostFitted));
-  for (const auto& [cost, i] : ranked) ordered.push_back(std::move(choices[i]));
+  for (const auto& [cost, i] : ranked) ordered.push_back(choices[i]);
   return ordered;
 }
 
 Piecewise search_knots(std::span<const FitPoint> points, int segments) {
   LineAtKnots line{points};
-  Piecewise best;
-  best.cost = std::numeric_limits<double>::infinity();
+  LineAtKnots::Line best;
+  Knots of_best;
   for (const auto& knots :
-       promising_first(points, choices_of_knots(distinct_sizes(points), segments)))
-    if (auto found = line.fit(knots, best.cost); found.cost < best.cost) best = std::move(found);
-  return best;
+       promising_first(points, choices_of_knots(distinct_sizes(points), segments))) {
+    const auto found = line.fit(knots, best.cost);
+    if (!(found.cost < best.cost)) continue;
+    best = found;
+    of_best = knots;
+  }
+  return with_knots(best, of_best);
 }
 
 /// Parameters of the polish: log latency, log slopes, log knots.
@@ -287,6 +318,7 @@ LeastSquares polish_problem(std::span<const FitPoint> points, const Piecewise& l
   LeastSquares problem;
   problem.rows = points.size();
   problem.loss_scale = kLossScale;
+  problem.least_damping = kLeastDamping;
   problem.evaluate_all = [points](std::span<const double> packed, std::span<double> residuals,
                                   std::span<double> slopes) {
     const auto at = unpack(packed);
@@ -332,8 +364,10 @@ Piecewise fit_piecewise(std::span<const FitPoint> points, int segments) {
   auto line = search_knots(searched, segments);
   if (line.slopes.empty())
     throw InvalidInput{std::to_string(segments) + " segments need more sizes than there are"};
-  if (rows.size() > kSearchRows)
-    line = LineAtKnots{rows}.fit(line.knots, std::numeric_limits<double>::infinity());
+  if (rows.size() > kSearchRows) {
+    const Knots knots{std::span<const double>{line.knots}};
+    line = with_knots(LineAtKnots{rows}.fit(knots, std::numeric_limits<double>::infinity()), knots);
+  }
   const auto solution = solve(polish_problem(rows, line));
   if (solution.cost < line.cost) {
     auto polished = unpack(solution.parameters);

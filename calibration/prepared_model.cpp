@@ -8,8 +8,10 @@
 #include <limits>
 #include <optional>
 
+#include "calibration/array_math.hpp"
 #include "calibration/conformal.hpp"
 #include "calibration/interval_scale.hpp"
+#include "calibration/log_log_table.hpp"
 #include "calibration/predict.hpp"
 #include "calibration/residual.hpp"
 #include "calibration/sum_of_products.hpp"
@@ -84,9 +86,14 @@ std::optional<WorkFormula> work_formula(const Model& model, const Dtypes& dtypes
 struct BoundColumn {
   std::span<const std::int64_t> values;
   double low, high;
-  [[nodiscard]] bool holds(std::size_t call) const {
-    const auto value = static_cast<double>(values[call]);
-    return value >= low && value <= high;
+  /// Whether all of these calls lie in it: without a branch, for they nearly always do.
+  [[nodiscard]] bool holds(std::size_t from, std::size_t count) const {
+    unsigned outside = 0;
+    for (const auto number : values.subspan(from, count)) {
+      const auto value = static_cast<double>(number);
+      outside |= static_cast<unsigned>(value < low) | static_cast<unsigned>(value > high);
+    }
+    return outside == 0;
   }
 };
 
@@ -96,6 +103,7 @@ struct PreparedModel::Prepared {
   explicit Prepared(Model given)
       : model{std::move(given)},
         form{prepare(model)},
+        curve{dynamic_cast<const PreparedCurve*>(form.get())},
         regimes{regimes_of(model)},
         shape{shape_of(model)} {
     const auto& c = model.conditions;
@@ -108,6 +116,7 @@ struct PreparedModel::Prepared {
 
   Model model;
   std::unique_ptr<PreparedForm> form;
+  const PreparedCurve* curve;  // the form, if it is one
   std::vector<Regime> regimes;
   Shape shape;
   ElementBytes bytes{};               // of a GEMM
@@ -117,19 +126,22 @@ struct PreparedModel::Prepared {
   std::vector<Switch> switches = switches_in(model);
 
   /// Inside a switch an interval depends on the rows beside it: predict_with() knows.
-  [[nodiscard]] bool is_in_switch(double size) const {
-    return std::any_of(switches.begin(), switches.end(),
-                       [size](const Switch& s) { return size > s.below && size < s.above; });
+  [[nodiscard]] bool any_in_switch(std::span<const double> sizes) const {
+    unsigned inside = 0;
+    for (const auto& s : switches)
+      for (const double size : sizes)
+        inside |= static_cast<unsigned>(size > s.below) & static_cast<unsigned>(size < s.above);
+    return inside != 0;
   }
-  void half_widths(std::span<const Inputs> calls, std::span<double> out) const {
-    std::array<double, kBlock> sizes;
-    for (std::size_t i = 0; i < calls.size(); ++i) sizes[i] = calls[i].size;
-    scale.at(std::span{sizes}.first(calls.size()), out);
-    for (std::size_t i = 0; i < calls.size(); ++i) {
-      const auto* regime = regimes.data();
-      while (sizes[i] >= regime->to) ++regime;
-      out[i] *= regime->half_width;
-    }
+  void half_widths(const WithLogarithms& sizes, std::span<double> out) const {
+    std::array<double, kBlock> of_regime;
+    of_regime.fill(regimes.front().half_width);
+    // Regime by regime, not call by call: which regime a call is in is not predictable.
+    for (std::size_t r = 1; r < regimes.size(); ++r)
+      for (std::size_t i = 0; i < out.size(); ++i)
+        of_regime[i] = sizes.values[i] >= regimes[r - 1].to ? regimes[r].half_width : of_regime[i];
+    scale.at(sizes, out);
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] *= of_regime[i];
   }
 };
 
@@ -165,10 +177,9 @@ class Batch {
     return {};
   }
   [[nodiscard]] std::size_t columns() const { return columns_.size(); }
-  [[nodiscard]] bool is_valid(std::size_t call) const {
-    bool valid = true;
-    for (const auto& column : bound_) valid = valid && column.holds(call);
-    return valid;
+  [[nodiscard]] bool are_valid(std::size_t from, std::size_t count) const {
+    return std::all_of(bound_.begin(), bound_.end(),
+                       [&](const BoundColumn& column) { return column.holds(from, count); });
   }
   [[nodiscard]] Point point(std::size_t call) const {
     Point point;
@@ -201,6 +212,8 @@ class InputsOfCalls {
   /// Of the calls from one on, as many as there is room for. `inputs` have been Inputs{} or filled
   /// here before.
   virtual void fill(std::size_t from, std::span<Inputs> inputs) const = 0;
+  /// Their sizes alone.
+  virtual void fill_sizes(std::size_t from, std::span<double> sizes) const = 0;
 };
 
 class TransferInputs final : public InputsOfCalls {
@@ -213,6 +226,10 @@ class TransferInputs final : public InputsOfCalls {
       inputs[i].size = unit_.size * bytes;
       inputs[i].bytes = unit_.bytes * bytes;
     }
+  }
+  void fill_sizes(std::size_t from, std::span<double> sizes) const override {
+    for (std::size_t i = 0; i < sizes.size(); ++i)
+      sizes[i] = unit_.size * static_cast<double>(size_[from + i]);
   }
 
  private:
@@ -236,6 +253,10 @@ class GemmInputs final : public InputsOfCalls {
       inputs[i] = gemm_inputs(groups_.empty() ? 1 : number(groups_, i), number(m_, i),
                               number(n_, i), number(k_, i), bytes_);
   }
+  void fill_sizes(std::size_t from, std::span<double> sizes) const override {
+    const auto rows = m_.subspan(from, sizes.size());
+    std::copy(rows.begin(), rows.end(), sizes.begin());
+  }
 
  private:
   ElementBytes bytes_;
@@ -248,25 +269,70 @@ class MemoryInputs final : public InputsOfCalls {
     for (const auto& name : work.names) numbers_.push_back(batch.require(name));
   }
   void fill(std::size_t from, std::span<Inputs> inputs) const override {
-    std::array<std::array<double, kBlock>, SumOfProducts::kMostNumbers> numbers;
-    std::array<std::span<const double>, SumOfProducts::kMostNumbers> columns;
-    for (std::size_t n = 0; n < numbers_.size(); ++n) {
-      const auto values = numbers_[n].subspan(from, inputs.size());
-      std::copy(values.begin(), values.end(), numbers[n].begin());
-      columns[n] = std::span{numbers[n]}.first(inputs.size());
-    }
+    const Numbers numbers{numbers_, from, inputs.size()};
     std::array<double, kBlock> flops, bytes;
-    work_.flops.evaluate(columns, std::span{flops}.first(inputs.size()));
-    work_.bytes.evaluate(columns, std::span{bytes}.first(inputs.size()));
+    work_.flops.evaluate(numbers.columns, std::span{flops}.first(inputs.size()));
+    work_.bytes.evaluate(numbers.columns, std::span{bytes}.first(inputs.size()));
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       inputs[i].flops = flops[i];
       inputs[i].size = inputs[i].bytes = bytes[i];
     }
   }
+  void fill_sizes(std::size_t from, std::span<double> sizes) const override {
+    work_.bytes.evaluate(Numbers{numbers_, from, sizes.size()}.columns, sizes);
+  }
 
  private:
+  /// The numbers of a block of calls.
+  struct Numbers {
+    Numbers(std::span<const std::span<const std::int64_t>> all, std::size_t from,
+            std::size_t count) {
+      for (std::size_t n = 0; n < all.size(); ++n) {
+        const auto block = all[n].subspan(from, count);
+        std::copy(block.begin(), block.end(), values[n].begin());
+        columns[n] = std::span{values[n]}.first(count);
+      }
+    }
+    std::array<std::array<double, kBlock>, SumOfProducts::kMostNumbers> values;
+    std::array<std::span<const double>, SumOfProducts::kMostNumbers> columns;
+  };
+
   const WorkFormula& work_;
   std::vector<std::span<const std::int64_t>> numbers_;
+};
+
+/// Calls that are worked on together.
+class Block {
+ public:
+  Block() { inputs.fill({}); }
+
+  template <typename Prepared>
+  void predict(const Prepared& p, const InputsOfCalls& calls, std::size_t from,
+               const PredictionColumns& out) {
+    const std::size_t count = out.seconds.size();
+    const auto some = std::span{inputs}.first(count);
+    const auto some_sizes = std::span{sizes_}.first(count),
+               some_logs = std::span{logs_}.first(count);
+    if (p.curve != nullptr) {
+      calls.fill_sizes(from, some_sizes);
+      logarithms(some_sizes, some_logs);
+      p.curve->seconds_at({some_sizes, some_logs}, out.seconds);
+    } else {
+      calls.fill(from, some);
+      for (std::size_t i = 0; i < count; ++i) some_sizes[i] = some[i].size;
+      p.form->seconds(some, out.seconds);
+    }
+    if (!out.half_widths.empty()) p.half_widths({some_sizes, some_logs}, out.half_widths);
+  }
+
+  [[nodiscard]] std::span<const double> sizes(std::size_t count) const {
+    return std::span{sizes_}.first(count);
+  }
+
+  std::array<Inputs, kBlock> inputs;  // of a form that is no curve
+
+ private:
+  std::array<double, kBlock> sizes_, logs_;  // logarithms: of a curve
 };
 
 /// Nothing where calls are predicted one by one.
@@ -294,22 +360,20 @@ void PreparedModel::predict(std::span<const CallColumn> columns,
   if (!out.half_widths.empty() && out.half_widths.size() != out.seconds.size())
     throw InvalidInput{"half-widths are asked for another number of calls than seconds"};
   const auto calls = inputs_of_calls(p, batch);
-  std::array<Inputs, kBlock> inputs;
-  inputs.fill({});
+  Block block;
   for (std::size_t from = 0; from < out.seconds.size(); from += kBlock) {
     const std::size_t count = std::min(kBlock, out.seconds.size() - from);
-    if (calls) {
-      calls->fill(from, {inputs.data(), count});
-      p.form->seconds({inputs.data(), count}, out.seconds.subspan(from, count));
-      if (!out.half_widths.empty())
-        p.half_widths({inputs.data(), count}, out.half_widths.subspan(from, count));
-    }
-    for (std::size_t i = from; i < from + count; ++i) {
-      const double size = inputs[i - from].size;
-      const bool doubtful = !out.half_widths.empty() && p.is_in_switch(size);
-      if (!calls || doubtful || !batch.is_valid(i) || fades(p.model, inputs[i - from]))
-        predict_one(p.model, batch, i, out);
-    }
+    const PredictionColumns part{
+        out.seconds.subspan(from, count),
+        out.half_widths.empty() ? out.half_widths : out.half_widths.subspan(from, count)};
+    if (calls) block.predict(p, *calls, from, part);
+    const bool all = calls && batch.are_valid(from, count) && !p.model.residual &&
+                     (out.half_widths.empty() || !p.any_in_switch(block.sizes(count)));
+    if (all) continue;
+    for (std::size_t i = 0; i < count; ++i)
+      if (!calls || !batch.are_valid(from + i, 1) || fades(p.model, block.inputs[i]) ||
+          (!out.half_widths.empty() && p.any_in_switch(block.sizes(count).subspan(i, 1))))
+        predict_one(p.model, batch, from + i, out);
   }
 }
 

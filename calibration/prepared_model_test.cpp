@@ -129,6 +129,25 @@ TEST(PreparedModel, KeepsTablesWithUnevenRowsAndUnderflowingSizes) {
   EXPECT_EQ(model.residual_quantiles.size(), 0u);  // and without calibrated intervals
 }
 
+TEST(PreparedModel, TakesTheLogarithmsOfTablesOfAnyOperationAndRegime) {
+  Model model;
+  model.id = "table";
+  model.conditions.dtype = "f16";
+  for (int i = 0; i <= 20; ++i)
+    model.table.emplace_back(std::ldexp(700.0, i), 8e-6 + std::ldexp(512.0, i % 9) / 1e11);
+  model.residual_quantiles = {
+      {0, 65537, 0.2, 30}, {65537, 4194305, 0.15, 30}, {4194305, 0, 0.1, 30}};
+  const std::pair<const char*, const char*> operations[] = {{"all_reduce", "bytes"},
+                                                            {"host_adam", "parameters"}};
+  for (const auto& [operation, number] : operations)
+    for (const auto* form : {"log_log_table", "pooled_curve"}) {
+      model.operation = operation;
+      model.form = form;
+      model.validity = {{number, {700, std::ldexp(700.0, 20)}}};
+      expect_as_predict_with(model);
+    }
+}
+
 TEST(PreparedModel, SecondsAloneNeedNoHalfWidths) {
   Model model;
   model.id = "line";

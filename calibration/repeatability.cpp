@@ -23,10 +23,14 @@ std::string source_of(const Observation& o) {
 /// Log times of one run at one point, samples of all its repetitions.
 std::map<std::string, std::vector<double>> by_run(const std::vector<const Observation*>& readings) {
   std::map<std::string, std::vector<double>> runs;
-  for (const auto* o : readings)
-    for (std::size_t i = 0; i < o->samples_s.size(); ++i)
-      if (i >= o->flags.throttled.size() || !o->flags.throttled[i])
-        runs[source_of(*o)].push_back(std::log(o->samples_s[i]));
+  for (const auto* o : readings) {
+    std::vector<double>* logs = nullptr;
+    for (std::size_t i = 0; i < o->samples_s.size(); ++i) {
+      if (i < o->flags.throttled.size() && o->flags.throttled[i]) continue;
+      if (logs == nullptr) logs = &runs[source_of(*o)];
+      logs->push_back(std::log(o->samples_s[i]));
+    }
+  }
   return runs;
 }
 

@@ -116,7 +116,10 @@ Model fit_saturating_roofline(std::span<const FitPoint> points, const ReferenceR
   Model model;
   model.form = "saturating_roofline";
   auto fit = fit_of(points, rates);
-  if (from != nullptr) fit.settled = kPolishedFold;
+  if (from != nullptr) {
+    fit.settled = kPolishedFold;
+    fit.wants_errors = false;
+  }
   model.parameters = fit_logs(
       points, fit, from != nullptr ? started_from(values_of(*from)) : scout_logs(points, fit));
   for (const auto& rate : rate_parameters(rates)) model.parameters.push_back(rate);

@@ -103,26 +103,39 @@ bool are_of_one_series(const Observation& a, const Observation& b) {
 }
 
 /// Puts observations where they belong. Neighbours in a file are mostly of one series, whose long
-/// name is then looked up once.
+/// name is then looked up once, and often of one place in it.
 class Gatherer {
  public:
+  /// Whether an observation is of the place that the last one was added to.
+  [[nodiscard]] bool is_at_last_place(const Observation& o, const Environment& environment) const {
+    return is_of_last_series(o, environment) && o.point == last_->point &&
+           o.parts_s == last_->parts_s;
+  }
+
   void add(const Observation& o, const Environment& environment) {
-    if (last_ == nullptr || &environment != last_environment_ || !are_of_one_series(*last_, o)) {
+    if (is_at_last_place(o, environment)) return place_->push_back(&o);
+    if (!is_of_last_series(o, environment)) {
       auto series = empty_series(o, environment);
       const auto id = series.id();
       where_ = &gatherings.try_emplace(id, Gathering{std::move(series), {}}).first->second;
       last_environment_ = &environment;
-      last_ = &o;
     }
-    where_->readings[{fitted_point(o), point_routing(o)}].push_back(&o);
+    place_ = &where_->readings[{fitted_point(o), point_routing(o)}];
+    place_->push_back(&o);
+    last_ = &o;
   }
 
   Gatherings gatherings;
 
  private:
+  [[nodiscard]] bool is_of_last_series(const Observation& o, const Environment& environment) const {
+    return last_ != nullptr && &environment == last_environment_ && are_of_one_series(*last_, o);
+  }
+
   const Observation* last_ = nullptr;
   const Environment* last_environment_ = nullptr;
   Gathering* where_ = nullptr;
+  std::vector<const Observation*>* place_ = nullptr;  // of the last observation
 };
 
 /// Seconds of a point's readings, whose names and kind the series keeps.
@@ -216,7 +229,7 @@ class Sorter {
   void take_measured(const Observation& o, const Environment& environment) {
     try {
       require_loads(o);
-      if (!has_size(o, loads_))
+      if (!gatherer_.is_at_last_place(o, environment) && !has_size(o, loads_))
         ++counts_.unusable;
       else if (throttled_throughout(o) && !o.device.power_limited)
         ++counts_.throttled;

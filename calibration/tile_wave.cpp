@@ -276,7 +276,10 @@ Model fit_tile_wave(std::span<const FitPoint> points, const ReferenceRates& rate
   if (from != nullptr && splits == machine_of(*from).most_splits)
     best = started_from(values_of(*from));
   auto fit = fit_of(points, {rates, splits}, from);
-  if (from != nullptr) fit.settled = kPolishedFold;
+  if (from != nullptr) {
+    fit.settled = kPolishedFold;
+    fit.wants_errors = false;
+  }
   Model model;
   model.form = "tile_wave";
   model.parameters = fit_logs(points, fit, best);
