@@ -85,6 +85,8 @@ class ExpertGemm {
   virtual void launch(int set, Stream stream) = 0;
   /// C [m, n] of buffer set 0, row-major, after the device's work is done. Synchronous.
   [[nodiscard]] virtual HostMatrix result() const = 0;
+  /// Those rows of it, one after the other.
+  [[nodiscard]] virtual HostMatrix result_rows(std::span<const std::int64_t> rows) const;
   [[nodiscard]] virtual LibraryInfo library() const = 0;
 };
 
