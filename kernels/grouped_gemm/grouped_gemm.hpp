@@ -107,8 +107,9 @@ void check_grouped_gemm_cublaslt(const GroupedGemmProblem& problem, int device);
     const GroupedGemmSetup& setup);
 
 /// CUTLASS's grouped kernels, by the words that records have for them: cutlass_sm80 (f16, bf16, on
-/// every card since A100), cutlass_sm90a and cutlass_sm100a (FP8 E4M3 with a scale per operand, on
-/// Hopper and on B200 alone); one launch, FP32 accumulation. Only in builds with CUTLASS.
+/// every card since A100), cutlass_sm90a and cutlass_sm100a (f16, bf16, and FP8 E4M3 with a scale
+/// per operand, on Hopper and on B200 alone); one launch, FP32 accumulation. Only in builds with
+/// CUTLASS.
 [[nodiscard]] std::vector<std::string> cutlass_implementations();
 void check_grouped_gemm_cutlass(const std::string& implementation,
                                 const GroupedGemmProblem& problem, int device);

@@ -56,13 +56,22 @@ TEST_P(CutlassOnGpu, EqualsTheOracle) {
         << "groups " << groups.groups << " m " << groups.m << " n " << groups.n << " k "
         << groups.k;
     EXPECT_THAT(gemm->library().algorithm, testing::HasSubstr("tile="));
+    const auto rows = group_rows(problem, 2);
+    gemm->redraw(0, rows);
+    gemm->launch(0, stream.get());
+    const auto again = check_grouped_product(problem, operands, rows, gemm->result());
+    EXPECT_LE(again.max_rel_error, again.tolerance);
   }
 }
 INSTANTIATE_TEST_SUITE_P(Kernels, CutlassOnGpu,
                          testing::Values(KernelCase{cutlass_sm80_kernel, "f16"},
                                          KernelCase{cutlass_sm80_kernel, "bf16"},
                                          KernelCase{cutlass_sm90a_kernel, "fp8_e4m3"},
-                                         KernelCase{cutlass_sm100a_kernel, "fp8_e4m3"}));
+                                         KernelCase{cutlass_sm90a_kernel, "f16"},
+                                         KernelCase{cutlass_sm90a_kernel, "bf16"},
+                                         KernelCase{cutlass_sm100a_kernel, "fp8_e4m3"},
+                                         KernelCase{cutlass_sm100a_kernel, "f16"},
+                                         KernelCase{cutlass_sm100a_kernel, "bf16"}));
 
 }  // namespace
 }  // namespace moecal::kernels
