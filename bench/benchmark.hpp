@@ -77,8 +77,8 @@ class Trial {
   /// samples share a table. Called between samples, not timed, with a number not given before
   /// (prepare() took 0 to sets - 1). False where nothing is routed.
   [[nodiscard]] virtual bool redraw(int /*set*/, std::int64_t /*draw*/) { return false; }
-  /// Whether a draw is part of what was prepared, as in the plan of grouped products: then every
-  /// buffer set keeps its own, and samples on one set share it.
+  /// Whether a draw is part of what was prepared, as the counts of an exchange that all ranks have
+  /// agreed on: then every buffer set keeps its own, and samples on one set share it.
   [[nodiscard]] virtual bool keeps_draws() const { return false; }
   /// Kernels, copies and events that a launch enqueues at most, where it never waits for the
   /// device: then no launch gap is in its time (Clock::hold). 0: it may wait, or has to.

@@ -85,6 +85,8 @@ class ExpertGemm {
   virtual void launch(int set, Stream stream) = 0;
   /// C [m, n] of buffer set 0, row-major, after the device's work is done. Synchronous.
   [[nodiscard]] virtual HostMatrix result() const = 0;
+  /// Those rows of it, one after the other.
+  [[nodiscard]] virtual HostMatrix result_rows(std::span<const std::int64_t> rows) const;
   [[nodiscard]] virtual LibraryInfo library() const = 0;
 };
 
@@ -103,10 +105,20 @@ void check_expert_gemm_onednn(const ExpertGemmProblem& problem);
 [[nodiscard]] std::unique_ptr<ExpertGemm> make_expert_gemm_onednn(const ExpertGemmSetup& setup);
 
 /// The same product for a caller that has its own rows: (A [m, k], C [m, n]) -> void, both
-/// row-major host memory. `weights`: B [n, k].
+/// row-major host memory.
 using PackedProduct = std::function<void(const void* a, void* c)>;
-[[nodiscard]] PackedProduct make_packed_product_onednn(const ExpertGemmProblem& problem,
-                                                       const HostMatrix& weights);
+/// B [n, k], packed once for products of any number of rows, and anew only where so many rows want
+/// another format.
+class PackedWeights {
+ public:
+  virtual ~PackedWeights() = default;
+  [[nodiscard]] virtual PackedProduct product(std::int64_t rows) = 0;
+  /// With the kernel of the last product.
+  [[nodiscard]] virtual LibraryInfo library() const = 0;
+};
+/// Packed for the problem's m.
+[[nodiscard]] std::unique_ptr<PackedWeights> make_packed_weights_onednn(
+    const ExpertGemmProblem& problem, const HostMatrix& weights);
 /// Name and version.
 [[nodiscard]] LibraryInfo onednn_library();
 

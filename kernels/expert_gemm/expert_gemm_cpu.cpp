@@ -107,6 +107,13 @@ void decode_weights(const ExpertGemmOperands& operands, std::int64_t j, std::spa
   apply_scales(operands.b_scales, j, values);
 }
 
+HostMatrix ExpertGemm::result_rows(std::span<const std::int64_t> rows) const {
+  const auto all = result();
+  HostMatrix chosen{all.dtype, static_cast<std::int64_t>(rows.size()), all.columns, all.scale, {}};
+  for (const auto row : rows) chosen.data.insert(chosen.data.end(), all.row(row), all.row(row + 1));
+  return chosen;
+}
+
 void expert_gemm_cpu(const ExpertGemmOperands& operands, std::span<double> c) {
   const auto m = static_cast<std::size_t>(operands.m());
   const auto n = static_cast<std::size_t>(operands.n());

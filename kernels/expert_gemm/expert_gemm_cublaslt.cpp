@@ -47,6 +47,10 @@ class CublasLtGemm final : public ExpertGemm {
     return from_device(problem_.c, {problem_.shape.m, problem_.shape.n}, sets_[0].result);
   }
 
+  [[nodiscard]] HostMatrix result_rows(std::span<const std::int64_t> rows) const override {
+    return rows_from_device(problem_.c, problem_.shape.n, rows, sets_[0].result);
+  }
+
   [[nodiscard]] LibraryInfo library() const override {
     return {"cuBLASLt", cublaslt_version(), describe(choice_),
             static_cast<std::int64_t>(choice_.candidate.workspaceSize)};

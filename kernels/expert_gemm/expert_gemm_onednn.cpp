@@ -140,6 +140,11 @@ void check_duration(const ExpertGemmProblem& problem) {
                       "skipped"};
 }
 
+LibraryInfo library_of(const dnnl::matmul::primitive_desc& description) {
+  const std::string kernel{description.impl_info_str()};
+  return {"oneDNN", version(), kernel + " threads=" + std::to_string(omp_get_max_threads()), 0};
+}
+
 class OnednnGemm final : public ExpertGemm {
  public:
   explicit OnednnGemm(const ExpertGemmSetup& setup)
@@ -161,10 +166,7 @@ class OnednnGemm final : public ExpertGemm {
     return matrix;
   }
 
-  [[nodiscard]] LibraryInfo library() const override {
-    const std::string kernel{description_.impl_info_str()};
-    return {"oneDNN", version(), kernel + " threads=" + std::to_string(omp_get_max_threads()), 0};
-  }
+  [[nodiscard]] LibraryInfo library() const override { return library_of(description_); }
 
  private:
   using Arguments = std::unordered_map<int, memory>;
@@ -184,6 +186,44 @@ class OnednnGemm final : public ExpertGemm {
   std::vector<Arguments> sets_;
 };
 
+class OnednnWeights final : public PackedWeights {
+ public:
+  OnednnWeights(const ExpertGemmProblem& problem, const HostMatrix& weights)
+      : problem_{problem},
+        description_{describe(problem, machine_->engine)},
+        packed_{pack(weights, stored(!problem.b_is_k_by_n()), description_, *machine_)} {}
+
+  [[nodiscard]] PackedProduct product(std::int64_t rows) override {
+    problem_.shape.m = rows;
+    description_ = describe(problem_, machine_->engine);
+    repack();
+    return [machine = machine_, description = description_, multiply = dnnl::matmul{description_},
+            packed = packed_](const void* a, void* c) {
+      const memory from{description.src_desc(), machine->engine, const_cast<void*>(a)};
+      const memory to{description.dst_desc(), machine->engine, c};
+      multiply.execute(machine->stream,
+                       {{DNNL_ARG_SRC, from}, {DNNL_ARG_WEIGHTS, packed}, {DNNL_ARG_DST, to}});
+      machine->stream.wait();
+    };
+  }
+
+  [[nodiscard]] LibraryInfo library() const override { return library_of(description_); }
+
+ private:
+  void repack() {
+    if (packed_.get_desc() == description_.weights_desc()) return;
+    memory other{description_.weights_desc(), machine_->engine};
+    dnnl::reorder{packed_, other}.execute(machine_->stream, packed_, other);
+    machine_->stream.wait();
+    packed_ = other;
+  }
+
+  std::shared_ptr<Machine> machine_ = std::make_shared<Machine>();
+  ExpertGemmProblem problem_;
+  dnnl::matmul::primitive_desc description_;
+  memory packed_;
+};
+
 }  // namespace
 
 void check_expert_gemm_onednn(const ExpertGemmProblem& problem) {
@@ -197,19 +237,9 @@ void check_expert_gemm_onednn(const ExpertGemmProblem& problem) {
 
 LibraryInfo onednn_library() { return {"oneDNN", version(), "", 0}; }
 
-PackedProduct make_packed_product_onednn(const ExpertGemmProblem& problem,
-                                         const HostMatrix& weights) {
-  const auto machine = std::make_shared<Machine>();
-  const auto description = describe(problem, machine->engine);
-  const dnnl::matmul product{description};
-  const memory packed = pack(weights, stored(!problem.b_is_k_by_n()), description, *machine);
-  return [machine, description, product, packed](const void* a, void* c) {
-    const memory from{description.src_desc(), machine->engine, const_cast<void*>(a)};
-    const memory to{description.dst_desc(), machine->engine, c};
-    product.execute(machine->stream,
-                    {{DNNL_ARG_SRC, from}, {DNNL_ARG_WEIGHTS, packed}, {DNNL_ARG_DST, to}});
-    machine->stream.wait();
-  };
+std::unique_ptr<PackedWeights> make_packed_weights_onednn(const ExpertGemmProblem& problem,
+                                                          const HostMatrix& weights) {
+  return std::make_unique<OnednnWeights>(problem, weights);
 }
 
 std::unique_ptr<ExpertGemm> make_expert_gemm_onednn(const ExpertGemmSetup& setup) {

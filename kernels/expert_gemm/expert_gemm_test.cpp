@@ -310,6 +310,62 @@ TEST(ProductCheckOfNan, IsAnError) {
   EXPECT_TRUE(std::isinf(freivalds_error(problem, operands, c)));
 }
 
+// Rows of a result of 10^7 elements: looked at are the edges and a sample between them.
+class LargeProductCheck : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto gemm = make_expert_gemm_onednn({problem_, operands_, 1});
+    gemm->launch(0, nullptr);
+    c_ = gemm->result();
+    rows_of_c_ = gemm->result_rows(rows_);
+  }
+  VerificationResult with_error_in(std::int64_t row, std::int64_t column) {
+    auto wrong = c_;
+    auto* bits = wrong.data.data() + (row * 512 + column) * 4;
+    encode_element(Dtype::f32, decode_element(Dtype::f32, bits) + 4, bits);
+    return check_product(problem_, operands_, wrong);
+  }
+  const ExpertGemmProblem problem_ = problem_of("f32", {20000, 512, 16});
+  const ExpertGemmOperands operands_ = make_expert_gemm_operands(problem_, 5);
+  const std::vector<std::int64_t> rows_ = rows_to_check(problem_);
+  HostMatrix c_, rows_of_c_;
+};
+
+TEST_F(LargeProductCheck, LooksAtTheEdgesAndASampleOfTheRows) {
+  EXPECT_LT(rows_.size(), 17000U);
+  EXPECT_GT(rows_.size(), 16384U);
+  EXPECT_TRUE(std::is_sorted(rows_.begin(), rows_.end()));
+  for (std::int64_t i = 0; i < 256; ++i) {
+    EXPECT_EQ(rows_[static_cast<std::size_t>(i)], i);
+    EXPECT_EQ(rows_[rows_.size() - 1 - static_cast<std::size_t>(i)], 19999 - i);
+  }
+  for (const auto& result : {check_product(problem_, operands_, c_),
+                             check_product_rows(problem_, operands_, rows_of_c_)}) {
+    EXPECT_LE(result.max_rel_error, result.tolerance);
+    EXPECT_EQ(result.method,
+              "sampled+freivalds of " + std::to_string(rows_.size()) + " of 20000 rows");
+  }
+}
+
+TEST_F(LargeProductCheck, CatchesOneWrongElementInWhatItLooksAt) {
+  const auto between = rows_[rows_.size() / 2];
+  for (const auto row : {std::int64_t{0}, std::int64_t{255}, between, std::int64_t{19999}}) {
+    const auto result = with_error_in(row, row == between ? 511 : 3);
+    EXPECT_GT(result.max_rel_error, result.tolerance) << "row " << row;
+  }
+  std::int64_t unseen = 256;
+  while (std::binary_search(rows_.begin(), rows_.end(), unseen)) ++unseen;
+  const auto result = with_error_in(unseen, 3);
+  EXPECT_LE(result.max_rel_error, result.tolerance) << "row " << unseen << " is not looked at";
+}
+
+TEST(RowsToCheck, AreAllOfSmallResults) {
+  EXPECT_EQ(rows_to_check(problem_of("f32", {20000, 512, 8})).size(), 20000U) << "computed whole";
+  EXPECT_EQ(rows_to_check(problem_of("f32", {16384, 512, 64})).size(), 16384U) << "2^23 elements";
+  EXPECT_EQ(rows_to_check(problem_of("f32", {1500, 8192, 64})).size(), 1500U) << "few rows";
+  EXPECT_LE(rows_to_check(problem_of("f32", {163840, 28672, 64})).size(), 1536U);
+}
+
 TEST(ProductCheckMethod, DependsOnTheWork) {
   const auto small = problem_of("f32", {512, 512, 512});
   const auto large = problem_of("f32", {512, 512, 513});

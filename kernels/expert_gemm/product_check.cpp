@@ -6,10 +6,13 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "core/element.hpp"
+#include "core/hash.hpp"
 #include "core/parallel.hpp"
 
 namespace moecal::kernels {
@@ -19,6 +22,10 @@ constexpr double kFullCheckFlops = 0x1p28;
 constexpr int kSamples = 256;
 constexpr std::int64_t kBlock = 1024;  // columns of one Freivalds check
 constexpr std::int64_t kPart = 64;     // rows that a thread checks in one go
+// Of larger results, whose decoding takes longer than their product.
+constexpr std::int64_t kElements = std::int64_t{1} << 23;
+constexpr std::int64_t kFewestRows = 1024;
+constexpr std::int64_t kEdgeRows = 256;  // the largest tile's
 
 // Of one element's rounding error, over its bound: at most 1/sqrt(3) if it is uniform.
 constexpr double kErrorDeviation = 0.5;
@@ -94,6 +101,39 @@ double block_error(const Block& block, std::span<const double> a_row, std::span<
   return std::fabs(deviation) / (kDeviations * kErrorDeviation * columns * typical);
 }
 
+bool is_computed_whole(const ExpertGemmProblem& problem) {
+  return expert_gemm_work(problem).flops.value() <= kFullCheckFlops;
+}
+
+std::vector<std::int64_t> all_rows(std::int64_t count) {
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(count));
+  std::iota(rows.begin(), rows.end(), 0);
+  return rows;
+}
+
+struct Samples {
+  const HostMatrix& of;  // the rows of C that are there
+  int count = 0;
+};
+
+double sampled_error_of(const ExpertGemmProblem& problem, const ExpertGemmOperands& operands,
+                        std::span<const std::int64_t> rows, const Samples& samples) {
+  const auto& c = samples.of;
+  std::mt19937_64 engine{1};
+  std::vector<double> tokens(static_cast<std::size_t>(operands.k())), weights(tokens.size());
+  double worst = 0;
+  for (int sample = 0; sample < samples.count; ++sample) {
+    const auto i = static_cast<std::int64_t>(engine() % static_cast<std::uint64_t>(c.rows));
+    const auto j = static_cast<std::int64_t>(engine() % static_cast<std::uint64_t>(c.columns));
+    decode_tokens(operands, rows[static_cast<std::size_t>(i)], tokens);
+    decode_weights(operands, j, weights);
+    const double truth = dot(tokens, weights);
+    const double value = decode_element(c.dtype, c.row(i) + j * size_of(c.dtype));
+    raise(worst, relative_error(value, truth, typical_value(problem)));
+  }
+  return worst;
+}
+
 }  // namespace
 
 double product_tolerance(const ExpertGemmProblem& problem) {
@@ -126,23 +166,16 @@ double full_error(const ExpertGemmProblem& problem, const ExpertGemmOperands& op
 
 double sampled_error(const ExpertGemmProblem& problem, const ExpertGemmOperands& operands,
                      const HostMatrix& c, int count) {
-  std::mt19937_64 engine{1};
-  std::vector<double> tokens(static_cast<std::size_t>(operands.k())), weights(tokens.size());
-  double worst = 0;
-  for (int sample = 0; sample < count; ++sample) {
-    const auto i = static_cast<std::int64_t>(engine() % static_cast<std::uint64_t>(c.rows));
-    const auto j = static_cast<std::int64_t>(engine() % static_cast<std::uint64_t>(c.columns));
-    decode_tokens(operands, i, tokens);
-    decode_weights(operands, j, weights);
-    const double truth = dot(tokens, weights);
-    const double value = decode_element(c.dtype, c.row(i) + j * size_of(c.dtype));
-    raise(worst, relative_error(value, truth, typical_value(problem)));
-  }
-  return worst;
+  return sampled_error_of(problem, operands, all_rows(c.rows), {c, count});
 }
 
 double freivalds_error(const ExpertGemmProblem& problem, const ExpertGemmOperands& operands,
                        const HostMatrix& c) {
+  return freivalds_error(problem, operands, all_rows(c.rows), c);
+}
+
+double freivalds_error(const ExpertGemmProblem& problem, const ExpertGemmOperands& operands,
+                       std::span<const std::int64_t> rows, const HostMatrix& c) {
   const auto blocks = make_blocks(operands);
   const double typical = typical_value(problem);
   std::vector<double> worst(static_cast<std::size_t>((c.rows + kPart - 1) / kPart));
@@ -150,7 +183,7 @@ double freivalds_error(const ExpertGemmProblem& problem, const ExpertGemmOperand
     const std::int64_t first = static_cast<std::int64_t>(part) * kPart;
     std::vector<double> a_row(static_cast<std::size_t>(operands.k()));
     for (std::int64_t i = first; i < std::min(first + kPart, c.rows); ++i) {
-      decode_tokens(operands, i, a_row);
+      decode_tokens(operands, rows[static_cast<std::size_t>(i)], a_row);
       const auto c_row = row_of(c, i);
       for (const auto& block : blocks)
         raise(worst[part], block_error(block, a_row, c_row, typical));
@@ -159,14 +192,44 @@ double freivalds_error(const ExpertGemmProblem& problem, const ExpertGemmOperand
   return *std::max_element(worst.begin(), worst.end());
 }
 
+std::vector<std::int64_t> rows_to_check(const ExpertGemmProblem& problem) {
+  const auto& [m, n, k] = problem.shape;
+  const std::int64_t spread = std::max(kFewestRows, kElements / n);
+  if (is_computed_whole(problem) || m * n <= kElements || spread + 2 * kEdgeRows >= m)
+    return all_rows(m);
+  std::vector<std::int64_t> rows;
+  for (std::int64_t i = 0; i < kEdgeRows; ++i) rows.insert(rows.end(), {i, m - 1 - i});
+  for (std::int64_t i = 0; i < spread; ++i) {
+    const std::int64_t first = i * m / spread, length = (i + 1) * m / spread - first;
+    rows.push_back(first + static_cast<std::int64_t>(mix(static_cast<std::uint64_t>(i)) %
+                                                     static_cast<std::uint64_t>(length)));
+  }
+  std::sort(rows.begin(), rows.end());
+  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+  return rows;
+}
+
+VerificationResult check_product_rows(const ExpertGemmProblem& problem,
+                                      const ExpertGemmOperands& operands, const HostMatrix& c) {
+  const double tolerance = product_tolerance(problem);
+  if (is_computed_whole(problem)) return {full_error(problem, operands, c), tolerance, "full"};
+  const auto rows = rows_to_check(problem);
+  const double worst = std::max(sampled_error_of(problem, operands, rows, {c, kSamples}),
+                                freivalds_error(problem, operands, rows, c));
+  std::string method = "sampled+freivalds";
+  if (c.rows < problem.shape.m)
+    method += " of " + std::to_string(c.rows) + " of " + std::to_string(problem.shape.m) + " rows";
+  return {worst, tolerance, method};
+}
+
 VerificationResult check_product(const ExpertGemmProblem& problem,
                                  const ExpertGemmOperands& operands, const HostMatrix& c) {
-  const double tolerance = product_tolerance(problem);
-  if (expert_gemm_work(problem).flops.value() <= kFullCheckFlops)
-    return {full_error(problem, operands, c), tolerance, "full"};
-  const double worst = std::max(sampled_error(problem, operands, c, kSamples),
-                                freivalds_error(problem, operands, c));
-  return {worst, tolerance, "sampled+freivalds"};
+  const auto rows = rows_to_check(problem);
+  if (static_cast<std::int64_t>(rows.size()) == c.rows)
+    return check_product_rows(problem, operands, c);
+  HostMatrix chosen{c.dtype, static_cast<std::int64_t>(rows.size()), c.columns, c.scale, {}};
+  for (const auto row : rows) chosen.data.insert(chosen.data.end(), c.row(row), c.row(row + 1));
+  return check_product_rows(problem, operands, chosen);
 }
 
 }  // namespace moecal::kernels

@@ -27,8 +27,21 @@ namespace moecal::kernels {
 /// (f16: 0.06 of the typical value, bf16: 0.5, FP8 with k = 4096: 2); a wrong tile is always seen.
 [[nodiscard]] double freivalds_error(const ExpertGemmProblem& problem,
                                      const ExpertGemmOperands& operands, const HostMatrix& c);
+/// The same of these rows of the product alone: c [rows.size(), n].
+[[nodiscard]] double freivalds_error(const ExpertGemmProblem& problem,
+                                     const ExpertGemmOperands& operands,
+                                     std::span<const std::int64_t> rows, const HostMatrix& c);
 
-/// Full up to 2^28 FLOP, above that 256 samples and Freivalds' check.
+/// The rows of C that a verification looks at: all where it is computed whole or has up to 2^23
+/// elements; else the first and last 256, which the edge tiles have, and about 2^23 elements, 1024
+/// rows at least, one of each stretch of equal length. Ascending, and always the same.
+[[nodiscard]] std::vector<std::int64_t> rows_to_check(const ExpertGemmProblem& problem);
+/// check_product of those rows [rows_to_check, n]: all columns of them.
+[[nodiscard]] VerificationResult check_product_rows(const ExpertGemmProblem& problem,
+                                                    const ExpertGemmOperands& operands,
+                                                    const HostMatrix& c);
+
+/// Full up to 2^28 FLOP, above that 256 samples and Freivalds' check, of rows_to_check.
 [[nodiscard]] VerificationResult check_product(const ExpertGemmProblem& problem,
                                                const ExpertGemmOperands& operands,
                                                const HostMatrix& c);

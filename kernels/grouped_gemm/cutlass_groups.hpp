@@ -51,9 +51,9 @@ struct CutlassKernel {
 
 /// mma.sync with cp.async: f16 and bf16 on every card since A100.
 [[nodiscard]] CutlassKernel cutlass_sm80_kernel();
-/// TMA and wgmma, warp-specialised: FP8 (E4M3) on Hopper alone.
+/// TMA and wgmma, warp-specialised: FP8 (E4M3), f16 and bf16 on Hopper alone.
 [[nodiscard]] CutlassKernel cutlass_sm90a_kernel();
-/// TMA and tcgen05, warp-specialised: FP8 (E4M3) on B200 alone.
+/// TMA and tcgen05, warp-specialised: FP8 (E4M3), f16 and bf16 on B200 alone.
 [[nodiscard]] CutlassKernel cutlass_sm100a_kernel();
 
 /// Of the headers: "4.2.0".

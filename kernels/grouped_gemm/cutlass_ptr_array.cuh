@@ -4,6 +4,7 @@
 #include <cutlass/bfloat16.h>
 #include <cutlass/float8.h>
 #include <cutlass/gemm/device/gemm_universal_adapter.h>
+#include <cutlass/half.h>
 #include <cutlass/epilogue/collective/collective_builder.hpp>
 #include <cutlass/gemm/collective/collective_builder.hpp>
 #include <cutlass/gemm/group_array_problem_shape.hpp>
@@ -11,17 +12,20 @@
 
 #include "kernels/grouped_gemm/cutlass_operands.cuh"
 
-/// CUTLASS's warp-specialised kernels over arrays of pointers, FP8 (E4M3) to bf16. For .cu files of
-/// one architecture.
+/// CUTLASS's warp-specialised kernels over arrays of pointers: FP8 (E4M3) to bf16, bf16 and f16 to
+/// their own type. For .cu files of one architecture.
 namespace moecal::kernels {
 
 using CutlassShape = cute::Shape<int, int, int>;  // rows, n, k of a group
 
-/// A Config names Arch, TileShape, ClusterShape, MainloopSchedule and EpilogueSchedule.
-template <class Config>
+/// A Config names Arch, TileRows, TileColumns, ClusterShape, MainloopSchedule and EpilogueSchedule.
+/// A tile takes 128 bytes of a row at a time: what a swizzled row of shared memory holds.
+template <class Config, class ElementOfOperands, class ElementOfResult>
 struct CutlassPtrArray {
-  using Element = cutlass::float_e4m3_t;
-  using Result = cutlass::bfloat16_t;
+  using Element = ElementOfOperands;
+  using Result = ElementOfResult;
+  using TileShape = cute::Shape<typename Config::TileRows, typename Config::TileColumns,
+                                cute::Int<128 / sizeof(Element)>>;
   using RowMajor = cutlass::layout::RowMajor;
   using ColumnMajor = cutlass::layout::ColumnMajor;
   using TensorOp = cutlass::arch::OpClassTensorOp;
@@ -29,14 +33,13 @@ struct CutlassPtrArray {
   static constexpr int kAlignment = 128 / cutlass::sizeof_bits<T>::value;
 
   using Epilogue = typename cutlass::epilogue::collective::CollectiveBuilder<
-      typename Config::Arch, TensorOp, typename Config::TileShape, typename Config::ClusterShape,
+      typename Config::Arch, TensorOp, TileShape, typename Config::ClusterShape,
       cutlass::epilogue::collective::EpilogueTileAuto, float, float, void, RowMajor*,
       kAlignment<Result>, Result, RowMajor*, kAlignment<Result>, typename Config::EpilogueSchedule,
       cutlass::epilogue::fusion::LinearCombination<Result, float>>::CollectiveOp;
   using Mainloop = typename cutlass::gemm::collective::CollectiveBuilder<
       typename Config::Arch, TensorOp, Element, RowMajor*, kAlignment<Element>, Element,
-      ColumnMajor*, kAlignment<Element>, float, typename Config::TileShape,
-      typename Config::ClusterShape,
+      ColumnMajor*, kAlignment<Element>, float, TileShape, typename Config::ClusterShape,
       cutlass::gemm::collective::StageCountAutoCarveout<static_cast<int>(
           sizeof(typename Epilogue::SharedStorage))>,
       typename Config::MainloopSchedule>::CollectiveOp;
@@ -44,11 +47,9 @@ struct CutlassPtrArray {
       cutlass::gemm::GroupProblemShape<CutlassShape>, Mainloop, Epilogue>>;
 };
 
-template <class Config>
+template <class Config, class Element, class Result>
 class CutlassPtrArrayGroups final : public CutlassGroups {
-  using Gemm = typename CutlassPtrArray<Config>::Gemm;
-  using Element = typename CutlassPtrArray<Config>::Element;
-  using Result = typename CutlassPtrArray<Config>::Result;
+  using Gemm = typename CutlassPtrArray<Config, Element, Result>::Gemm;
   using StrideA = typename Gemm::GemmKernel::InternalStrideA;
   using StrideB = typename Gemm::GemmKernel::InternalStrideB;
   using StrideD = typename Gemm::GemmKernel::InternalStrideD;
@@ -101,6 +102,16 @@ class CutlassPtrArrayGroups final : public CutlassGroups {
   Gemm gemm_;
 };
 
+template <class Config>
+[[nodiscard]] std::unique_ptr<CutlassGroups> make_ptr_array_groups(const CutlassSetup& setup) {
+  using cutlass::bfloat16_t, cutlass::half_t, cutlass::float_e4m3_t;
+  if (setup.type == Dtype::f16)
+    return std::make_unique<CutlassPtrArrayGroups<Config, half_t, half_t>>(setup);
+  if (setup.type == Dtype::bf16)
+    return std::make_unique<CutlassPtrArrayGroups<Config, bfloat16_t, bfloat16_t>>(setup);
+  return std::make_unique<CutlassPtrArrayGroups<Config, float_e4m3_t, bfloat16_t>>(setup);
+}
+
 /// The kernel of a Config, for the devices of its one architecture.
 /// @param capability  major * 10 + minor of its compute capability
 template <class Config>
@@ -110,10 +121,8 @@ template <class Config>
           std::move(schedule),
           capability,
           capability,
-          {Dtype::fp8_e4m3},
-          [](const CutlassSetup& setup) -> std::unique_ptr<CutlassGroups> {
-            return std::make_unique<CutlassPtrArrayGroups<Config>>(setup);
-          }};
+          {Dtype::fp8_e4m3, Dtype::bf16, Dtype::f16},
+          make_ptr_array_groups<Config>};
 }
 
 }  // namespace moecal::kernels

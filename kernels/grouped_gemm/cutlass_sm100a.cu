@@ -7,7 +7,8 @@ namespace {
 
 struct Blackwell {
   using Arch = cutlass::arch::Sm100;
-  using TileShape = cute::Shape<cute::_128, cute::_256, cute::_128>;
+  using TileRows = cute::_128;
+  using TileColumns = cute::_256;
   using ClusterShape = cute::Shape<cute::_1, cute::_1, cute::_1>;
   using MainloopSchedule = cutlass::gemm::KernelPtrArrayTmaWarpSpecialized1SmSm100;
   using EpilogueSchedule = cutlass::epilogue::PtrArrayTmaWarpSpecialized1Sm;
@@ -17,7 +18,7 @@ struct Blackwell {
 
 CutlassKernel cutlass_sm100a_kernel() {
   return ptr_array_kernel<Blackwell>(
-      "cutlass_sm100a", "KernelPtrArrayTmaWarpSpecialized1SmSm100 tile=128x256x128 cluster=1x1x1",
+      "cutlass_sm100a", "KernelPtrArrayTmaWarpSpecialized1SmSm100 tile=128x256x128B cluster=1x1x1",
       100);
 }
 

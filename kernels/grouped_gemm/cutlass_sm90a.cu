@@ -9,7 +9,8 @@ namespace {
 // groups of warps share a tile, so that both sums fit into registers.
 struct Hopper {
   using Arch = cutlass::arch::Sm90;
-  using TileShape = cute::Shape<cute::_128, cute::_128, cute::_128>;
+  using TileRows = cute::_128;
+  using TileColumns = cute::_128;
   using ClusterShape = cute::Shape<cute::_2, cute::_1, cute::_1>;
   using MainloopSchedule = cutlass::gemm::KernelPtrArrayTmaWarpSpecializedCooperative;
   using EpilogueSchedule = cutlass::epilogue::PtrArrayTmaWarpSpecializedCooperative;
@@ -19,8 +20,8 @@ struct Hopper {
 
 CutlassKernel cutlass_sm90a_kernel() {
   return ptr_array_kernel<Hopper>(
-      "cutlass_sm90a", "KernelPtrArrayTmaWarpSpecializedCooperative tile=128x128x128 cluster=2x1x1",
-      90);
+      "cutlass_sm90a",
+      "KernelPtrArrayTmaWarpSpecializedCooperative tile=128x128x128B cluster=2x1x1", 90);
 }
 
 }  // namespace moecal::kernels

@@ -23,9 +23,10 @@ struct GroupedGemmProblem {
 [[nodiscard]] GroupedGemmProblem grouped_gemm_problem(const Point& point, const Dtypes& dtypes,
                                                       const RoutingSpec& routing);
 
-/// Rows of each group in buffer set `set`, every set having a draw of its own; at most the
-/// routing's capacity.
-[[nodiscard]] std::vector<std::int64_t> group_rows(const GroupedGemmProblem& problem, int set);
+/// Rows of each group in the draw of that number; at most the routing's capacity. Buffer set `set`
+/// starts with draw `set`.
+[[nodiscard]] std::vector<std::int64_t> group_rows(const GroupedGemmProblem& problem,
+                                                   std::int64_t draw);
 
 /// What rows come to when each group's are rounded up to a multiple.
 [[nodiscard]] std::int64_t padded_rows(const std::vector<std::int64_t>& rows,
@@ -33,10 +34,12 @@ struct GroupedGemmProblem {
 /// "rows=2048 padded_128=2560 empty_groups=0": for records, which count routed FLOPs.
 [[nodiscard]] std::string describe_rows(const std::vector<std::int64_t>& rows);
 
-/// Of the result of set 0: [rows, n].
-[[nodiscard]] MatrixShape result_shape(const GroupedGemmProblem& problem);
+/// Of the result of a draw: [rows, n].
+[[nodiscard]] MatrixShape result_shape(const GroupedGemmProblem& problem,
+                                       const std::vector<std::int64_t>& rows);
 
-/// Of set 0's rows: 2 n k FLOPs per row, A and C once, the weights of every group that has a row.
+/// Of the first draw's rows: 2 n k FLOPs per row, A and C once, the weights of every group that has
+/// a row.
 [[nodiscard]] Work grouped_gemm_work(const GroupedGemmProblem& problem);
 
 /// The rows of the groups one after the other in `a` [rows, k]; `b` [groups x n, k].
@@ -59,9 +62,10 @@ struct GroupedGemmProblem {
 void grouped_gemm_cpu(const GroupedGemmProblem& problem, const ExpertGemmOperands& operands,
                       const std::vector<std::int64_t>& rows, std::span<double> c);
 
-/// check_product of every group of set 0; the worst.
+/// check_product of every group of a draw; the worst.
 [[nodiscard]] VerificationResult check_grouped_product(const GroupedGemmProblem& problem,
                                                        const ExpertGemmOperands& operands,
+                                                       const std::vector<std::int64_t>& rows,
                                                        const HostMatrix& c);
 
 /// Products that a library was prepared for.
@@ -70,7 +74,10 @@ class GroupedGemm {
   virtual ~GroupedGemm() = default;
   /// All products on buffer set `set`. CUDA: enqueued on `stream`; CPU: done on return.
   virtual void launch(int set, Stream stream) = 0;
-  /// C [rows, n] of buffer set 0, after the device's work is done. Synchronous.
+  /// Gives buffer set `set` another draw's rows [groups]; they are in the plan of its products,
+  /// which is made anew. Not while launches run. Synchronous.
+  virtual void redraw(int set, const std::vector<std::int64_t>& rows) = 0;
+  /// C [rows, n] of buffer set 0 and the draw it has, after the device's work is done. Synchronous.
   [[nodiscard]] virtual HostMatrix result() const = 0;
   [[nodiscard]] virtual LibraryInfo library() const = 0;
 };
@@ -100,8 +107,9 @@ void check_grouped_gemm_cublaslt(const GroupedGemmProblem& problem, int device);
     const GroupedGemmSetup& setup);
 
 /// CUTLASS's grouped kernels, by the words that records have for them: cutlass_sm80 (f16, bf16, on
-/// every card since A100), cutlass_sm90a and cutlass_sm100a (FP8 E4M3 with a scale per operand, on
-/// Hopper and on B200 alone); one launch, FP32 accumulation. Only in builds with CUTLASS.
+/// every card since A100), cutlass_sm90a and cutlass_sm100a (f16, bf16, and FP8 E4M3 with a scale
+/// per operand, on Hopper and on B200 alone); one launch, FP32 accumulation. Only in builds with
+/// CUTLASS.
 [[nodiscard]] std::vector<std::string> cutlass_implementations();
 void check_grouped_gemm_cutlass(const std::string& implementation,
                                 const GroupedGemmProblem& problem, int device);

@@ -57,10 +57,17 @@ class GroupedGemmTrial final : public Trial {
   void prepare(int sets) override {
     operands_ = kernels::make_grouped_gemm_operands(problem_, kSeed);
     gemm_ = make(implementation_, {problem_, operands_, sets});
+    first_rows_ = kernels::group_rows(problem_, 0);
   }
   void launch(int set, Stream stream) override { gemm_->launch(set, stream); }
   [[nodiscard]] VerificationResult verify() override {
-    return kernels::check_grouped_product(problem_, operands_, gemm_->result());
+    return kernels::check_grouped_product(problem_, operands_, first_rows_, gemm_->result());
+  }
+  [[nodiscard]] bool redraw(int set, std::int64_t draw) override {
+    const auto rows = kernels::group_rows(problem_, draw);
+    gemm_->redraw(set, rows);
+    if (set == 0) first_rows_ = rows;
+    return true;
   }
   [[nodiscard]] LibraryInfo library() const override { return gemm_->library(); }
   [[nodiscard]] int enqueues() const override {
@@ -69,13 +76,12 @@ class GroupedGemmTrial final : public Trial {
                                         : kMostOfOneCall;
   }
   [[nodiscard]] std::string filled_with() const override { return kUniformFill; }
-  /// The rows of a draw are in the plan of a set, which is chosen before anything is timed.
-  [[nodiscard]] bool keeps_draws() const override { return true; }
 
  private:
   std::string implementation_;
   GroupedGemmProblem problem_;
   kernels::ExpertGemmOperands operands_;
+  std::vector<std::int64_t> first_rows_;  // of the draw that set 0 has
   std::unique_ptr<kernels::GroupedGemm> gemm_;
 };
 

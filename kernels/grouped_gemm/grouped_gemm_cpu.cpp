@@ -32,10 +32,10 @@ GroupedGemmProblem grouped_gemm_problem(const Point& point, const Dtypes& dtypes
   return {std::move(product), found->second, routing};
 }
 
-std::vector<std::int64_t> group_rows(const GroupedGemmProblem& problem, int set) {
+std::vector<std::int64_t> group_rows(const GroupedGemmProblem& problem, std::int64_t draw) {
   const RoutingShape shape{all_rows(problem), problem.groups, 1};
   RoutingSpec spec = problem.routing;
-  spec.seed += static_cast<std::uint64_t>(set);
+  spec.seed += static_cast<std::uint64_t>(draw);
   auto rows = draw_routing(shape, spec).counts;
   const std::int64_t capacity = expert_capacity(shape, spec.capacity_factor);
   if (capacity > 0)
@@ -55,8 +55,8 @@ std::string describe_rows(const std::vector<std::int64_t>& rows) {
          " empty_groups=" + std::to_string(std::count(rows.begin(), rows.end(), 0));
 }
 
-MatrixShape result_shape(const GroupedGemmProblem& problem) {
-  return {padded_rows(group_rows(problem, 0), 1), problem.product.shape.n};
+MatrixShape result_shape(const GroupedGemmProblem& problem, const std::vector<std::int64_t>& rows) {
+  return {padded_rows(rows, 1), problem.product.shape.n};
 }
 
 Work grouped_gemm_work(const GroupedGemmProblem& problem) {
@@ -117,8 +117,9 @@ void grouped_gemm_cpu(const GroupedGemmProblem& problem, const ExpertGemmOperand
 }
 
 VerificationResult check_grouped_product(const GroupedGemmProblem& problem,
-                                         const ExpertGemmOperands& operands, const HostMatrix& c) {
-  const auto rows = group_rows(problem, 0);
+                                         const ExpertGemmOperands& operands,
+                                         const std::vector<std::int64_t>& rows,
+                                         const HostMatrix& c) {
   VerificationResult worst{0, product_tolerance(problem.product), "full"};
   for (std::int64_t group = 0; group < problem.groups; ++group) {
     const auto count = rows[static_cast<std::size_t>(group)];

@@ -68,7 +68,31 @@ class CublasGroupedGemm final : public GroupedGemm {
  public:
   explicit CublasGroupedGemm(const GroupedGemmSetup& setup)
       : problem_{setup.problem}, type_{*type_of(setup.problem.product)}, handle_{make_handle()} {
-    for (int set = 0; set < setup.sets; ++set) add_set(setup.operands, group_rows(problem_, set));
+    for (int set = 0; set < setup.sets; ++set) {
+      add_set(setup.operands);
+      redraw(set, group_rows(problem_, set));
+    }
+  }
+
+  void redraw(int set, const std::vector<std::int64_t>& rows) override {
+    auto& buffers = sets_[static_cast<std::size_t>(set)];
+    const auto& [m, n, k] = problem_.product.shape;
+    const std::int64_t size = size_of(problem_.product.a);
+    buffers.rows = rows;
+    buffers.groups = {};
+    std::int64_t first = 0;
+    for (std::int64_t group = 0; group < problem_.groups; ++group) {
+      const auto count = rows[static_cast<std::size_t>(group)];
+      if (count == 0) continue;
+      buffers.groups.add(static_cast<int>(n), static_cast<int>(count), static_cast<int>(k));
+      buffers.groups.weights.push_back(buffers.weights.data() + group * n * k * size);
+      buffers.groups.tokens.push_back(buffers.tokens.data() + first * k * size);
+      buffers.groups.results.push_back(buffers.result.data() + first * n * size);
+      first += count;
+    }
+    buffers.weight_addresses = addresses_on_device(buffers.groups.weights);
+    buffers.token_addresses = addresses_on_device(buffers.groups.tokens);
+    buffers.result_addresses = addresses_on_device(buffers.groups.results);
   }
 
   void launch(int set, Stream stream) override {
@@ -88,7 +112,7 @@ class CublasGroupedGemm final : public GroupedGemm {
   }
 
   [[nodiscard]] HostMatrix result() const override {
-    return from_device(problem_.product.c, result_shape(problem_), sets_[0].result);
+    return from_device(problem_.product.c, result_shape(problem_, sets_[0].rows), sets_[0].result);
   }
 
   [[nodiscard]] LibraryInfo library() const override {
@@ -103,34 +127,16 @@ class CublasGroupedGemm final : public GroupedGemm {
  private:
   struct Set {
     DeviceBuffer weights, tokens, result;
-    CublasGroups groups;
-    DeviceBuffer weight_addresses, token_addresses, result_addresses;
+    std::vector<std::int64_t> rows{};
+    CublasGroups groups{};
+    DeviceBuffer weight_addresses{}, token_addresses{}, result_addresses{};
   };
 
-  void add_set(const ExpertGemmOperands& operands, const std::vector<std::int64_t>& rows) {
-    const auto& [m, n, k] = problem_.product.shape;
-    const std::int64_t size = size_of(problem_.product.a);
-    Set set{on_device(operands.b),
-            on_device(operands.a),
-            DeviceBuffer{static_cast<std::size_t>(operands.a.rows * n * size)},
-            {},
-            {},
-            {},
-            {}};
-    std::int64_t first = 0;
-    for (std::int64_t group = 0; group < problem_.groups; ++group) {
-      const auto count = rows[static_cast<std::size_t>(group)];
-      if (count == 0) continue;
-      set.groups.add(static_cast<int>(n), static_cast<int>(count), static_cast<int>(k));
-      set.groups.weights.push_back(set.weights.data() + group * n * k * size);
-      set.groups.tokens.push_back(set.tokens.data() + first * k * size);
-      set.groups.results.push_back(set.result.data() + first * n * size);
-      first += count;
-    }
-    set.weight_addresses = addresses_on_device(set.groups.weights);
-    set.token_addresses = addresses_on_device(set.groups.tokens);
-    set.result_addresses = addresses_on_device(set.groups.results);
-    sets_.push_back(std::move(set));
+  void add_set(const ExpertGemmOperands& operands) {
+    const auto& product = problem_.product;
+    sets_.push_back({on_device(operands.b), on_device(operands.a),
+                     DeviceBuffer{static_cast<std::size_t>(operands.a.rows * product.shape.n *
+                                                           size_of(product.c))}});
   }
 
   GroupedGemmProblem problem_;

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
+#include <optional>
 #include <vector>
 
 #include "kernels/expert_gemm/cublaslt_scales.hpp"
@@ -15,22 +16,41 @@ class CublasLtGraph final : public GroupedGemm {
  public:
   explicit CublasLtGraph(const GroupedGemmSetup& setup)
       : problem_{setup.problem}, scales_{plan_cublaslt(setup.problem.product), setup.operands} {
-    for (int set = 0; set < setup.sets; ++set) add_set(setup.operands, group_rows(problem_, set));
+    for (int set = 0; set < setup.sets; ++set) {
+      add_set(setup.operands);
+      redraw(set, group_rows(problem_, set));
+    }
+  }
+
+  /// Launches the products once, so that a set that is drawn anew is as warm as one that was used.
+  void redraw(int set, const std::vector<std::int64_t>& rows) override {
+    auto& buffers = sets_[static_cast<std::size_t>(set)];
+    const CublasLtAddresses bases{buffers.weights.data(), buffers.tokens.data(),
+                                  buffers.result.data()};
+    buffers.rows = rows;
+    buffers.graph.reset();
+    const auto& products = buffers.products.emplace(problem_, rows, bases, scales_.get(), lanes_);
+    // Kernels are loaded at their first launch, which a capture does not allow.
+    const CudaStream stream;
+    products.enqueue(stream.get());
+    stream.synchronize();
+    buffers.graph.emplace(
+        CudaGraph::capture([&](Stream capturing) { products.enqueue(capturing); }));
   }
 
   void launch(int set, Stream stream) override {
-    sets_[static_cast<std::size_t>(set)].graph.launch(stream);
+    sets_[static_cast<std::size_t>(set)].graph->launch(stream);
   }
 
   [[nodiscard]] HostMatrix result() const override {
-    return from_device(problem_.product.c, result_shape(problem_), sets_[0].result);
+    return from_device(problem_.product.c, result_shape(problem_, sets_[0].rows), sets_[0].result);
   }
 
   [[nodiscard]] LibraryInfo library() const override {
     return {"cuBLASLt", cublaslt_version(),
             "graph streams=" + std::to_string(CublasLtLanes::kLanes) + " " +
                 describe_rows(group_rows(problem_, 0)) +
-                " largest: " + sets_[0].products.algorithm(),
+                " largest: " + sets_[0].products->algorithm(),
             static_cast<std::int64_t>(CublasLtLanes::kLanes * CublasLtLanes::kWorkspaceBytes)};
   }
 
@@ -39,24 +59,16 @@ class CublasLtGraph final : public GroupedGemm {
     DeviceBuffer weights;
     DeviceBuffer tokens;
     DeviceBuffer result;
-    CublasLtGroups products;
-    CudaGraph graph;
+    std::vector<std::int64_t> rows{};
+    std::optional<CublasLtGroups> products{};
+    std::optional<CudaGraph> graph{};
   };
 
-  void add_set(const ExpertGemmOperands& operands, const std::vector<std::int64_t>& rows) {
-    auto weights = on_device(operands.b);
-    auto tokens = on_device(operands.a);
-    DeviceBuffer result{static_cast<std::size_t>(operands.a.rows * problem_.product.shape.n *
-                                                 size_of(problem_.product.c))};
-    CublasLtGroups products{
-        problem_, rows, {weights.data(), tokens.data(), result.data()}, scales_.get(), lanes_};
-    // Kernels are loaded at their first launch, which a capture does not allow.
-    const CudaStream stream;
-    products.enqueue(stream.get());
-    stream.synchronize();
-    auto graph = CudaGraph::capture([&](Stream capturing) { products.enqueue(capturing); });
-    sets_.push_back({std::move(weights), std::move(tokens), std::move(result), std::move(products),
-                     std::move(graph)});
+  void add_set(const ExpertGemmOperands& operands) {
+    const auto& product = problem_.product;
+    sets_.push_back({on_device(operands.b), on_device(operands.a),
+                     DeviceBuffer{static_cast<std::size_t>(operands.a.rows * product.shape.n *
+                                                           size_of(product.c))}});
   }
 
   GroupedGemmProblem problem_;

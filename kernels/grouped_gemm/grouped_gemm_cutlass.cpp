@@ -68,8 +68,31 @@ void check_device(const CutlassKernel& kernel, int device) {
 class CutlassGroupedGemm final : public GroupedGemm {
  public:
   CutlassGroupedGemm(const CutlassKernel& kernel, const GroupedGemmSetup& setup)
-      : kernel_{kernel}, problem_{setup.problem} {
-    for (int set = 0; set < setup.sets; ++set) add_set(setup.operands, group_rows(problem_, set));
+      : kernel_{kernel},
+        problem_{setup.problem},
+        factor_{setup.operands.a.scale * setup.operands.b.scale} {
+    for (int set = 0; set < setup.sets; ++set) {
+      add_set(setup.operands);
+      redraw(set, group_rows(problem_, set));
+    }
+  }
+
+  void redraw(int set, const std::vector<std::int64_t>& rows) override {
+    auto& buffers = sets_[static_cast<std::size_t>(set)];
+    const auto& [m, n, k] = problem_.product.shape;
+    const auto& product = problem_.product;
+    std::vector<CutlassGroup> groups;
+    std::int64_t first = 0;
+    for (std::int64_t group = 0; group < problem_.groups; ++group) {
+      const auto count = rows[static_cast<std::size_t>(group)];
+      if (count == 0) continue;  // an empty group is no product
+      groups.push_back({count, buffers.weights.data() + group * n * k * size_of(product.b),
+                        buffers.tokens.data() + first * k * size_of(product.a),
+                        buffers.result.data() + first * n * size_of(product.c)});
+      first += count;
+    }
+    buffers.rows = rows;
+    buffers.products = kernel_.make({groups, n, k, factor_, product.a});
   }
 
   void launch(int set, Stream stream) override {
@@ -77,7 +100,7 @@ class CutlassGroupedGemm final : public GroupedGemm {
   }
 
   [[nodiscard]] HostMatrix result() const override {
-    return from_device(problem_.product.c, result_shape(problem_), sets_[0].result);
+    return from_device(problem_.product.c, result_shape(problem_, sets_[0].rows), sets_[0].result);
   }
 
   [[nodiscard]] LibraryInfo library() const override {
@@ -89,33 +112,20 @@ class CutlassGroupedGemm final : public GroupedGemm {
  private:
   struct Set {
     DeviceBuffer weights, tokens, result;
-    std::unique_ptr<CutlassGroups> products;
+    std::vector<std::int64_t> rows{};
+    std::unique_ptr<CutlassGroups> products{};
   };
 
-  void add_set(const ExpertGemmOperands& operands, const std::vector<std::int64_t>& rows) {
-    const auto& [m, n, k] = problem_.product.shape;
-    Set set{
-        on_device(operands.b),
-        on_device(operands.a),
-        DeviceBuffer{static_cast<std::size_t>(operands.a.rows * n * size_of(problem_.product.c))},
-        {}};
-    std::vector<CutlassGroup> groups;
-    std::int64_t first = 0;
-    for (std::int64_t group = 0; group < problem_.groups; ++group) {
-      const auto count = rows[static_cast<std::size_t>(group)];
-      if (count == 0) continue;  // an empty group is no product
-      groups.push_back({count, set.weights.data() + group * n * k * size_of(problem_.product.b),
-                        set.tokens.data() + first * k * size_of(problem_.product.a),
-                        set.result.data() + first * n * size_of(problem_.product.c)});
-      first += count;
-    }
-    const float factor = operands.a.scale * operands.b.scale;
-    set.products = kernel_.make({groups, n, k, factor, problem_.product.a});
-    sets_.push_back(std::move(set));
+  void add_set(const ExpertGemmOperands& operands) {
+    const auto& product = problem_.product;
+    sets_.push_back({on_device(operands.b), on_device(operands.a),
+                     DeviceBuffer{static_cast<std::size_t>(operands.a.rows * product.shape.n *
+                                                           size_of(product.c))}});
   }
 
   CutlassKernel kernel_;
   GroupedGemmProblem problem_;
+  float factor_;
   std::vector<Set> sets_;
 };
 

@@ -1,9 +1,10 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
+#include <functional>
 #include <vector>
 
 #include "kernels/grouped_gemm/grouped_gemm.hpp"
+#include "runtime/memory.hpp"
 
 namespace moecal::kernels {
 namespace {
@@ -11,45 +12,68 @@ namespace {
 class OnednnGroups final : public GroupedGemm {
  public:
   explicit OnednnGroups(const GroupedGemmSetup& setup) : problem_{setup.problem} {
-    for (int set = 0; set < setup.sets; ++set) add_set(setup, group_rows(problem_, set));
+    for (int set = 0; set < setup.sets; ++set) {
+      add_set(setup.operands);
+      redraw(set, group_rows(problem_, set));
+    }
   }
 
-  void launch(int set, Stream stream) override {
-    for (const auto& product : sets_[static_cast<std::size_t>(set)]) product->launch(0, stream);
+  void redraw(int set, const std::vector<std::int64_t>& rows) override {
+    auto& buffers = sets_[static_cast<std::size_t>(set)];
+    const auto& product = problem_.product;
+    buffers.rows = rows;
+    buffers.products.clear();
+    std::int64_t first = 0;
+    for (std::size_t group = 0; group < rows.size(); ++group) {
+      if (rows[group] == 0) continue;
+      buffers.products.push_back(
+          [multiply = buffers.weights[group]->product(rows[group]),
+           from = buffers.tokens.as<std::byte>() + first * product.shape.k * size_of(product.a),
+           to = buffers.result.as<std::byte>() + first * product.shape.n * size_of(product.c)] {
+            multiply(from, to);
+          });
+      first += rows[group];
+    }
+  }
+
+  void launch(int set, Stream) override {
+    for (const auto& product : sets_[static_cast<std::size_t>(set)].products) product();
   }
 
   [[nodiscard]] HostMatrix result() const override {
-    HostMatrix all{problem_.product.c, 0, problem_.product.shape.n, 1.0F, {}};
-    for (const auto& product : sets_.front()) {
-      const auto part = product->result();
-      all.rows += part.rows;
-      all.data.insert(all.data.end(), part.data.begin(), part.data.end());
-    }
-    return all;
+    auto result = zero_matrix(problem_.product.c, result_shape(problem_, sets_.front().rows));
+    const auto* from = sets_.front().result.as<std::byte>();
+    result.data.assign(from, from + result.data.size());
+    return result;
   }
 
   [[nodiscard]] LibraryInfo library() const override {
-    auto library = sets_.front().front()->library();
+    auto library = sets_.front().weights.front()->library();
     library.algorithm += " " + describe_rows(group_rows(problem_, 0));
     return library;
   }
 
  private:
-  using Products = std::vector<std::unique_ptr<ExpertGemm>>;
+  struct Set {
+    Memory tokens, result;
+    std::vector<std::unique_ptr<PackedWeights>> weights;  // of each group
+    std::vector<std::int64_t> rows{};
+    std::vector<std::function<void()>> products{};  // of the groups that have rows
+  };
 
-  void add_set(const GroupedGemmSetup& setup, const std::vector<std::int64_t>& rows) {
-    Products products;
-    for (std::int64_t group = 0; group < problem_.groups; ++group) {
-      if (rows[static_cast<std::size_t>(group)] == 0) continue;
-      const auto product = group_problem(problem_, rows, group);
-      const auto operands = group_operands(problem_, setup.operands, rows, group);
-      products.push_back(make_expert_gemm_onednn({product, operands, 1}));
-    }
-    sets_.push_back(std::move(products));
+  void add_set(const ExpertGemmOperands& operands) {
+    const auto& product = problem_.product;
+    const auto bytes =
+        static_cast<std::size_t>(operands.a.rows * product.shape.n * size_of(product.c));
+    Set set{Memory::of(Memory::Place::host, operands.a.data), {Memory::Place::host, bytes}, {}};
+    for (std::int64_t group = 0; group < problem_.groups; ++group)
+      set.weights.push_back(make_packed_weights_onednn(
+          product, rows_of_matrix(operands.b, group * product.shape.n, product.shape.n)));
+    sets_.push_back(std::move(set));
   }
 
   GroupedGemmProblem problem_;
-  std::vector<Products> sets_;
+  std::vector<Set> sets_;
 };
 
 }  // namespace

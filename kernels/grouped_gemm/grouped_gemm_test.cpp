@@ -114,9 +114,17 @@ TEST_P(OnednnLoop, EqualsTheOracle) {
     const auto gemm = make_grouped_gemm_onednn({problem, operands, 2});
     gemm->launch(1, nullptr);
     gemm->launch(0, nullptr);
-    const auto checked = check_grouped_product(problem, operands, gemm->result());
+    const auto checked =
+        check_grouped_product(problem, operands, group_rows(problem, 0), gemm->result());
     EXPECT_LE(checked.max_rel_error, checked.tolerance);
     EXPECT_THAT(gemm->library().algorithm, HasSubstr("padded_128="));
+    for (const std::int64_t draw : {2, 3}) {
+      const auto rows = group_rows(problem, draw);
+      gemm->redraw(0, rows);
+      gemm->launch(0, nullptr);
+      const auto again = check_grouped_product(problem, operands, rows, gemm->result());
+      EXPECT_LE(again.max_rel_error, again.tolerance) << "draw " << draw;
+    }
   }
 }
 INSTANTIATE_TEST_SUITE_P(Types, OnednnLoop, testing::Values("f32", "bf16", "int8"));
@@ -125,6 +133,26 @@ TEST(GroupedGemmBenchmark, SaysWhichImplementationsReplayAGraph) {
   for (const auto& implementation : bench::make_grouped_gemm()->implementations())
     EXPECT_EQ(implementation.graph,
               implementation.name == "cublaslt_streams" ? "cuda_graph" : "none");
+}
+
+TEST(GroupedGemmTrial, VerifiesTheDrawThatTheFirstSetHas) {
+  const auto world = make_single_rank_plane();
+  bench::Context context{*world, -1};
+  bench::Case c;
+  c.point = {{"groups", 8}, {"m", 40}, {"n", 33}, {"k", 20}};
+  c.dtypes = expert_gemm_dtypes("f32");
+  c.routing.distribution = "power_law";
+  c.routed = true;
+  const auto trial = bench::make_grouped_gemm()->make_trial({"onednn_loop", "cpu"}, c, context);
+  trial->prepare(2);
+  EXPECT_FALSE(trial->keeps_draws());
+  EXPECT_TRUE(trial->redraw(1, 2));
+  EXPECT_TRUE(trial->redraw(0, 3));
+  EXPECT_NE(group_rows(problem_of("f32", {8, 40}, c.routing), 3),
+            group_rows(problem_of("f32", {8, 40}, c.routing), 0));
+  for (const int set : {1, 0}) trial->launch(set, nullptr);
+  const auto checked = trial->verify();
+  EXPECT_LE(checked.max_rel_error, checked.tolerance);
 }
 
 TEST(GroupedProductCheck, CatchesAGroupMultipliedWithItsNeighboursWeights) {
@@ -137,7 +165,7 @@ TEST(GroupedProductCheck, CatchesAGroupMultipliedWithItsNeighboursWeights) {
     auto matrix = zero_matrix(Dtype::f32, {64, 33});
     for (std::size_t i = 0; i < c.size(); ++i)
       encode_element(Dtype::f32, c[i], matrix.data.data() + 4 * i);
-    return check_grouped_product(problem, operands, matrix);
+    return check_grouped_product(problem, operands, rows, matrix);
   };
   EXPECT_LE(result_of(operands).max_rel_error, product_tolerance(problem.product));
   auto shifted = operands;

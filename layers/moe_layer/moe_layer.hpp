@@ -97,10 +97,14 @@ class MoeLayer {
   virtual ~MoeLayer() = default;
   /// The whole layer on buffer set `set`. CUDA: enqueued on `stream`; CPU: done on return.
   virtual void launch(int set, Stream stream) = 0;
+  /// Gives buffer set `set` another draw: new logits, and products planned anew for its rows. Not
+  /// while launches run. Synchronous.
+  virtual void redraw(int set, const MoeLayerRouting& routing) = 0;
   /// [tokens, hidden] of buffer set 0, after the device's work is done. Synchronous.
   [[nodiscard]] virtual HostMatrix output() const = 0;
   [[nodiscard]] virtual GateTable gate_table() const = 0;
-  /// In the order in which they run; they live as long as the layer.
+  /// In the order in which they run, on the draws that the sets have now; they live as long as the
+  /// layer, and until a set is drawn anew.
   [[nodiscard]] virtual std::vector<LayerPart> parts() = 0;
   [[nodiscard]] virtual LibraryInfo library() const = 0;
 };

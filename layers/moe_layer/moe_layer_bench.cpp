@@ -22,13 +22,13 @@ MoeLayerProblem problem_of(const Case& c) {
 }
 
 /// Without logits, which only a run needs.
-MoeLayerRouting counted_routing(const Case& c, int set) {
-  SetRouting routing{c, set};
+MoeLayerRouting counted_routing(const Case& c, std::int64_t draw) {
+  SetRouting routing{c, draw};
   return {std::move(routing.draw), routing.capacity, {}};
 }
 
-MoeLayerRouting routing_of(const Case& c, int set) {
-  auto routing = counted_routing(c, set);
+MoeLayerRouting routing_of(const Case& c, std::int64_t draw) {
+  auto routing = counted_routing(c, draw);
   routing.logits = gate_logits(problem_of(c).values, routing.draw);
   return routing;
 }
@@ -50,6 +50,12 @@ class MoeLayerTrial final : public Trial {
     layer_ = make({problem_, data_, routing_});
   }
   void launch(int set, Stream stream) override { layer_->launch(set, stream); }
+  [[nodiscard]] bool redraw(int set, std::int64_t draw) override {
+    auto& routing = routing_[static_cast<std::size_t>(set)];
+    routing = routing_of(case_, draw);
+    layer_->redraw(set, routing);
+    return true;
+  }
   [[nodiscard]] VerificationResult verify() override {
     auto result = layers::check_moe_layer(problem_, data_, routing_.front(), layer_->output());
     if (layer_->gate_table().counts != routing_.front().draw.counts) result.max_rel_error = 1;
@@ -60,8 +66,6 @@ class MoeLayerTrial final : public Trial {
     return kOwnSteps * kMostKernels + 2 * kernels::enqueued_by_cublaslt(problem_.experts);
   }
   [[nodiscard]] std::string filled_with() const override { return kUniformFill; }
-  /// The grouped products' plans hold the rows of a set's draw.
-  [[nodiscard]] bool keeps_draws() const override { return true; }
   [[nodiscard]] LibraryInfo library() const override { return layer_->library(); }
   [[nodiscard]] std::vector<Part> parts() override {
     std::vector<Part> parts;

@@ -41,18 +41,23 @@ class Set {
   Set(const MoeLayerSetup& setup, int set, Machine& machine)
       : buffers_{setup, set, kDevice},
         shapes_{setup.problem, setup.routing.front().capacity},
-        expert_rows_{setup.routing[static_cast<std::size_t>(set)].expert_rows()},
         gate_workspace_{kDevice, topk_gate_cuda_workspace(shapes_.gate)},
         quantize_workspace_{kDevice, std::max(quantize_cuda_workspace(shapes_.first_quantize),
                                               quantize_cuda_workspace(shapes_.second_quantize))},
+        problem_{setup.problem},
+        machine_{machine},
         parts_{parts(setup.problem.quantizes())} {
-    run_once(setup, machine);
-    graph_.push_back(CudaGraph::capture([this](Stream capturing) { enqueue(capturing); }));
+    plan(setup.routing[static_cast<std::size_t>(set)]);
   }
   Set(const Set&) = delete;
   Set& operator=(const Set&) = delete;
 
-  void launch(Stream stream) const { graph_.front().launch(stream); }
+  /// Runs every step once, so that a set that is drawn anew is as warm as one that was used.
+  void redraw(const MoeLayerRouting& routing) {
+    buffers_.logits.assign(routing.logits);
+    plan(routing);
+  }
+  void launch(Stream stream) const { graph_->launch(stream); }
   [[nodiscard]] const std::vector<Part>& parts() const { return parts_; }
   [[nodiscard]] const LayerBuffers& buffers() const { return buffers_; }
   [[nodiscard]] std::string description() const {
@@ -62,35 +67,36 @@ class Set {
  private:
   // Kernels are loaded at their first launch, which a capture does not allow. The products'
   // algorithms are chosen on what the steps before them left: zeros would draw less power.
-  void run_once(const MoeLayerSetup& setup, Machine& machine) {
+  void plan(const MoeLayerRouting& routing) {
+    expert_rows_ = routing.expert_rows();
+    graph_.reset();
     const CudaStream stream;
     for (const auto& part : parts_) {
-      if (part.name == kFirstProduct) first_.emplace(make_first(setup, machine));
-      if (part.name == kSecondProduct) second_.emplace(make_second(setup, machine));
+      if (part.name == kFirstProduct) first_.emplace(make_first());
+      if (part.name == kSecondProduct) second_.emplace(make_second());
       part.enqueue(stream.get());
       stream.synchronize();
     }
+    graph_.emplace(CudaGraph::capture([this](Stream capturing) { enqueue(capturing); }));
   }
-  [[nodiscard]] CublasLtGroups make_first(const MoeLayerSetup& setup, Machine& machine) const {
-    return {first_product(setup.problem),
+  [[nodiscard]] CublasLtGroups make_first() const {
+    return {first_product(problem_),
             expert_rows_,
-            {buffers_.gate_up.as<void>(), operand(setup, buffers_.quantized_rows, buffers_.rows),
+            {buffers_.gate_up.as<void>(), operand(buffers_.quantized_rows, buffers_.rows),
              buffers_.projected.as<void>()},
-            {machine.gate_up_scale.as<float>(), buffers_.first_scale.as<float>()},
-            machine.lanes};
+            {machine_.gate_up_scale.as<float>(), buffers_.first_scale.as<float>()},
+            machine_.lanes};
   }
-  [[nodiscard]] CublasLtGroups make_second(const MoeLayerSetup& setup, Machine& machine) const {
-    return {
-        second_product(setup.problem),
-        expert_rows_,
-        {buffers_.down.as<void>(), operand(setup, buffers_.quantized_activated, buffers_.activated),
-         buffers_.results.as<void>()},
-        {machine.down_scale.as<float>(), buffers_.second_scale.as<float>()},
-        machine.lanes};
+  [[nodiscard]] CublasLtGroups make_second() const {
+    return {second_product(problem_),
+            expert_rows_,
+            {buffers_.down.as<void>(), operand(buffers_.quantized_activated, buffers_.activated),
+             buffers_.results.as<void>()},
+            {machine_.down_scale.as<float>(), buffers_.second_scale.as<float>()},
+            machine_.lanes};
   }
-  static const void* operand(const MoeLayerSetup& setup, const Memory& quantized,
-                             const Memory& values) {
-    return (setup.problem.quantizes() ? quantized : values).as<void>();
+  [[nodiscard]] const void* operand(const Memory& quantized, const Memory& values) const {
+    return (problem_.quantizes() ? quantized : values).as<void>();
   }
 
   void enqueue(Stream stream) const {
@@ -131,9 +137,11 @@ class Set {
   LayerShapes shapes_;
   std::vector<std::int64_t> expert_rows_;
   Memory gate_workspace_, quantize_workspace_;
+  MoeLayerProblem problem_;
+  Machine& machine_;
   std::vector<Part> parts_;
   std::optional<CublasLtGroups> first_, second_;  // made when their operands are there
-  std::vector<CudaGraph> graph_;  // one: a graph cannot be made before the parts ran
+  std::optional<CudaGraph> graph_;                // made when the parts ran
 };
 
 class LayerOnGpu final : public MoeLayer {
@@ -145,6 +153,10 @@ class LayerOnGpu final : public MoeLayer {
 
   void launch(int set, Stream stream) override {
     sets_[static_cast<std::size_t>(set)]->launch(stream);
+  }
+
+  void redraw(int set, const MoeLayerRouting& routing) override {
+    sets_[static_cast<std::size_t>(set)]->redraw(routing);
   }
 
   [[nodiscard]] HostMatrix output() const override {

@@ -31,6 +31,13 @@ bench::Case case_of(const Given& given) {
   return c;
 }
 
+MoeLayerRouting routing_of(const bench::Case& c, const MoeLayerProblem& problem,
+                           std::int64_t draw) {
+  bench::SetRouting drawn{c, draw};
+  auto logits = bench::gate_logits(problem.values, drawn.draw);
+  return {std::move(drawn.draw), drawn.capacity, std::move(logits)};
+}
+
 TEST_P(LayerOnGpu, EqualsTheDefinition) {
   const auto found = find_cuda_devices();
   if (found.devices.empty()) GTEST_SKIP() << "needs a CUDA device: " << found.reason;
@@ -43,16 +50,18 @@ TEST_P(LayerOnGpu, EqualsTheDefinition) {
   }
   const auto data = make_moe_layer_data(problem, 1);
   std::vector<MoeLayerRouting> routing;
-  for (int set = 0; set < 2; ++set) {
-    bench::SetRouting drawn{c, set};
-    auto logits = bench::gate_logits(problem.values, drawn.draw);
-    routing.push_back({std::move(drawn.draw), drawn.capacity, std::move(logits)});
-  }
+  for (int set = 0; set < 2; ++set) routing.push_back(routing_of(c, problem, set));
   const auto layer = make_moe_layer_cublaslt({problem, data, routing});
   const CudaStream stream;
   for (const int set : {1, 0, 1, 0}) layer->launch(set, stream.get());
   const auto checked = check_moe_layer(problem, data, routing.front(), layer->output());
   EXPECT_LE(checked.max_rel_error, checked.tolerance);
+  EXPECT_EQ(layer->gate_table().counts, routing.front().draw.counts);
+  routing.front() = routing_of(c, problem, 2);
+  layer->redraw(0, routing.front());
+  layer->launch(0, stream.get());
+  const auto again = check_moe_layer(problem, data, routing.front(), layer->output());
+  EXPECT_LE(again.max_rel_error, again.tolerance);
   EXPECT_EQ(layer->gate_table().counts, routing.front().draw.counts);
   for (const auto& part : layer->parts()) part.launch(0, stream.get());
   stream.synchronize();

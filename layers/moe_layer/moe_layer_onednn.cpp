@@ -11,12 +11,22 @@ namespace {
 
 /// A product of each expert that has rows, from one buffer into another.
 using Products = std::vector<std::function<void()>>;
+using Weights = std::vector<std::unique_ptr<kernels::PackedWeights>>;  // of each expert
 
 struct Operands {
-  const HostMatrix& weights;  // of all experts
+  const Weights& weights;
   const std::byte* rows;
   std::byte* results;
 };
+
+Weights packed(const kernels::GroupedGemmProblem& problem, const HostMatrix& weights) {
+  const auto n = problem.product.shape.n;
+  Weights packed;
+  for (std::int64_t expert = 0; expert < problem.groups; ++expert)
+    packed.push_back(kernels::make_packed_weights_onednn(
+        problem.product, kernels::rows_of_matrix(weights, expert * n, n)));
+  return packed;
+}
 
 Products products_of(const kernels::GroupedGemmProblem& problem,
                      const std::vector<std::int64_t>& expert_rows, const Operands& operands) {
@@ -24,17 +34,19 @@ Products products_of(const kernels::GroupedGemmProblem& problem,
   const std::int64_t size = size_of(problem.product.a);
   Products products;
   std::int64_t first = 0;
-  for (std::int64_t expert = 0; expert < problem.groups; ++expert) {
-    const auto count = expert_rows[static_cast<std::size_t>(expert)];
+  for (std::size_t expert = 0; expert < expert_rows.size(); ++expert) {
+    const auto count = expert_rows[expert];
     if (count == 0) continue;
-    const auto weights = kernels::rows_of_matrix(operands.weights, expert * n, n);
-    auto multiply = kernels::make_packed_product_onednn(
-        kernels::group_problem(problem, expert_rows, expert), weights);
+    auto multiply = operands.weights[expert]->product(count);
     products.push_back([multiply = std::move(multiply), from = operands.rows + first * k * size,
                         to = operands.results + first * n * size] { multiply(from, to); });
     first += count;
   }
   return products;
+}
+
+void run_all(const Products& products) {
+  for (const auto& run : products) run();
 }
 
 class LayerOnCpu final : public MoeLayer {
@@ -46,6 +58,12 @@ class LayerOnCpu final : public MoeLayer {
 
   void launch(int set, Stream) override {
     for (const auto& [name, run] : sets_[static_cast<std::size_t>(set)]->parts) run();
+  }
+
+  void redraw(int set, const MoeLayerRouting& routing) override {
+    auto& drawn = *sets_[static_cast<std::size_t>(set)];
+    drawn.buffers.logits.assign(routing.logits);
+    drawn.draw(routing);
   }
 
   [[nodiscard]] HostMatrix output() const override {
@@ -81,32 +99,38 @@ class LayerOnCpu final : public MoeLayer {
     Set(const MoeLayerSetup& setup, int set)
         : buffers{setup, set, Memory::Place::host},
           shapes{setup.problem, setup.routing.front().capacity},
-          expert_rows{setup.routing[static_cast<std::size_t>(set)].expert_rows()} {
-      const auto first = products_of(
-          first_product(setup.problem), expert_rows,
-          {setup.data.gate_up, buffers.rows.as<std::byte>(), buffers.projected.as<std::byte>()});
-      const auto second = products_of(
-          second_product(setup.problem), expert_rows,
-          {setup.data.down, buffers.activated.as<std::byte>(), buffers.results.as<std::byte>()});
-      const auto all_of = [](const Products& products) {
-        return [products] {
-          for (const auto& run : products) run();
-        };
-      };
+          first_problem{first_product(setup.problem)},
+          second_problem{second_product(setup.problem)},
+          gate_up{packed(first_problem, setup.data.gate_up)},
+          down{packed(second_problem, setup.data.down)} {
+      draw(setup.routing[static_cast<std::size_t>(set)]);
       parts = {
           {"gate", [this] { topk_gate_cpu(shapes.gate, buffers.gate_tensors()); }},
           {"permute", [this] { permute_cpu(shapes.permute, buffers.permute_tensors()); }},
-          {"gemm_1", all_of(first)},
+          {"gemm_1", [this] { run_all(first); }},
           {"swiglu", [this] { swiglu_cpu(shapes.swiglu, buffers.swiglu_tensors()); }},
-          {"gemm_2", all_of(second)},
+          {"gemm_2", [this] { run_all(second); }},
           {"unpermute", [this] { unpermute_cpu(shapes.unpermute, buffers.unpermute_tensors()); }}};
     }
     Set(const Set&) = delete;
     Set& operator=(const Set&) = delete;
 
+    void draw(const MoeLayerRouting& routing) {
+      expert_rows = routing.expert_rows();
+      first =
+          products_of(first_problem, expert_rows,
+                      {gate_up, buffers.rows.as<std::byte>(), buffers.projected.as<std::byte>()});
+      second =
+          products_of(second_problem, expert_rows,
+                      {down, buffers.activated.as<std::byte>(), buffers.results.as<std::byte>()});
+    }
+
     LayerBuffers buffers;
     LayerShapes shapes;
+    kernels::GroupedGemmProblem first_problem, second_problem;
+    Weights gate_up, down;
     std::vector<std::int64_t> expert_rows;
+    Products first, second;
     std::vector<Part> parts;
   };
 

@@ -204,6 +204,9 @@ TEST(Trial, RunsFromSweepToVerification) {
   trial->prepare(2);
   trial->launch(1, nullptr);
   trial->launch(0, nullptr);
+  EXPECT_FALSE(trial->keeps_draws());
+  EXPECT_TRUE(trial->redraw(0, 2));
+  trial->launch(0, nullptr);
   const auto after = trial->verify();
   EXPECT_LE(after.max_rel_error, after.tolerance);
   EXPECT_EQ(trial->parts().size(), 6U);

@@ -53,7 +53,16 @@ class RecordedGroups : public testing::TestWithParam<Given> {
   void expect_right(GroupedGemm& gemm) {
     gemm.launch(1, kStream);
     gemm.launch(0, kStream);
-    const auto checked = check_grouped_product(problem_, operands_, gemm.result());
+    expect_right_of(gemm, rows_);
+    for (const std::int64_t draw : {2, 3}) {
+      const auto rows = group_rows(problem_, draw);
+      gemm.redraw(0, rows);
+      gemm.launch(0, kStream);
+      expect_right_of(gemm, rows);
+    }
+  }
+  void expect_right_of(const GroupedGemm& gemm, const std::vector<std::int64_t>& rows) {
+    const auto checked = check_grouped_product(problem_, operands_, rows, gemm.result());
     EXPECT_LE(checked.max_rel_error, checked.tolerance);
   }
 
@@ -69,7 +78,9 @@ TEST_P(RecordedGroups, CublasltRunsAProductPerGroupInOneGraph) {
   const auto gemm = make_grouped_gemm_cublaslt({problem_, operands_, 2});
   fake_cublaslt().matmuls.clear();
   expect_right(*gemm);
-  EXPECT_EQ(fake_cuda().graph_launches, 2);
+  EXPECT_EQ(fake_cuda().graph_launches, 4);
+  fake_cublaslt().matmuls.clear();
+  gemm->launch(0, kStream);
   EXPECT_TRUE(fake_cublaslt().matmuls.empty()) << "a launch is the graph's, not the library's";
   EXPECT_THAT(gemm->library().algorithm, HasSubstr(describe_rows(rows_)));
 }
@@ -114,10 +125,10 @@ TEST_P(RecordedGroups, CublasIsGivenEveryGroupThatHasRows) {
   const auto gemm = make_grouped_gemm_cublas({problem_, operands_, 2});
   expect_right(*gemm);
   EXPECT_EQ(fake_cublas().stream, kStream);
-  ASSERT_EQ(fake_cublas().grouped.size(), 2u);
+  ASSERT_EQ(fake_cublas().grouped.size(), 4u);
   std::vector<std::int64_t> given;
   for (const auto& group : fake_cublas().grouped.back()) given.push_back(group.n);
-  auto expected = rows_;
+  auto expected = group_rows(problem_, 3);
   std::erase(expected, 0);
   EXPECT_EQ(given, expected);
   EXPECT_EQ(gemm->library().runtime_version, "13.1.0");

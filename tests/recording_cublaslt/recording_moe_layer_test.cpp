@@ -74,6 +74,19 @@ TEST_P(RecordedLayer, EqualsTheOracle) {
   EXPECT_EQ(checked.method, "full");
 }
 
+TEST_P(RecordedLayer, PlansItsProductsAnewForAnotherDraw) {
+  const auto layer = make_moe_layer_cublaslt({problem_, data_, routing_});
+  bench::SetRouting drawn{case_, 2};
+  const MoeLayerRouting routing{drawn.draw, drawn.capacity,
+                                bench::gate_logits(problem_.values, drawn.draw)};
+  layer->redraw(0, routing);
+  layer->launch(0, nullptr);
+  EXPECT_EQ(layer->gate_table().counts, routing.draw.counts);
+  const auto checked = check_moe_layer(problem_, data_, routing, layer->output());
+  EXPECT_LE(checked.max_rel_error, checked.tolerance);
+  EXPECT_THAT(layer->library().algorithm, HasSubstr(kernels::describe_rows(routing.expert_rows())));
+}
+
 TEST_P(RecordedLayer, GivesTheProductsTheRowsThatTheGateCounts) {
   fake_cublaslt().candidates.resize(1);  // one alone is not timed: every call is an expert's
   const auto layer = make_moe_layer_cublaslt({problem_, data_, routing_});
