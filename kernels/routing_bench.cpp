@@ -44,6 +44,9 @@ std::vector<RoutedPoint> full_points() {
   for (const std::int64_t hidden : {512, 1024, 2048, 4096, 7168})
     for (const std::int64_t top_k : {1, 2, 4, 8})
       append(points, {1, 64, 1024, 8192}, {0, hidden, 256, top_k, "bf16"});
+  // As many tokens as a step of training has: up to 4.7 GB of rows, more than 2^31 elements.
+  for (const std::int64_t hidden : {1024, 2048, 4096, 7168})
+    append(points, {163840}, {0, hidden, 64, 2, "bf16"});
   return points;
 }
 

@@ -58,6 +58,10 @@ TEST(RoutingBench, SweepsTheDocumentsShapes) {
                 Contains(Point{{"tokens", 4096}, {"hidden", 4096}, {"experts", 8}, {"top_k", 2}}));
     EXPECT_THAT(points_of(*benchmark, Suite::planner),
                 Contains(Point{{"tokens", 2048}, {"hidden", 1024}, {"experts", 64}, {"top_k", 1}}));
+    for (const std::int64_t hidden : {1024, 2048, 4096, 7168})
+      EXPECT_THAT(
+          points_of(*benchmark, Suite::full),
+          Contains(Point{{"tokens", 163840}, {"hidden", hidden}, {"experts", 64}, {"top_k", 2}}));
   }
 }
 
