@@ -131,14 +131,12 @@ std::map<Pair, Agreement> agreements(const Readings& readings) {
 }
 
 void drop_source(Readings& readings, const Pair& pair) {
-  for (auto& [point, of_point] : readings) {
-    const auto has = [&](const std::string& source) {
-      return std::any_of(of_point.begin(), of_point.end(),
-                         [&](const Observation* o) { return source_of(*o) == source; });
-    };
-    if (has(pair.first))
-      std::erase_if(of_point, [&](const Observation* o) { return source_of(*o) == pair.second; });
-  }
+  const auto is_of = [](const std::string& source) {
+    return [&source](const Observation* o) { return source_of(*o) == source; };
+  };
+  for (auto& [point, of_point] : readings)
+    if (std::any_of(of_point.begin(), of_point.end(), is_of(pair.first)))
+      std::erase_if(of_point, is_of(pair.second));
 }
 
 }  // namespace

@@ -21,8 +21,9 @@ target_compile_features(moecal_options INTERFACE cxx_std_20)
 target_compile_options(
   moecal_options
   INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion>
     # -Wrestrict is wrong about std::string in GCC 12 (GCC bug 105651).
-    $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wno-restrict>
+    $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-restrict>
     # CMake 3.25 does not know C++20 for nvcc 13 and silently ignores CUDA_STANDARD 20.
     $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>
     # A register spill is a build error: it would silently cost bandwidth. Not where most of the code is another

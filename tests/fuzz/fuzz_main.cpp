@@ -15,8 +15,9 @@ const moecal::fuzz::Target& target() {
     try {
       return moecal::fuzz::find_target(name == nullptr ? "" : name);
     } catch (const std::exception& error) {
-      std::cerr << "set MOECAL_FUZZ_TARGET: " << error.what() << "\n";
-      std::exit(2);
+      std::cerr << "set MOECAL_FUZZ_TARGET: " << error.what() << std::endl;
+      // libFuzzer takes std::exit for a crash and writes its input into the current folder.
+      std::_Exit(2);
     }
   }();
   return kTarget;
