@@ -9,7 +9,7 @@
 
 // The part of the CUDA runtime's host interface that moecal's tests of kernels use: the device is
 // the host, so device memory is heap memory, with AddressSanitizer's redzones around it.
-enum cudaError_t { cudaSuccess = 0, cudaErrorMemoryAllocation = 2 };
+enum cudaError_t { cudaSuccess = 0, cudaErrorMemoryAllocation = 2, cudaErrorCudartUnloading = 4 };
 enum cudaMemcpyKind {
   cudaMemcpyHostToDevice = 1,
   cudaMemcpyDeviceToHost = 2,
