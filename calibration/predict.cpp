@@ -185,9 +185,10 @@ std::string implementation_flag(const Selection& selection, const Answer& answer
   return all.size() < 2 ? "" : "implementation " + taken + ", the fastest here of: " + join(all);
 }
 
-/// The fastest of equally good models.
-Answer answer_exactly(const Coefficients& coefficients, const Query& query) {
-  auto selection = select_models(coefficients, query);
+/// The fastest of equally good models; where a joint model asks, of those it was fitted with.
+Answer answer_exactly(const Coefficients& coefficients, const Query& query,
+                      const Model* joint = nullptr) {
+  auto selection = select_models(coefficients, query, joint);
   Answer answer;
   answer.missing = selection.missing;
   for (const auto* model : selection.models) {
@@ -240,12 +241,13 @@ double nodes_as_asked(const Query& query, int group) {
 }
 
 /// A neighbour as it was measured; where it was with as many ranks on a node as the query says, so.
-Query neighbour_query(const Coefficients& coefficients, const Query& query, int group) {
+Query neighbour_query(const Coefficients& coefficients, const Query& query, const Model& joint,
+                      int group) {
   Query near = query;
   near.group = group;
   const double nodes = nodes_as_asked(query, group);
   near.nodes = nodes == std::floor(nodes) ? static_cast<int>(nodes) : 0;
-  if (select_models(coefficients, near).models.empty()) near.nodes = 0;
+  if (select_models(coefficients, near, &joint).models.empty()) near.nodes = 0;
   return near;
 }
 
@@ -267,12 +269,12 @@ MeasuredGroups measured_around(const Coefficients& coefficients, const Query& qu
   MeasuredGroups result;
   Query any = query;
   any.nodes = 0;
-  result.groups = measured_groups(coefficients, any);
+  result.groups = measured_groups(coefficients, any, joint);
   for (const int group : neighbours(result.groups, query.group)) {
-    const auto near = neighbour_query(coefficients, query, group);
-    auto answer = answer_exactly(coefficients, near);
+    const auto near = neighbour_query(coefficients, query, joint, group);
+    auto answer = answer_exactly(coefficients, near, &joint);
     if (!answer.prediction) continue;
-    const auto& measured = select_models(coefficients, near).models.front()->conditions;
+    const auto& measured = select_models(coefficients, near, &joint).models.front()->conditions;
     move_to_nodes(*answer.prediction, query, joint, measured);
     result.take(group, *answer.prediction);
     result.ranks_per_node = group / std::max(1, measured.nodes);
@@ -345,13 +347,34 @@ Draft draft_unmeasured(const Model& joint, const Query& query, const MeasuredGro
   return draft;
 }
 
+Prediction predict_unmeasured(const Coefficients& coefficients, const Query& query,
+                              const Model& joint) {
+  const auto measured = measured_around(coefficients, query, joint);
+  auto prediction = prediction_of(draft_unmeasured(joint, query, measured), joint);
+  if (!measured.names.empty()) prediction.model_id += " + " + measured.names;
+  return prediction;
+}
+
 /// A group size that was never measured, by the joint model over those that were.
 Answer answer_unmeasured_group(const Coefficients& coefficients, const Query& query) {
-  const auto* joint = select_joint(coefficients, query);
-  if (joint == nullptr || !query.point.contains("bytes")) return {};
-  const auto measured = measured_around(coefficients, query, *joint);
-  Answer answer{prediction_of(draft_unmeasured(*joint, query, measured), *joint), "", false};
-  if (!measured.names.empty()) answer.prediction->model_id += " + " + measured.names;
+  if (!query.point.contains("bytes")) return {};
+  const auto selection = select_joints(coefficients, query);
+  Answer answer;
+  std::set<std::string> implementations;
+  for (const auto* joint : selection.models) {
+    implementations.insert(joint->conditions.implementation);
+    auto prediction = predict_unmeasured(coefficients, query, *joint);
+    if (!answer.prediction || prediction.seconds < answer.prediction->seconds)
+      answer.prediction = std::move(prediction);
+  }
+  if (!answer.prediction) return answer;
+  auto flags = selection.flags;
+  if (implementations.size() > 1)
+    flags.push_back("the fastest here of the implementations: " + join(implementations));
+  for (auto& flag : answer.prediction->flags)
+    if (std::find(flags.begin(), flags.end(), flag) == flags.end())
+      flags.push_back(std::move(flag));
+  answer.prediction->flags = std::move(flags);
   return answer;
 }
 

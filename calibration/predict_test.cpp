@@ -217,6 +217,65 @@ TEST(Predict, TakesTheNewestRelease) {
   EXPECT_EQ(compare_releases("2.29.2", "2.29.2"), 0);
 }
 
+TEST(Predict, TakesAnUnknownReleaseForTheOldest) {
+  for (const std::string unnamed : {"unknown", ""}) {
+    EXPECT_LT(compare_releases(unnamed, "2.9"), 0);
+    EXPECT_GT(compare_releases("2.9", unnamed), 0);
+    EXPECT_EQ(compare_releases(unnamed, "unknown"), 0);
+    const Coefficients c{"",
+                         "",
+                         {line_model("named", over(4, "f16", "2.29.2"), 1e-5),
+                          line_model("unnamed", over(4, "f16", unnamed), 2e-5)}};
+    EXPECT_EQ(predict(c, ask(4, 1024)).prediction->model_id, "named");
+  }
+}
+
+/// Groups of 2 and 4 with two releases, of 8 with the older only, and joint models of both.
+Coefficients two_releases() {
+  Coefficients c;
+  for (const std::string release : {"2.27", "2.29"}) {
+    for (const int group : {2, 4, 8})
+      if (group < 8 || release == "2.27")
+        c.models.push_back(line_model(std::to_string(group) + "@" + release,
+                                      over(group, "f16", release),
+                                      (release == "2.27" ? 5e-5 : 1e-5) * (group - 1)));
+    auto joint = joint_model();
+    joint.id += "@" + release;
+    joint.conditions.release = release;
+    c.models.push_back(joint);
+  }
+  return c;
+}
+
+TEST(Predict, LeansOnNeighboursOfTheJointModelsOwnRelease) {
+  const auto p = predict(two_releases(), ask(6, 1024)).prediction.value();
+  EXPECT_EQ(p.model_id, "joint@2.29 + 2@2.29 + 4@2.29");
+  EXPECT_NEAR(p.seconds, 5e-5 + 1.024e-7, 1e-9);
+  EXPECT_THAT(p.flags, Contains("release 2.29 of nccl answers, the newest of 2; the one before: "
+                                "2.27"));
+  EXPECT_THAT(p.flags, Contains("left out: groups of 8 were measured, but not in f16 with release "
+                                "2.29"));
+}
+
+TEST(Predict, LeansOnNeighboursOfTheJointModelsOwnDtype) {
+  const Coefficients c{"",
+                       "",
+                       {line_model("f16-2", over(2), 1e-5), line_model("f16-4", over(4), 3e-5),
+                        line_model("int8-8", over(8, "int8"), 7e-4), joint_model()}};
+  const auto p = predict(c, ask(6, 1024)).prediction.value();
+  EXPECT_EQ(p.model_id, "joint + f16-2 + f16-4");
+  EXPECT_THAT(p.flags, Contains(HasSubstr("left out: groups of 8")));
+  EXPECT_THAT(predict(c, ask(6, 1024, "bf16")).prediction->flags,
+              Contains("dtype f16 stands in for bf16"));
+}
+
+TEST(Predict, SaysThatANewerReleaseWasMeasuredOverOtherGroupsOnly) {
+  const auto p = predict(two_releases(), ask(8, 1024)).prediction.value();
+  EXPECT_EQ(p.model_id, "8@2.27");
+  EXPECT_THAT(p.flags, ElementsAre("release 2.27 of nccl answers, though 2.29 is newer: with it "
+                                   "only groups of 2, 4 were measured"));
+}
+
 TEST(Predict, NeverMixesMachines) {
   auto a8 = line_model("a8", over(8), 2e-5), b2 = line_model("b2", over(2), 1e-6),
        b8 = line_model("b8", over(8), 1e-6);
