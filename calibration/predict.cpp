@@ -13,6 +13,7 @@
 #include "calibration/group_opinions.hpp"
 #include "calibration/interval_scale.hpp"
 #include "calibration/join.hpp"
+#include "calibration/load_skew.hpp"
 #include "calibration/residual.hpp"
 #include "calibration/routing_conditions.hpp"
 #include "calibration/selection.hpp"
@@ -112,6 +113,30 @@ void widen_outside(Draft& draft, const Model& model, const Point& point) {
   draft.half_width *= 1 + kOutsideWidening * doublings;
 }
 
+/// Experts more uneven than any that were measured, or fewer rows for a capacity, widen as numbers
+/// outside do: by the doublings of the fullest expert's load beyond those of the routings measured.
+void widen_outside_routings(Draft& draft, const Model& model, const Query& query) {
+  const auto& measured = model.routings;
+  if (measured.empty()) return;
+  const auto asked = routing_asked(model.operation, query);
+  if (std::find(measured.begin(), measured.end(), asked) != measured.end()) return;
+  const auto skew_of = [&](const RoutingConditions& routing) {
+    return load_skew(model.operation, query.point, spec_of(routing));
+  };
+  std::vector<double> known;
+  for (const auto& each : measured)
+    if (each.loads.empty()) known.push_back(skew_of(each));
+  const double skew = skew_of(asked);
+  if (known.empty() || !(skew > 0)) return;
+  const auto [least, most] = std::minmax_element(known.begin(), known.end());
+  const double times = skew > *most ? skew / *most : skew < *least ? *least / skew : 1;
+  if (times == 1) return;
+  draft.half_width *= 1 + kOutsideWidening * std::log2(times);
+  draft.flags.push_back("the fullest expert has " + number(skew) +
+                        " times the even share of rows, not between " + number(*least) + " and " +
+                        number(*most) + " as measured: interval widened");
+}
+
 bool past_last_size(const Model& model, const Query& query) {
   const auto range = model.validity.find("bytes");
   return family_of(model.operation, query.point) == Family::transfer &&
@@ -165,6 +190,7 @@ Draft draft_of(const Model& model, const Query& query) {
     extrapolate_transfer(draft, model, inputs.size);
   else
     widen_outside(draft, model, query.point);
+  widen_outside_routings(draft, model, query);
   return draft;
 }
 

@@ -10,6 +10,7 @@
 #include "calibration/features.hpp"
 #include "calibration/selection.hpp"
 #include "core/error.hpp"
+#include "tests/thrown_message.hpp"
 
 namespace moecal::calibration {
 namespace {
@@ -180,8 +181,34 @@ TEST(Predict, FlagsARoutingThatWasNeverMeasured) {
   EXPECT_THAT(predict(c, query).prediction.value().flags, IsEmpty());
   query.exponent = 1.5;
   EXPECT_THAT(predict(c, query).prediction.value().flags,
-              ElementsAre("routing power_law_loads 1.5 was never measured; measured: balanced, "
-                          "power_law_loads 1.01"));
+              Contains("routing power_law_loads 1.5 was never measured; measured: balanced, "
+                       "power_law_loads 1.01"));
+}
+
+// Loads of 1 to 2.4 of the even share were measured.
+TEST(Predict, WidensWhereExpertsAreMoreUnevenThanAnyMeasured) {
+  Model layer = line_model("layer", {.dtype = "bf16", .implementation = "k"}, 1e-5);
+  layer.operation = "grouped_gemm";
+  layer.validity = {{"m", {1, 4096}}};
+  layer.routings = {{"balanced", 0, 0}, {"power_law_loads", 1.01, 0}};
+  const Coefficients c{"", "", {layer}};
+  Query query{.operation = "grouped_gemm",
+              .point = {{"groups", 8}, {"m", 64}, {"n", 1024}, {"k", 512}}};
+  const auto half_width = [&] {
+    const auto p = predict(c, query).prediction.value();
+    return std::log(p.hi / p.seconds);
+  };
+  EXPECT_NEAR(half_width(), 0.1, 1e-9);
+  query.routing = "uniform";  // between the two
+  EXPECT_NEAR(half_width(), 0.1, 1e-9);
+  query.routing = "power_law";
+  query.exponent = 50;  // one expert has all: 8 times the even share
+  EXPECT_GT(half_width(), 0.1 * 1.5);
+  EXPECT_THAT(predict(c, query).prediction->flags,
+              Contains(HasSubstr("the fullest expert has 7.87 times the even share")));
+  query = {.operation = "grouped_gemm", .point = query.point};
+  query.capacity_factor = 1.0 / 64;  // a row each: six doublings below
+  EXPECT_NEAR(half_width(), 0.1 * (1 + 0.5 * 6), 1e-9);
 }
 
 TEST(Predict, SaysThatTheNewestOfTwoReleasesAnswers) {
@@ -384,10 +411,31 @@ TEST(Features, OfHandComputedCalls) {
   EXPECT_EQ(inputs_of("all_reduce", {{"bytes", 77}}, bf16).size, 77);
 }
 
-TEST(Features, UnknownOperationsMoveTheProductOfTheirNumbers) {
+TEST(Features, AnUnknownOperationMovesItsOneNumberAndNoProductOfSeveral) {
   const Dtypes f32{"f32", "", "", "", "", ""};
-  EXPECT_EQ(inputs_of("swish", {{"tokens", 3}, {"hidden", 8}}, f32).size, 96);
+  EXPECT_EQ(inputs_of("swish", {{"elements", 24}}, f32).size, 96);
+  EXPECT_THAT(thrown_message([&] {
+                (void)inputs_of("swish", {{"tokens", 3}, {"hidden", 8}}, f32);
+              }),
+              HasSubstr("from its 2 numbers (hidden, tokens) is not known"));
   EXPECT_THROW((void)work_of("expert_gemm", {{"m", 2}, {"n", 3}}, f32), InvalidInput);
+}
+
+TEST(Features, OfAnExchangeWithExperts) {
+  const Point point{{"tokens", 4096}, {"hidden", 2048}, {"experts", 128}, {"top_k", 8}};
+  auto more_experts = point;
+  more_experts["experts"] = 256;
+  EXPECT_TRUE(is_collective("moe_dispatch"));
+  EXPECT_EQ(family_of("moe_combine", point), Family::exchange);
+  const auto inputs = inputs_of("moe_dispatch", point, {"fp8_e4m3", "", "", "", "", ""});
+  EXPECT_EQ(inputs.size, 4096);
+  EXPECT_EQ(inputs.exchange.row, 2048 + 2048 / 128 * 4);
+  const Dtypes bf16{"bf16", "", "", "", "", ""};
+  EXPECT_EQ(work_of("moe_combine", point, bf16).sent.value(), 4096.0 * 8 * 4096);
+  EXPECT_EQ(work_of("moe_combine", more_experts, bf16).sent.value(), 4096.0 * 8 * 4096);
+  EXPECT_THROW((void)inputs_of("moe_combine",
+                               {{"tokens", 4}, {"hidden", 8}, {"experts", 2}, {"top_k", 3}}, bf16),
+               InvalidInput);
 }
 
 }  // namespace

@@ -104,6 +104,17 @@ TEST(DropDuplicates, CountsOnceWhatTwoSourcesClaimAndNamesThem) {
   }
 }
 
+// Figures of two runs in one log lie apart by what runs do.
+TEST(VarianceComponentsOfLogs, RunsOfOneFileAreRunsApart) {
+  auto all = repeats(5, 2, 1, 0.1, 0.1);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto run = all[i].run_id;
+    all[i] = imported(all[i], "log.txt", static_cast<int>(i + 1));
+    if (run != "run-0") all[i].run_id += "-run2";
+  }
+  EXPECT_EQ(variance_components(readings_of(all)).runs, 2);
+}
+
 TEST(DropDuplicates, TwoRunsMayAgreeAtAPointByChance) {
   auto all = repeats(5, 2, 1, 0.1, 0.1);
   all[1].samples_s = all[0].samples_s;
