@@ -17,7 +17,7 @@ constexpr std::size_t kSameSamples = 3;  // or so many samples of one point
 
 std::string source_of(const Observation& o) {
   if (o.source.kind != "imported") return "run " + o.run_id;
-  // One file may hold several runs: "imported-6d0a…-run2" (interchange/import_collector).
+  // One file may hold several runs: "imported-6d0a...-run2" (interchange/import_collector).
   const auto run = o.run_id.rfind("-run");
   return o.source.file + " (" + o.source.tool + ", sha256 " + o.source.sha256.substr(0, 12) +
          (run == o.run_id.npos ? "" : ", run " + o.run_id.substr(run + 4)) + ")";
