@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 
+#include "calibration/expert_exchange.hpp"
 #include "calibration/grouped_gemms.hpp"
 #include "calibration/interval_scale.hpp"
 #include "calibration/latency_bandwidth.hpp"
@@ -137,6 +138,20 @@ std::vector<FitFunction> grouped_forms(const Series& series, const ReferenceRate
   return forms;
 }
 
+/// Which copies a library sends is nowhere recorded: the points say.
+std::vector<FitFunction> exchange_forms(const Series& series, const ReferenceRates& nominal) {
+  std::vector<FitFunction> forms;
+  for (const auto copies : {Copies::per_rank, Copies::per_expert}) {
+    const ExchangeSystem system{static_cast<double>(series.conditions.group),
+                                nominal.multiprocessors, copies};
+    forms.push_back(
+        starting_from_all(series, [system](std::span<const FitPoint> points, const Model* from) {
+          return fit_expert_exchange(points, system, from);
+        }));
+  }
+  return forms;
+}
+
 constexpr double kWorthAResidual = 0.95;   // of the compact form's error, at most
 constexpr double kHopelessResidual = 1.0;  // of it, at the folds so far
 constexpr double kSpikeCap = 0.5;          // one spike must not decide
@@ -155,6 +170,8 @@ std::vector<FitFunction> forms_of(const Series& series, const ReferenceRates& no
       return memory_forms(series, nominal);
     case Family::grouped:
       return grouped_forms(series, nominal);
+    case Family::exchange:
+      return exchange_forms(series, nominal);
     case Family::gemm:
       break;
   }
@@ -166,6 +183,7 @@ std::vector<int> folds_of(const Series& series) {
     case Family::gemm:
       return folds_by_pair(series.points, kPairFolds);
     case Family::grouped:
+    case Family::exchange:
       return folds_by_configuration(series.calls, kPairFolds);
     case Family::transfer:
     case Family::memory_bound:

@@ -146,7 +146,8 @@ std::vector<ResidualQuantile> conformal_quantiles(std::span<const HeldOut> held_
 
 std::vector<double> regime_limits(Family family) {
   // The regimes of the published tables: up to 64 KiB, to 4 MiB, above; m up to 64, to 512, above.
-  if (family == Family::gemm || family == Family::grouped) return {65, 512};
+  if (family == Family::gemm || family == Family::grouped || family == Family::exchange)
+    return {65, 512};
   return {65536.0 + 1, 4.0 * 1048576 + 1};
 }
 

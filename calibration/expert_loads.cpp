@@ -16,6 +16,7 @@ namespace moecal::calibration {
 namespace {
 
 constexpr int kDraws = 8;
+constexpr std::int64_t kMostExperts = 65536;  // a draw walks over them all
 constexpr std::uint64_t kSeed = 20261121;
 constexpr int kMostSteps = 60;
 constexpr double kSettled = 1e-9;
@@ -165,6 +166,9 @@ void check(const RoutingShape& shape, std::int64_t ranks, const RoutingSpec& rou
 
 RankLoads busiest_rank_loads(const RoutingShape& shape, std::int64_t ranks,
                              const RoutingSpec& routing) {
+  if (shape.experts > kMostExperts)
+    throw InvalidInput{std::to_string(shape.experts) + " experts are more than the " +
+                       std::to_string(kMostExperts) + " whose rows moecal can draw"};
   check(shape, ranks, routing);
   if (shape.tokens <= 0) return {};
   const auto capacity = expert_capacity(shape, routing.capacity_factor);

@@ -21,7 +21,8 @@ struct RankLoads {
 
 /// Experts are spread over `ranks` ranks in equal, contiguous parts. The same arguments give the
 /// same result: drawn distributions average a few fixed draws.
-/// @throws InvalidInput if ranks does not divide the experts, or as draw_routing.
+/// @throws InvalidInput if ranks does not divide the experts, there are more than 65536 of them, or
+/// as draw_routing.
 [[nodiscard]] RankLoads busiest_rank_loads(const RoutingShape& shape, std::int64_t ranks,
                                            const RoutingSpec& routing);
 

@@ -105,6 +105,9 @@ TEST(ExpertLoads, PowerLawLoadsAreSkewedAndNoExpertHasMoreRowsThanTokens) {
 }
 
 TEST(ExpertLoads, RefuseWhatCannotBe) {
+  // Draws over so many would take minutes.
+  EXPECT_THROW((void)busiest_rank_loads({4, 100'000'000, 2}, 1, {"uniform"}), InvalidInput);
+  EXPECT_THROW((void)busiest_rank_loads({4, 100'000'000, 2}, 1, {"balanced"}), InvalidInput);
   EXPECT_THROW((void)busiest_rank_loads({8, 6, 2}, 4, {"balanced"}), InvalidInput);
   EXPECT_THROW((void)busiest_rank_loads({8, 6, 7}, 2, {"balanced"}), InvalidInput);
   EXPECT_THROW((void)busiest_rank_loads({8, 6, 2}, 2, {"zipf"}), InvalidInput);

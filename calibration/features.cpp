@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 
+#include "calibration/load_skew.hpp"
 #include "core/collective.hpp"
 #include "core/dtype.hpp"
 #include "core/error.hpp"
@@ -41,10 +42,6 @@ struct Call {
   [[nodiscard]] std::int64_t whole(const std::string& name) const {
     return static_cast<std::int64_t>(number(name));
   }
-  [[nodiscard]] RankLoads loads_of(const RoutingShape& shape, std::int64_t ranks) const {
-    return loads == nullptr ? busiest_rank_loads(shape, ranks, routing)
-                            : loads->of(shape, ranks, routing);
-  }
   [[nodiscard]] double a() const { return element_bytes(dtypes).a; }
   [[nodiscard]] double b() const { return element_bytes(dtypes).b; }
   [[nodiscard]] double c() const { return element_bytes(dtypes).c; }
@@ -73,6 +70,19 @@ double per_rank(const Call& call, const std::string& name, const std::string& ra
   return all / parts;
 }
 
+/// Tokens, experts and choices of an operation that takes_routing.
+RoutingShape routed_shape(const Call& call) {
+  if (call.operation == "moe_layer")
+    return {call.whole("tokens"), call.whole("experts"), call.whole("top_k")};
+  return {call.whole("groups") * call.whole("m"), call.whole("groups"), 1};
+}
+
+RankLoads loads_of(const Call& call) {
+  const auto ranks = call.operation == "moe_layer" ? call.whole("expert_parallel") : 1;
+  return call.loads == nullptr ? busiest_rank_loads(routed_shape(call), ranks, call.routing)
+                               : call.loads->of(routed_shape(call), ranks, call.routing);
+}
+
 void set_loads(GroupedInputs& grouped, const RankLoads& loads) {
   grouped.rows = loads.rows;
   grouped.active = loads.active;
@@ -87,9 +97,7 @@ GroupedInputs layer_inputs(const Call& call) {
   const double inner = per_rank(call, "inter", "tensor_parallel");
   GroupedInputs grouped;
   grouped.experts = per_rank(call, "experts", "expert_parallel");
-  set_loads(grouped,
-            call.loads_of({call.whole("tokens"), call.whole("experts"), call.whole("top_k")},
-                          call.whole("expert_parallel")));
+  set_loads(grouped, loads_of(call));
   grouped.tokens = tokens;
   grouped.moved = grouped.rows * hidden * (call.a() + call.c()) + 2 * tokens * hidden * call.c();
   grouped.weight_size = call.b();
@@ -101,8 +109,7 @@ GroupedInputs layer_inputs(const Call& call) {
 GroupedInputs group_inputs(const Call& call) {
   GroupedInputs grouped;
   grouped.experts = call.number("groups");
-  set_loads(grouped,
-            call.loads_of({call.whole("groups") * call.whole("m"), call.whole("groups"), 1}, 1));
+  set_loads(grouped, loads_of(call));
   grouped.weight_size = call.b();
   grouped.products[0] = {call.number("n"), call.number("k")};
   return grouped;
@@ -216,9 +223,43 @@ Work transfer_work(const Call& call) {
   return {Flops{0}, Bytes{0}, Bytes{0}, Bytes{message_bytes(call)}, 1};
 }
 
+/// A token as it is sent: 8-bit values come with a scale for each block. Where the type was not
+/// recorded, elements count as two bytes: what is sent is then mostly bf16.
+double sent_row(const Call& call) {
+  constexpr double kUnrecordedBytes = 2;
+  const double bytes = call.dtypes.a.empty() ? kUnrecordedBytes : call.a();
+  const double scales = bytes == 1 ? kScaleBytes / kScaleBlock : 0;
+  return call.number("hidden") * (bytes + scales);
+}
+
+ExchangeInputs exchange_inputs(const Call& call) {
+  const ExchangeInputs inputs{call.number("tokens"), call.number("experts"), call.number("top_k"),
+                              sent_row(call)};
+  if (inputs.top_k < 1 || inputs.top_k > inputs.experts)
+    throw InvalidInput{"a token of '" + call.operation +
+                       "' is sent to at least one expert and to " + "each of them once: top_k " +
+                       std::to_string(call.whole("top_k")) + " of " +
+                       std::to_string(call.whole("experts")) + " experts"};
+  return inputs;
+}
+
+/// Rows as if each expert had a copy.
+Work exchange_work(const Call& call) {
+  const auto x = exchange_inputs(call);
+  return {Flops{0}, Bytes{0}, Bytes{0}, Bytes{x.tokens * x.top_k * x.row}, 1};
+}
+
 Work unknown_work(const Call& call) {
+  if (call.point.size() > 1) {
+    std::string names;
+    for (const auto& [name, value] : call.point) names += (names.empty() ? "" : ", ") + name;
+    throw InvalidInput{
+        "how the time of '" + call.operation + "' follows from its " +
+        std::to_string(call.point.size()) + " numbers (" + names +
+        ") is not known: only an operation of one number can be fitted without that"};
+  }
   double elements = 1;
-  for (const auto& [name, value] : call.point) elements *= call.number(name);
+  for (const auto& [name, value] : call.point) elements = call.number(name);
   return make_work(0, elements * (call.dtypes.a.empty() ? 1 : call.a()), 0);
 }
 
@@ -243,8 +284,13 @@ const std::map<std::string, WorkOf>& known_work() {
 
 }  // namespace
 
+bool is_expert_exchange(const std::string& operation) {
+  return operation == "moe_dispatch" || operation == "moe_combine" || operation == "moe_prepare";
+}
+
 bool is_collective(const std::string& operation) {
-  return find_collective(operation) != nullptr || operation == "dispatch_combine";
+  return find_collective(operation) != nullptr || operation == "dispatch_combine" ||
+         is_expert_exchange(operation);
 }
 
 ElementBytes element_bytes(const Dtypes& dtypes) {
@@ -265,6 +311,13 @@ bool takes_routing(const std::string& operation) {
   return operation == "moe_layer" || operation == "grouped_gemm";
 }
 
+double load_skew(const std::string& operation, const Point& point, const RoutingSpec& routing) {
+  const Call call{operation, point, {}, routing};
+  const auto shape = routed_shape(call);
+  const double rows = static_cast<double>(shape.tokens) * static_cast<double>(shape.top_k);
+  return loads_of(call).fullest * static_cast<double>(shape.experts) / rows;
+}
+
 std::optional<Point> model_numbers(const Point& point) {
   Point numbers;
   for (const char* name : {"hidden", "inter", "experts", "top_k"}) {
@@ -277,6 +330,7 @@ std::optional<Point> model_numbers(const Point& point) {
 
 Family family_of(const std::string& operation, const Point& point) {
   if (takes_routing(operation)) return Family::grouped;
+  if (is_expert_exchange(operation)) return Family::exchange;
   if (point.contains("m") && point.contains("n") && point.contains("k")) return Family::gemm;
   if (is_collective(operation)) return Family::transfer;
   if (known_work().contains(operation)) return Family::memory_bound;
@@ -293,6 +347,8 @@ Work work_of(const std::string& operation, const Point& point, const Dtypes& dty
       return transfer_work(call);
     case Family::gemm:
       return work_of_gemm(call);
+    case Family::exchange:
+      return exchange_work(call);
     case Family::grouped:  // both are known above
     case Family::memory_bound:
       break;
@@ -321,6 +377,10 @@ Inputs inputs_of(const std::string& operation, const Point& point, const Dtypes&
     case Family::grouped:
       inputs.grouped = grouped;
       inputs.size = operation == "moe_layer" ? grouped.tokens : grouped.rows;
+      break;
+    case Family::exchange:
+      inputs.exchange = exchange_inputs(call);
+      inputs.size = inputs.exchange.tokens;
       break;
     case Family::memory_bound:
       if (operation != "overlap") break;

@@ -15,7 +15,8 @@ enum class Family {
   transfer,      // one size in bytes: collectives, and any operation whose point is {bytes}
   memory_bound,  // time follows the bytes moved: copies, permute, gate
   gemm,          // FLOPs and bytes both matter; the point has m, n, k
-  grouped        // one or two GEMMs of several experts: grouped_gemm, moe_layer
+  grouped,       // one or two GEMMs of several experts: grouped_gemm, moe_layer
+  exchange       // tokens to the ranks of their experts and back: moe_dispatch, moe_combine
 };
 
 /// What the experts of one rank multiply: a weight matrix of k x n each.
@@ -35,6 +36,13 @@ struct GroupedInputs {
   ExpertProduct products[2];
 };
 
+/// What a rank sends to the experts of its tokens, or has back from them.
+struct ExchangeInputs {
+  double tokens = 0;              // of the rank
+  double experts = 0, top_k = 0;  // of the layer, and that each token is given to
+  double row = 0;                 // bytes of one token, scales included
+};
+
 /// What a form is evaluated on. An absent number is 0.
 struct Inputs {
   double size = 0;   // the size variable of regimes, knots and tables: see size_of below
@@ -44,6 +52,7 @@ struct Inputs {
   double ranks = 0, nodes = 0;            // of a collective's group; only joint forms ask
   GroupedInputs grouped{};                // of Family::grouped
   double compute = 0, communication = 0;  // of an overlap: seconds that each part takes alone
+  ExchangeInputs exchange{};              // of Family::exchange
 };
 
 /// Bytes of one element of a GEMM's operands and result.
@@ -57,7 +66,10 @@ struct ElementBytes {
                                  const ElementBytes& bytes);
 
 [[nodiscard]] Family family_of(const std::string& operation, const Point& point);
+/// Whether ranks of a system take part in it: exchanges with experts among them.
 [[nodiscard]] bool is_collective(const std::string& operation);
+/// moe_dispatch, moe_combine and moe_prepare: over {tokens of a rank, hidden, experts, top_k}.
+[[nodiscard]] bool is_expert_exchange(const std::string& operation);
 /// Whether the routing is a number among others to the operation's cost, not a condition apart.
 [[nodiscard]] bool takes_routing(const std::string& operation);
 
@@ -65,17 +77,18 @@ struct ElementBytes {
 /// inter, experts, top_k. Nothing for a point that lacks one.
 [[nodiscard]] std::optional<Point> model_numbers(const Point& point);
 
-/// FLOPs and bytes of one call from its shape. Operations this table does not know move, as far as
-/// a fit is concerned, the product of their point's numbers in elements. Of a moe_layer: what the
-/// busiest rank does (gated experts, without the router).
-/// @throws InvalidInput if the point lacks a number the operation needs, or the dtype is unknown.
+/// FLOPs and bytes of one call from its shape. An operation this table does not know moves, as far
+/// as a fit is concerned, as many elements as its one number says. Of a moe_layer: what the busiest
+/// rank does (gated experts, without the router).
+/// @throws InvalidInput if the point lacks a number the operation needs, the dtype is unknown, or
+/// an operation that is not known has several numbers.
 [[nodiscard]] Work work_of(const std::string& operation, const Point& point, const Dtypes& dtypes,
                            const RoutingSpec& routing = {});
 
 /// `size` is, by family: transfer, the point's bytes; memory_bound, bytes moved, or nanoseconds of
 /// an overlap's parts; gemm, m (rows of the activations: what tells a decode step from a prefill);
-/// grouped, tokens, or rows of all groups. `routing` matters where takes_routing says so; `loads`
-/// keeps what it leads to for further calls.
+/// grouped, tokens, or rows of all groups; exchange, tokens. `routing` matters where takes_routing
+/// says so; `loads` keeps what it leads to for further calls.
 /// @throws InvalidInput as work_of.
 [[nodiscard]] Inputs inputs_of(const std::string& operation, const Point& point,
                                const Dtypes& dtypes, const RoutingSpec& routing = {},

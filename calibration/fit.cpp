@@ -271,8 +271,9 @@ FitResult fit(std::span<const ObservationFile> files, const FitOptions& options)
   result.report.left_out.insert(result.report.left_out.end(), grouped.left_out.begin(),
                                 grouped.left_out.end());
   result.coefficients.drift = release_drift(grouped.series);
+  result.report.without_release = without_release(grouped.series);
   for (const auto& one : fitted)
-    if (one.series->family == Family::grouped)
+    if (one.series->family == Family::grouped || one.series->family == Family::exchange)
       result.report.calls[one.candidate.model.id] = one.series->calls;
   for (auto& one : fitted) result.coefficients.models.push_back(std::move(one.candidate.model));
   auto& models = result.coefficients.models;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "calibration/expert_exchange.hpp"
 #include "calibration/group_scaling.hpp"
 #include "calibration/grouped_gemms.hpp"
 #include "calibration/latency_bandwidth.hpp"
@@ -20,7 +21,8 @@
 namespace moecal::calibration {
 
 std::span<const Form> all_forms() {
-  static const std::vector<Form> kForms{group_scaling_form(),
+  static const std::vector<Form> kForms{expert_exchange_form(),
+                                        group_scaling_form(),
                                         grouped_gemms_form(),
                                         latency_bandwidth_form(),
                                         log_log_table_form(),

@@ -13,6 +13,7 @@
 #include "calibration/group_opinions.hpp"
 #include "calibration/interval_scale.hpp"
 #include "calibration/join.hpp"
+#include "calibration/load_skew.hpp"
 #include "calibration/residual.hpp"
 #include "calibration/routing_conditions.hpp"
 #include "calibration/selection.hpp"
@@ -118,6 +119,30 @@ void widen_outside(Draft& draft, const Model& model, const Point& point,
   draft.half_width *= 1 + kOutsideWidening * (doublings_outside(model.validity, others) + beyond);
 }
 
+/// Experts more uneven than any that were measured, or fewer rows for a capacity, widen as numbers
+/// outside do: by the doublings of the fullest expert's load beyond those of the routings measured.
+void widen_outside_routings(Draft& draft, const Model& model, const Query& query) {
+  const auto& measured = model.routings;
+  if (measured.empty()) return;
+  const auto asked = routing_asked(model.operation, query);
+  if (std::find(measured.begin(), measured.end(), asked) != measured.end()) return;
+  const auto skew_of = [&](const RoutingConditions& routing) {
+    return load_skew(model.operation, query.point, spec_of(routing));
+  };
+  std::vector<double> known;
+  for (const auto& each : measured)
+    if (each.loads.empty()) known.push_back(skew_of(each));
+  const double skew = skew_of(asked);
+  if (known.empty() || !(skew > 0)) return;
+  const auto [least, most] = std::minmax_element(known.begin(), known.end());
+  const double times = skew > *most ? skew / *most : skew < *least ? *least / skew : 1;
+  if (times == 1) return;
+  draft.half_width *= 1 + kOutsideWidening * std::log2(times);
+  draft.flags.push_back("the fullest expert has " + number(skew) +
+                        " times the even share of rows, not between " + number(*least) + " and " +
+                        number(*most) + " as measured: interval widened");
+}
+
 bool past_last_size(const Model& model, const Query& query) {
   const auto range = model.validity.find("bytes");
   return family_of(model.operation, query.point) == Family::transfer &&
@@ -171,6 +196,7 @@ Draft draft_of(const Model& model, const Query& query) {
     extrapolate_transfer(draft, model, inputs.size);
   else
     widen_outside(draft, model, query.point, unseen);
+  widen_outside_routings(draft, model, query);
   return draft;
 }
 
@@ -191,9 +217,10 @@ std::string implementation_flag(const Selection& selection, const Answer& answer
   return all.size() < 2 ? "" : "implementation " + taken + ", the fastest here of: " + join(all);
 }
 
-/// The fastest of equally good models.
-Answer answer_exactly(const Coefficients& coefficients, const Query& query) {
-  auto selection = select_models(coefficients, query);
+/// The fastest of equally good models; where a joint model asks, of those it was fitted with.
+Answer answer_exactly(const Coefficients& coefficients, const Query& query,
+                      const Model* joint = nullptr) {
+  auto selection = select_models(coefficients, query, joint);
   Answer answer;
   answer.missing = selection.missing;
   for (const auto* model : selection.models) {
@@ -246,12 +273,13 @@ double nodes_as_asked(const Query& query, int group) {
 }
 
 /// A neighbour as it was measured; where it was with as many ranks on a node as the query says, so.
-Query neighbour_query(const Coefficients& coefficients, const Query& query, int group) {
+Query neighbour_query(const Coefficients& coefficients, const Query& query, const Model& joint,
+                      int group) {
   Query near = query;
   near.group = group;
   const double nodes = nodes_as_asked(query, group);
   near.nodes = nodes == std::floor(nodes) ? static_cast<int>(nodes) : 0;
-  if (select_models(coefficients, near).models.empty()) near.nodes = 0;
+  if (select_models(coefficients, near, &joint).models.empty()) near.nodes = 0;
   return near;
 }
 
@@ -273,12 +301,12 @@ MeasuredGroups measured_around(const Coefficients& coefficients, const Query& qu
   MeasuredGroups result;
   Query any = query;
   any.nodes = 0;
-  result.groups = measured_groups(coefficients, any);
+  result.groups = measured_groups(coefficients, any, joint);
   for (const int group : neighbours(result.groups, query.group)) {
-    const auto near = neighbour_query(coefficients, query, group);
-    auto answer = answer_exactly(coefficients, near);
+    const auto near = neighbour_query(coefficients, query, joint, group);
+    auto answer = answer_exactly(coefficients, near, &joint);
     if (!answer.prediction) continue;
-    const auto& measured = select_models(coefficients, near).models.front()->conditions;
+    const auto& measured = select_models(coefficients, near, &joint).models.front()->conditions;
     move_to_nodes(*answer.prediction, query, joint, measured);
     result.take(group, *answer.prediction);
     result.ranks_per_node = group / std::max(1, measured.nodes);
@@ -351,13 +379,34 @@ Draft draft_unmeasured(const Model& joint, const Query& query, const MeasuredGro
   return draft;
 }
 
+Prediction predict_unmeasured(const Coefficients& coefficients, const Query& query,
+                              const Model& joint) {
+  const auto measured = measured_around(coefficients, query, joint);
+  auto prediction = prediction_of(draft_unmeasured(joint, query, measured), joint);
+  if (!measured.names.empty()) prediction.model_id += " + " + measured.names;
+  return prediction;
+}
+
 /// A group size that was never measured, by the joint model over those that were.
 Answer answer_unmeasured_group(const Coefficients& coefficients, const Query& query) {
-  const auto* joint = select_joint(coefficients, query);
-  if (joint == nullptr || !query.point.contains("bytes")) return {};
-  const auto measured = measured_around(coefficients, query, *joint);
-  Answer answer{prediction_of(draft_unmeasured(*joint, query, measured), *joint), "", false};
-  if (!measured.names.empty()) answer.prediction->model_id += " + " + measured.names;
+  if (!query.point.contains("bytes")) return {};
+  const auto selection = select_joints(coefficients, query);
+  Answer answer;
+  std::set<std::string> implementations;
+  for (const auto* joint : selection.models) {
+    implementations.insert(joint->conditions.implementation);
+    auto prediction = predict_unmeasured(coefficients, query, *joint);
+    if (!answer.prediction || prediction.seconds < answer.prediction->seconds)
+      answer.prediction = std::move(prediction);
+  }
+  if (!answer.prediction) return answer;
+  auto flags = selection.flags;
+  if (implementations.size() > 1)
+    flags.push_back("the fastest here of the implementations: " + join(implementations));
+  for (auto& flag : answer.prediction->flags)
+    if (std::find(flags.begin(), flags.end(), flag) == flags.end())
+      flags.push_back(std::move(flag));
+  answer.prediction->flags = std::move(flags);
   return answer;
 }
 

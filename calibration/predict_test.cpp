@@ -10,6 +10,7 @@
 #include "calibration/features.hpp"
 #include "calibration/selection.hpp"
 #include "core/error.hpp"
+#include "tests/thrown_message.hpp"
 
 namespace moecal::calibration {
 namespace {
@@ -180,8 +181,34 @@ TEST(Predict, FlagsARoutingThatWasNeverMeasured) {
   EXPECT_THAT(predict(c, query).prediction.value().flags, IsEmpty());
   query.exponent = 1.5;
   EXPECT_THAT(predict(c, query).prediction.value().flags,
-              ElementsAre("routing power_law_loads 1.5 was never measured; measured: balanced, "
-                          "power_law_loads 1.01"));
+              Contains("routing power_law_loads 1.5 was never measured; measured: balanced, "
+                       "power_law_loads 1.01"));
+}
+
+// Loads of 1 to 2.4 of the even share were measured.
+TEST(Predict, WidensWhereExpertsAreMoreUnevenThanAnyMeasured) {
+  Model layer = line_model("layer", {.dtype = "bf16", .implementation = "k"}, 1e-5);
+  layer.operation = "grouped_gemm";
+  layer.validity = {{"m", {1, 4096}}};
+  layer.routings = {{"balanced", 0, 0}, {"power_law_loads", 1.01, 0}};
+  const Coefficients c{"", "", {layer}};
+  Query query{.operation = "grouped_gemm",
+              .point = {{"groups", 8}, {"m", 64}, {"n", 1024}, {"k", 512}}};
+  const auto half_width = [&] {
+    const auto p = predict(c, query).prediction.value();
+    return std::log(p.hi / p.seconds);
+  };
+  EXPECT_NEAR(half_width(), 0.1, 1e-9);
+  query.routing = "uniform";  // between the two
+  EXPECT_NEAR(half_width(), 0.1, 1e-9);
+  query.routing = "power_law";
+  query.exponent = 50;  // one expert has all: 8 times the even share
+  EXPECT_GT(half_width(), 0.1 * 1.5);
+  EXPECT_THAT(predict(c, query).prediction->flags,
+              Contains(HasSubstr("the fullest expert has 7.87 times the even share")));
+  query = {.operation = "grouped_gemm", .point = query.point};
+  query.capacity_factor = 1.0 / 64;  // a row each: six doublings below
+  EXPECT_NEAR(half_width(), 0.1 * (1 + 0.5 * 6), 1e-9);
 }
 
 TEST(Predict, SaysThatTheNewestOfTwoReleasesAnswers) {
@@ -215,6 +242,65 @@ TEST(Predict, TakesTheNewestRelease) {
   EXPECT_GT(compare_releases("1.3.0", "1.3.0rc20"), 0);
   EXPECT_LT(compare_releases("2.29", "2.29.2"), 0);
   EXPECT_EQ(compare_releases("2.29.2", "2.29.2"), 0);
+}
+
+TEST(Predict, TakesAnUnknownReleaseForTheOldest) {
+  for (const std::string unnamed : {"unknown", ""}) {
+    EXPECT_LT(compare_releases(unnamed, "2.9"), 0);
+    EXPECT_GT(compare_releases("2.9", unnamed), 0);
+    EXPECT_EQ(compare_releases(unnamed, "unknown"), 0);
+    const Coefficients c{"",
+                         "",
+                         {line_model("named", over(4, "f16", "2.29.2"), 1e-5),
+                          line_model("unnamed", over(4, "f16", unnamed), 2e-5)}};
+    EXPECT_EQ(predict(c, ask(4, 1024)).prediction->model_id, "named");
+  }
+}
+
+/// Groups of 2 and 4 with two releases, of 8 with the older only, and joint models of both.
+Coefficients two_releases() {
+  Coefficients c;
+  for (const std::string release : {"2.27", "2.29"}) {
+    for (const int group : {2, 4, 8})
+      if (group < 8 || release == "2.27")
+        c.models.push_back(line_model(std::to_string(group) + "@" + release,
+                                      over(group, "f16", release),
+                                      (release == "2.27" ? 5e-5 : 1e-5) * (group - 1)));
+    auto joint = joint_model();
+    joint.id += "@" + release;
+    joint.conditions.release = release;
+    c.models.push_back(joint);
+  }
+  return c;
+}
+
+TEST(Predict, LeansOnNeighboursOfTheJointModelsOwnRelease) {
+  const auto p = predict(two_releases(), ask(6, 1024)).prediction.value();
+  EXPECT_EQ(p.model_id, "joint@2.29 + 2@2.29 + 4@2.29");
+  EXPECT_NEAR(p.seconds, 5e-5 + 1.024e-7, 1e-9);
+  EXPECT_THAT(p.flags, Contains("release 2.29 of nccl answers, the newest of 2; the one before: "
+                                "2.27"));
+  EXPECT_THAT(p.flags, Contains("left out: groups of 8 were measured, but not in f16 with release "
+                                "2.29"));
+}
+
+TEST(Predict, LeansOnNeighboursOfTheJointModelsOwnDtype) {
+  const Coefficients c{"",
+                       "",
+                       {line_model("f16-2", over(2), 1e-5), line_model("f16-4", over(4), 3e-5),
+                        line_model("int8-8", over(8, "int8"), 7e-4), joint_model()}};
+  const auto p = predict(c, ask(6, 1024)).prediction.value();
+  EXPECT_EQ(p.model_id, "joint + f16-2 + f16-4");
+  EXPECT_THAT(p.flags, Contains(HasSubstr("left out: groups of 8")));
+  EXPECT_THAT(predict(c, ask(6, 1024, "bf16")).prediction->flags,
+              Contains("dtype f16 stands in for bf16"));
+}
+
+TEST(Predict, SaysThatANewerReleaseWasMeasuredOverOtherGroupsOnly) {
+  const auto p = predict(two_releases(), ask(8, 1024)).prediction.value();
+  EXPECT_EQ(p.model_id, "8@2.27");
+  EXPECT_THAT(p.flags, ElementsAre("release 2.27 of nccl answers, though 2.29 is newer: with it "
+                                   "only groups of 2, 4 were measured"));
 }
 
 TEST(Predict, NeverMixesMachines) {
@@ -325,10 +411,31 @@ TEST(Features, OfHandComputedCalls) {
   EXPECT_EQ(inputs_of("all_reduce", {{"bytes", 77}}, bf16).size, 77);
 }
 
-TEST(Features, UnknownOperationsMoveTheProductOfTheirNumbers) {
+TEST(Features, AnUnknownOperationMovesItsOneNumberAndNoProductOfSeveral) {
   const Dtypes f32{"f32", "", "", "", "", ""};
-  EXPECT_EQ(inputs_of("swish", {{"tokens", 3}, {"hidden", 8}}, f32).size, 96);
+  EXPECT_EQ(inputs_of("swish", {{"elements", 24}}, f32).size, 96);
+  EXPECT_THAT(thrown_message([&] {
+                (void)inputs_of("swish", {{"tokens", 3}, {"hidden", 8}}, f32);
+              }),
+              HasSubstr("from its 2 numbers (hidden, tokens) is not known"));
   EXPECT_THROW((void)work_of("expert_gemm", {{"m", 2}, {"n", 3}}, f32), InvalidInput);
+}
+
+TEST(Features, OfAnExchangeWithExperts) {
+  const Point point{{"tokens", 4096}, {"hidden", 2048}, {"experts", 128}, {"top_k", 8}};
+  auto more_experts = point;
+  more_experts["experts"] = 256;
+  EXPECT_TRUE(is_collective("moe_dispatch"));
+  EXPECT_EQ(family_of("moe_combine", point), Family::exchange);
+  const auto inputs = inputs_of("moe_dispatch", point, {"fp8_e4m3", "", "", "", "", ""});
+  EXPECT_EQ(inputs.size, 4096);
+  EXPECT_EQ(inputs.exchange.row, 2048 + 2048 / 128 * 4);
+  const Dtypes bf16{"bf16", "", "", "", "", ""};
+  EXPECT_EQ(work_of("moe_combine", point, bf16).sent.value(), 4096.0 * 8 * 4096);
+  EXPECT_EQ(work_of("moe_combine", more_experts, bf16).sent.value(), 4096.0 * 8 * 4096);
+  EXPECT_THROW((void)inputs_of("moe_combine",
+                               {{"tokens", 4}, {"hidden", 8}, {"experts", 2}, {"top_k", 3}}, bf16),
+               InvalidInput);
 }
 
 }  // namespace

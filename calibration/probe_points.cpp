@@ -34,7 +34,7 @@ std::vector<std::int64_t> values_of(const Model& model, std::pair<double, double
 }  // namespace
 
 std::vector<Point> probe_points(const Model& model) {
-  if (takes_routing(model.operation)) return {};
+  if (takes_routing(model.operation) || is_expert_exchange(model.operation)) return {};
   std::vector<Point> points{{}};
   for (const auto& [name, range] : model.validity) {
     std::vector<Point> extended;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
 
 #include "calibration/selection.hpp"
@@ -58,7 +59,8 @@ ReleaseDrift drift_of(const Key& key, const std::vector<double>& ratios) {
 
 std::vector<ReleaseDrift> release_drift(std::span<const Series> series) {
   std::map<std::string, std::vector<const Series*>> families;
-  for (const auto& one : series) families[id_without_release(one)].push_back(&one);
+  for (const auto& one : series)
+    if (names_release(one.conditions.release)) families[id_without_release(one)].push_back(&one);
   std::map<Key, std::vector<double>> rows;
   for (auto& [id, releases] : families) {
     std::stable_sort(releases.begin(), releases.end(), [](const Series* a, const Series* b) {
@@ -78,6 +80,17 @@ std::vector<ReleaseDrift> release_drift(std::span<const Series> series) {
   for (const auto& [key, all] : rows)
     if (!all.empty()) table.push_back(drift_of(key, all));
   return table;
+}
+
+std::vector<std::string> without_release(std::span<const Series> series) {
+  std::set<std::string> named;
+  for (const auto& one : series)
+    if (names_release(one.conditions.release)) named.insert(id_without_release(one));
+  std::vector<std::string> ids;
+  for (const auto& one : series)
+    if (!names_release(one.conditions.release) && named.contains(id_without_release(one)))
+      ids.push_back(one.id());
+  return ids;
 }
 
 }  // namespace moecal::calibration

@@ -17,7 +17,10 @@ constexpr std::size_t kSameSamples = 3;  // or so many samples of one point
 
 std::string source_of(const Observation& o) {
   if (o.source.kind != "imported") return "run " + o.run_id;
-  return o.source.file + " (" + o.source.tool + ", sha256 " + o.source.sha256.substr(0, 12) + ")";
+  // One file may hold several runs: "imported-6d0a...-run2" (interchange/import_collector).
+  const auto run = o.run_id.rfind("-run");
+  return o.source.file + " (" + o.source.tool + ", sha256 " + o.source.sha256.substr(0, 12) +
+         (run == o.run_id.npos ? "" : ", run " + o.run_id.substr(run + 4)) + ")";
 }
 
 /// Log times of one run at one point, samples of all its repetitions.

@@ -10,6 +10,7 @@
 #include <random>
 
 #include "calibration/fit.hpp"
+#include "calibration/predict.hpp"
 #include "calibration/synthetic.hpp"
 
 namespace moecal::calibration {
@@ -103,6 +104,17 @@ TEST(DropDuplicates, CountsOnceWhatTwoSourcesClaimAndNamesThem) {
   }
 }
 
+// Figures of two runs in one log lie apart by what runs do.
+TEST(VarianceComponentsOfLogs, RunsOfOneFileAreRunsApart) {
+  auto all = repeats(5, 2, 1, 0.1, 0.1);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto run = all[i].run_id;
+    all[i] = imported(all[i], "log.txt", static_cast<int>(i + 1));
+    if (run != "run-0") all[i].run_id += "-run2";
+  }
+  EXPECT_EQ(variance_components(readings_of(all)).runs, 2);
+}
+
 TEST(DropDuplicates, TwoRunsMayAgreeAtAPointByChance) {
   auto all = repeats(5, 2, 1, 0.1, 0.1);
   all[1].samples_s = all[0].samples_s;
@@ -146,6 +158,29 @@ TEST(ReleaseDrift, IsReportedAndNotAveraged) {
   EXPECT_NEAR(first.median, 1.25, 1e-12);
   EXPECT_NEAR(result.coefficients.drift[2].p95, 0.8, 1e-12);
   EXPECT_EQ(first.points, 12);
+}
+
+// Most logs name no release: they are neither older nor newer than those that do.
+TEST(ReleaseDrift, LeavesOutWhatNamesNoRelease) {
+  std::vector<Observation> all;
+  for (const auto& [release, factor] :
+       {std::pair<std::string, double>{"2.29.2", 1}, {"unknown", 2}, {"", 3}})
+    for (auto o : synthetic::curve("all_reduce", 4, 12, line, {})) {
+      o.library.runtime_version = release;
+      o.samples_s[0] *= factor;
+      all.push_back(o);
+    }
+  const auto result = fit(std::vector{synthetic::file(all)}, {});
+  EXPECT_TRUE(result.coefficients.drift.empty());
+  EXPECT_THAT(result.report.without_release,
+              testing::ElementsAre("all_reduce/cpu-test/f32/group_4/own/unknown/warm",
+                                   "all_reduce/cpu-test/f32/group_4/own/warm"));
+  const auto answer = predict(
+      result.coefficients, {.operation = "all_reduce", .point = {{"bytes", 1 << 20}}, .group = 4});
+  EXPECT_NEAR(answer.prediction.value().seconds, line(1 << 20), 0.02 * line(1 << 20));
+  EXPECT_THAT(answer.prediction->flags,
+              testing::Contains("release 2.29.2 of own answers, the newest of 3; the one before: "
+                                "not said which, taken to be older"));
 }
 
 // The bytes of a layer do not tell how many experts a token chose, nor how evenly.

@@ -66,6 +66,19 @@ bool matches_but_group_and_tier(const Model& model, const Query& query) {
          dtype_distance(model, query) < kNoMatch;
 }
 
+enum class Release { same, any };
+
+/// Whether two models differ in nothing but group, nodes and tier: a joint model was fitted with
+/// those that are like it.
+bool are_alike(const Model& a, const Model& b, Release release) {
+  auto conditions = a.conditions;
+  conditions.group = b.conditions.group;
+  conditions.nodes = b.conditions.nodes;
+  conditions.tier = b.conditions.tier;
+  if (release == Release::any) conditions.release = b.conditions.release;
+  return a.card == b.card && a.system == b.system && conditions == b.conditions;
+}
+
 bool matches_but_group(const Model& model, const Query& query) {
   const auto& c = model.conditions;
   return c.group != kAnyGroup && c.tier == query.tier &&
@@ -207,11 +220,60 @@ std::vector<std::string> release_flags(const std::vector<const Model*>& models) 
     if (releases.size() < 2) continue;
     std::sort(releases.begin(), releases.end(),
               [](const auto& a, const auto& b) { return compare_releases(a, b) < 0; });
+    const auto& before = releases[releases.size() - 2];
     flags.push_back("release " + releases.back() + " of " + library + " answers, the newest of " +
-                    std::to_string(releases.size()) +
-                    "; the one before: " + releases[releases.size() - 2]);
+                    std::to_string(releases.size()) + "; the one before: " +
+                    (names_release(before) ? before : "not said which, taken to be older"));
   }
   return flags;
+}
+
+std::string list_of(const std::set<int>& groups) {
+  std::string text;
+  for (const int group : groups) text += (text.empty() ? "" : ", ") + std::to_string(group);
+  return text;
+}
+
+/// Of a group that was not measured with the newest release that other groups were.
+std::vector<std::string> older_release_flags(const Coefficients& coefficients, const Query& query,
+                                             const std::vector<const Model*>& answering) {
+  std::vector<std::string> flags;
+  for (const auto* model : answering) {
+    const auto& own = model->conditions;
+    std::map<std::string, std::set<int>> groups;  // measured with a newer release, by release
+    std::string newest = own.release;
+    for (const auto& other : coefficients.models) {
+      const auto& c = other.conditions;
+      if (c.group == query.group || compare_releases(c.release, own.release) <= 0 ||
+          !matches_but_group(other, query) || !are_alike(other, *model, Release::any))
+        continue;
+      groups[c.release].insert(c.group);
+      if (compare_releases(c.release, newest) > 0) newest = c.release;
+    }
+    if (!groups.empty())
+      flags.push_back("release " + own.release + " of " + own.implementation + " answers, though " +
+                      newest + " is newer: with it only groups of " + list_of(groups.at(newest)) +
+                      " were measured");
+  }
+  return flags;
+}
+
+/// What was measured of other groups, but not as the joint models' own were.
+std::vector<std::string> left_out_flags(const Coefficients& coefficients, const Query& query,
+                                        const std::vector<const Model*>& joints) {
+  std::set<int> joined, others;
+  for (const auto& model : coefficients.models) {
+    if (!matches_but_group(model, query)) continue;
+    const bool is_own = std::any_of(joints.begin(), joints.end(), [&](const Model* joint) {
+      return are_alike(model, *joint, Release::same);
+    });
+    (is_own ? joined : others).insert(model.conditions.group);
+  }
+  for (const int group : joined) others.erase(group);
+  if (others.empty()) return {};
+  const auto& c = joints.front()->conditions;
+  return {"left out: groups of " + list_of(others) + " were measured, but not in " + c.dtype +
+          (c.release.empty() ? "" : " with release " + c.release)};
 }
 
 std::vector<std::string> stand_in_flags(const Model& model, const Query& query) {
@@ -228,6 +290,22 @@ std::vector<std::string> stand_in_flags(const Model& model, const Query& query) 
   return flags;
 }
 
+/// The models of the best rank so far.
+struct Best {
+  const Query& query;
+  std::vector<const Model*> models{};
+
+  void take(const Model& model) {
+    if (!models.empty() && rank(model, query) > rank(*models.front(), query)) return;
+    if (!models.empty() && rank(model, query) < rank(*models.front(), query)) models.clear();
+    models.push_back(&model);
+  }
+};
+
+void append(std::vector<std::string>& flags, std::vector<std::string> more) {
+  for (auto& flag : more) flags.push_back(std::move(flag));
+}
+
 }  // namespace
 
 int dtype_distance(const std::string& operation, const std::string& dtype, const Query& query) {
@@ -241,7 +319,11 @@ int dtype_distance(const std::string& operation, const std::string& dtype, const
   return (same_width ? 1 : 10) + preference(dtype);
 }
 
+bool names_release(const std::string& release) { return !release.empty() && release != "unknown"; }
+
 int compare_releases(const std::string& a, const std::string& b) {
+  if (!names_release(a) || !names_release(b))
+    return static_cast<int>(names_release(a)) - static_cast<int>(names_release(b));
   std::size_t i = 0, j = 0;
   const auto digit = [](char c) { return c >= '0' && c <= '9'; };
   const auto number = [&](const std::string& text, std::size_t& at) {
@@ -269,31 +351,32 @@ int compare_releases(const std::string& a, const std::string& b) {
   return rest(a, i) - rest(b, j);
 }
 
-Selection select_models(const Coefficients& coefficients, const Query& query) {
-  std::vector<const Model*> best;
-  for (const auto& model : coefficients.models) {
-    if (model.conditions.group != query.group || !matches_but_group(model, query)) continue;
-    if (!best.empty() && rank(model, query) > rank(*best.front(), query)) continue;
-    if (!best.empty() && rank(model, query) < rank(*best.front(), query)) best.clear();
-    best.push_back(&model);
-  }
-  if (best.empty()) return {{}, {}, describe(query) + known(coefficients, query)};
-  auto flags = stand_in_flags(*best.front(), query);
-  for (auto& flag : release_flags(best)) flags.push_back(std::move(flag));
-  return {without_shadowed(newest_of_each(best)), std::move(flags), ""};
+Selection select_models(const Coefficients& coefficients, const Query& query, const Model* joint) {
+  Best best{query};
+  for (const auto& model : coefficients.models)
+    if (model.conditions.group == query.group && matches_but_group(model, query) &&
+        (joint == nullptr || are_alike(model, *joint, Release::same)))
+      best.take(model);
+  if (best.models.empty()) return {{}, {}, describe(query) + known(coefficients, query)};
+  auto flags = stand_in_flags(*best.models.front(), query);
+  auto answering = without_shadowed(newest_of_each(best.models));
+  append(flags, release_flags(best.models));
+  if (joint == nullptr) append(flags, older_release_flags(coefficients, query, answering));
+  return {std::move(answering), std::move(flags), ""};
 }
 
-const Model* select_joint(const Coefficients& coefficients, const Query& query) {
-  const Model* best = nullptr;
-  for (const auto& model : coefficients.models) {
-    if (model.conditions.group != kAnyGroup || !speaks_of_tier(model, query.tier) ||
-        !matches_but_group_and_tier(model, query))
-      continue;
-    const bool newer = best != nullptr && rank(model, query) == rank(*best, query) &&
-                       compare_releases(model.conditions.release, best->conditions.release) > 0;
-    if (best == nullptr || newer || rank(model, query) < rank(*best, query)) best = &model;
-  }
-  return best;
+Selection select_joints(const Coefficients& coefficients, const Query& query) {
+  Best best{query};
+  for (const auto& model : coefficients.models)
+    if (model.conditions.group == kAnyGroup && speaks_of_tier(model, query.tier) &&
+        matches_but_group_and_tier(model, query))
+      best.take(model);
+  if (best.models.empty()) return {};
+  auto flags = stand_in_flags(*best.models.front(), query);
+  auto answering = newest_of_each(best.models);
+  append(flags, release_flags(best.models));
+  append(flags, left_out_flags(coefficients, query, answering));
+  return {std::move(answering), std::move(flags), ""};
 }
 
 std::set<std::string> matching_machines(const Coefficients& coefficients, const Query& query) {
@@ -306,10 +389,12 @@ std::set<std::string> matching_machines(const Coefficients& coefficients, const 
   return of_group.empty() ? of_any : of_group;
 }
 
-std::vector<int> measured_groups(const Coefficients& coefficients, const Query& query) {
+std::vector<int> measured_groups(const Coefficients& coefficients, const Query& query,
+                                 const Model& joint) {
   std::set<int> groups;
   for (const auto& model : coefficients.models)
-    if (matches_but_group(model, query)) groups.insert(model.conditions.group);
+    if (matches_but_group(model, query) && are_alike(model, joint, Release::same))
+      groups.insert(model.conditions.group);
   return {groups.begin(), groups.end()};
 }
 

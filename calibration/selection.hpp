@@ -23,24 +23,32 @@ inline constexpr int kNoMatch = 1000;
 [[nodiscard]] int dtype_distance(const std::string& operation, const std::string& dtype,
                                  const Query& query);
 
-/// The query's group size must be matched exactly.
-[[nodiscard]] Selection select_models(const Coefficients& coefficients, const Query& query);
+/// The query's group size must be matched exactly. `joint`: only of the models that it was fitted
+/// with, whose release and dtype are its own; null: of all.
+[[nodiscard]] Selection select_models(const Coefficients& coefficients, const Query& query,
+                                      const Model* joint = nullptr);
 
-/// The joint model over group sizes that matches the query in everything but group and tier, and
-/// speaks of its tier; null if there is none.
-[[nodiscard]] const Model* select_joint(const Coefficients& coefficients, const Query& query);
+/// The joint models over group sizes that match the query in everything but group and tier, and
+/// speak of its tier. The flags also say which groups were measured, but in another dtype or with
+/// another release than theirs.
+[[nodiscard]] Selection select_joints(const Coefficients& coefficients, const Query& query);
 
-/// Group sizes of models that match the query in everything else, ascending.
-[[nodiscard]] std::vector<int> measured_groups(const Coefficients& coefficients,
-                                               const Query& query);
+/// Group sizes of models that match the query in everything else and were fitted with the joint
+/// model, ascending.
+[[nodiscard]] std::vector<int> measured_groups(const Coefficients& coefficients, const Query& query,
+                                               const Model& joint);
 
 /// Machines with models that match the query: cards, or for a collective systems. Of the query's
 /// group if there are any of it, else of any group.
 [[nodiscard]] std::set<std::string> matching_machines(const Coefficients& coefficients,
                                                       const Query& query);
 
+/// Whether it names a release: not where it is empty or 'unknown', the word of logs that do not
+/// say.
+[[nodiscard]] bool names_release(const std::string& release);
+
 /// Negative, 0, positive: a is an older, equal, newer release than b. Numbers compare as numbers:
-/// 2.9 is older than 2.29, and 1.3.0rc20 than 1.3.0.
+/// 2.9 is older than 2.29, and 1.3.0rc20 than 1.3.0. What names none counts as older than any.
 [[nodiscard]] int compare_releases(const std::string& a, const std::string& b);
 
 }  // namespace moecal::calibration

@@ -70,6 +70,7 @@ double covariance(const Place& a, const Place& b) {
     case Family::gemm:
       return gemm(a, b);
     case Family::grouped:
+    case Family::exchange:
     case Family::memory_bound:
       break;
   }

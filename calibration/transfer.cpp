@@ -26,8 +26,9 @@ const Model& example(const Evidence& evidence) { return evidence.models.models.f
 
 Family family(const Evidence& evidence) {
   const auto& operation = example(evidence).operation;
-  return takes_routing(operation) ? Family::grouped
-                                  : family_of(operation, evidence.probes.front().point);
+  // Of these nothing is probed, and their name is enough.
+  if (takes_routing(operation) || is_expert_exchange(operation)) return family_of(operation, {});
+  return family_of(operation, evidence.probes.front().point);
 }
 
 std::vector<FitPoint> curve_of(const Evidence& evidence) {
@@ -57,6 +58,7 @@ Kind kind_of(const Evidences& donors) {
     case Family::gemm:
       return Kind::arithmetic;
     case Family::grouped:
+    case Family::exchange:
       return Kind::unlike;
     case Family::memory_bound:
       break;
@@ -74,6 +76,10 @@ std::string why_unlike(const std::string& operation) {
   if (operation == "grouped_gemm")
     return "a grouped GEMM's rows are spread over its groups by a routing, and cards are compared "
            "at points alone";
+  if (is_expert_exchange(operation))
+    return "which copies of a token a library sends, and with how many multiprocessors, is no "
+           "figure "
+           "of a card";
   return "several kernels in one figure are not transferred: transfer each by itself";
 }
 

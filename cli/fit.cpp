@@ -95,6 +95,11 @@ void print_drift(const std::vector<calibration::ReleaseDrift>& drift) {
                 (row.from + " -> " + row.to).c_str(), row.median, row.p5, row.p95, row.points);
 }
 
+void print_without_release(const std::vector<std::string>& series) {
+  for (const auto& id : series)
+    std::printf("not comparable between releases: %s: its release is not known\n", id.c_str());
+}
+
 void print_given_twice(const std::vector<calibration::GivenTwice>& all) {
   for (const auto& [series, duplicate] : all)
     if (duplicate.kept == duplicate.dropped)
@@ -132,6 +137,7 @@ void print_summary(const calibration::FitResult& result) {
   print_given_twice(result.report.given_twice);
   print_repeatability(result.coefficients);
   print_drift(result.coefficients.drift);
+  print_without_release(result.report.without_release);
 }
 
 void run_fit(const FitArguments& arguments) {

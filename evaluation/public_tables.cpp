@@ -11,12 +11,15 @@
 namespace moecal::evaluation {
 namespace {
 
+constexpr char kNotRecorded[] = "not_recorded";
+
 /// The tables' words for dtypes -> ours.
 const std::map<std::string, std::string>& labels() {
   static const std::map<std::string, std::string> kLabels{{"half", "f16"},
                                                           {"int8", "int8"},
                                                           {"bfloat16", "bf16"},
                                                           {"fp8", "fp8_e4m3"},
+                                                          {"not recorded", kNotRecorded},
                                                           {"fp8_block", "fp8_e4m3_block"}};
   return kLabels;
 }
@@ -69,6 +72,7 @@ PublicTable take_scored(interchange::Imported imported, const std::string& file,
 }  // namespace
 
 std::string dtype_label(const Dtypes& dtypes) {
+  if (dtypes.a.empty()) return kNotRecorded;
   return dtypes.scale_mode.starts_with("block") ? dtypes.a + "_block" : dtypes.a;
 }
 

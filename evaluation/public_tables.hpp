@@ -23,7 +23,8 @@ struct PublicTable {
 [[nodiscard]] std::vector<PublicTable> read_public_tables(const std::string& data,
                                                           const Split& split);
 
-/// moecal's word for a dtype in these reports: `a`, with "_block" where scales are per block.
+/// moecal's word for a dtype in these reports: `a`, with "_block" where scales are per block;
+/// "not_recorded" where the table does not say it.
 [[nodiscard]] std::string dtype_label(const Dtypes& dtypes);
 
 }  // namespace moecal::evaluation

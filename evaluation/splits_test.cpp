@@ -31,9 +31,10 @@ std::string what_is_wrong(const std::string& text) {
 
 TEST(Splits, OfMoecalNameEveryTask) {
   const auto splits = read_splits();
-  for (const char* task : {"collective.points", "collective.coefficients",
-                           "collective.unseen_group_8", "collective.unseen_group_4", "gemm.dense",
-                           "gemm.200", "gemm.compact", "moe.known_model", "moe.unseen_model"}) {
+  for (const char* task :
+       {"collective.points", "collective.coefficients", "collective.unseen_group_8",
+        "collective.unseen_group_4", "gemm.dense", "gemm.200", "gemm.compact", "moe.known_model",
+        "moe.unseen_model", "dispatch.known"}) {
     ASSERT_TRUE(splits.contains(task)) << task;
     EXPECT_FALSE(splits.at(task).tables.empty()) << task;
     EXPECT_FALSE(splits.at(task).dtypes.empty()) << task;

@@ -24,7 +24,7 @@ std::string regime_of(const Observation& o) {
 
 const std::vector<TaskGroup>& all_task_groups() {
   static const std::vector<TaskGroup> kGroups{collective_tasks(), gemm_tasks(), moe_tasks(),
-                                              suggest_tasks()};
+                                              dispatch_tasks(), suggest_tasks()};
   return kGroups;
 }
 

@@ -37,6 +37,7 @@ struct TaskGroup {
 [[nodiscard]] const std::vector<TaskGroup>& all_task_groups();
 
 [[nodiscard]] TaskGroup collective_tasks();
+[[nodiscard]] TaskGroup dispatch_tasks();
 [[nodiscard]] TaskGroup gemm_tasks();
 [[nodiscard]] TaskGroup moe_tasks();
 [[nodiscard]] TaskGroup suggest_tasks();

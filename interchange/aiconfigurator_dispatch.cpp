@@ -4,7 +4,6 @@
 
 #include "interchange/aiconfigurator_tables.hpp"
 #include "interchange/moe_exchange.hpp"
-#include "interchange/printed_number.hpp"
 
 /// The tables of what sends tokens to their experts and back: operations moe_dispatch and
 /// moe_combine over {tokens of a rank, hidden, experts, top_k}, and moe_prepare where it is timed.
@@ -91,29 +90,16 @@ std::string exchange_dtype(const std::string& word) {
   return word == "fp8" || word == "fp8_block" ? "fp8_e4m3" : "";
 }
 
-/// "balanced", "uniform" or "power_law_1.2".
-RoutingSpec routing_of(const CsvRow& row) {
-  const auto word = row.text("distribution");
-  RoutingSpec routing;
-  if (word == "balanced" || word == "uniform") {
-    routing.distribution = word;
-  } else if (word.starts_with("power_law_")) {
-    routing.distribution = "power_law";
-    const auto exponent = printed_number(word.substr(10));
-    if (!exponent) throw InvalidInput{"column 'distribution' is '" + word + "'"};
-    routing.exponent = exponent->value;
-  } else {
-    throw InvalidInput{"column 'distribution' is '" + word + "', which moecal has no word for"};
-  }
-  return routing;
-}
-
 void take_trtllm(const CsvRow& row, const Card& card, Collector& collector) {
   const auto name = row.text("op_name");
   if (name != "alltoall_prepare" && name != "alltoall_dispatch" && name != "alltoall_combine")
     return collector.leave_out("operation " + name);
   const auto dtype = exchange_dtype(row.text("moe_dtype"));
   if (dtype.empty()) return collector.leave_out("dtype " + row.text("moe_dtype"));
+  const auto routing = routing_of(row.text("distribution"));
+  if (!routing)
+    throw InvalidInput{"column 'distribution' is '" + row.text("distribution") +
+                       "', which moecal has no word for"};
   auto o = timed_row(row, collector, row.number("latency") / 1e3, "latency");
   o.operation = "moe_" + name.substr(std::string{"alltoall_"}.size());
   const auto kernel = slug(row.text("kernel_source"));
@@ -121,7 +107,7 @@ void take_trtllm(const CsvRow& row, const Card& card, Collector& collector) {
   o.backend = "cuda";
   o.dtypes = {dtype, "", "", "", "", ""};
   o.point = shape_of(row, "num_tokens", "topk").point();
-  o.routing = routing_of(row);
+  o.routing = *routing;
   o.routed = true;
   const auto ranks = row.count("moe_ep_size");
   if (ranks > 65536) throw InvalidInput{"column 'moe_ep_size' is beyond any system"};

@@ -5,22 +5,9 @@
 #include "calibration/features.hpp"
 #include "core/dtype.hpp"
 #include "interchange/aiconfigurator_tables.hpp"
-#include "interchange/printed_number.hpp"
 
 namespace moecal::interchange {
 namespace {
-
-constexpr std::string_view kPowerLaw = "power_law_";
-
-/// distribution -> routing. "power_law_1.2" draws each expert's load from a density x^-1.2 and
-/// times the rank with the most rows; nothing where moecal has no word for it.
-std::optional<RoutingSpec> routing_of(const std::string& word) {
-  if (word == "balanced" || word == "uniform") return RoutingSpec{word};
-  if (!word.starts_with(kPowerLaw)) return std::nullopt;
-  const auto exponent = printed_number(std::string_view{word}.substr(kPowerLaw.size()));
-  if (!exponent) return std::nullopt;
-  return RoutingSpec{"power_law_loads", 1, exponent->value};
-}
 
 /// Names in the tables -> names of the point.
 Point point_of(const CsvRow& row) {

@@ -47,6 +47,19 @@ TEST(AiconfiguratorMoeLayers, KeepShapeSplitRoutingAndKernel) {
   EXPECT_DOUBLE_EQ(balanced.work.flops.value(), 6.0 * 1024 * 512);
 }
 
+// One word of the tables has one meaning, whatever was timed.
+TEST(AiconfiguratorMoeLayers, ShareTheWordOfADistributionWithTheExchanges) {
+  const auto imported = import_log(
+      "framework,version,device,op_name,kernel_source,moe_dtype,num_tokens,hidden_size,topk,"
+      "num_experts,moe_ep_size,distribution,latency\n"
+      "FW,2.0,NVIDIA B200,alltoall_dispatch,k,fp8,8,1024,2,16,4,power_law_1.2,0.05\n"
+      "FW,2.0,NVIDIA B200,alltoall_dispatch,k,fp8,8,1024,2,16,4,zipf,0.05\n");
+  ASSERT_EQ(imported.observations.size(), 1u);
+  EXPECT_EQ(imported.observations[0].operation, "moe_dispatch");
+  EXPECT_EQ(imported.observations[0].routing.distribution, "power_law_loads");
+  EXPECT_DOUBLE_EQ(imported.observations[0].routing.exponent, 1.2);
+}
+
 TEST(AiconfiguratorMoeLayers, CountWhatMoecalHasNoWordFor) {
   const auto imported =
       import_log(kHead +

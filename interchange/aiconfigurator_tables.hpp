@@ -28,6 +28,10 @@ struct AiconfiguratorTable {
 /// What a gemm_dtype or moe_dtype means; nothing if moecal has no word for it.
 [[nodiscard]] std::optional<Dtypes> operand_types(const std::string& word);
 
+/// What a distribution means: "power_law_1.2" draws each expert's load from a density x^-1.2 and
+/// times the rank with the most rows. Nothing if moecal has no word for it.
+[[nodiscard]] std::optional<RoutingSpec> routing_of(const std::string& word);
+
 /// Names the framework and kernel as implementation and library: one kernel of one framework is one
 /// way to run an operation, and releases and kernels are not mixed.
 void set_kernel(const CsvRow& row, Observation& observation);

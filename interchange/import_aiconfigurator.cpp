@@ -6,6 +6,7 @@
 #include <map>
 
 #include "interchange/aiconfigurator_tables.hpp"
+#include "interchange/printed_number.hpp"
 
 namespace moecal::interchange {
 namespace {
@@ -108,6 +109,15 @@ std::optional<Dtypes> operand_types(const std::string& word) {
   const auto found = kTypes.find(word);
   if (found == kTypes.end()) return std::nullopt;
   return found->second;
+}
+
+std::optional<RoutingSpec> routing_of(const std::string& word) {
+  constexpr std::string_view kPowerLaw = "power_law_";
+  if (word == "balanced" || word == "uniform") return RoutingSpec{word};
+  if (!word.starts_with(kPowerLaw)) return std::nullopt;
+  const auto exponent = printed_number(std::string_view{word}.substr(kPowerLaw.size()));
+  if (!exponent) return std::nullopt;
+  return RoutingSpec{"power_law_loads", 1, exponent->value};
 }
 
 void set_kernel(const CsvRow& row, Observation& o) {

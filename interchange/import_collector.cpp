@@ -55,6 +55,7 @@ const Card& Collector::card_of(const std::string& device_name, int line) {
 Observation Collector::start(int line) const {
   Observation o;
   o.run_id = "imported-" + file_.sha256.substr(0, 12);
+  if (section_ > 1) o.run_id += "-run" + std::to_string(section_);
   o.sample = {"mean", 1, "foreign"};
   o.policy.stop_rule = "foreign";
   o.verification.method = "none";

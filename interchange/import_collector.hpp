@@ -43,6 +43,10 @@ class Collector {
   /// this outside of row(). @throws InvalidInput naming file and line.
   const Card& card_of(const std::string& device_name, int line);
 
+  /// What comes now is of another run of the program than what came before, in the same file. The
+  /// first needs no word.
+  void begin_section() { section_ += 1; }
+
   /// What every observation of the file has: run, source, and nothing verified.
   [[nodiscard]] Observation start(int line) const;
   /// The environment of a card and of devices per node (0: not known); --system wins.
@@ -66,7 +70,8 @@ class Collector {
   std::map<std::string, Card> cards_;  // by device name
   std::set<std::string> environments_;
   std::map<std::string, int> repetitions_;
-  int line_ = 0;  // of the row in hand
+  int line_ = 0;     // of the row in hand
+  int section_ = 0;  // begun so far
 };
 
 }  // namespace moecal::interchange

@@ -129,6 +129,32 @@ TEST(NcclTests, RepeatedSizesAreRepetitions) {
   EXPECT_EQ(imported.observations[2].repetition, 1);
 }
 
+TEST(NcclTests, RunsOfOneFileAreRunsApart) {
+  const auto once = "# Collective test starting: all_reduce_perf\n" + kHead + devices(8) + kRow +
+                    "# Collective test concluded: all_reduce_perf\n";
+  const auto imported = import_log(once + once);
+  ASSERT_EQ(imported.observations.size(), 4u);
+  const auto& first = imported.observations[0].run_id;
+  EXPECT_EQ(imported.observations[1].run_id, first);
+  EXPECT_EQ(imported.observations[2].run_id, first + "-run2");
+}
+
+// A digit of the size was lost, and with it of algbw: size / time still agrees.
+TEST(NcclTests, ACountThatIsNotTheSizeIsRefused) {
+  const auto head = "# Collective test starting: all_reduce_perf\n" + kHead + devices(8) + kColumns;
+  const auto refused = import_log(head + "1048576 262145 float sum -1 100.0 10.49 18.35 0\n");
+  EXPECT_THAT(reasons(refused),
+              ElementsAre(testing::HasSubstr(
+                  "count 262145 of float is 1048580 bytes, but the size is 1048576")));
+  // Over 8 ranks each has an eighth: 0.875 of algbw crosses links.
+  const auto gather =
+      "# Collective test starting: all_gather_perf\n" + kHead + devices(8) + kColumns;
+  EXPECT_THAT(import_log(gather + "1048576 32768 float none -1 100.0 10.49 9.18 0\n").refused,
+              IsEmpty());
+  EXPECT_THAT(reasons(import_log(gather + "1048576 65536 float none -1 100.0 10.49 9.18 0\n")),
+              ElementsAre(testing::HasSubstr("is 262144 bytes for each of 8 ranks")));
+}
+
 TEST(NcclTests, SeveralRunsOfOneFileKeepTheirOwnHeads) {
   // Over 4 ranks all_gather's busbw is 0.75x algbw.
   const auto imported =

@@ -120,6 +120,7 @@ class Importer {
     run.implementation = slug(section_.title.library);
     run.backend = run.implementation.starts_with("nccl") ? "nccl" : "mpi";
     run.library = {run.backend, "unknown", "unknown", 0};
+    collector_.begin_section();
     begin_run(collector_, run, section_.operation);
     section_.run = std::move(run);
   }

@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "interchange/nccl_tests_import.hpp"
 
+#include <cmath>
 #include <set>
 
 #include "core/collective.hpp"
+#include "core/dtype.hpp"
 #include "interchange/collective_facts.hpp"
 #include "interchange/import_collector.hpp"
 #include "interchange/nccl_tests_run.hpp"
@@ -53,6 +55,7 @@ class Importer {
   };
 
   void take_table(const NcclTable& table) {
+    collector_.begin_section();
     if (table.cpu_time)
       return refuse_all(table, "the times are of the CPU (option -C), not of the collective");
     if (const auto problem = why_mixed(table, options_); !problem.empty())
@@ -122,9 +125,29 @@ class Importer {
     if (row.bytes == 0) return collector_.refuse(row.line, row.place + "size 0: nothing is moved");
     const auto dtype = dtype_word(row.type);
     if (!dtype) return collector_.leave_out("dtype " + row.type);
+    if (const auto problem = count_problem(run, row, *dtype); !problem.empty())
+      return collector_.refuse(row.line, row.place + problem);
     for (std::size_t i = 0; i < row.timings.size(); ++i)
       if (!row.timings[i].absent)
         take_timing(run, row, row.timings[i], {*dtype, i == 0 ? "" : "_in_place"});
+  }
+
+  /// A count is of the whole size, or of one rank's part where ranks have parts.
+  [[nodiscard]] static std::string count_problem(const Run& run, const NcclRow& row,
+                                                 const std::string& dtype) {
+    if (!row.count) return "";
+    const double bytes = *row.count * static_cast<double>(size_of(parse_dtype(dtype)));
+    const auto size = static_cast<double>(row.bytes);
+    const auto ranks = static_cast<double>(run.launch.ranks.group);
+    if (bytes == size || (has_parts(run.operation) && bytes * ranks == size)) return "";
+    const auto whole = [](double number) { return std::to_string(std::llround(number)); };
+    return "count " + whole(*row.count) + " of " + row.type + " is " + whole(bytes) + " bytes" +
+           (has_parts(run.operation) ? " for each of " + whole(ranks) + " ranks" : "") +
+           ", but the size is " + std::to_string(row.bytes);
+  }
+
+  static bool has_parts(const std::string& operation) {
+    return operation == "all_gather" || operation == "reduce_scatter" || operation == "all_to_all";
   }
 
   struct Variant {

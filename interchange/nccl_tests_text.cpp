@@ -56,6 +56,7 @@ std::optional<RowStart> row_start(const std::vector<std::string>& words, int lin
     RowStart start;
     start.row.line = line;
     start.row.bytes = *bytes;
+    start.row.count = count->value;
     start.row.type = words[i];
     std::size_t next = i + 1;
     if (next < words.size() && leading_fields(words, next).empty() &&

@@ -27,9 +27,9 @@ def read_csv(path):
     with opener(path, "rt", newline="") as file:
         rows = csv.reader(file)
         for names in rows:
-            if "latency" in names:
+            if "framework" in names and "device" in names:
                 return names, [row for row in rows if row]
-    sys.exit(f"parquet_to_csv.py: {path}: no line is a head with a column 'latency'")
+    sys.exit(f"parquet_to_csv.py: {path}: no line is a head with the columns 'framework' and 'device'")
 
 
 def parse_keep(text):
