@@ -91,6 +91,10 @@ GroupedInputs layer_inputs(const Call& call) {
             call.loads_of({call.whole("tokens"), call.whole("experts"), call.whole("top_k")},
                           call.whole("expert_parallel")));
   grouped.tokens = tokens;
+  grouped.hidden = hidden;
+  grouped.inter = call.number("inter");
+  grouped.all_experts = call.number("experts");
+  grouped.top_k = call.number("top_k");
   grouped.moved = grouped.rows * hidden * (call.a() + call.c()) + 2 * tokens * hidden * call.c();
   grouped.weight_size = call.b();
   grouped.products[0] = {2 * inner, hidden};

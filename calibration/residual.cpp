@@ -116,11 +116,11 @@ double weight_at(const ResidualGate& gate, std::span<const double> place) {
 }  // namespace
 
 ResidualPlan plan_residual(std::span<const FitPoint> points, const Model& compact,
-                           double multiprocessors) {
+                           double multiprocessors, const std::string& features) {
   if (points.size() < kResidualPoints)
     throw InvalidInput{"a residual needs at least " + std::to_string(kResidualPoints) + " points"};
-  ResidualPlan plan{kSymmetricTrees, kGemmFeatures, multiprocessors, {}};
-  if (points.size() < kManyTreesPoints)
+  ResidualPlan plan{kSymmetricTrees, features, multiprocessors, {}};
+  if (points.size() < kManyTreesPoints || features != kGemmFeatures)
     plan.boosting = {.trees = 300, .levels = 6, .most_borders = 63};
   if (points.size() >= kTreePoints) return plan;
   plan.kind = kRadialBasis;
