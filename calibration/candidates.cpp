@@ -69,7 +69,8 @@ std::vector<FitFunction> memory_forms(const Series& series, const ReferenceRates
 std::vector<double> key_of(std::span<const FitPoint> points) {
   std::vector<double> key;
   for (const auto& [inputs, seconds] : points)
-    for (const double number : {inputs.m, inputs.n, inputs.k, inputs.bytes, seconds})
+    for (const double number : {inputs.m, inputs.n, inputs.k, inputs.size, inputs.flops,
+                                inputs.bytes, inputs.grouped.fullest, seconds})
       key.push_back(number);
   return key;
 }

@@ -11,6 +11,8 @@
 namespace moecal::evaluation {
 namespace {
 
+constexpr char kForm[] = "grouped_gemms and gated residual";
+
 class MoeTasks : public testing::Test {
  protected:
   MoeTasks() { test::write_moe_tables(folder_); }
@@ -88,8 +90,8 @@ TEST_F(MoeTasks, ScoreEveryRowOnceBesideBaselines) {
       if (row.card == kAll) pooled[row.form] = row.summary;
     EXPECT_EQ(pooled.size(), 5U);
     for (const auto& [form, summary] : pooled) EXPECT_EQ(summary.n, 3U * 168) << form;
-    EXPECT_EQ(result.scores.forms().front(), "grouped_gemms");
-    EXPECT_TRUE(pooled.at("grouped_gemms").coverage_90.has_value());
+    EXPECT_EQ(result.scores.forms().front(), kForm);
+    EXPECT_TRUE(pooled.at(kForm).coverage_90.has_value());
     EXPECT_FALSE(pooled.at("baseline: roofline").coverage_90.has_value());
     EXPECT_EQ(result.not_scored.at("dtype nvfp4"), 3);
   }
@@ -103,7 +105,7 @@ TEST(MoeTasksOnPublicTables, ReachTheirGoals) {
                                                                {"moe.unseen_model", {0.075, 0.33}}};
   for (const auto& result : results)
     for (const auto& row : rows_of(result)) {
-      if (row.card != kAll || row.form != "grouped_gemms") continue;
+      if (row.card != kAll || row.form != kForm) continue;
       EXPECT_EQ(row.summary.n, 49614U);
       EXPECT_LE(row.summary.median_ape, goals.at(row.task).first) << row.task;
       EXPECT_LE(row.summary.p90_ape, goals.at(row.task).second) << row.task;
