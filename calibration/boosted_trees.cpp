@@ -36,6 +36,17 @@ Leaves leaves_of(const SymmetricTree& tree, const Bins& bins, std::size_t from) 
   return leaves;
 }
 
+/// The leaf of one row. Of few rows each for itself costs less than their whole block.
+std::size_t leaf_of(const SymmetricTree& tree, const Bins& bins, std::size_t row) {
+  std::size_t leaf = 0;
+  for (std::size_t level = 0; level < tree.features.size(); ++level) {
+    const auto bin = bins[static_cast<std::size_t>(tree.features[level])][row];
+    leaf |= static_cast<std::size_t>(bin > static_cast<std::uint8_t>(tree.borders[level])) << level;
+  }
+  return leaf;
+}
+constexpr std::size_t kFewRows = 8;
+
 /// Between neighbouring values, or where there are too many between equal shares of the rows.
 std::vector<double> borders_of(std::vector<double> values, int most) {
   std::sort(values.begin(), values.end());
@@ -333,7 +344,7 @@ BoostedTrees fit_boosted_trees(const FeatureColumns& columns, std::span<const do
 std::vector<double> evaluate(const BoostedTrees& trees, const FeatureColumns& columns) {
   const std::size_t rows = columns.empty() ? 0 : columns.front().size();
   std::vector<double> values(rows, 0);
-  Bins bins(columns.size(), std::vector<std::uint8_t>(kBlock));
+  Bins bins(columns.size(), std::vector<std::uint8_t>(rows <= kFewRows ? rows : kBlock));
   for (std::size_t from = 0; from < rows; from += kBlock) {
     const std::size_t count = std::min(kBlock, rows - from);
     for (std::size_t f = 0; f < columns.size(); ++f)
@@ -341,6 +352,10 @@ std::vector<double> evaluate(const BoostedTrees& trees, const FeatureColumns& co
         bins[f][i] = bin_of(trees.borders[f], columns[f][from + i]);
     std::array<int, kBlock> sums{};
     for (const auto& tree : trees.trees) {
+      if (count <= kFewRows) {
+        for (std::size_t i = 0; i < count; ++i) sums[i] += tree.leaves[leaf_of(tree, bins, i)];
+        continue;
+      }
       const auto leaves = leaves_of(tree, bins, 0);
       for (std::size_t i = 0; i < kBlock; ++i) sums[i] += tree.leaves[leaves[i]];
     }

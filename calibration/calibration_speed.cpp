@@ -156,20 +156,32 @@ void BM_PredictGemm(benchmark::State& state, const std::string& name) {
   predict_all(state, gemm_model(name));
 }
 
-/// A grouped GEMM's form: each call's experts and their rows are worked out on the way.
-void BM_PredictGrouped(benchmark::State& state) {
+/// Grouped GEMMs of more than a thousand shapes, with a ripple that no compact form has.
+std::vector<Observation> grouped_gemms() {
   std::vector<Observation> all;
   for (std::int64_t groups = 4; groups <= 64; groups *= 2)
-    for (std::int64_t m = 1; m <= 4096; m *= 4)
-      for (const std::int64_t n : {1024, 4096, 7168}) {
-        const double flops = 2.0 * static_cast<double>(groups * m * n) * 2048;
-        const double bytes = 2.0 * static_cast<double>(groups * n) * 2048;
-        all.push_back(synthetic::observation("grouped_gemm",
-                                             {{"groups", groups}, {"m", m}, {"n", n}, {"k", 2048}},
-                                             4e-6 + std::hypot(flops / 6e14, bytes / 3e12)));
-      }
-  const std::vector<ObservationFile> files{synthetic::file(all)};
-  predict_all(state, fit(files, {}).coefficients.models.front());
+    for (std::int64_t m = 1; m <= 4096; m *= 2)
+      for (const std::int64_t n : {1024, 1536, 2048, 3072, 4096, 7168})
+        for (const std::int64_t k : {1024, 2048, 4096}) {
+          const double flops = 2.0 * static_cast<double>(groups * m * n * k);
+          const double bytes = 2.0 * static_cast<double>(groups * n * k);
+          const double ripple = 1 + 0.1 * std::sin(static_cast<double>(n) / 700);
+          all.push_back(synthetic::observation(
+              "grouped_gemm", {{"groups", groups}, {"m", m}, {"n", n}, {"k", k}},
+              ripple * (4e-6 + std::hypot(flops / 6e14, bytes / 3e12))));
+        }
+  return all;
+}
+
+/// A grouped GEMM's form: each call's experts and their rows are worked out on the way.
+void BM_PredictGrouped(benchmark::State& state, bool residual) {
+  const std::vector<ObservationFile> files{synthetic::file(grouped_gemms())};
+  FitOptions options;
+  options.compact = !residual;
+  const auto model = fit(files, options).coefficients.models.front();
+  if (model.residual.has_value() != residual)
+    return state.SkipWithError("the fit kept no residual of the grouped GEMMs");
+  predict_all(state, model);
 }
 
 /// The form in which sparse curves lend one another their shape: a table's equation.
@@ -222,7 +234,10 @@ void register_all() {
     benchmark::RegisterBenchmark(("Predict/" + form).c_str(),
                                  [form](benchmark::State& state) { BM_PredictCurve(state, form); });
   benchmark::RegisterBenchmark("Predict/pooled_curve", BM_PredictPooled);
-  benchmark::RegisterBenchmark("Predict/grouped_gemms", BM_PredictGrouped);
+  for (const bool residual : {false, true})
+    benchmark::RegisterBenchmark(
+        residual ? "Predict/grouped_gemms+residual" : "Predict/grouped_gemms",
+        [residual](benchmark::State& state) { BM_PredictGrouped(state, residual); });
   for (const std::string form : {"roofline", "saturating_roofline", "saturating_roofline+residual",
                                  "tile_wave", "tile_wave+residual"})
     benchmark::RegisterBenchmark(("Predict/" + form).c_str(),

@@ -66,11 +66,12 @@ std::vector<FitFunction> memory_forms(const Series& series, const ReferenceRates
   return forms;
 }
 
-/// The points of a GEMM series that a fit saw, told apart by all their numbers.
+/// The points of a series of GEMMs that a fit saw, told apart by all their numbers.
 std::vector<double> key_of(std::span<const FitPoint> points) {
   std::vector<double> key;
   for (const auto& [inputs, seconds] : points)
-    for (const double number : {inputs.m, inputs.n, inputs.k, inputs.bytes, seconds})
+    for (const double number : {inputs.m, inputs.n, inputs.k, inputs.size, inputs.flops,
+                                inputs.bytes, inputs.grouped.fullest, seconds})
       key.push_back(number);
   return key;
 }
@@ -135,6 +136,7 @@ std::vector<FitFunction> grouped_forms(const Series& series, const ReferenceRate
         starting_from_all(series, [=](std::span<const FitPoint> points, const Model* from) {
           return fit_grouped_gemms(points, rates_of(points), from);
         }));
+  for (auto& form : forms) form = remembering(std::move(form));
   return forms;
 }
 
@@ -150,6 +152,10 @@ std::vector<FitFunction> exchange_forms(const Series& series, const ReferenceRat
         }));
   }
   return forms;
+}
+
+bool can_have_residual(const Series& series) {
+  return series.family == Family::gemm || series.family == Family::grouped;
 }
 
 constexpr double kWorthAResidual = 0.95;   // of the compact form's error, at most
@@ -252,7 +258,7 @@ Candidate fit_best_form(const Series& series, const ReferenceRates& nominal) {
   }
   auto choice = choose_nested(series.points, folds_of(series), forms);
   Candidate compact{forms[choice.form](series.points), std::move(choice.held_out), {}};
-  if (series.family == Family::gemm) compact.fit_form = forms[choice.form];
+  if (can_have_residual(series)) compact.fit_form = forms[choice.form];
   if (const auto models = folds_by_layer_model(series.calls); !models.empty())
     compact.unseen_models = cross_validate(series.points, models, forms[choice.form]);
   return compact;
@@ -268,8 +274,10 @@ Candidate fit_compact(const Series& series, const ReferenceRates& nominal) {
 }
 
 Candidate with_residual(const Series& series, const ReferenceRates& nominal, Candidate compact) {
-  if (series.family != Family::gemm || series.points.size() < kResidualPoints) return compact;
-  const auto plan = plan_residual(series.points, compact.model, nominal.multiprocessors);
+  if (!can_have_residual(series) || series.points.size() < kResidualPoints) return compact;
+  const auto plan =
+      plan_residual(series.points, compact.model, nominal.multiprocessors,
+                    series.family == Family::grouped ? kExpertFeatures : kGemmFeatures);
   const auto fit = [&](std::span<const FitPoint> points) {
     Model model = compact.fit_form(points);
     model.residual = fit_residual(points, model, plan);
@@ -287,6 +295,11 @@ Candidate with_residual(const Series& series, const ReferenceRates& nominal, Can
   if (held_out.size() < compact.held_out.size() ||
       mean_error(held_out) > kWorthAResidual * mean_error(compact.held_out))
     return compact;
+  if (const auto models = folds_by_layer_model(series.calls); !models.empty()) {
+    auto unseen = cross_validate(series.points, models, fit);
+    if (mean_error(unseen) > kHopelessResidual * mean_error(compact.unseen_models)) return compact;
+    compact.unseen_models = std::move(unseen);
+  }
   auto residual = fit_residual(series.points, compact.model, plan);
   residual.compact_quantiles = conformal_quantiles(compact.held_out, regime_limits(series.family));
   compact.model.residual = std::move(residual);

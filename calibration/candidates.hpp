@@ -17,7 +17,7 @@ struct Candidate {
   /// Of MoE layers: errors at models that the fit did not see, of any layers else none.
   std::vector<HeldOut> unseen_models{};
   /// Fits the same form to other points of the series; remembers what it fitted before. Only of
-  /// GEMMs.
+  /// GEMMs, grouped or not.
   FitFunction fit_form{};
 };
 
@@ -27,11 +27,11 @@ struct Candidate {
 /// @throws InvalidInput if the series has too few points for any.
 [[nodiscard]] Candidate fit_compact(const Series& series, const ReferenceRates& nominal);
 
-/// The same form with what it leaves over learnt from the series' points, if it is a GEMM's and has
-/// enough of them, and left-out points say that it predicts better; else `compact` as it is.
-/// `compact` is what fit_compact gave. Its form was chosen on all folds, and the errors that decide
-/// whether the residual is kept are those that then calibrate the interval: points that are left
-/// out have a say in both.
+/// The same form with what it leaves over learnt from the series' points, if it is of GEMMs,
+/// grouped or not, and has enough of them, and left-out points say that it predicts better, those
+/// of left-out models not worse; else `compact` as it is. `compact` is what fit_compact gave. Its
+/// form was chosen on all folds, and the errors that decide whether the residual is kept are those
+/// that then calibrate the interval: points that are left out have a say in both.
 [[nodiscard]] Candidate with_residual(const Series& series, const ReferenceRates& nominal,
                                       Candidate compact);
 

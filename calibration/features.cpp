@@ -99,6 +99,10 @@ GroupedInputs layer_inputs(const Call& call) {
   grouped.experts = per_rank(call, "experts", "expert_parallel");
   set_loads(grouped, loads_of(call));
   grouped.tokens = tokens;
+  grouped.hidden = hidden;
+  grouped.inter = call.number("inter");
+  grouped.all_experts = call.number("experts");
+  grouped.top_k = call.number("top_k");
   grouped.moved = grouped.rows * hidden * (call.a() + call.c()) + 2 * tokens * hidden * call.c();
   grouped.weight_size = call.b();
   grouped.products[0] = {2 * inner, hidden};

@@ -33,6 +33,7 @@ struct GroupedInputs {
   double tokens = 0;                     // that the rank is given; of a grouped GEMM 0
   double moved = 0;                      // bytes that permute and unpermute read and write
   double weight_size = 0;                // bytes of one weight element
+  double hidden = 0, inter = 0, all_experts = 0, top_k = 0;  // of a layer's whole model; else 0
   ExpertProduct products[2];
 };
 

@@ -89,16 +89,18 @@ double nearest_distance(std::span<const Coordinates> centres, std::span<const do
 }
 
 /// A residual may be believed between the points as they are spaced: as far from a centre as a
-/// training point can be, and as far again as most centres are from their neighbour.
+/// training point can be, and as far again as most centres are from their neighbour. Points in one
+/// place, e.g. a layer under two routings, are no neighbours.
 double reach_of(std::span<const Coordinates> places, std::span<const Coordinates> centres) {
   double covering = 0;
   for (const auto& place : places) covering = std::max(covering, nearest_distance(centres, place));
   std::vector<double> neighbours;
   for (std::size_t i = 0; i < centres.size(); ++i) {
     double nearest = std::numeric_limits<double>::infinity();
-    for (std::size_t j = 0; j < centres.size(); ++j)
-      if (i != j) nearest = std::min(nearest, distance(centres[i], centres[j]));
-    neighbours.push_back(nearest);
+    for (const auto& other : centres)
+      if (const double apart = distance(centres[i], other); apart > 0)
+        nearest = std::min(nearest, apart);
+    neighbours.push_back(std::isinf(nearest) ? 0 : nearest);
   }
   return covering + std::max(kLeastReach, quantile(neighbours, kNeighbourShare));
 }
@@ -116,11 +118,11 @@ double weight_at(const ResidualGate& gate, std::span<const double> place) {
 }  // namespace
 
 ResidualPlan plan_residual(std::span<const FitPoint> points, const Model& compact,
-                           double multiprocessors) {
+                           double multiprocessors, const std::string& features) {
   if (points.size() < kResidualPoints)
     throw InvalidInput{"a residual needs at least " + std::to_string(kResidualPoints) + " points"};
-  ResidualPlan plan{kSymmetricTrees, kGemmFeatures, multiprocessors, {}};
-  if (points.size() < kManyTreesPoints)
+  ResidualPlan plan{kSymmetricTrees, features, multiprocessors, {}};
+  if (points.size() < kManyTreesPoints || features != kGemmFeatures)
     plan.boosting = {.trees = 300, .levels = 6, .most_borders = 63};
   if (points.size() >= kTreePoints) return plan;
   plan.kind = kRadialBasis;

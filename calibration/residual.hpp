@@ -5,6 +5,7 @@
 
 #include "calibration/boosted_trees.hpp"
 #include "calibration/form.hpp"
+#include "calibration/residual_features.hpp"
 
 namespace moecal::calibration {
 
@@ -25,10 +26,11 @@ struct ResidualPlan {
   BoostingOptions boosting{};  // where it is symmetric_trees
 };
 
-/// `compact` is fitted to the points and has no residual. @throws InvalidInput with fewer than
-/// kResidualPoints points.
+/// `compact` is fitted to the points and has no residual; `features` names what the residual may
+/// ask about. @throws InvalidInput with fewer than kResidualPoints points.
 [[nodiscard]] ResidualPlan plan_residual(std::span<const FitPoint> points, const Model& compact,
-                                         double multiprocessors);
+                                         double multiprocessors,
+                                         const std::string& features = kGemmFeatures);
 
 /// What the compact model leaves over at these points.
 [[nodiscard]] Residual fit_residual(std::span<const FitPoint> points, const Model& compact,

@@ -52,8 +52,52 @@ void gemm_features(const ResidualCall& call, std::span<double> features) {
   for (const double extent : {x.m, x.n, x.k}) features[next++] = powers_of_two(extent);
 }
 
-constexpr std::array<FeatureSet, 1> kSets{
-    {{kGemmFeatures, kGemmCount, 3, gemm_features, gemm_place}}};
+constexpr double kFarApart = 64;  // between models: octaves of a coordinate for each of a number
+constexpr std::size_t kExpertPlace = 8;
+constexpr std::array<double, 2> kExpertRows{16, 128};
+constexpr std::array<double, 2> kExpertColumns{128, 256};
+constexpr std::size_t kExpertCount =
+    kExpertPlace + 15 + 2 * 2 * kExpertRows.size() * kExpertColumns.size() + 3;
+
+double octaves(double x) { return std::log2(std::max(1.0, x)); }
+
+void expert_place(const Inputs& inputs, std::span<double> coordinates) {
+  const auto& g = inputs.grouped;
+  std::size_t next = 0;
+  for (const double number : {g.hidden, g.inter, g.all_experts, g.top_k})
+    coordinates[next++] = kFarApart * octaves(number);
+  for (const double number : {g.rows, g.products[0].n, g.products[0].k, g.experts})
+    coordinates[next++] = octaves(number);
+}
+
+void expert_features(const ResidualCall& call, std::span<double> features) {
+  const auto& g = call.inputs.grouped;
+  expert_place(call.inputs, features);
+  std::size_t next = kExpertPlace;
+  const double rows = std::max(1.0, g.rows), active = std::max(1.0, g.active);
+  const double flops = octaves(call.inputs.flops), bytes = octaves(call.inputs.bytes);
+  for (const double value :
+       {octaves(g.tokens), octaves(g.active), g.active / std::max(1.0, g.experts),
+        octaves(rows / active), octaves(g.fullest), g.fullest * active / rows, g.padded_16 / rows,
+        g.padded_128 / rows, flops, bytes, flops - bytes, octaves(g.moved),
+        octaves(g.products[1].n), octaves(g.products[1].k), std::log2(call.compact_seconds)})
+    features[next++] = value;
+  const double multiprocessors = std::max(1.0, call.multiprocessors);
+  for (const auto& product : g.products)
+    for (const double tile : kExpertRows)
+      for (const double columns : kExpertColumns) {
+        const double padded = tile == kExpertRows[0] ? g.padded_16 : g.padded_128;
+        const double waves = padded / tile * whole(product.n / columns) / multiprocessors;
+        features[next++] = waves;
+        features[next++] = waves / whole(waves);
+      }
+  for (const double extent : {g.products[0].n, g.products[0].k, g.products[1].k})
+    features[next++] = powers_of_two(extent);
+}
+
+constexpr std::array<FeatureSet, 2> kSets{
+    {{kGemmFeatures, kGemmCount, 3, gemm_features, gemm_place},
+     {kExpertFeatures, kExpertCount, kExpertPlace, expert_features, expert_place}}};
 
 }  // namespace
 

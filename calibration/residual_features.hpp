@@ -33,4 +33,12 @@ struct FeatureSet {
 /// how full the tiles and waves of a few tile shapes are; powers of two in m, n and k.
 inline constexpr char kGemmFeatures[] = "gemm/1";
 
+/// Of the experts of a rank: the numbers of the layer's model, counted 64-fold as coordinates, so
+/// that a gate closes at other models. Where it reaches five octaves, as on the public tables, a
+/// model an eighth off in any number is told nothing of those measured, and one within a twentieth
+/// in all of them what its neighbour is. Then rows, the shape of the first product and the experts;
+/// rows of an active expert and of the fullest, padding, FLOPs, bytes, intensity, what is moved and
+/// the compact time; how full the waves of a few tile shapes are; powers of two.
+inline constexpr char kExpertFeatures[] = "experts/1";
+
 }  // namespace moecal::calibration

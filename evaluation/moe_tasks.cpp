@@ -18,7 +18,7 @@ using calibration::FitPoint;
 
 constexpr char kKnown[] = "moe.known_model";
 constexpr char kUnseen[] = "moe.unseen_model";
-constexpr char kForm[] = "grouped_gemms";
+constexpr char kForm[] = "grouped_gemms and gated residual";
 
 std::string joined(const Point& point, std::initializer_list<const char*> names) {
   std::string key;

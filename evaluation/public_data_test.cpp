@@ -166,6 +166,7 @@ void expect_todays(const std::string& data, const std::string& report, const std
 TEST_F(PublicData, TheCommittedReportsOfTheA100AreTodays) {
   expect_todays(folder_, "gemm.json", "gemm.200", "gemm/a100_sxm_full.csv.gz");
   expect_todays(folder_, "moe.json", "moe.known_model", "moe/a100_sxm.csv.gz");
+  expect_todays(folder_, "moe.json", "moe.unseen_model", "moe/a100_sxm.csv.gz");
 }
 
 /// What the committed reports say over all cards reaches the goals.
