@@ -16,6 +16,10 @@
 namespace moecal::cli {
 namespace {
 
+struct CannotStart : Error {
+  using Error::Error;
+};
+
 // The last line that it said, without its own name before it.
 std::string last_words(const Finished& finished, const std::string& path) {
   std::string last, line;
@@ -34,7 +38,7 @@ std::string list_of(const BenchProgram& program, std::optional<int> cuda_devices
   const auto finished = run_and_read(command);
   constexpr int kNotStarted = 127;  // of the loader, a shell and ourselves
   if (finished.status == kNotStarted)
-    throw Error{"it cannot start: " + last_words(finished, program.path)};
+    throw CannotStart{"it cannot start: " + last_words(finished, program.path)};
   if (finished.status != 0)
     throw Error{"its --list failed with exit status " + std::to_string(finished.status) + ": " +
                 last_words(finished, program.path)};
@@ -99,8 +103,10 @@ FoundPrograms find_programs(const std::string& folder) {
     try {
       found.usable.push_back(describe(path, cuda_devices));
       cuda_devices = found.usable.back().cuda_devices;
-    } catch (const Error& error) {
+    } catch (const CannotStart& error) {
       found.left_out.push_back({path.filename().string(), error.what()});
+    } catch (const Error& error) {
+      found.left_out.push_back({path.filename().string(), error.what(), true});
     }
   }
   if (found.usable.empty())

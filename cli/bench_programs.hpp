@@ -30,7 +30,8 @@ struct BenchProgram {
 /// A program that cannot be used here, as where a library that it is linked with is missing.
 struct UnusableProgram {
   std::string name;
-  std::string why;  // "it cannot start: error while loading shared libraries: libnccl.so.2: ..."
+  std::string why;      // "it cannot start: error while loading shared libraries: ..."
+  bool broken = false;  // it did start, and failed: a host is not to blame
 };
 
 struct FoundPrograms {

@@ -23,8 +23,8 @@ struct DroppedWish {
 };
 
 /// Takes out calls whose group is larger than a node of that card though it is to stay within one,
-/// and collectives whose buffers its memory cannot hold; and says over how many nodes the others
-/// go. A card without a spec sheet, or an unknown figure of it, takes nothing out.
+/// and collectives whose buffers take more than half its memory; and says over how many nodes the
+/// others go. A card without a spec sheet, or an unknown figure of it, takes nothing out.
 /// @throws InvalidInput with the first reason where no wish is left.
 [[nodiscard]] std::vector<DroppedWish> drop_what_does_not_fit(
     std::vector<calibration::Wish>& wishes, const std::string& card);

@@ -140,7 +140,9 @@ int conclude(const MeasureOptions& options, const std::vector<UnusableProgram>& 
     std::cout << "to go on: " << resume_command(options) << "\n";
   std::cout << "run " << options.run_id << " in " << options.out << "\n";
   if (status == 0 && summary.points == 0) throw Error{"nothing was measured"};
-  if (status == 0 && summary.failed > 0) return 1;
+  const bool broken = std::any_of(left_out.begin(), left_out.end(),
+                                  [](const UnusableProgram& program) { return program.broken; });
+  if (status == 0 && (summary.failed > 0 || broken)) return 1;
   if (status == 0 && summary.measured == 0) {
     std::cout << "nothing was measured: every point was skipped, for the reasons above\n";
     return 3;

@@ -48,11 +48,12 @@ out=${out:-$name.tar.gz}
 staging=$(mktemp -d)
 trap 'rm -rf "$staging"' EXIT
 place=$staging/$name
-mkdir -p "$place/bin" "$place/lib" "$place/share/moecal/evaluation" "$place/share/moecal/results" "$place/slurm"
+mkdir -p "$place/bin" "$place/lib/cxx" "$place/share/moecal/evaluation" "$place/share/moecal/results" "$place/slurm"
 
-# What stays the host's: glibc, and what belongs to the driver and to CUDA. The C++ runtime comes along: GPU hosts often
-# have an older one than the compiler here wants.
+# What stays the host's: glibc, and what belongs to the driver and to CUDA. The C++ runtime comes along for
+# hosts whose own is older than the compiler here wants: run.sh decides.
 is_of_host() { case "$1" in libc.so* | libm.so* | libdl.so* | libpthread.so* | librt.so* | ld-linux* | linux-vdso*) true ;; *) false ;; esac; }
+is_cxx_runtime() { case "$1" in libstdc++* | libgcc_s*) true ;; *) false ;; esac; }
 is_of_cuda() { case "$1" in libcu* | libnv* | libnccl*) true ;; *) false ;; esac; }
 needed_by() { readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'; }
 
@@ -72,6 +73,8 @@ for program in "$place"/bin/*; do
     if is_of_host "$(basename "$library")"; then continue; fi
     if is_of_cuda "$library"; then
       cuda_libraries+="$library"$'\n'
+    elif is_cxx_runtime "$library"; then
+      cp -Lu "$path" "$place/lib/cxx/$library"
     elif [[ "$path" == /* ]]; then
       # A program that was built to find its libraries beside itself has found the copy already.
       [[ "$path" -ef "$place/lib/$library" ]] || cp -Lu "$path" "$place/lib/$library"
@@ -81,7 +84,7 @@ for program in "$place"/bin/*; do
   done < <(ldd "$program" | grep '=>')
 done
 printf '%s' "$cuda_libraries" | sort -u >"$place/lib/needs_from_cuda"
-readelf -VW "$place"/bin/* "$place"/lib/*.so* | grep -o 'GLIBC_2\.[0-9]*' | sed 's/.*_//' | sort -V | tail -n 1 >"$place/lib/needs_glibc"
+readelf -VW "$place"/bin/* "$place"/lib/*.so* "$place"/lib/cxx/* | grep -o 'GLIBC_2\.[0-9]*' | sed 's/.*_//' | sort -V | tail -n 1 >"$place/lib/needs_glibc"
 
 cp -r "$root/claims" "$root/hardware" "$place/share/moecal/"
 cp -r "$root/results/coefficients" "$root/results/schema" "$place/share/moecal/results/"

@@ -50,7 +50,8 @@ def differences(one, other, place=""):
 def pairs(one, other):
     if not one.is_dir():
         return [(one, other)]
-    return [(path, other / path.name) for path in sorted(one.glob("*.json"))]
+    names = sorted({path.name for folder in (one, other) for path in folder.glob("*.json")})
+    return [(one / name, other / name) for name in names]
 
 
 def compare(one, other, within):
@@ -61,7 +62,7 @@ def compare(one, other, within):
             return False
     found = list(differences(json.loads(one.read_text()), json.loads(other.read_text())))
     share, place, a, b = max(found, default=(0, "", "", ""), key=lambda each: each[0])
-    past = sum(each[0] > within for each in found)
+    past = sum(not each[0] <= within for each in found)  # of what is no number too
     print(f"{one.name}: {len(found)} numbers, {sum(each[0] > 0 for each in found)} differ, {past} by more than {within:g}; "
           f"the largest difference is {share:.2g}" + (f" at {place}: {a} and {b}"[:400] if share > 0 else ""))
     return past == 0

@@ -14,7 +14,7 @@ if [ ! -x "$here/bin/moecal" ]; then
 fi
 
 # "glibc 2.36"; nothing where it cannot be asked.
-glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null)
+glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null) || glibc=
 read -r needed_glibc <"$here/lib/needs_glibc"
 case "$glibc" in
   "glibc 2."*)
@@ -66,6 +66,8 @@ if [ -s "$here/lib/needs_from_cuda" ]; then
   done <"$here/lib/needs_from_cuda"
 fi
 export LD_LIBRARY_PATH
+# The host's C++ runtime, which its other libraries know, unless it is too old for these programs.
+"$here/bin/moecal" --version >/dev/null 2>&1 || add_folder "$here/lib/cxx"
 MOECAL_DATA_DIR=${MOECAL_DATA_DIR:-$here/share/moecal}
 MOECAL_BIN=$here/bin
 export MOECAL_DATA_DIR MOECAL_BIN
