@@ -50,6 +50,9 @@ class Torch:
     def __init__(self, torch, device: str):
         self.torch, self.operands = torch, Operands(torch, device)
         self.name = f"PyTorch {torch.__version__}"
+        # Split-K sums in FP32, as moecal's: PyTorch's default allows 16 bits, which is less work.
+        torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
+        torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
 
     def make(self, o: dict):
         return getattr(self, "make_" + o["operation"])(o)
