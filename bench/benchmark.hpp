@@ -75,7 +75,7 @@ class Trial {
   virtual void prepare(int sets) = 0;
   /// Gives buffer set `set` the routing draw number `draw`, where the operation routes: no two
   /// samples share a table. Called between samples, not timed, with a number not given before
-  /// (prepare() took 0 to sets - 1). False where nothing is routed.
+  /// (prepare() took 0 to sets - 1). False where nothing is routed, or every draw is alike.
   [[nodiscard]] virtual bool redraw(int /*set*/, std::int64_t /*draw*/) { return false; }
   /// Whether a draw is part of what was prepared, as the counts of an exchange that all ranks have
   /// agreed on: then every buffer set keeps its own, and samples on one set share it.

@@ -44,6 +44,16 @@ void append(DeviceTrace& trace, const NvmlReading& reading) {
   append_if_known(trace.throttle_reasons, reading.throttle_reasons);
 }
 
+void drop_incomplete(DeviceTrace& trace, std::size_t samples) {
+  const auto drop = [samples](auto& values) {
+    if (values.size() != samples) values.clear();
+  };
+  drop(trace.sm_clock_hz);
+  drop(trace.power_w);
+  drop(trace.temperature_c);
+  drop(trace.throttle_reasons);
+}
+
 bool is_power_limited(const DeviceTrace& trace) {
   const auto& reasons = trace.throttle_reasons;
   const auto limited = std::count_if(reasons.begin(), reasons.end(), [](std::uint64_t mask) {

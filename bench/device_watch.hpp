@@ -52,6 +52,10 @@ class DeviceWatch {
 /// Adds the reading of a sample. What a device does not report at every sample is left out.
 void append(DeviceTrace& trace, const NvmlReading& reading);
 
+/// Empties what was not reported at every one of `samples` samples: nobody could tell which value
+/// belongs to which.
+void drop_incomplete(DeviceTrace& trace, std::size_t samples);
+
 /// Whether the power limit held the device back in half of the samples or more.
 [[nodiscard]] bool is_power_limited(const DeviceTrace& trace);
 

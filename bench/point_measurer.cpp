@@ -46,10 +46,11 @@ void check_rotation(const PlannedPoint& point, const Trial& trial, const SetRota
                 std::to_string(rotation.sets()) + " was never launched on"};
 }
 
-// A table that every sample shares says what that table costs, not what routing costs.
+// A table that every sample shares says what that table costs, not what routing costs; but balanced
+// routing has one table only.
 void check_draws(const PlannedPoint& point, const Trial& trial, const Sampling& sampling) {
   if (!point.c.routed || is_collective(point.implementation) || trial.keeps_draws() ||
-      sampling.samples_s.size() < 2)
+      sampling.samples_s.size() < 2 || point.c.routing.distribution == "balanced")
     return;
   if (sampling.routing_draws == 0)
     throw Error{"the samples share one routing table: the trial of " +

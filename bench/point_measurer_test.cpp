@@ -123,6 +123,11 @@ TEST(PointMeasurer, RefusesARoutingTableThatAllSamplesShare) {
   EXPECT_EQ(shared.outcome, Outcome::failed);
   EXPECT_EQ(shared.reason,
             "the samples share one routing table: the trial of fake does not redraw");
+  routed.routing.distribution = "balanced";
+  EXPECT_EQ(measurer.measure({&benchmark, {"fake", "cpu"}, routed, CachePolicy::warm}).outcome,
+            Outcome::measured)
+      << "there is one balanced table";
+  routed.routing.distribution = "uniform";
   FakeBenchmark drawing{[&] {
     auto trial = std::make_unique<FakeTrial>(point.time, FakeDevice{});
     trial->routes = true;

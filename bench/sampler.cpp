@@ -54,6 +54,7 @@ Sampling Sampler::run(Trial& trial, SetRotation& rotation) {
   result.touched_sets = rotation.touched();
   if (trial.keeps_draws()) result.routing_draws = result.touched_sets;
   result.device.power_limited = is_power_limited(result.device);
+  drop_incomplete(result.device, result.samples_s.size());
   measure_energy(trial, rotation, result);
   return result;
 }
@@ -90,8 +91,9 @@ void Sampler::take_samples(Trial& trial, SetRotation& rotation, Sampling& result
       result.samples_s.push_back(elapsed.count() / static_cast<double>(result.batch));
     }
   }
-  for (const double held_back : agree_to_go_on(start, spent))
-    if (held_back >= 0) result.throttled.push_back(held_back > 0);
+  const auto told = agree_to_go_on(start, spent);
+  if (std::ranges::none_of(told, [](double held_back) { return held_back < 0; }))
+    for (const double held_back : told) result.throttled.push_back(held_back > 0);
   held_back_.clear();
   // Sets drawn anew since their last launch hold another table than their result is of.
   if (result.routing_draws > 0) (void)clock_.time([&] { trial.launch(0, clock_.stream()); });

@@ -49,7 +49,7 @@ struct SamplerOptions {
 struct Sampling {
   std::vector<double> samples_s;   // seconds per launch, one per batch
   std::vector<double> host_s;      // of this rank, per launch and sample; empty: the clock's own
-  std::vector<bool> throttled;     // per sample: some rank was; empty: nobody can tell
+  std::vector<bool> throttled;     // per sample: some rank was; empty: not known of each
   DeviceTrace device;              // of this rank
   int touched_sets = 0;            // by timed launches
   std::int64_t routing_draws = 0;  // 0: nothing is routed

@@ -55,6 +55,23 @@ TEST(Sampler, FlagsTheSamplesThatWereTakenWhileTheDeviceWasHeldBack) {
     EXPECT_EQ(sampling.throttled[i], i == 2 || i == 3);
 }
 
+// What one reading hides is not told of any sample: the values could not be told apart.
+TEST(Sampler, LeavesOutWhatOneReadingHid) {
+  int asked = 0;
+  const DeviceWatch watch{[&] {
+    const bool hides = ++asked == 3;
+    NvmlReading reading{.power_w = 100.0 + asked};
+    if (!hides) reading.temperature_c = 50;
+    if (!hides) reading.throttle_reasons = 0x40;
+    return reading;
+  }};
+  const auto sampling = FakeMeasurement{{}}.run({}, watch);
+  EXPECT_EQ(sampling.device.power_w.size(), sampling.samples_s.size());
+  EXPECT_TRUE(sampling.device.temperature_c.empty());
+  EXPECT_TRUE(sampling.device.throttle_reasons.empty());
+  EXPECT_TRUE(sampling.throttled.empty());
+}
+
 TEST(Sampler, AsksTheDeviceWhileABatchRunsIfTheClockWaitsForIt) {
   int asked = 0;
   DeviceWatch watch{[&] {

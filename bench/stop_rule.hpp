@@ -31,7 +31,7 @@ struct StopRule {
   /// Why there are samples enough, as SampleInfo::stopped_by says it; empty: there are not.
   [[nodiscard]] std::string_view reason(std::span<const double> samples,
                                         const TimeSpent& spent) const;
-  /// After how many more samples done() may be true, if each takes about so long; at least 1.
+  /// After how many more samples there may be a reason(), if each takes about so long; at least 1.
   [[nodiscard]] int samples_until_done(int samples, Seconds spent, Seconds each) const;
   /// As it stands in Policy::stop_rule.
   [[nodiscard]] std::string str() const;

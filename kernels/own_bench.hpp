@@ -54,6 +54,11 @@ inline constexpr int kMostKernels = 4;
                                             const std::vector<std::int64_t>& wanted,
                                             std::int64_t columns);
 
+template <class Operation>
+concept HasPool = requires {
+  typename Operation::Pool;
+};
+
 /// One case of an operation with own kernels. An Operation is a struct with static members
 ///
 ///   name                                      the operation's word in records
@@ -68,17 +73,11 @@ inline constexpr int kMostKernels = 4;
 ///
 ///   redraw(case, buffers, draw)               another draw, in place; else Buffers are made anew
 ///   implementations()                         other than own_implementations()
-///   Pool{case, shape, place}                  what the draws of all sets come from: then Buffers
-///   and
-///                                             redraw take the pool instead of the case
+///   Pool{case, shape, place}                  what all sets' draws come from: Buffers and redraw
+///                                             take it instead of the case
 ///   leads(shape)                              Benchmark::leads, else those that move 256 MiB
 ///   choose(implementation, shape&)            what an implementation changes in the shape
 ///   cuda_parts()                              names and functions as run_cuda, timed apart
-template <class Operation>
-concept HasPool = requires {
-  typename Operation::Pool;
-};
-
 template <class Operation>
 class OwnTrial final : public Trial {
  public:

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <iterator>
+#include <numeric>
 #include <utility>
 
 #include "core/hash.hpp"
@@ -80,9 +81,15 @@ double shift_of(const float* weights, std::int64_t top_k) {
   return 2 - std::log(static_cast<double>(*std::min_element(weights, weights + top_k)));
 }
 
-// Tokens that are drawn once: with so many, an expert of 256 at top-8 is as busy as the others to
-// 2 %.
+// Tokens that are drawn once: eight times those of a draw, which adds an eighth to the variance of
+// counts; so many at least that one token's draws differ, and at most, unless a draw has more.
+constexpr std::int64_t kPooledPerToken = 8;
+constexpr std::int64_t kFewestPooled = 8192;
 constexpr std::int64_t kMostPooled = 65536;
+
+std::int64_t pooled_tokens(std::int64_t tokens) {
+  return std::max(tokens, std::clamp(kPooledPerToken * tokens, kFewestPooled, kMostPooled));
+}
 
 RoutingShape shape_of_draw(const Case& c) {
   return {c.point.at("tokens"), c.point.at("experts"), c.point.at("top_k")};
@@ -147,13 +154,17 @@ RoutingPool::RoutingPool(const Case& c) : case_{c} {
   const auto& distribution = c.routing.distribution;
   if (distribution != "uniform" && distribution != "recorded") return;
   auto shape = shape_of_draw(c);
-  shape.tokens = std::min(shape.tokens, kMostPooled);
+  shape.tokens = pooled_tokens(shape.tokens);
   rows_ = draw_routing(shape, c.routing);
 }
 
 std::vector<std::int32_t> RoutingPool::sources(std::int64_t number) const {
-  const auto of_draw = mix(mix(case_.routing.seed) + static_cast<std::uint64_t>(number));
   std::vector<std::int32_t> sources(static_cast<std::size_t>(case_.point.at("tokens")));
+  if (number == 0) {  // a seed's tokens are drawn one after the other: a longer draw begins alike
+    std::iota(sources.begin(), sources.end(), 0);
+    return sources;
+  }
+  const auto of_draw = mix(mix(case_.routing.seed) + static_cast<std::uint64_t>(number));
   const auto rows = static_cast<std::uint64_t>(rows_.tokens);
   for (std::size_t token = 0; token < sources.size(); ++token)
     sources[token] = static_cast<std::int32_t>(mix(of_draw + token) % rows);

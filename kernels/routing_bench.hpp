@@ -43,9 +43,13 @@ struct SetRouting {
 };
 
 /// Where the draws of a point come from. Where tokens choose independently of one another (uniform
-/// and recorded routing), so many of them are drawn once, and each token of a draw is one of those,
-/// chosen by chance: a table of its own, whose counts vary as those of a new draw do, at a
-/// hundredth of its cost to the host. Elsewhere each draw is a new one.
+/// and recorded routing), a pool of them is drawn once: eight times a draw's tokens, between 8192
+/// and 65536, or a draw's own where it has more. Draw 0 is the routing's own, draw_routing of its
+/// seed; each token of every other draw is one of the pool, chosen by chance: a table of its own at
+/// a hundredth of a new draw's cost to the host. Experts are a little more uneven than in new
+/// draws: the variance of their counts is 1 + tokens / pool times as large (9/8 up to 8192 tokens,
+/// twice from 65536 on), and that surplus is the same in all draws of a pool. Elsewhere each draw
+/// is new.
 class RoutingPool {
  public:
   explicit RoutingPool(const Case& c);

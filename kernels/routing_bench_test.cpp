@@ -147,6 +147,60 @@ TEST(RoutingPool, GivesEveryDrawATableAndCountsOfItsOwn) {
   EXPECT_NEAR(std::sqrt(squares - sum * sum), 13.7, 3);
 }
 
+TEST(RoutingPool, GivesFewTokensOtherTablesToo) {
+  for (const std::int64_t tokens : {1, 2}) {
+    const RoutingPool pool{routed_case({tokens, 8, 256, 2, "bf16"})};
+    std::set<std::vector<std::int32_t>> tables;
+    for (int number = 0; number < 50; ++number) tables.insert(pool.routing(number).draw.expert_of);
+    EXPECT_GT(tables.size(), 45U) << tokens;
+  }
+}
+
+// Also where a draw has more tokens than are else drawn at once.
+TEST(RoutingPool, BeginsWithTheDrawOfTheRecordedSeed) {
+  for (const std::int64_t tokens : {1, 1000, 70000})
+    for (const auto* distribution : {"uniform", "recorded", "power_law"}) {
+      Case c = routed_case({tokens, 8, 4, 2, "bf16"});
+      c.routing.distribution = distribution;
+      c.routing.seed = 5;
+      if (c.routing.distribution == "recorded") c.routing.loads = {4, 1, 2, 1};
+      const auto first = RoutingPool{c}.routing(0).draw;
+      const auto own = draw_routing({tokens, 4, 2}, c.routing);
+      EXPECT_EQ(first.expert_of, own.expert_of) << distribution << " " << tokens;
+      EXPECT_EQ(first.weight_of, own.weight_of);
+      EXPECT_EQ(first.offsets, own.offsets);
+    }
+}
+
+/// The mean square of what counts differ from their mean by, of draws 1 to 20.
+template <class Draws>
+double spread_of_counts(const Draws& draws) {
+  constexpr int kDraws = 20;
+  double spread = 0;
+  for (int number = 1; number <= kDraws; ++number) {
+    const auto counts = draws(number);
+    const double mean = 1024.0 / static_cast<double>(counts.size());
+    for (const auto count : counts) {
+      const double off = static_cast<double>(count) - mean;
+      spread += off * off / static_cast<double>(kDraws * counts.size());
+    }
+  }
+  return spread;
+}
+
+TEST(RoutingPool, SpreadsCountsAlmostAsNewDrawsDo) {
+  double pooled = 0, fresh = 0;
+  for (const std::uint64_t seed : {1, 1001, 2001, 3001}) {
+    Case c = routed_case({1024, 8, 256, 1, "bf16"});
+    c.routing.seed = seed;
+    const RoutingPool pool{c};
+    pooled += spread_of_counts([&](int number) { return pool.routing(number).draw.counts; });
+    fresh += spread_of_counts([&](int number) { return SetRouting(c, number).draw.counts; });
+  }
+  EXPECT_LT(pooled, 1.5 * fresh);
+  EXPECT_NEAR(pooled / fresh, 1.125, 0.1) << "1 + tokens / pool";
+}
+
 // Who is busy is itself drawn anew in a power law, and nobody is in a balanced draw.
 TEST(RoutingPool, DrawsAnewWhereTokensAreNotIndependent) {
   for (const auto* distribution : {"balanced", "power_law", "power_law_loads"}) {

@@ -363,7 +363,18 @@ TEST(RowsToCheck, AreAllOfSmallResults) {
   EXPECT_EQ(rows_to_check(problem_of("f32", {20000, 512, 8})).size(), 20000U) << "computed whole";
   EXPECT_EQ(rows_to_check(problem_of("f32", {16384, 512, 64})).size(), 16384U) << "2^23 elements";
   EXPECT_EQ(rows_to_check(problem_of("f32", {1500, 8192, 64})).size(), 1500U) << "few rows";
-  EXPECT_LE(rows_to_check(problem_of("f32", {163840, 28672, 64})).size(), 1536U);
+  EXPECT_LE(rows_to_check(problem_of("f32", {163840, 28672, 64})).size(), 5120U + 512U);
+}
+
+TEST(RowsToCheck, HoldSomeOfATileOf64RowsWhereverItIs) {
+  for (const std::int64_t m : {163840, 100003, 65537, 40000}) {
+    const auto rows = rows_to_check(problem_of("f32", {m, 28672, 64}));
+    ASSERT_LT(static_cast<std::int64_t>(rows.size()), m);
+    for (std::int64_t offset = 0; offset + 64 <= m; ++offset) {
+      const auto first = std::lower_bound(rows.begin(), rows.end(), offset);
+      ASSERT_TRUE(first != rows.end() && *first < offset + 64) << "rows from " << offset;
+    }
+  }
 }
 
 TEST(ProductCheckMethod, DependsOnTheWork) {

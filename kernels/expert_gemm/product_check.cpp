@@ -25,6 +25,8 @@ constexpr std::int64_t kPart = 64;     // rows that a thread checks in one go
 // Of larger results, whose decoding takes longer than their product.
 constexpr std::int64_t kElements = std::int64_t{1} << 23;
 constexpr std::int64_t kFewestRows = 1024;
+// One of each 32 rows: any 64 that follow one another hold such a stretch whole.
+constexpr std::int64_t kLongestStretch = 32;
 constexpr std::int64_t kEdgeRows = 256;  // the largest tile's
 
 // Of one element's rounding error, over its bound: at most 1/sqrt(3) if it is uniform.
@@ -194,7 +196,8 @@ double freivalds_error(const ExpertGemmProblem& problem, const ExpertGemmOperand
 
 std::vector<std::int64_t> rows_to_check(const ExpertGemmProblem& problem) {
   const auto& [m, n, k] = problem.shape;
-  const std::int64_t spread = std::max(kFewestRows, kElements / n);
+  const std::int64_t stretches = (m + kLongestStretch - 1) / kLongestStretch;
+  const std::int64_t spread = std::max({kFewestRows, kElements / n, stretches});
   if (is_computed_whole(problem) || m * n <= kElements || spread + 2 * kEdgeRows >= m)
     return all_rows(m);
   std::vector<std::int64_t> rows;

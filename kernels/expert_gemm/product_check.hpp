@@ -24,7 +24,8 @@ namespace moecal::kernels {
 /// of +-1, C x = A (B^T x), taken over blocks of 1024 columns. Returns the largest deviation on the
 /// scale of product_tolerance: over it means that some element of that row and block is wrong by
 /// more than rounding explains. One wrong element is seen if it is off by more than 112 tolerances
-/// (f16: 0.06 of the typical value, bf16: 0.5, FP8 with k = 4096: 2); a wrong tile is always seen.
+/// (f16: 0.06 of the typical value, bf16: 0.5, FP8 with k = 4096: 2); a wrong tile is seen in every
+/// row given.
 [[nodiscard]] double freivalds_error(const ExpertGemmProblem& problem,
                                      const ExpertGemmOperands& operands, const HostMatrix& c);
 /// The same of these rows of the product alone: c [rows.size(), n].
@@ -34,7 +35,8 @@ namespace moecal::kernels {
 
 /// The rows of C that a verification looks at: all where it is computed whole or has up to 2^23
 /// elements; else the first and last 256, which the edge tiles have, and about 2^23 elements, 1024
-/// rows at least, one of each stretch of equal length. Ascending, and always the same.
+/// rows at least, one of each stretch of equal length, of 32 rows at most: of any 64 rows that
+/// follow one another some are looked at, of fewer perhaps none. Ascending, and always the same.
 [[nodiscard]] std::vector<std::int64_t> rows_to_check(const ExpertGemmProblem& problem);
 /// check_product of those rows [rows_to_check, n]: all columns of them.
 [[nodiscard]] VerificationResult check_product_rows(const ExpertGemmProblem& problem,

@@ -32,6 +32,8 @@ CublasLtChoice CublasLtChoices::of(const CublasLtPlan& plan, const CublasLtMatmu
   const auto found = chosen_.find(key);
   if (found != chosen_.end() && matmul.takes(found->second.candidate, workspace.bytes))
     return found->second;
+  // On one buffer set, unlike a single product's candidates: sets are drawn, and planned, one by
+  // one. So they are ranked with what the caches keep of this group's operands.
   return chosen_[key] = choose_algorithm(matmul, {&addresses, 1}, workspace, kTiming);
 }
 

@@ -64,6 +64,7 @@ class GroupedGemmTrial final : public Trial {
     return kernels::check_grouped_product(problem_, operands_, first_rows_, gemm_->result());
   }
   [[nodiscard]] bool redraw(int set, std::int64_t draw) override {
+    if (problem_.routing.distribution == "balanced") return false;  // all draws are alike
     const auto rows = kernels::group_rows(problem_, draw);
     gemm_->redraw(set, rows);
     if (set == 0) first_rows_ = rows;

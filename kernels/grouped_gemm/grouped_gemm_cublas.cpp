@@ -11,6 +11,7 @@
 #include "kernels/grouped_gemm/grouped_gemm.hpp"
 #include "runtime/buffer.hpp"
 #include "runtime/check_cublaslt.hpp"
+#include "runtime/cuda_stream.hpp"
 
 namespace moecal::kernels {
 namespace {
@@ -74,6 +75,8 @@ class CublasGroupedGemm final : public GroupedGemm {
     }
   }
 
+  /// Launches the product once: the kernels of another draw may be others, and none may be loaded,
+  /// which waits for the device, in a batch that is held.
   void redraw(int set, const std::vector<std::int64_t>& rows) override {
     auto& buffers = sets_[static_cast<std::size_t>(set)];
     const auto& [m, n, k] = problem_.product.shape;
@@ -93,6 +96,8 @@ class CublasGroupedGemm final : public GroupedGemm {
     buffers.weight_addresses = addresses_on_device(buffers.groups.weights);
     buffers.token_addresses = addresses_on_device(buffers.groups.tokens);
     buffers.result_addresses = addresses_on_device(buffers.groups.results);
+    launch(set, first_stream_.get());
+    first_stream_.synchronize();
   }
 
   void launch(int set, Stream stream) override {
@@ -121,7 +126,7 @@ class CublasGroupedGemm final : public GroupedGemm {
     return {"cuBLAS",
             std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
                 std::to_string(version % 100),
-            "grouped " + describe_rows(group_rows(problem_, 0)), 0};
+            "grouped first draw: " + describe_rows(group_rows(problem_, 0)), 0};
   }
 
  private:
@@ -141,6 +146,7 @@ class CublasGroupedGemm final : public GroupedGemm {
 
   GroupedGemmProblem problem_;
   cudaDataType_t type_;
+  CudaStream first_stream_;  // outlives the handle, which may have it still
   CublasHandle handle_;
   std::vector<Set> sets_;
 };

@@ -9,6 +9,7 @@
 #include "kernels/expert_gemm/device_matrix.hpp"
 #include "kernels/grouped_gemm/cutlass_groups.hpp"
 #include "kernels/grouped_gemm/grouped_gemm.hpp"
+#include "runtime/cuda_stream.hpp"
 #include "runtime/device_info.hpp"
 
 namespace moecal::kernels {
@@ -77,6 +78,8 @@ class CutlassGroupedGemm final : public GroupedGemm {
     }
   }
 
+  /// Launches the products once: a kernel's first launch loads it, which waits for the device, and
+  /// may not fall into a batch that is held.
   void redraw(int set, const std::vector<std::int64_t>& rows) override {
     auto& buffers = sets_[static_cast<std::size_t>(set)];
     const auto& [m, n, k] = problem_.product.shape;
@@ -93,6 +96,9 @@ class CutlassGroupedGemm final : public GroupedGemm {
     }
     buffers.rows = rows;
     buffers.products = kernel_.make({groups, n, k, factor_, product.a});
+    const CudaStream stream;
+    buffers.products->enqueue(stream.get());
+    stream.synchronize();
   }
 
   void launch(int set, Stream stream) override {
@@ -105,7 +111,7 @@ class CutlassGroupedGemm final : public GroupedGemm {
 
   [[nodiscard]] LibraryInfo library() const override {
     return {"CUTLASS", cutlass_version(),
-            kernel_.description + " " + describe_rows(group_rows(problem_, 0)),
+            kernel_.description + " first draw: " + describe_rows(group_rows(problem_, 0)),
             sets_[0].products->workspace_bytes()};
   }
 

@@ -49,7 +49,7 @@ class OnednnGroups final : public GroupedGemm {
 
   [[nodiscard]] LibraryInfo library() const override {
     auto library = sets_.front().weights.front()->library();
-    library.algorithm += " " + describe_rows(group_rows(problem_, 0));
+    library.algorithm += " first draw: " + describe_rows(group_rows(problem_, 0));
     return library;
   }
 

@@ -153,6 +153,11 @@ TEST(GroupedGemmTrial, VerifiesTheDrawThatTheFirstSetHas) {
   for (const int set : {1, 0}) trial->launch(set, nullptr);
   const auto checked = trial->verify();
   EXPECT_LE(checked.max_rel_error, checked.tolerance);
+  EXPECT_THAT(trial->library().algorithm, HasSubstr("first draw: rows="));
+  c.routing.distribution = "balanced";
+  const auto balanced = bench::make_grouped_gemm()->make_trial({"onednn_loop", "cpu"}, c, context);
+  balanced->prepare(1);
+  EXPECT_FALSE(balanced->redraw(0, 1)) << "all draws are alike";
 }
 
 TEST(GroupedProductCheck, CatchesAGroupMultipliedWithItsNeighboursWeights) {

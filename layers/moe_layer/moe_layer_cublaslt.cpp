@@ -52,7 +52,8 @@ class Set {
   Set(const Set&) = delete;
   Set& operator=(const Set&) = delete;
 
-  /// Runs every step once, so that a set that is drawn anew is as warm as one that was used.
+  /// Runs every step once, and the graph, so that a set that is drawn anew is as warm as one that
+  /// was used.
   void redraw(const MoeLayerRouting& routing) {
     buffers_.logits.assign(routing.logits);
     plan(routing);
@@ -78,6 +79,8 @@ class Set {
       stream.synchronize();
     }
     graph_.emplace(CudaGraph::capture([this](Stream capturing) { enqueue(capturing); }));
+    graph_->launch(stream.get());  // the first uploads it: not in a batch that is held
+    stream.synchronize();
   }
   [[nodiscard]] CublasLtGroups make_first() const {
     return {first_product(problem_),

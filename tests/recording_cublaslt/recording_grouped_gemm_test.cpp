@@ -76,13 +76,23 @@ class RecordedGroups : public testing::TestWithParam<Given> {
 
 TEST_P(RecordedGroups, CublasltRunsAProductPerGroupInOneGraph) {
   const auto gemm = make_grouped_gemm_cublaslt({problem_, operands_, 2});
+  EXPECT_EQ(fake_cuda().graph_launches, 2) << "of each set, before anything is timed";
   fake_cublaslt().matmuls.clear();
   expect_right(*gemm);
-  EXPECT_EQ(fake_cuda().graph_launches, 4);
+  EXPECT_EQ(fake_cuda().graph_launches, 2 + 4 + 2) << "and of each draw";
   fake_cublaslt().matmuls.clear();
   gemm->launch(0, kStream);
   EXPECT_TRUE(fake_cublaslt().matmuls.empty()) << "a launch is the graph's, not the library's";
   EXPECT_THAT(gemm->library().algorithm, HasSubstr(describe_rows(rows_)));
+}
+
+TEST_P(RecordedGroups, CublasltHasLaunchedADrawsGraphWhenItIsFirstTimed) {
+  const auto gemm = make_grouped_gemm_cublaslt({problem_, operands_, 2});
+  const auto rows = group_rows(problem_, 2);
+  fake_cuda().graph_launches = 0;
+  gemm->redraw(0, rows);
+  EXPECT_EQ(fake_cuda().graph_launches, 1);
+  expect_right_of(*gemm, rows);
 }
 
 TEST_P(RecordedGroups, CublasltSpreadsTheGroupsOverStreamsWithWorkspacesOfTheirOwn) {
@@ -123,9 +133,10 @@ TEST_P(RecordedGroups, CublasIsGivenEveryGroupThatHasRows) {
   }
   check_grouped_gemm_cublas(problem_, 0);
   const auto gemm = make_grouped_gemm_cublas({problem_, operands_, 2});
+  EXPECT_EQ(fake_cublas().grouped.size(), 2u) << "of each set, before anything is timed";
   expect_right(*gemm);
   EXPECT_EQ(fake_cublas().stream, kStream);
-  ASSERT_EQ(fake_cublas().grouped.size(), 4u);
+  ASSERT_EQ(fake_cublas().grouped.size(), 2u + 4u + 2u) << "and of each draw";
   std::vector<std::int64_t> given;
   for (const auto& group : fake_cublas().grouped.back()) given.push_back(group.n);
   auto expected = group_rows(problem_, 3);
