@@ -140,12 +140,20 @@ std::vector<FitFunction> grouped_forms(const Series& series, const ReferenceRate
   return forms;
 }
 
-/// Which copies a library sends is nowhere recorded: the points say.
+/// Which copies a library sends is nowhere recorded: the points say. Of few the plain form takes
+/// one for each expert.
 std::vector<FitFunction> exchange_forms(const Series& series, const ReferenceRates& nominal) {
-  std::vector<FitFunction> forms;
+  const auto system_of = [&](Copies copies) {
+    return ExchangeSystem{static_cast<double>(series.conditions.group), nominal.multiprocessors,
+                          copies};
+  };
+  std::vector<FitFunction> forms{
+      [system = system_of(Copies::per_expert)](std::span<const FitPoint> points) {
+        return fit_plain_exchange(points, system);
+      }};
+  if (series.points.size() < 2 * kExpertExchangePoints) return forms;
   for (const auto copies : {Copies::per_rank, Copies::per_expert}) {
-    const ExchangeSystem system{static_cast<double>(series.conditions.group),
-                                nominal.multiprocessors, copies};
+    const auto system = system_of(copies);
     forms.push_back(
         starting_from_all(series, [system](std::span<const FitPoint> points, const Model* from) {
           return fit_expert_exchange(points, system, from);

@@ -34,6 +34,33 @@ constexpr std::array<LogParameter, kCount> kParameters{
 
 using Values = std::array<double, kCount>;
 
+/// Those that a fit moves, ascending, and what the others are.
+struct Fitted {
+  std::vector<std::size_t> which;
+  std::vector<LogParameter> parameters{};
+
+  explicit Fitted(std::vector<std::size_t> chosen) : which{std::move(chosen)} {
+    for (const std::size_t i : which) parameters.push_back(kParameters[i]);
+  }
+  [[nodiscard]] Values values(std::span<const double> fitted) const {
+    Values all{};
+    all[kSharpness] = 1;
+    for (std::size_t i = 0; i < which.size(); ++i) all[which[i]] = fitted[i];
+    return all;
+  }
+};
+
+/// Copies of ranks have no groups, and so no latency of them.
+Fitted of_copies(Copies copies) {
+  Fitted all{{kLatency, kLatencyPerByte, kPerToken, kPerCopy, kInverseBandwidth, kSharpness}};
+  if (copies == Copies::per_rank) return all;
+  return Fitted{
+      {kLatency, kPerGroup, kLatencyPerByte, kPerToken, kPerCopy, kInverseBandwidth, kSharpness}};
+}
+
+/// A direction that the points do not tell must not drift by a processor's rounding.
+constexpr double kLeastDamping = 1e-9;
+
 /// What the parameters of a call's two sides are multiplied by; the last has no factor.
 using Factors = std::array<double, kSharpness>;
 
@@ -81,7 +108,8 @@ void slopes_of(std::span<const double> p, const Factors& factors, const Sides& s
 
 Values values_of(const Model& model) {
   Values values{};
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = parameter(model, kParameters[i].name);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = parameter_or(model, kParameters[i].name, i == kSharpness ? 1 : 0);
   return values;
 }
 
@@ -101,24 +129,53 @@ std::unique_ptr<PreparedForm> prepare_exchange(const Model& model) {
       });
 }
 
-LogSecondsOfRows rows_of(const ExchangeSystem& system, std::span<const FitPoint> points) {
+LogSecondsOfRows rows_of(const ExchangeSystem& system, const Fitted& fitted,
+                         std::span<const FitPoint> points) {
   std::vector<Factors> rows;
   for (const auto& point : points) rows.push_back(factors_of(system, point.inputs));
-  return [rows = std::move(rows)](std::span<const double> p, std::span<double> log_seconds,
-                                  std::span<double> slopes) {
+  return [rows = std::move(rows), fitted](std::span<const double> p, std::span<double> log_seconds,
+                                          std::span<double> slopes) {
+    const auto values = fitted.values(p);
+    const std::size_t count = fitted.which.size();
+    Values all{};
     for (std::size_t row = 0; row < rows.size(); ++row) {
-      const auto sides = sides_of(p, rows[row]);
+      const auto sides = sides_of(values, rows[row]);
       log_seconds[row] = sides.log_seconds;
-      if (!slopes.empty()) slopes_of(p, rows[row], sides, slopes.subspan(row * kCount, kCount));
+      if (slopes.empty()) continue;
+      slopes_of(values, rows[row], sides, all);
+      for (std::size_t i = 0; i < count; ++i) slopes[row * count + i] = all[fitted.which[i]];
     }
   };
 }
 
-LogFit fit_of(std::span<const FitPoint> points, const ExchangeSystem& system) {
+/// `fitted` outlives the result. The last of its parameters is tried at each of `corners`.
+LogFit fit_of(std::span<const FitPoint> points, const ExchangeSystem& system, const Fitted& fitted,
+              const std::vector<double>& corners) {
   return {
-      .parameters = kParameters,
-      .prepare_rows = [system](std::span<const FitPoint> rows) { return rows_of(system, rows); },
-      .starts = starts_of(points, kParameters, {{0.8}, {0.8, 2.0}, kSharpness})};
+      .parameters = fitted.parameters,
+      .prepare_rows = [system, fitted](
+                          std::span<const FitPoint> rows) { return rows_of(system, fitted, rows); },
+      .starts =
+          starts_of(points, fitted.parameters, {{0.8}, corners, fitted.parameters.size() - 1}),
+      .least_damping = kLeastDamping};
+}
+
+Model model_of(const ExchangeSystem& system, std::vector<Parameter> parameters) {
+  const bool per_expert = system.copies == Copies::per_expert;
+  Model model;
+  model.form = "expert_exchange";
+  model.parameters = std::move(parameters);
+  model.parameters.push_back({"ranks", system.ranks, "1", 0});
+  if (per_expert) model.parameters.push_back({"multiprocessors", system.multiprocessors, "1", 0});
+  model.parameters.push_back({"one_copy_per_expert", per_expert ? 1.0 : 0.0, "1", 0});
+  return model;
+}
+
+/// Where a fit to more points ended.
+std::vector<double> start_of(const Model& from, const Fitted& fitted) {
+  std::vector<double> start;
+  for (const auto& p : fitted.parameters) start.push_back(parameter(from, p.name));
+  return start;
 }
 
 }  // namespace
@@ -133,7 +190,9 @@ double expected_ranks(double experts, double top_k, double ranks) {
 
 Form expert_exchange_form() {
   Form form{"expert_exchange", {}, seconds, prepare_exchange};
-  for (const auto& p : kParameters) form.parameters.push_back({p.name, p.unit});
+  for (const auto& p : kParameters)
+    form.parameters.push_back(
+        {p.name, p.unit, p.name == "latency" || p.name == "inverse_bandwidth"});
   form.parameters.push_back({"ranks", "1"});
   form.parameters.push_back({"multiprocessors", "1", false});
   form.parameters.push_back({"one_copy_per_expert", "1"});
@@ -145,17 +204,22 @@ Model fit_expert_exchange(std::span<const FitPoint> points, const ExchangeSystem
   if (points.size() < kExpertExchangePoints)
     throw InvalidInput{"the cost of an exchange with experts needs at least " +
                        std::to_string(kExpertExchangePoints) + " points"};
-  Model model;
-  model.form = "expert_exchange";
-  auto fit = fit_of(points, system);
+  const auto fitted = of_copies(system.copies);
+  auto fit = fit_of(points, system, fitted, {0.8, 2.0});
+  fit.wants_errors = from == nullptr;
   if (from != nullptr) fit.settled = kPolishedFold;
-  model.parameters = fit_logs(
-      points, fit, from != nullptr ? started_from(values_of(*from)) : scout_logs(points, fit));
-  const bool per_expert = system.copies == Copies::per_expert;
-  model.parameters.push_back({"ranks", system.ranks, "1", 0});
-  if (per_expert) model.parameters.push_back({"multiprocessors", system.multiprocessors, "1", 0});
-  model.parameters.push_back({"one_copy_per_expert", per_expert ? 1.0 : 0.0, "1", 0});
-  return model;
+  return model_of(system, fit_logs(points, fit,
+                                   from != nullptr ? started_from(start_of(*from, fitted))
+                                                   : scout_logs(points, fit)));
+}
+
+Model fit_plain_exchange(std::span<const FitPoint> points, const ExchangeSystem& system) {
+  if (points.size() < kPlainExchangePoints)
+    throw InvalidInput{"the latency and bandwidth of an exchange with experts need at least " +
+                       std::to_string(kPlainExchangePoints) + " points"};
+  const Fitted fitted{{kLatency, kInverseBandwidth}};
+  const auto fit = fit_of(points, system, fitted, {1e-12, 1e-10});
+  return model_of(system, fit_logs(points, fit, scout_logs(points, fit)));
 }
 
 }  // namespace moecal::calibration

@@ -38,6 +38,14 @@ inline constexpr std::size_t kExpertExchangePoints = 14;
 [[nodiscard]] Model fit_expert_exchange(std::span<const FitPoint> points,
                                         const ExchangeSystem& system, const Model* from = nullptr);
 
+inline constexpr std::size_t kPlainExchangePoints = 2;
+
+/// What few points tell: t = latency + copies row inverse_bandwidth, the same form without the
+/// rest.
+/// @throws InvalidInput for fewer than kPlainExchangePoints points.
+[[nodiscard]] Model fit_plain_exchange(std::span<const FitPoint> points,
+                                       const ExchangeSystem& system);
+
 /// On how many of `ranks` ranks a token's top_k different experts lie, each choice as likely.
 [[nodiscard]] double expected_ranks(double experts, double top_k, double ranks);
 

@@ -92,6 +92,27 @@ TEST(ExpertExchange, FindsOutThatEachExpertHasACopy) {
   EXPECT_NEAR(p.seconds, low_latency({5120, 1, 64}, 1000), 0.03 * p.seconds);
 }
 
+// As many lines as a DeepEP log has.
+TEST(ExpertExchange, IsALineWhereFewPointsWereMeasured) {
+  const auto line = [](const Shape& x, double tokens) {
+    return 20e-6 + tokens * static_cast<double>(x.top_k * x.hidden) * 2 / 400e9;
+  };
+  auto file = exchanges(line);
+  file.observations.resize(6);
+  const auto c = fit(std::vector{file}, {}).coefficients;
+  ASSERT_EQ(c.models.size(), 1u);
+  EXPECT_EQ(c.models[0].form, "expert_exchange");
+  EXPECT_EQ(parameter_or(c.models[0], "per_token", -1), -1);
+  const auto p = predict(c, ask({2048, 8, 128}, 300)).prediction.value();
+  EXPECT_NEAR(p.seconds, line({2048, 8, 128}, 300), 0.03 * p.seconds);
+  EXPECT_EQ(to_json(parse_coefficients(to_json(c), "c.json")), to_json(c));
+}
+
+TEST(ExpertExchange, SaysNothingOfGroupsWhereARankHasACopy) {
+  const auto c = fit(std::vector{exchanges(normal)}, {}).coefficients;
+  EXPECT_EQ(parameter_or(c.models.at(0), "latency_per_group", -1), -1);
+}
+
 TEST(ExpertExchange, IsOfASystemAndItsGroup) {
   const auto c = fit(std::vector{exchanges(normal)}, {}).coefficients;
   auto query = ask({2048, 8, 128}, 64);

@@ -52,6 +52,7 @@ LeastSquares problem_of(const LogFit& fit, std::span<const FitPoint> rows) {
   LeastSquares problem;
   problem.rows = rows.size() + fit.parameters.size();
   problem.loss_scale = kLossScale;
+  problem.least_damping = fit.least_damping;
   problem.evaluate_all = [parameters = fit.parameters, measured = rows_of(fit, rows)](
                              std::span<const double> logs, std::span<double> residuals,
                              std::span<double> slopes) {

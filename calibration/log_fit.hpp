@@ -42,6 +42,7 @@ struct LogFit {
   std::size_t scout_rows = 250;             // a start is tried on these before all rows polish it
   double settled = kPolished;               // share of the cost at which a step is the last
   bool wants_errors = true;                 // of the parameters; else they are 0
+  double least_damping = 1e-12;             // of calibration/least_squares.hpp
 };
 
 /// Starts with every parameter at its prior but the first, which is a launch (shares of the least

@@ -45,8 +45,10 @@ std::string number(double value) {
   return text.data();
 }
 
+/// A model whose dtype was not recorded answers as it was measured.
 Dtypes dtypes_of(const Model& model, const Query& query) {
-  const auto& dtype = query.dtype.empty() ? model.conditions.dtype : query.dtype;
+  const auto& measured = model.conditions.dtype;
+  const auto& dtype = query.dtype.empty() || measured.empty() ? measured : query.dtype;
   return {dtype, dtype, model.conditions.output_dtype, "", "", ""};
 }
 
@@ -133,6 +135,10 @@ void widen_outside_routings(Draft& draft, const Model& model, const Query& query
   for (const auto& each : measured)
     if (each.loads.empty()) known.push_back(skew_of(each));
   const double skew = skew_of(asked);
+  if (known.empty())
+    draft.flags.push_back(
+        "only recorded loads were measured: how uneven they are beside the routing asked of is not "
+        "known, and the interval is not widened for it");
   if (known.empty() || !(skew > 0)) return;
   const auto [least, most] = std::minmax_element(known.begin(), known.end());
   const double times = skew > *most ? skew / *most : skew < *least ? *least / skew : 1;
@@ -223,10 +229,16 @@ Answer answer_exactly(const Coefficients& coefficients, const Query& query,
   auto selection = select_models(coefficients, query, joint);
   Answer answer;
   answer.missing = selection.missing;
+  const Model* taken = nullptr;
   for (const auto* model : selection.models) {
     auto prediction = prediction_of(draft_of(*model, query), *model);
-    if (!answer.prediction || prediction.seconds < answer.prediction->seconds)
-      answer.prediction = std::move(prediction);
+    if (answer.prediction && prediction.seconds >= answer.prediction->seconds) continue;
+    answer.prediction = std::move(prediction);
+    taken = model;
+  }
+  if (taken != nullptr) {
+    auto flags = stand_in_flags(*taken, query);
+    selection.flags.insert(selection.flags.begin(), flags.begin(), flags.end());
   }
   const auto taken_flag = implementation_flag(selection, answer);
   if (!taken_flag.empty()) selection.flags.push_back(taken_flag);

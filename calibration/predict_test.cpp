@@ -211,6 +211,17 @@ TEST(Predict, WidensWhereExpertsAreMoreUnevenThanAnyMeasured) {
   EXPECT_NEAR(half_width(), 0.1 * (1 + 0.5 * 6), 1e-9);
 }
 
+TEST(Predict, SaysThatNothingWidensWhereOnlyRecordedLoadsWereMeasured) {
+  Model layer = line_model("layer", {.dtype = "bf16", .implementation = "k"}, 1e-5);
+  layer.operation = "grouped_gemm";
+  layer.validity = {{"m", {1, 4096}}};
+  layer.routings = {{"recorded", 0, 0, {1, 2, 3, 4, 5, 6, 7, 8}}};
+  const Query query{.operation = "grouped_gemm",
+                    .point = {{"groups", 8}, {"m", 64}, {"n", 1024}, {"k", 512}}};
+  const auto p = predict({"", "", {layer}}, query).prediction.value();
+  EXPECT_THAT(p.flags, Contains(HasSubstr("only recorded loads were measured")));
+}
+
 TEST(Predict, SaysThatTheNewestOfTwoReleasesAnswers) {
   const Coefficients c{"",
                        "",
@@ -301,6 +312,57 @@ TEST(Predict, SaysThatANewerReleaseWasMeasuredOverOtherGroupsOnly) {
   EXPECT_EQ(p.model_id, "8@2.27");
   EXPECT_THAT(p.flags, ElementsAre("release 2.27 of nccl answers, though 2.29 is newer: with it "
                                    "only groups of 2, 4 were measured"));
+}
+
+TEST(Predict, SaysThatTheReleaseIsNotNamed) {
+  for (const std::string release : {"", "unknown"}) {
+    const Coefficients c{"",
+                         "",
+                         {line_model("4", over(4, "f16", "2.29"), 1e-5),
+                          line_model("8", over(8, "f16", release), 2e-5)}};
+    EXPECT_THAT(predict(c, ask(8, 1024)).prediction.value().flags,
+                ElementsAre("a release of nccl that is not named answers; 2.29 was measured over "
+                            "groups of 4"));
+  }
+}
+
+/// A latency and 1 ps for each byte of each copy, measured to so many tokens.
+Model exchange_model(const std::string& implementation, const std::string& dtype, double latency,
+                     double tokens) {
+  auto m = line_model(implementation, over(8, dtype, ""), 0);
+  m.operation = "moe_dispatch";
+  m.conditions.implementation = implementation;
+  m.form = "expert_exchange";
+  m.parameters = {{"latency", latency, "s", 0},      {"latency_per_group", 0, "s", 0},
+                  {"latency_per_byte", 0, "s/B", 0}, {"per_token", 0, "s", 0},
+                  {"per_copy", 0, "s", 0},           {"inverse_bandwidth", 1e-12, "s/B", 0},
+                  {"sharpness", 1, "1", 0},          {"ranks", 8, "1", 0},
+                  {"one_copy_per_expert", 1, "1", 0}};
+  m.validity = {{"tokens", {1, tokens}}};
+  return m;
+}
+
+// The tables of normal kernels do not say their dtype, and low latency's end at 1024 tokens.
+TEST(Predict, AnswersAnExchangeByTheKernelsThatWereMeasuredWithAsManyTokens) {
+  const Coefficients c{"",
+                       "",
+                       {exchange_model("deepep-ll", "fp8_e4m3", 5e-6, 1024),
+                        exchange_model("deepep-normal", "", 30e-6, 65536)}};
+  Query query{.operation = "moe_dispatch",
+              .point = {{"tokens", 64}, {"hidden", 2048}, {"experts", 128}, {"top_k", 8}},
+              .group = 8};
+  for (const std::string dtype : {"", "fp8_e4m3", "bf16"}) {
+    query.dtype = dtype;
+    query.point["tokens"] = 64;
+    EXPECT_EQ(predict(c, query).prediction.value().model_id, "deepep-ll") << dtype;
+    query.point["tokens"] = 4096;
+    const auto normal = predict(c, query).prediction.value();
+    EXPECT_EQ(normal.model_id, "deepep-normal") << dtype;
+    EXPECT_NEAR(normal.seconds, 30e-6 + 4096 * 8 * 4096e-12, 1e-12) << "as measured";
+    EXPECT_EQ(normal.flags.size(), dtype.empty() ? 0U : 1U) << dtype;
+  }
+  EXPECT_THAT(predict(c, query).prediction->flags,
+              ElementsAre(HasSubstr("dtype rows were sent was not recorded")));
 }
 
 TEST(Predict, NeverMixesMachines) {

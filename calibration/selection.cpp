@@ -14,6 +14,7 @@
 #include "calibration/group_scaling.hpp"
 #include "calibration/join.hpp"
 #include "calibration/routing_conditions.hpp"
+#include "calibration/validity.hpp"
 #include "core/dtype.hpp"
 
 namespace moecal::calibration {
@@ -99,11 +100,15 @@ int routing_rank(const std::string& distribution) {
   return distribution.empty() || distribution == "uniform" ? 0 : 1;
 }
 
+bool is_within(const Model& model, const Query& query) {
+  return doublings_outside(model.validity, query.point) == 0;
+}
+
 /// What makes one match better than another, in this order, smaller first; release and
 /// implementation are compared after it.
-auto rank(const Model& model, const Query& query) {
+auto rank(const Model& model, int distance) {
   const auto& c = model.conditions;
-  return std::tuple{dtype_distance(model, query),
+  return std::tuple{distance,
                     provenance_rank(model.provenance),
                     c.placement != "contiguous",
                     c.concurrent_groups,
@@ -250,10 +255,14 @@ std::vector<std::string> older_release_flags(const Coefficients& coefficients, c
       groups[c.release].insert(c.group);
       if (compare_releases(c.release, newest) > 0) newest = c.release;
     }
-    if (!groups.empty())
-      flags.push_back("release " + own.release + " of " + own.implementation + " answers, though " +
-                      newest + " is newer: with it only groups of " + list_of(groups.at(newest)) +
-                      " were measured");
+    if (groups.empty()) continue;
+    const auto measured = list_of(groups.at(newest));
+    flags.push_back(names_release(own.release)
+                        ? "release " + own.release + " of " + own.implementation +
+                              " answers, though " + newest + " is newer: with it only groups of " +
+                              measured + " were measured"
+                        : "a release of " + own.implementation + " that is not named answers; " +
+                              newest + " was measured over groups of " + measured);
   }
   return flags;
 }
@@ -276,11 +285,57 @@ std::vector<std::string> left_out_flags(const Coefficients& coefficients, const 
           (c.release.empty() ? "" : " with release " + c.release)};
 }
 
+/// Models to choose among. Low-latency kernels take few tokens: of exchanges those measured on both
+/// sides of the point come first, if any were.
+std::vector<const Model*> in_reach(std::vector<const Model*> models, const Query& query) {
+  const auto is_out = [&](const Model* model) { return !is_within(*model, query); };
+  if (family_of(query.operation, query.point) == Family::exchange &&
+      !std::all_of(models.begin(), models.end(), is_out))
+    std::erase_if(models, is_out);
+  return models;
+}
+
+/// A model whose dtype was not recorded is as near as the nearest of those that say theirs.
+int distance_of_unrecorded(const std::vector<const Model*>& models, const Query& query) {
+  int least = kNoMatch;
+  for (const auto* model : models)
+    if (!model->conditions.dtype.empty()) least = std::min(least, dtype_distance(*model, query));
+  return least;
+}
+
+/// Those of the best rank.
+std::vector<const Model*> best_of(std::vector<const Model*> models, const Query& query) {
+  models = in_reach(std::move(models), query);
+  const bool is_exchange = family_of(query.operation, query.point) == Family::exchange;
+  const int unrecorded = distance_of_unrecorded(models, query);
+  const auto rank_of = [&](const Model* model) {
+    return rank(*model, is_exchange && model->conditions.dtype.empty()
+                            ? unrecorded
+                            : dtype_distance(*model, query));
+  };
+  std::vector<const Model*> best;
+  for (const auto* model : models) {
+    if (!best.empty() && rank_of(model) > rank_of(best.front())) continue;
+    if (!best.empty() && rank_of(model) < rank_of(best.front())) best.clear();
+    best.push_back(model);
+  }
+  return best;
+}
+
+void append(std::vector<std::string>& flags, std::vector<std::string> more) {
+  for (auto& flag : more) flags.push_back(std::move(flag));
+}
+
+}  // namespace
+
 std::vector<std::string> stand_in_flags(const Model& model, const Query& query) {
   std::vector<std::string> flags;
   const auto& c = model.conditions;
   if (!query.dtype.empty() && c.dtype != query.dtype)
-    flags.push_back("dtype " + c.dtype + " stands in for " + query.dtype);
+    flags.push_back(c.dtype.empty()
+                        ? "in which dtype rows were sent was not recorded: as measured, not in " +
+                              query.dtype
+                        : "dtype " + c.dtype + " stands in for " + query.dtype);
   for (auto& flag : routing_flags(model, query)) flags.push_back(std::move(flag));
   if (query.routing.empty() && routing_rank(c.routing.distribution) != 0)
     flags.push_back("routing is " + c.routing.distribution + ", not uniform");
@@ -290,30 +345,12 @@ std::vector<std::string> stand_in_flags(const Model& model, const Query& query) 
   return flags;
 }
 
-/// The models of the best rank so far.
-struct Best {
-  const Query& query;
-  std::vector<const Model*> models{};
-
-  void take(const Model& model) {
-    if (!models.empty() && rank(model, query) > rank(*models.front(), query)) return;
-    if (!models.empty() && rank(model, query) < rank(*models.front(), query)) models.clear();
-    models.push_back(&model);
-  }
-};
-
-void append(std::vector<std::string>& flags, std::vector<std::string> more) {
-  for (auto& flag : more) flags.push_back(std::move(flag));
-}
-
-}  // namespace
-
 int dtype_distance(const std::string& operation, const std::string& dtype, const Query& query) {
   if (query.dtype.empty() || dtype == query.dtype)
     return query.dtype.empty() ? preference(dtype) : 0;
-  if (dtype.empty()) return kNoMatch;
-  const bool same_width = size_of(parse_dtype(dtype)) == size_of(parse_dtype(query.dtype));
   const auto family = family_of(operation, query.point);
+  if (dtype.empty()) return family == Family::exchange ? 0 : kNoMatch;
+  const bool same_width = size_of(parse_dtype(dtype)) == size_of(parse_dtype(query.dtype));
   if (family == Family::gemm || family == Family::grouped)
     return same_width && is_integer(dtype) == is_integer(query.dtype) ? 1 : kNoMatch;
   return (same_width ? 1 : 10) + preference(dtype);
@@ -352,29 +389,30 @@ int compare_releases(const std::string& a, const std::string& b) {
 }
 
 Selection select_models(const Coefficients& coefficients, const Query& query, const Model* joint) {
-  Best best{query};
+  std::vector<const Model*> matching;
   for (const auto& model : coefficients.models)
     if (model.conditions.group == query.group && matches_but_group(model, query) &&
         (joint == nullptr || are_alike(model, *joint, Release::same)))
-      best.take(model);
-  if (best.models.empty()) return {{}, {}, describe(query) + known(coefficients, query)};
-  auto flags = stand_in_flags(*best.models.front(), query);
-  auto answering = without_shadowed(newest_of_each(best.models));
-  append(flags, release_flags(best.models));
+      matching.push_back(&model);
+  if (matching.empty()) return {{}, {}, describe(query) + known(coefficients, query)};
+  const auto best = best_of(std::move(matching), query);
+  auto answering = without_shadowed(newest_of_each(best));
+  auto flags = release_flags(best);
   if (joint == nullptr) append(flags, older_release_flags(coefficients, query, answering));
   return {std::move(answering), std::move(flags), ""};
 }
 
 Selection select_joints(const Coefficients& coefficients, const Query& query) {
-  Best best{query};
+  std::vector<const Model*> matching;
   for (const auto& model : coefficients.models)
     if (model.conditions.group == kAnyGroup && speaks_of_tier(model, query.tier) &&
         matches_but_group_and_tier(model, query))
-      best.take(model);
-  if (best.models.empty()) return {};
-  auto flags = stand_in_flags(*best.models.front(), query);
-  auto answering = newest_of_each(best.models);
-  append(flags, release_flags(best.models));
+      matching.push_back(&model);
+  if (matching.empty()) return {};
+  const auto best = best_of(std::move(matching), query);
+  auto flags = stand_in_flags(*best.front(), query);
+  auto answering = newest_of_each(best);
+  append(flags, release_flags(best));
   append(flags, left_out_flags(coefficients, query, answering));
   return {std::move(answering), std::move(flags), ""};
 }

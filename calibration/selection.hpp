@@ -12,17 +12,23 @@ namespace moecal::calibration {
 struct Selection {
   std::vector<const Model*>
       models;                      // equally good but for their implementation, each at its newest
-  std::vector<std::string> flags;  // e.g. "dtype f16 stands in for bf16"
+  std::vector<std::string> flags;  // e.g. "release 2.29 of nccl answers, the newest of 2; ..."
   std::string missing;             // where models is empty: what there is no model of
 };
 
 /// How far a dtype is from the one a query asks for; kNoMatch: it cannot stand in for it. What only
 /// moves bytes takes any payload, one of the same width first; arithmetic takes floating point for
-/// floating point of the same width.
+/// floating point of the same width. An exchange with experts whose dtype was not recorded stands
+/// in for any.
 inline constexpr int kNoMatch = 1000;
 [[nodiscard]] int dtype_distance(const std::string& operation, const std::string& dtype,
                                  const Query& query);
 
+/// What had to be given up where this model answers: e.g. "dtype f16 stands in for bf16".
+[[nodiscard]] std::vector<std::string> stand_in_flags(const Model& model, const Query& query);
+
+/// Of exchanges with experts, models that were measured around the point come before all others;
+/// one whose dtype was not recorded stands beside the nearest in dtype.
 /// The query's group size must be matched exactly. `joint`: only of the models that it was fitted
 /// with, whose release and dtype are its own; null: of all.
 [[nodiscard]] Selection select_models(const Coefficients& coefficients, const Query& query,

@@ -142,6 +142,11 @@ TEST_F(PublicData, TheCommittedReportIsTodays) {
   expect_equal_rows(committed_report("collective.json"), nlohmann::json::parse(to_json(results_)));
 }
 
+TEST_F(PublicData, TheCommittedReportOfDispatchIsTodays) {
+  const auto results = run_tasks({folder_, read_splits()}, "dispatch.*");
+  expect_equal_rows(committed_report("dispatch.json"), nlohmann::json::parse(to_json(results)));
+}
+
 nlohmann::json rows_of_card(const nlohmann::json& report, const std::string& task,
                             const std::string& card) {
   auto rows = nlohmann::json::array();
@@ -175,6 +180,8 @@ TEST(CommittedReports, ReachTheirGoals) {
       {"gemm.json", {"gemm.dense", 0.025, 0.07, 0.85, 0.93, 179736}},
       {"gemm.json", {"gemm.200", 0.055, 0.155, 0.85, 0.95, 179736}},
       {"gemm.json", {"gemm.compact", 0.055, 0.16, 0.88, 0.92, 179736}},
+      // Of dispatch.known there are goals by operation only (dispatch_tasks_test.cpp).
+      {"dispatch.json", {"dispatch.known", 1, 1, 0.85, 0.95, 10640}},
       {"moe.json", {"moe.known_model", 0.07, 0.36, 0.85, 0.95, 49614}},
       {"moe.json", {"moe.unseen_model", 0.075, 0.33, 0.85, 0.95, 49614}}};
   for (const auto& [report, goal] : goals) {
