@@ -272,7 +272,7 @@ Calls candidates_for(const Calls& wishes) {
     auto& [least, most] = ranges.try_emplace(curve, bytes, bytes).first->second;
     least = std::min(least, bytes);
     most = std::max(most, bytes);
-    for (std::int64_t size = 256; size < most; size *= 2) {
+    for (std::int64_t size = 256; size<most; size = size> most / 2 ? most : 2 * size) {
       if (size <= least) continue;
       auto call = Machine::at(wish.call, size);
       auto name = key_of(call);
