@@ -163,8 +163,8 @@ void cover_switch(Draft& draft, const Model& model, double size) {
   draft.half_width = std::max(draft.half_width, half_width_around(*doubt, draft.seconds));
   const auto bytes = [](double value) { return std::to_string(std::llround(value)); };
   draft.flags.push_back("a protocol switch lies between " + bytes(doubt->at.below) + " and " +
-                        bytes(doubt->at.above) +
-                        " bytes: interval widened; measure bytes=" + bytes(doubt->at.middle()));
+                        bytes(doubt->at.above) + " bytes: interval widened; measure bytes=" +
+                        std::to_string(doubt->at.size_to_measure()));
 }
 
 /// Nothing where the model of a layer was measured, or the operation has no models.

@@ -10,6 +10,7 @@
 #include "calibration/routing_conditions.hpp"
 #include "calibration/selection.hpp"
 #include "calibration/similarity.hpp"
+#include "calibration/switches.hpp"
 #include "core/error.hpp"
 
 namespace moecal::calibration {
@@ -19,8 +20,8 @@ constexpr double kNormal95 = 1.6448536269514722;
 /// Known points that take part: those most like the wishes. The rest says little beyond them, and
 /// time grows with the cube.
 constexpr std::size_t kMostKnown = 500;
-/// Times that grow this much more than sizes do show a switch, not noise.
-constexpr double kStep = 1.2;
+/// Neighbouring sizes nearer than this are not taken apart any further.
+constexpr double kNarrowGap = 1.5;
 
 /// A measured neighbourhood that hides a switch.
 struct Gap {
@@ -36,11 +37,14 @@ struct Curve {
 std::vector<Gap> gaps_of(const Series& series) {
   std::vector<Gap> gaps;
   if (series.family != Family::transfer) return gaps;
-  for (std::size_t i = 0; i + 1 < series.points.size(); ++i) {
-    const auto &a = series.points[i], &b = series.points[i + 1];
-    const double step = (b.seconds / a.seconds) / (b.inputs.size / a.inputs.size);
-    if (step > kStep && b.inputs.size > 1.5 * a.inputs.size)
-      gaps.push_back({a.inputs.size, b.inputs.size, std::pow(std::log(step) / 2, 2)});
+  Model curve;
+  for (const auto& point : series.points)
+    curve.table.emplace_back(point.inputs.size, point.seconds);
+  for (const auto& gap : switches_of(curve.table)) {
+    const auto doubt = switch_doubt(curve, gap.middle());
+    if (!doubt || gap.above <= kNarrowGap * gap.below) continue;
+    const double step = std::log(doubt->upper_protocol / doubt->lower_protocol);
+    gaps.push_back({gap.below, gap.above, step * step / 4});
   }
   return gaps;
 }
@@ -260,25 +264,58 @@ Calls without_measured(Calls calls) {
   return calls;
 }
 
-/// The wishes themselves and, of curves over one size, powers of two between them: one point there
-/// may serve several.
-Calls candidates_for(const Calls& wishes) {
-  std::map<std::string, std::pair<std::int64_t, std::int64_t>> ranges;
-  Calls candidates = wishes;
+/// What is wished of a curve over one size.
+struct WishedSizes {
+  const Call* call = nullptr;  // one of them
+  std::int64_t least = 0, most = 0;
+  double weight = 0;  // the largest
+};
+
+std::vector<WishedSizes> wished_sizes(const Calls& wishes) {
+  std::map<std::string, WishedSizes> curves;
   for (const auto& [key, wish] : wishes) {
     if (wish.call.place.family != Family::transfer || !wish.call.point.contains("bytes")) continue;
     const auto bytes = wish.call.point.at("bytes");
-    const auto curve = key_of(Machine::at(wish.call, 0));
-    auto& [least, most] = ranges.try_emplace(curve, bytes, bytes).first->second;
-    least = std::min(least, bytes);
-    most = std::max(most, bytes);
-    for (std::int64_t size = 256; size<most; size = size> most / 2 ? most : 2 * size) {
-      if (size <= least) continue;
-      auto call = Machine::at(wish.call, size);
-      auto name = key_of(call);
-      candidates.try_emplace(std::move(name), Weighed{std::move(call), 0});
-    }
+    auto& sizes = curves
+                      .try_emplace(key_of(Machine::at(wish.call, 0)),
+                                   WishedSizes{&wish.call, bytes, bytes, wish.weight})
+                      .first->second;
+    sizes.least = std::min(sizes.least, bytes);
+    sizes.most = std::max(sizes.most, bytes);
+    sizes.weight = std::max(sizes.weight, wish.weight);
   }
+  std::vector<WishedSizes> all;
+  for (const auto& [key, sizes] : curves) all.push_back(sizes);
+  return all;
+}
+
+void add_size(Calls& calls, const WishedSizes& curve, std::int64_t bytes, double weight) {
+  if (bytes <= curve.least || bytes >= curve.most) return;
+  auto call = Machine::at(*curve.call, bytes);
+  auto key = key_of(call);
+  calls.try_emplace(std::move(key), Weighed{std::move(call), weight});
+}
+
+/// The wishes and, between the sizes that they name, the middle of each switch: where sizes are
+/// measured at every doubling, it is there that predictions are wide.
+Calls with_switches(const Calls& wishes) {
+  Calls all = wishes;
+  for (const auto& sizes : wished_sizes(wishes))
+    if (sizes.call->curve != nullptr)
+      for (const auto& gap : sizes.call->curve->gaps)
+        add_size(all, sizes, Switch{gap.from, gap.to}.size_to_measure(), sizes.weight);
+  return all;
+}
+
+/// The wishes themselves and, of curves over one size, powers of two between them: one point there
+/// may serve several.
+Calls candidates_for(const Calls& wishes) {
+  Calls candidates = wishes;
+  for (const auto& sizes : wished_sizes(wishes))
+    for (std::int64_t size = 256; size < sizes.most; size *= 2) {
+      add_size(candidates, sizes, size, 0);
+      if (size > sizes.most / 2) break;
+    }
   return candidates;
 }
 
@@ -351,9 +388,11 @@ Suggestion suggestion_of(const Call& call, double deviation) {
 Suggestions suggest(std::span<const ObservationFile> files, const SuggestRequest& request) {
   const auto grouped = group(files, request.card);
   const Machine machine{grouped};
-  const auto wishes = calls_of(machine, request.wishes);
-  const auto candidates = without_measured(
-      request.candidates.empty() ? candidates_for(wishes) : calls_of(machine, request.candidates));
+  const bool is_free = request.candidates.empty();
+  const auto named = calls_of(machine, request.wishes);
+  const auto wishes = is_free ? with_switches(named) : named;
+  const auto candidates =
+      without_measured(is_free ? candidates_for(wishes) : calls_of(machine, request.candidates));
   Numbered numbered;
   DesignProblem problem;
   auto known = machine.known();

@@ -52,9 +52,10 @@ struct Suggestions {
 /// are those of a Gaussian process (calibration/similarity.hpp): they say which point to take
 /// first, while the interval of a prediction is calibrated by `fit` once it is measured.
 ///
-/// Between two measured sizes whose times differ by more than their sizes lies a switch of the
-/// library: what lies there is as uncertain as the step is high, until a size in between is
-/// measured.
+/// Between two measured sizes lies a switch of the library where no one protocol explains both
+/// (calibration/switches.hpp): what lies there is as uncertain as the step is high, until a size in
+/// between is measured. Who names no candidates wishes the middle of each such gap between his
+/// sizes too.
 /// @throws InvalidInput if the observations are of several cards and none is chosen.
 [[nodiscard]] Suggestions suggest(std::span<const ObservationFile> files,
                                   const SuggestRequest& request);

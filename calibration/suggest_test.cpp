@@ -84,6 +84,20 @@ TEST(Suggest, AsksForAPointWhereTheLibrarySwitches) {
   EXPECT_GT(stepped.half_width, plain.half_width);
 }
 
+TEST(Suggest, AsksInsideASwitchWhereEveryDoublingIsMeasured) {
+  const auto every = [](std::int64_t) { return true; };
+  SuggestRequest request;
+  for (int i = 10; i < 24; ++i) request.wishes.push_back(all_reduce_of(std::int64_t{1} << i));
+  EXPECT_TRUE(suggest(measured(every), request).points.empty());
+  for (const double step : {5.0, 0.1}) {  // to a slower protocol, to a faster one
+    const auto result = suggest(measured(every, step), request);
+    ASSERT_EQ(result.points.size(), 1u) << step;
+    EXPECT_EQ(result.points[0].point.at("bytes"), 94208);  // 23 x 4096, near sqrt(2) x 65536
+    EXPECT_THAT(result.points[0].why, HasSubstr("switches between 65536 and 131072 bytes"));
+    EXPECT_LT(result.points[0].half_width, result.half_width);
+  }
+}
+
 TEST(Suggest, NamesWhatNothingLikeItIsMeasuredOf) {
   Query gemm{.operation = "expert_gemm",
              .dtype = "fp8_e4m3",

@@ -52,6 +52,13 @@ std::optional<SwitchBracket> bracket_around(const Model& model, double size) {
 
 double Switch::middle() const { return std::round(std::sqrt(below * above)); }
 
+std::int64_t Switch::size_to_measure() const {
+  int exponent = 0;
+  static_cast<void>(std::frexp(middle(), &exponent));
+  const double unit = std::ldexp(1, std::max(exponent - 5, 0));
+  return static_cast<std::int64_t>(std::round(middle() / unit) * unit);
+}
+
 std::vector<SwitchBracket> brackets_of(const Table& table) {
   std::vector<SwitchBracket> brackets;
   for (std::size_t i = 0; i + 1 < table.size(); ++i)

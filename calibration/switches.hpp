@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <cstdint>
 #include <optional>
 #include <vector>
 
@@ -13,8 +14,11 @@ namespace moecal::calibration {
 /// do that.
 struct Switch {
   double below = 0, above = 0;  // the sampled sizes, bytes
-  /// The size to measure to halve the doubt: their geometric middle, whole bytes.
+  /// Their geometric middle, whole bytes.
   [[nodiscard]] double middle() const;
+  /// The size to measure to halve the doubt: near the middle, and of five leading bits, so that it
+  /// divides among ranks into whole elements.
+  [[nodiscard]] std::int64_t size_to_measure() const;
 };
 
 /// The switches of a table, ascending.

@@ -37,7 +37,7 @@ void add_evaluate(CLI::App& app) {
       "predicts\n"
       "what was held out, and prints the errors and whether the 90 % intervals are true, beside "
       "plain\n"
-      "baselines fitted to the same rows. DIR holds the tables: nccl/, gemm/, moe/.\n\n"
+      "baselines fitted to the same rows. DIR holds the tables: nccl/, gemm/, moe/, dispatch/.\n\n"
       "Example:\n  moecal evaluate --data DIR --task 'collective.*' --json");
   auto arguments = std::make_shared<EvaluateArguments>();
   verb->add_option("--data", arguments->data, "folder of the public tables")->required();

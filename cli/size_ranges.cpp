@@ -10,8 +10,9 @@
 namespace moecal::cli {
 namespace {
 
-/// As many predictions as anybody looks at; ranking points takes time with their square.
-constexpr std::size_t kMostPoints = 10'000;
+/// As many predictions as anybody looks at; ranking points takes memory with their square, and time
+/// with more.
+constexpr std::size_t kMostPoints = 2'000;
 
 struct Range {
   std::string name;

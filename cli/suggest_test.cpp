@@ -115,7 +115,7 @@ TEST(SuggestVerb, SaysWhatIsWrong) {
       {"--operation all_reduce --group 2 --range bytes=1:2 --range bytes=4", "gives bytes twice"},
       {"--operation all_reduce --group 2 --routing uniform --range bytes=1:2", "is not routed"},
       {"--operation expert_gemm --range m=1:9223372036854775807 n=1:1073741824 k=1:1073741824",
-       "makes more than 10000 points"},
+       "makes more than 2000 points"},
       {"--operation all_reduce --range bytes=1:2", "how many ranks has it? --group"},
       {"--operation all_reduce --group 0 --range bytes=1:2", "--group 0: all_reduce is over two"},
       {"--operation expert_gemm --group 2 --range m=1:2", "expert_gemm is a call of one rank"},
