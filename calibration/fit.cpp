@@ -270,6 +270,7 @@ FitResult fit(std::span<const ObservationFile> files, const FitOptions& options)
       result.report.given_twice.push_back({series.id(), duplicate});
   result.report.left_out.insert(result.report.left_out.end(), grouped.left_out.begin(),
                                 grouped.left_out.end());
+  result.report.conflicts = grouped.conflicts;
   result.coefficients.drift = release_drift(grouped.series);
   result.report.without_release = without_release(grouped.series);
   for (const auto& one : fitted)

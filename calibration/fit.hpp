@@ -30,6 +30,7 @@ struct FitReport {
   ObservationCounts counts;
   std::vector<LeftOut> left_out;
   std::vector<GivenTwice> given_twice{};
+  std::vector<ConflictingClaim> conflicts{};
   std::vector<std::string> without_release{};  // series that the drift between releases leaves out
   std::map<std::string, std::vector<MeasuredCall>> calls{};  // of layers and exchanges, by model id
   int series = 0, points = 0;  // that have a model; each once, however many forms it has

@@ -137,6 +137,49 @@ TEST(DropDuplicates, AFileGivenTwiceIsCountedOnce) {
 
 double line(double bytes) { return 5e-6 + bytes / 20e9; }
 
+/// The figures of one log, once as of release 2.29 and once without a release.
+TEST(ConflictingClaims, AreFiguresOfTwoReleases) {
+  std::vector<Observation> all;
+  for (const std::string release : {"2.29", "unknown"})
+    for (int point = 0; auto o : synthetic::curve("all_reduce", 4, 6, line, {.spread = 0.1})) {
+      o = imported(o, "log-" + release + ".txt", ++point);
+      o.library.runtime_version = release;
+      all.push_back(o);
+    }
+  const std::vector<ObservationFile> files{synthetic::file(all)};
+  const auto conflicts = group_observations(files, "").conflicts;
+  ASSERT_EQ(conflicts.size(), 1u);
+  EXPECT_THAT(conflicts[0].first, testing::HasSubstr("/2.29/"));
+  EXPECT_THAT(conflicts[0].second, testing::HasSubstr("/unknown/"));
+  EXPECT_EQ(conflicts[0].figures.points, 6);
+}
+
+TEST(ConflictingClaims, OneFileUnderTwoNamesConflictsToo) {
+  std::vector<Observation> all;
+  for (const std::string release : {"2.29", "2.30"})
+    for (int point = 0; auto o : synthetic::curve("all_reduce", 4, 2, line, {})) {
+      o = imported(o, "log.txt", ++point);
+      o.library.runtime_version = release;
+      all.push_back(o);
+    }
+  const std::vector<ObservationFile> files{synthetic::file(all)};
+  const auto conflicts = group_observations(files, "").conflicts;
+  ASSERT_EQ(conflicts.size(), 1u);
+  EXPECT_EQ(conflicts[0].figures.kept, conflicts[0].figures.dropped);
+}
+
+TEST(ConflictingClaims, ReleasesThatDifferDoNot) {
+  std::vector<Observation> all;
+  for (const unsigned seed : {1u, 2u})
+    for (int point = 0;
+         auto o : synthetic::curve("all_reduce", 4, 6, line, {.spread = 0.1, .seed = seed})) {
+      o = imported(o, "log" + std::to_string(seed) + ".txt", ++point);
+      o.library.runtime_version = std::to_string(seed);
+      all.push_back(o);
+    }
+  EXPECT_TRUE(group_observations(std::vector{synthetic::file(all)}, "").conflicts.empty());
+}
+
 TEST(ReleaseDrift, IsReportedAndNotAveraged) {
   std::vector<Observation> all;
   for (const auto& [release, factor] :

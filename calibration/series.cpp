@@ -189,6 +189,16 @@ bool throttled_throughout(const Observation& o) {
   return !flags.empty() && std::find(flags.begin(), flags.end(), false) == flags.end();
 }
 
+std::vector<ConflictingClaim> conflicts_of(const Gatherings& gatherings) {
+  std::vector<ClaimedReadings> claims;
+  for (const auto& [id, gathering] : gatherings) {
+    auto nameless = gathering.series;
+    nameless.card = nameless.system = nameless.conditions.release = "";
+    claims.push_back({gathering.series.id(), nameless.id(), &gathering.readings});
+  }
+  return conflicting_claims(claims);
+}
+
 /// Sorts the observations of the files into gatherings and counts.
 class Sorter {
  public:
@@ -205,9 +215,11 @@ class Sorter {
 
   GroupedObservations finish_all(int threads) {
     check();
+    auto conflicts = conflicts_of(gatherer_.gatherings);
     std::vector<Gathering> gathered;
     for (auto& [id, gathering] : gatherer_.gatherings) gathered.push_back(std::move(gathering));
-    GroupedObservations grouped{std::vector<Series>(gathered.size()), counts_, left_out()};
+    GroupedObservations grouped{std::vector<Series>(gathered.size()), counts_, left_out(),
+                                std::move(conflicts)};
     for_each_index(gathered.size(), threads,
                    [&](std::size_t i) { grouped.series[i] = finish(std::move(gathered[i])); });
     return grouped;

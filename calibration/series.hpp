@@ -3,6 +3,7 @@
 #pragma once
 #include <span>
 
+#include "calibration/conflicting_claims.hpp"
 #include "calibration/form.hpp"
 #include "calibration/repeatability.hpp"
 #include "core/observation.hpp"
@@ -53,6 +54,7 @@ struct GroupedObservations {
   std::vector<Series> series;  // in the order of their ids
   ObservationCounts counts;
   std::vector<LeftOut> left_out{};  // observations whose cost cannot be said from their point
+  std::vector<ConflictingClaim> conflicts{};
 };
 
 /// Groups what was measured. `card`: only that one; empty: all. `threads`: 0: one a core.

@@ -111,6 +111,16 @@ void print_given_twice(const std::vector<calibration::GivenTwice>& all) {
           series.c_str(), duplicate.points, duplicate.dropped.c_str(), duplicate.kept.c_str());
 }
 
+void print_conflicts(const std::vector<calibration::ConflictingClaim>& all) {
+  for (const auto& [first, second, figures] : all)
+    std::printf(
+        "conflicting provenance: at %d points %s and %s have the same figures (%s): they cannot be "
+        "of both; both are fitted, take the wrong one out\n",
+        figures.points, first.c_str(), second.c_str(),
+        figures.kept == figures.dropped ? figures.kept.c_str()
+                                        : (figures.kept + "; " + figures.dropped).c_str());
+}
+
 void print_summary(const calibration::FitResult& result) {
   int width = 6;
   for (const auto& model : result.coefficients.models)
@@ -135,6 +145,7 @@ void print_summary(const calibration::FitResult& result) {
   for (const auto& left_out : result.report.left_out)
     std::printf("not fitted: %s: %s\n", left_out.series.c_str(), left_out.reason.c_str());
   print_given_twice(result.report.given_twice);
+  print_conflicts(result.report.conflicts);
   print_repeatability(result.coefficients);
   print_drift(result.coefficients.drift);
   print_without_release(result.report.without_release);
