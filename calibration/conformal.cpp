@@ -34,22 +34,29 @@ std::vector<int> folds_by_key(const Keys& keys, int folds) {
   return result;
 }
 
+/// A curve of more sizes leaves several out at a time, far from one another: a fit for each would
+/// take time with the square of their number.
+constexpr int kMostFolds = 64;
+
 }  // namespace
 
 std::vector<int> folds_by_size(std::span<const FitPoint> points, int folds) {
-  std::set<double> sizes;
-  for (const auto& point : points) sizes.insert(point.inputs.size);
+  std::vector<double> sizes;
+  for (const auto& point : points) sizes.push_back(point.inputs.size);
+  std::sort(sizes.begin(), sizes.end());
+  sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
   std::vector<int> fold_of;
   for (const auto& point : points) {
-    const auto rank = std::distance(sizes.begin(), sizes.find(point.inputs.size));
-    const bool end = rank == 0 || rank + 1 == static_cast<std::ptrdiff_t>(sizes.size());
+    const auto rank =
+        std::lower_bound(sizes.begin(), sizes.end(), point.inputs.size) - sizes.begin();
+    const bool end = rank == 0 || rank + 1 == std::ssize(sizes);
     fold_of.push_back(end ? kAlwaysTrained : static_cast<int>(rank % folds));
   }
   return fold_of;
 }
 
 std::vector<int> folds_one_out(std::span<const FitPoint> points) {
-  return folds_by_size(points, static_cast<int>(points.size()));
+  return folds_by_size(points, std::min(static_cast<int>(points.size()), kMostFolds));
 }
 
 std::vector<int> folds_by_pair(std::span<const FitPoint> points, int folds) {

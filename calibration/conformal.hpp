@@ -26,7 +26,7 @@ inline constexpr int kAlwaysTrained = -1;
 /// past them. Points of equal size share a fold.
 [[nodiscard]] std::vector<int> folds_by_size(std::span<const FitPoint> points, int folds);
 
-/// Each interior size its own fold.
+/// Each interior size its own fold; of more than 64 sizes every 64th together.
 [[nodiscard]] std::vector<int> folds_one_out(std::span<const FitPoint> points);
 
 /// Whole shape pairs (n, k) together, in at most `folds` folds; by point where there are fewer than

@@ -72,6 +72,16 @@ TEST(Folds, NeverHoldOutTheEndsOfACurve) {
   EXPECT_EQ(std::set<int>(folds.begin() + 1, folds.end() - 1), (std::set<int>{0, 1, 2}));
 }
 
+TEST(Folds, OneOutIsOneSizeUntilThereAreManyOfThem) {
+  const auto count = [](int sizes) {
+    const auto folds = folds_one_out(line(sizes));
+    const std::set<int> distinct{folds.begin(), folds.end()};
+    return distinct.size() - 1;  // without those always trained
+  };
+  EXPECT_EQ(count(22), 20U);
+  EXPECT_EQ(count(200), 64U);
+}
+
 TEST(Folds, KeepAShapePairTogether) {
   std::vector<FitPoint> points;
   for (double n = 1; n <= 4; ++n)
