@@ -30,7 +30,7 @@ wheel_folders() {
   "${MOECAL_PYTHON:-python3}" -c '
 import glob, site, sys
 roots = site.getsitepackages() + [site.getusersitepackages()] + sys.path
-print("\n".join(sorted({folder for root in roots if root for folder in glob.glob(root + "/nvidia/*/lib")})))' 2>/dev/null
+print("\n".join(sorted({folder for root in roots if root for folder in glob.glob(root + "/nvidia/*/lib")})))' 2>/dev/null || true # no Python, no wheels
 }
 
 # The folder that has the library, or nothing.
