@@ -171,9 +171,17 @@ if [[ -n $committed && -e $committed/$card.json ]] || { [[ -e $coefficients ]] &
   coefficients=$out/results/coefficients/measured/$card.json
   [[ ! -e $coefficients ]] || is_own "$coefficients" || fail "$coefficients is of other observations, and is left as it is"
 fi
+# An earlier fit is replaced by a whole one only.
 fitted=0
-mkdir -p "$(dirname "$coefficients")" && moecal fit "$folder"/*.jsonl "${with[@]}" --card "$card" --out "$coefficients" \
-  --source "$source${with[*]:+ with ${with[*]##*/}}" || fitted=$?
+part=${coefficients%.json}.part
+mkdir -p "$(dirname "$coefficients")" && moecal fit "$folder"/*.jsonl "${with[@]}" --card "$card" --out "$part.json" \
+  --source "$source${with[*]:+ with ${with[*]##*/}}" | sed '/^wrote /d' || fitted=$?
+if [[ $fitted -eq 0 ]]; then
+  mv "$part.csv" "${coefficients%.json}.csv"
+  mv "$part.json" "$coefficients"
+else
+  rm -f "$part.json" "$part.csv"
+fi
 end_if_interrupted "while fitting"
 written=("$observations")
 [[ $fitted -ne 0 ]] || written+=("$coefficients" "${coefficients%.json}.csv")
@@ -194,7 +202,8 @@ compare_with_peers() {
   if mkdir -p "$(dirname "$ratios")" && printf '%s\n' "$tables" >>"$ratios"; then
     written+=("$ratios")
   else
-    echo "measure_card.sh: the tables above could not be written to $ratios" >&2
+    echo "measure_card.sh: the tables above could not be written to $ratios; is the disk full?" >&2
+    [[ -s $ratios ]] || rm -f "$ratios"
     compared=1
   fi
 }

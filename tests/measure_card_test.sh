@@ -62,7 +62,7 @@ if [[ $verb == measure ]]; then
   [[ -z ${LIMITED:-} ]] || echo "to go on: moecal measure --out $out"
   exit "${FAIL:-0}"
 fi
-[[ -z ${UNFIT:-} ]] || exit 2
+[[ -z ${UNFIT:-} ]] || { echo half >"$out"; exit 2; }
 printf '{\n "schema": "moecal.coefficients/1",\n "source": "%s",\n "files": "%s"\n}\n' "$source" "${files[*]}" >"$out"
 touch "${out%.json}.csv"
 DOUBLE
@@ -103,6 +103,10 @@ if grep -q '^to go on: ' "$work/said"; then fail "a file that was moved is named
 UNFIT=1 measure "$work/unfit" --run-id one && fail "a fit that failed is not in the exit status"
 grep -q "^wrote $work/unfit/results/observations/h200-sxm/one.jsonl" "$work/said" || fail "after a failed fit it is not said what was written"
 if grep -q '^wrote .*coefficients' "$work/said"; then fail "coefficients were not written, and are said to be"; fi
+measure "$work/unfit" --run-id one
+cp "$work/unfit/results/coefficients/h200-sxm.json" "$work/whole.json"
+UNFIT=1 measure "$work/unfit" --run-id one && fail "a fit that failed is not in the exit status"
+cmp "$work/whole.json" "$work/unfit/results/coefficients/h200-sxm.json" || fail "a fit that failed took the earlier one away"
 
 # Coefficients of other observations stay: those of a clone, and those that a bundle brings.
 mkdir -p "$work/clone/results/coefficients"

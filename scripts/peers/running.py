@@ -42,14 +42,24 @@ def one_line(reason: BaseException) -> str:
     return said if len(said) <= LONGEST_REASON else said[:LONGEST_REASON] + " ..."
 
 
+def pytorch(device: str):
+    """The module, which every peer needs. @throws Unavailable"""
+    try:
+        import torch  # pylint: disable=import-outside-toplevel
+    except (ImportError, OSError) as error:
+        raise Unavailable(f"this python3 has no PyTorch ({one_line(error)}): measure_card.sh takes another one's name from "
+                          "MOECAL_PYTHON") from error
+    if device == "cuda" and not torch.cuda.is_available():
+        raise Unavailable(f"PyTorch {torch.__version__} sees no CUDA device here")
+    return torch
+
+
 def available(arguments: argparse.Namespace, not_run: NotRun) -> tuple[Timer | None, list]:
     """The peers that can be run on the device."""
     makers, device = {TORCH: Torch, COMPILED: Compiled, **PEERS}, arguments.device
     try:
-        import torch  # pylint: disable=import-outside-toplevel
-        if device == "cuda" and not torch.cuda.is_available():
-            raise Unavailable("PyTorch sees no CUDA device here")
-    except (Unavailable, ImportError, OSError) as error:
+        torch = pytorch(device)
+    except Unavailable as error:
         for name in makers:
             not_run.add(name, error)
         return None, []
