@@ -74,15 +74,15 @@ check_out() {
     fail "$out/results cannot be written: name a folder that can with --out, or make it writable"
 }
 
-shows_gpu() { compgen -G '/dev/nvidia[0-9]*' >/dev/null || [[ -e /dev/dxg ]]; }
+shows_gpu() { [[ $(gpu_count) -gt 0 ]] || compgen -G '/dev/nvidia[0-9]*' >/dev/null; }
 
 build_clone() {
   local preset=cpu toolkit
-  [[ $device == cpu ]] || shows_gpu ||
-    fail "this machine shows no GPU (no /dev/nvidia0): measure where there is one, or with --device cpu"
   # shellcheck source=scripts/packages.sh
   source "$here/packages.sh"
   if [[ $device == cuda ]]; then
+    shows_gpu || fail "this machine shows no GPU: measure where there is one (scripts/bundle.sh packs what needs no compiler\
+ there), or with --device cpu"
     preset=cuda
     toolkit=$(cuda_toolkit)
     [[ -n $toolkit ]] || fail "no CUDA toolkit (nvcc 13.0 or newer) found; install one, or measure from a bundle (scripts/bundle.sh)"
