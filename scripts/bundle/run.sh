@@ -77,6 +77,10 @@ case "${1:-}" in
   bench_*)
     program=$1
     shift
+    if [ ! -x "$here/bin/$program" ]; then
+      echo "run.sh: there is no $program in this archive; there are: $(cd "$here/bin" && echo bench_*)" >&2
+      exit 2
+    fi
     exec "$here/bin/$program" "$@"
     ;;
   measure)

@@ -131,8 +131,8 @@ def use_peer_paths(folders: list[str]) -> None:
     packages = ("vllm", "transformer_engine", "sgl_kernel", "torch")
     for folder in folders:
         if not any(os.path.exists(os.path.join(folder, package, "__init__.py")) for package in packages):
-            raise SystemExit(f"peers.py: --peer-path {folder}: it holds none of {', '.join(packages)} with its __init__.py; name the "
-                             "folder that such a package lies in")
+            raise SystemExit(f"peers.py: --peer-path {folder}: it holds none of {', '.join(packages)} with its __init__.py; name "
+                             "the folder that such a package lies in")
     sys.path[:0] = [os.path.abspath(folder) for folder in folders]
 
 

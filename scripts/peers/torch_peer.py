@@ -27,7 +27,7 @@ class Streams:
             return self.torch.sum, (first,)
         if (p["reads"], p["writes"]) == (0, 1):
             return (lambda target: target.fill_(STREAM_FACTOR)), (target,)
-        return (lambda *tensors: self.torch.add(tensors[0], tensors[1], alpha=STREAM_FACTOR, out=tensors[2])), (first, second, target)
+        return (lambda a, b, out: self.torch.add(a, b, alpha=STREAM_FACTOR, out=out)), (first, second, target)
 
 
 class Torch:

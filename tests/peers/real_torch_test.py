@@ -3,6 +3,7 @@
 """Where PyTorch is installed: on the CPU, that its operators do the work of the point, one by one and compiled."""
 import argparse
 import contextlib
+import inspect
 import io
 import sys
 import unittest
@@ -65,7 +66,8 @@ class Products(unittest.TestCase):
             self.check_product(result, a.double() @ b.double())
         point = {"m": 32, "n": 16, "k": 64}
         for mode in ("tensor", "outer_vector"):
-            result, (a, b, one, other) = program(gemm(dtypes={"a": "fp8_e4m3", "b": "fp8_e4m3", "scale_mode": mode}) | {"point": point})
+            types_of = {"a": "fp8_e4m3", "b": "fp8_e4m3", "scale_mode": mode}
+            result, (a, b, one, other) = program(gemm(dtypes=types_of) | {"point": point})
             self.check_product(result, (a.double() * one) @ (b.double() * other))
         result, (a, b) = program(gemm(dtypes={"a": "int8", "b": "int8", "c": "int32"}) | {"point": point})
         self.assertTrue(torch.equal(result, (a.long() @ b.long()).int()))
@@ -93,6 +95,16 @@ class Products(unittest.TestCase):
 
 
 class Routing(unittest.TestCase):
+    def test_batches_are_timed_as_pytorch_declares_it(self):
+        """What timing.py calls of torch.cuda: without a GPU none of it can run."""
+        inspect.signature(torch.cuda.graph).bind(torch.cuda.CUDAGraph)
+        self.assertTrue(callable(torch.cuda.CUDAGraph.replay))
+        inspect.signature(torch.cuda.Event.__new__).bind(torch.cuda.Event, enable_timing=True)
+        for call in (torch.cuda.Event.record, torch.cuda.Event.synchronize):
+            inspect.signature(call).bind(None)
+        inspect.signature(torch.cuda.Event.elapsed_time).bind(None, None)
+        inspect.signature(torch.cuda.synchronize).bind()
+
     def test_choices_differ_and_follow_the_loads(self):
         draws = operands.Operands(torch, "cpu")
         for distribution in ("uniform", "power_law"):

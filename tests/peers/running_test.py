@@ -19,7 +19,8 @@ import torch_peer
 
 
 def arguments(**changed):
-    return argparse.Namespace(**{"device": "cuda", "seconds": 60, "compile_seconds": 60, "points": 0, "is_interrupted": False} | changed)
+    given = {"device": "cuda", "seconds": 60, "compile_seconds": 60, "points": 0, "is_interrupted": False}
+    return argparse.Namespace(**given | changed)
 
 
 @contextlib.contextmanager
@@ -64,7 +65,8 @@ class Running(unittest.TestCase):
         self.points = [observation("swiglu", {}), observation("swiglu", {}, 2e-3)]
 
     def test_what_fails_in_one_ends_no_other(self):
-        errors = [RuntimeError("backend='inductor' raised:\nCppCompileError: no g++\n\nstack"), FileNotFoundError("gcc"), KeyError()]
+        errors = [RuntimeError("backend='inductor' raised:\nCppCompileError: no g++\n\nstack"), FileNotFoundError("gcc"),
+                  KeyError()]
         peers = [Peer(f"bad {i}", failing(error)) for i, error in enumerate(errors)] + [Peer("good", lambda _: lambda: 1.5)]
         self.runner.run(peers, self.points, 60)
         self.assertEqual([(name, took) for _, name, took in self.runner.timed], [("good", 3.0)] * 2)
@@ -155,12 +157,14 @@ class Packages(unittest.TestCase):
     def test_a_missing_one_says_what_was_looked_for_and_how_to_point_to_it(self):
         (self.folder / "moecal_no_such_peer").mkdir()  # a clone's root is no package
         for name in ("moecal_no_such_peer", "moecal_nor_this"):
-            with self.assertRaisesRegex(ratios.Unavailable, f"has no package {name}; .* --peer-path DIR names the folder that holds {name}/"):
+            said = f"has no package {name}; .* --peer-path DIR names the folder that holds {name}/"
+            with self.assertRaisesRegex(ratios.Unavailable, said):
                 moe_peers.imported(name + ".kernels")
 
     def test_one_that_was_built_for_another_pytorch_says_so(self):
         self.package(sgl_kernel="raise ImportError('undefined symbol: _ZN3c10')")
-        with self.assertRaisesRegex(ratios.Unavailable, f"sgl_kernel of {self.folder}/.* cannot be imported: ImportError: undefined"):
+        said = f"sgl_kernel of {self.folder}/.* cannot be imported: ImportError: undefined"
+        with self.assertRaisesRegex(ratios.Unavailable, said):
             moe_peers.Sglang(FAKE_TORCH, "cuda")
 
     def test_one_beside_is_run(self):
