@@ -58,9 +58,13 @@ class Kernels:
 
     def unpermute(self, o: dict):
         p = o["point"]
+
+        def combine(rows, row_of, weights):
+            chosen = rows.index_select(0, row_of).view(p["tokens"], p["top_k"], -1)
+            return (weights @ chosen).view(p["tokens"], -1)
+
         rows, row_of, weights = self.unpermuted(o)
-        return (lambda rows, row_of, weights: (weights @ rows.index_select(0, row_of).view(p["tokens"], p["top_k"], -1))
-                .view(p["tokens"], -1)), (rows, row_of, weights.to(rows.dtype).unsqueeze(1))
+        return combine, (rows, row_of, weights.to(rows.dtype).unsqueeze(1))
 
     def unpermuted(self, o: dict):
         """Rows, the row of each choice, and its weight [tokens, top_k]."""
