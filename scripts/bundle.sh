@@ -32,6 +32,10 @@ while [[ $# -gt 0 ]]; do
   esac
 done
 
+fail() { echo "bundle.sh: $1" >&2; exit 1; }
+folder=$(dirname "${out:-$PWD/archive}")
+[[ -d $folder && -w $folder ]] || fail "$folder cannot be written: name a file in a folder that can with --out"
+
 if [[ -z "$build" ]]; then
   toolkit=$(cuda_toolkit)
   [[ -z "$toolkit" ]] || { export CUDACXX="$toolkit/bin/nvcc"; (cd "$root" && fetch_cutlass); }
@@ -40,7 +44,7 @@ if [[ -z "$build" ]]; then
   (cd "$root" && cmake --preset "$preset" -B "$build" -DMOECAL_MPI=OFF -DMOECAL_TESTS=OFF >/dev/null)
   cmake --build "$build"
 fi
-[[ -x "$build/bin/moecal" ]] || { echo "bundle.sh: there is no $build/bin/moecal: build it first" >&2; exit 1; }
+[[ -x "$build/bin/moecal" ]] || fail "there is no $build/bin/moecal: build it first"
 version=$(sed -n 's/^CMAKE_PROJECT_VERSION:STATIC=//p' "$build/CMakeCache.txt")
 name=moecal-$version-${preset:-$(basename "$build")}-$(uname -m)
 out=${out:-$name.tar.gz}
@@ -79,7 +83,7 @@ for program in "$place"/bin/*; do
       # A program that was built to find its libraries beside itself has found the copy already.
       [[ "$path" -ef "$place/lib/$library" ]] || cp -Lu "$path" "$place/lib/$library"
     else
-      echo "bundle.sh: $library, which $(basename "$program") needs, is not on this machine" >&2; exit 1
+      fail "$library, which $(basename "$program") needs, is not on this machine"
     fi
   done < <(ldd "$program" | grep '=>')
 done
@@ -94,7 +98,10 @@ cp "$root/scripts/bundle/run.sh" "$root/scripts/measure_card.sh" "$root/LICENSE"
 mkdir "$place/peers"
 cp "$root"/scripts/peers/*.py "$place/peers/"
 
-tar -C "$staging" --owner=0 --group=0 --sort=name -czf "$out" "$name"
+# An archive that was cut is none.
+trap 'rm -rf "$staging" "$out.part"' EXIT
+tar -C "$staging" --owner=0 --group=0 --sort=name -czf "$out.part" "$name" && mv "$out.part" "$out" ||
+  fail "$out could not be written; is the disk full? Name another file with --out"
 size=$(stat -c %s "$out")
 say "$out: $((size / 1000000)) MB, $(ls "$place/bin" | wc -l) programs, for hosts with glibc $(cat "$place/lib/needs_glibc") or newer"
-[[ $size -lt $((largest_mb * 1000000)) ]] || { echo "bundle.sh: over $largest_mb MB" >&2; exit 1; }
+[[ $size -lt $((largest_mb * 1000000)) ]] || fail "over $largest_mb MB"

@@ -6,7 +6,7 @@ set -euo pipefail
 usage() {
   cat <<'TEXT'
 Usage: scripts/measure_card.sh [--device cuda|cpu] [--suite NAME] [--card NAME] [--energy] [--with FILE]
-                               [--out DIR] [--run-id NAME]
+                               [--peer-path DIR] [--out DIR] [--run-id NAME]
 
 Measures this card and writes what a repository of results holds of it:
   DIR/results/observations/<card>/<run>.jsonl    every sample of the suite planner, skipped points too
@@ -14,8 +14,8 @@ Measures this card and writes what a repository of results holds of it:
                                                  other observations have that name (public tables'), they stay as
                                                  they are, and the fit is coefficients/measured/<card>.json
   DIR/results/ratios/<card>/<run>.md             the tables of ratios: own kernels to a copy of the same bytes and to
-                                                 peers (PyTorch, vLLM, TransformerEngine, SGLang, where they are
-                                                 installed; each peer not run is named), with date, driver and command.
+                                                 peers (PyTorch, vLLM, TransformerEngine, SGLang, where Python finds
+                                                 them; each peer not run is named), with date, driver and command.
                                                  Needs a python3; without one the rest is written all the same
 
 Runs from an unpacked bundle (scripts/bundle.sh) or from a clone, which is built first. A run that was cut goes on
@@ -26,24 +26,27 @@ with the same --out and --run-id; another --run-id is another run, and the fit u
   --energy   measure the energy of a launch too: a second more for each point and cache policy, so half an hour
              for the suite planner, which then has no time limit
   --with     fit these observations (e.g. public tables, imported) together with the runs; may be given again
+  --peer-path  where a peer that you have built lies: DIR/vllm, DIR/transformer_engine or DIR/sgl_kernel, each with its
+             __init__.py; may be given again. (PYTHONPATH does the same.) They need the PyTorch that they were built for
   --out      default: the clone, else the current folder
   --run-id   default: the time now
+The peers are run by the python3 of the PATH, or by $MOECAL_PYTHON.
 TEXT
 }
 
 fail() { echo "measure_card.sh: $1" >&2; exit "${2:-1}"; }
 
 here=$(cd "$(dirname "$0")" && pwd)
-device=cuda suite=planner card='' energy='' out='' run_id='' with=()
+device=cuda suite=planner card='' energy='' out='' run_id='' with=() peer_paths=()
 while [[ $# -gt 0 ]]; do
   case "$1" in
     --help | -h) usage; exit 0 ;;
     --energy) energy=--energy; shift ;;
-    --device | --suite | --card | --with | --out | --run-id)
+    --device | --suite | --card | --with | --peer-path | --out | --run-id)
       [[ $# -ge 2 && -n $2 ]] || fail "$1 needs a value; see --help" 2
       case "$1" in
         --device) device=$2 ;; --suite) suite=$2 ;; --card) card=$2 ;;
-        --with) with+=("$2") ;; --out) out=$2 ;; --run-id) run_id=$2 ;;
+        --with) with+=("$2") ;; --peer-path) peer_paths+=("$2") ;; --out) out=$2 ;; --run-id) run_id=$2 ;;
       esac
       shift 2 ;;
     *) fail "unknown option '$1'; see --help" 2 ;;
@@ -52,13 +55,34 @@ done
 [[ $device == cuda || $device == cpu ]] || fail "--device is cuda or cpu, not '$device'" 2
 [[ $run_id != */* ]] || fail "--run-id names a file: '$run_id' has a slash" 2
 for file in "${with[@]}"; do [[ -r $file ]] || fail "--with $file: there is no such file to read" 2; done
+holds_a_peer() {
+  local package
+  for package in vllm transformer_engine sgl_kernel torch; do [[ ! -e $1/$package/__init__.py ]] || return 0; done
+  return 1
+}
+for folder in "${peer_paths[@]}"; do
+  holds_a_peer "$folder" || fail "--peer-path $folder: it holds no vllm, transformer_engine or sgl_kernel with its __init__.py;\
+ name the folder that such a package lies in" 2
+done
+python=${MOECAL_PYTHON:-python3}
+[[ -z ${MOECAL_PYTHON:-} ]] || command -v "$python" >/dev/null || fail "MOECAL_PYTHON=$python: there is no such program" 2
 command="measure_card.sh --device $device --suite $suite${card:+ --card $card}${energy:+ $energy}"
+
+# Asked before anything is built or measured.
+check_out() {
+  mkdir -p "$out/results" 2>/dev/null && [[ -w $out/results ]] ||
+    fail "$out/results cannot be written: name a folder that can with --out, or make it writable"
+}
+
+shows_gpu() { [[ $(gpu_count) -gt 0 ]] || compgen -G '/dev/nvidia[0-9]*' >/dev/null; }
 
 build_clone() {
   local preset=cpu toolkit
   # shellcheck source=scripts/packages.sh
   source "$here/packages.sh"
   if [[ $device == cuda ]]; then
+    shows_gpu || fail "this machine shows no GPU: measure where there is one (scripts/bundle.sh packs what needs no compiler\
+ there), or with --device cpu"
     preset=cuda
     toolkit=$(cuda_toolkit)
     [[ -n $toolkit ]] || fail "no CUDA toolkit (nvcc 13.0 or newer) found; install one, or measure from a bundle (scripts/bundle.sh)"
@@ -77,9 +101,11 @@ if [[ -x $here/run.sh ]]; then
   moecal() { "$here/run.sh" "$@"; }
   committed=$here/share/moecal/results/coefficients
   out=${out:-$PWD}
+  check_out
 else
   root=$(dirname "$here")
   out=${out:-$root}
+  check_out
   build=${MOECAL_BUILD:-}
   [[ -n $build ]] || build_clone
   moecal() { "$build/bin/moecal" "$@"; }
@@ -94,18 +120,29 @@ for file in "$out"/results/observations/*/"$run_id.jsonl"; do
   observations=$file
 done
 mkdir -p "$(dirname "$observations")"
+# Whatever ends the run, what was measured by then is in that file.
+interrupted=
+trap 'interrupted=yes' INT TERM
+echo "measure_card.sh: this is the run $run_id: if it is cut, the same command with --run-id $run_id goes on" >&2
 say_how_to_go_on() {
   local words=(measure_card.sh --device "$device" --suite "$suite" ${card:+--card "$card"} ${energy:+"$energy"})
   for file in "${with[@]}"; do words+=(--with "$file"); done
+  for folder in "${peer_paths[@]}"; do words+=(--peer-path "$folder"); done
   words+=(--out "$out" --run-id "$run_id")
   echo "measure_card.sh: to go on: $(printf '%q ' "${words[@]}")" >&2
 }
+end_if_interrupted() {
+  [[ -n $interrupted ]] || return 0
+  echo "measure_card.sh: interrupted $1; what was measured is in $observations" >&2
+  say_how_to_go_on
+  exit 130
+}
 measured=0
 # moecal's own line for going on names a file that is moved below. Ctrl-C is moecal's, which still has to say more.
-said=$(mktemp)
-trap 'rm -f "$said"' EXIT
+said=$(mktemp) || said=/dev/null
+trap '[[ $said == /dev/null ]] || rm -f "$said"' EXIT
 moecal measure --suite "$suite" --device "$device" ${card:+--card "$card"} ${energy:+"$energy"} --run-id "$run_id" \
-  --out "$observations" | (trap '' INT TERM; tee "$said" | sed '/^to go on: /d') || measured=$?
+  --out "$observations" | (trap '' INT TERM; tee "$said" | sed '/^to go on: /d') || measured=${PIPESTATUS[0]}
 # 1: failed points are recorded, and the rest is still worth fitting.
 if [[ $measured -gt 1 || ! -s $observations ]]; then
   rmdir "$(dirname "$observations")" 2>/dev/null || true
@@ -113,6 +150,7 @@ if [[ $measured -gt 1 || ! -s $observations ]]; then
   [[ $measured -ne 0 ]] || fail "nothing was written to $observations"
   exit "$measured"
 fi
+end_if_interrupted "while measuring"
 
 card=$(sed -n 's/.*"card":"\([^"]*\)".*"schema":"moecal.environment\/1".*/\1/p' "$observations" | sort -u)
 [[ $(wc -w <<<"$card") == 1 ]] || fail "$observations names no single card: '$card'; name it with --card"
@@ -133,31 +171,49 @@ if [[ -n $committed && -e $committed/$card.json ]] || { [[ -e $coefficients ]] &
   coefficients=$out/results/coefficients/measured/$card.json
   [[ ! -e $coefficients ]] || is_own "$coefficients" || fail "$coefficients is of other observations, and is left as it is"
 fi
-mkdir -p "$(dirname "$coefficients")"
+# An earlier fit is replaced by a whole one only.
 fitted=0
-moecal fit "$folder"/*.jsonl "${with[@]}" --card "$card" --out "$coefficients" \
-  --source "$source${with[*]:+ with ${with[*]##*/}}" || fitted=$?
+part=${coefficients%.json}.part
+mkdir -p "$(dirname "$coefficients")" && moecal fit "$folder"/*.jsonl "${with[@]}" --card "$card" --out "$part.json" \
+  --source "$source${with[*]:+ with ${with[*]##*/}}" | sed '/^wrote /d' || fitted=$?
+if [[ $fitted -eq 0 ]]; then
+  mv "$part.csv" "${coefficients%.json}.csv"
+  mv "$part.json" "$coefficients"
+else
+  rm -f "$part.json" "$part.csv"
+fi
+end_if_interrupted "while fitting"
 written=("$observations")
 [[ $fitted -ne 0 ]] || written+=("$coefficients" "${coefficients%.json}.csv")
 
-# What a run's peers took stays when the run goes on: tables are added.
+# What a run's peers took stays when the run goes on: tables are added. 130: Ctrl-C, after which peers.py prints what it has.
 ratios=$out/results/ratios/$card/$run_id.md
 compared=0
-if command -v python3 >/dev/null; then
-  mkdir -p "$(dirname "$ratios")"
-  tables=$(python3 "$here/peers/peers.py" "$observations" --device "$device" --command "$command") || compared=$?
-  if [[ $compared -eq 0 ]]; then
-    printf '%s\n' "$tables" | tee -a "$ratios"
+compare_with_peers() {
+  local words=("$here/peers/peers.py" "$observations" --device "$device") folder tables
+  for folder in "${peer_paths[@]}"; do words+=(--peer-path "$folder"); done
+  tables=$("$python" "${words[@]}" --command "$command") || compared=$?
+  if [[ -z $tables || ($compared -ne 0 && $compared -ne 130) ]]; then
+    echo "measure_card.sh: the ratios could not be computed; what was measured is kept. To try again:" \
+      "$(printf '%q ' "$python" "${words[@]}")" >&2
+    return
+  fi
+  printf '%s\n' "$tables"
+  if mkdir -p "$(dirname "$ratios")" && printf '%s\n' "$tables" >>"$ratios"; then
     written+=("$ratios")
   else
-    echo "measure_card.sh: the ratios could not be computed; what was measured is kept. To try again:" \
-      "python3 $here/peers/peers.py $observations --device $device" >&2
+    echo "measure_card.sh: the tables above could not be written to $ratios; is the disk full?" >&2
+    [[ -s $ratios ]] || rm -f "$ratios"
+    compared=1
   fi
-  rmdir "$(dirname "$ratios")" 2>/dev/null || true
+}
+if command -v "$python" >/dev/null; then
+  compare_with_peers
 else
   echo "measure_card.sh: no python3 here, so there are no ratios to peers and to a copy: where there is one, run" \
     "peers/peers.py on $observations"
 fi
 printf 'wrote %s\n' "${written[@]}"
+end_if_interrupted "while peers were run"
 ! grep -q '^to go on: ' "$said" || say_how_to_go_on
 for status in "$measured" "$fitted" "$compared"; do [[ $status -eq 0 ]] || exit "$status"; done

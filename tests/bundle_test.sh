@@ -53,6 +53,8 @@ readelf -d "$root/$bundle/bin/bench_memory" | grep -q 'RUNPATH.*\$ORIGIN' ||
 [[ -x $root/$bundle/measure_card.sh ]] || { echo "measure_card.sh is not in the archive" >&2; exit 1; }
 if command -v python3 >/dev/null; then python3 -B "$root/$bundle/peers/peers.py" --help >/dev/null; fi
 inside bench_expert_gemm --list >"$work/list.json"
+if inside bench_nothing 2>"$work/said"; then echo "an unknown program was started" >&2; exit 1; fi
+grep -q 'no bench_nothing in this archive; there are: .*bench_memory' "$work/said"
 grep -q onednn "$work/list.json"
 inside measure --suite quick --device cpu --only memory_copy --seconds-per-point 0.005 --run-id bundle --out /tmp/o.jsonl
 # NCCL is no part of a CUDA toolkit: without it the programs that need it are named, and the others measure.
@@ -79,6 +81,10 @@ grep -q 'b200-8gpu' "$work/b200.txt"
 echo libcublasLt.so.99 >"$root/$bundle/lib/needs_from_cuda"
 inside --help >/dev/null 2>"$work/said"
 grep -q 'libcublasLt.so.99 is not on this machine' "$work/said"
+# A job script that ends at the first failure goes on after it, although no Python is there to ask for wheels.
+env -i "$change_root" "$root" /bin/sh -euc "MOECAL_BUNDLE=/$bundle; set -- --environment; . /$bundle/run.sh; echo \$MOECAL_BIN" \
+  >"$work/bin" 2>"$work/said"
+[[ $(cat "$work/bin") == "/$bundle/bin" ]] || { echo "run.sh --environment ends a script that sources it" >&2; exit 1; }
 mkdir -p "$root/usr/local/cuda-99.0/lib64"
 touch "$root/usr/local/cuda-99.0/lib64/libcublasLt.so.99"
 inside --help >/dev/null 2>"$work/said"

@@ -53,11 +53,16 @@ while [[ $# -gt 0 ]]; do
 done
 if [[ $verb == measure ]]; then
   [[ -z ${INTERRUPTED:-} ]] || { echo '{"half": 1}' >>"$out"; exit 130; }
+  if [[ -n ${SLOW:-} ]]; then # until Ctrl-C, or 20 s
+    trap 'exit 130' INT
+    echo '{"half": 1}' >>"$out"
+    for ((tenths = 0; tenths < 200; ++tenths)); do sleep 0.1; done
+  fi
   echo "{\"card\":\"$card\",\"schema\":\"moecal.environment/1\"}" >>"$out"
   [[ -z ${LIMITED:-} ]] || echo "to go on: moecal measure --out $out"
   exit "${FAIL:-0}"
 fi
-[[ -z ${UNFIT:-} ]] || exit 2
+[[ -z ${UNFIT:-} ]] || { echo half >"$out"; exit 2; }
 printf '{\n "schema": "moecal.coefficients/1",\n "source": "%s",\n "files": "%s"\n}\n' "$source" "${files[*]}" >"$out"
 touch "${out%.json}.csv"
 DOUBLE
@@ -65,7 +70,7 @@ chmod +x "$work/build/bin/moecal"
 export DOUBLE_LOG=$work/log
 tools=$work/tools # all but a python3
 mkdir "$tools"
-for tool in bash cat cp date dirname env grep mkdir mktemp mv printf readlink rm rmdir sed sort tee touch wc; do ln -s "$(type -P "$tool")" "$tools/"; done
+for tool in bash cat cp date dirname env grep mkdir mktemp mv printf readlink rm rmdir sed sleep sort tee touch wc; do ln -s "$(type -P "$tool")" "$tools/"; done
 measure() { # measure OUT OPTION...: by the double, without a python3
   : >"$DOUBLE_LOG"
   PATH=$tools MOECAL_BUILD=$work/build "$source_dir/scripts/measure_card.sh" --out "$@" >"$work/said" 2>&1
@@ -98,6 +103,10 @@ if grep -q '^to go on: ' "$work/said"; then fail "a file that was moved is named
 UNFIT=1 measure "$work/unfit" --run-id one && fail "a fit that failed is not in the exit status"
 grep -q "^wrote $work/unfit/results/observations/h200-sxm/one.jsonl" "$work/said" || fail "after a failed fit it is not said what was written"
 if grep -q '^wrote .*coefficients' "$work/said"; then fail "coefficients were not written, and are said to be"; fi
+measure "$work/unfit" --run-id one
+cp "$work/unfit/results/coefficients/h200-sxm.json" "$work/whole.json"
+UNFIT=1 measure "$work/unfit" --run-id one && fail "a fit that failed is not in the exit status"
+cmp "$work/whole.json" "$work/unfit/results/coefficients/h200-sxm.json" || fail "a fit that failed took the earlier one away"
 
 # Coefficients of other observations stay: those of a clone, and those that a bundle brings.
 mkdir -p "$work/clone/results/coefficients"
@@ -151,4 +160,51 @@ INTERRUPTED=1 measure "$work/cut" --run-id night && fail "an interrupt is not in
 grep -q 'to go on: .*--run-id night' "$work/said" || fail "it is not said how to go on"
 measure "$work/cut" --run-id night
 [[ $(wc -l <"$work/cut/results/observations/h200-sxm/night.jsonl") == 2 ]] || fail "the run did not go on"
+# Ctrl-C as a terminal sends it, to all that runs.
+set -m
+SLOW=1 measure "$work/stopped" --run-id night &
+for ((tenths = 0; tenths < 100; ++tenths)); do [[ ! -s $work/stopped/results/observations/unnamed/night.jsonl ]] || break; sleep 0.1; done
+kill -INT -- "-$!"
+status=0
+wait "$!" || status=$?
+set +m
+[[ $status == 130 ]] || fail "Ctrl-C ends with $status"
+[[ -s $work/stopped/results/observations/unnamed/night.jsonl ]] || fail "what was measured before Ctrl-C is lost"
+grep -q 'to go on: .*--run-id night' "$work/said" || fail "after Ctrl-C it is not said how to go on"
+
+# Peers: where they lie, by which Python, and after what ends them.
+mkdir -p "$work/beside/sgl_kernel"
+touch "$work/beside/sgl_kernel/__init__.py"
+cat >"$work/python" <<'DOUBLE'
+#!/bin/bash
+echo "python $*" >>"$DOUBLE_LOG"
+[[ ${PEERS:-0} == 1 ]] || echo "# Ratios"
+exit "${PEERS:-0}"
+DOUBLE
+chmod +x "$work/python"
+with_peers() { MOECAL_PYTHON=$work/python measure "$work/peers" --run-id one --peer-path "$work/beside"; }
+tables=$work/peers/results/ratios/h200-sxm/one.md
+with_peers || fail "with peers the run ended badly"
+grep -q "^python .*peers.py .*--peer-path $work/beside" "$DOUBLE_LOG" || fail "--peer-path is lost"
+status=0
+PEERS=130 with_peers || status=$?
+[[ $status == 130 && $(grep -c '^# Ratios' "$tables") == 2 ]] || fail "what peers took before Ctrl-C is lost ($status)"
+PEERS=1 with_peers && fail "peers that failed are not in the exit status"
+grep -q "To try again: $work/python .*--peer-path $work/beside" "$work/said" || fail "it is not said how to run the peers again"
+rm -r "$work/peers/results/ratios"
+touch "$work/peers/results/ratios"
+with_peers && fail "tables that were not written are not in the exit status"
+grep -q '^# Ratios' "$work/said" || fail "tables that could not be written are not printed"
+grep -q "could not be written to $tables" "$work/said" || fail "it is not said what could not be written"
+
+# Asked before anything is measured.
+refused() { # refused SENTENCE OPTION...
+  measure "${@:2}" && fail "${*:2} was taken"
+  grep -q "$1" "$work/said" || fail "${*:2}: the reason is not '$1'"
+  [[ ! -s $DOUBLE_LOG ]] || fail "${*:2}: it was measured all the same"
+}
+refused 'holds no vllm, transformer_engine or sgl_kernel' "$work/peers" --peer-path "$work"
+refused "$work/suite.jsonl/results cannot be written" "$work/suite.jsonl"
+refused "no such file to read" "$work/peers" --with "$work/none.jsonl"
+MOECAL_PYTHON=$work/none refused "there is no such program" "$work/peers"
 echo "a card is measured, fitted and compared by one command, and nothing is lost"

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The collectives under scripts/slurm, on 2 and on 16 nodes, run with a stand-in for srun that starts the program of the
 # same line as two ranks and has them list their points: every program exists, every option is known, and every
-# collective and the layers of them are measured.
+# collective and the layers of them are measured. Then one GPU's, with a stand-in for measure_card.sh. What is missing is
+# named before anything is started.
 # usage: slurm_scripts_test.sh SOURCE_DIR PROGRAM_DIR
 set -euo pipefail
 source_dir=$1 programs=$2
@@ -42,3 +43,24 @@ for nodes in 2 16; do
   fi
   grep -q MOECAL_BIN "$work/said"
 done
+
+refused() { # refused SENTENCE SCRIPT VARIABLE...
+  if (cd "$work" && env -u SLURM_JOB_ID -u SLURM_JOB_NUM_NODES PATH="$work:$PATH" "${@:3}" bash "$2") 2>"$work/said"; then
+    echo "$2 ends well with ${*:3}" >&2
+    exit 1
+  fi
+  grep -q "$1" "$work/said" || { echo "$2 with ${*:3}: the reason is not '$1':" >&2; cat "$work/said" >&2; exit 1; }
+}
+refused 'this is no job of Slurm' "$script" MOECAL_BIN="$programs"
+job=(SLURM_JOB_ID=7 SLURM_JOB_NUM_NODES=2)
+refused "there is no $work/nowhere/run.sh" "$script" "${job[@]}" MOECAL_BUNDLE="$work/nowhere"
+refused "$work/nowhere/run.jsonl cannot be written" "$script" "${job[@]}" MOECAL_BIN="$programs" OUT="$work/nowhere/run.jsonl"
+
+one_gpu=$source_dir/scripts/slurm/kernels_1x1.sbatch
+refused "there is no measure_card.sh in $work/nowhere" "$one_gpu" "${job[@]}" MOECAL_BUNDLE="$work/nowhere"
+mkdir "$work/bundle" "$work/submitted"
+printf '#!/bin/bash\necho "$@"\n' >"$work/bundle/measure_card.sh"
+chmod +x "$work/bundle/measure_card.sh"
+one_gpu_says() { (cd "$work/submitted" && env "${job[@]}" MOECAL_BUNDLE="$work/bundle" "$@" bash "$one_gpu" --energy); }
+[[ $(one_gpu_says) == "--out $work/submitted --run-id slurm-7 --energy" ]]
+[[ $(one_gpu_says OUT=/elsewhere RUN_ID=slurm-6) == "--out /elsewhere --run-id slurm-6 --energy" ]]

@@ -30,7 +30,7 @@ wheel_folders() {
   "${MOECAL_PYTHON:-python3}" -c '
 import glob, site, sys
 roots = site.getsitepackages() + [site.getusersitepackages()] + sys.path
-print("\n".join(sorted({folder for root in roots if root for folder in glob.glob(root + "/nvidia/*/lib")})))' 2>/dev/null
+print("\n".join(sorted({folder for root in roots if root for folder in glob.glob(root + "/nvidia/*/lib")})))' 2>/dev/null || true # no Python, no wheels
 }
 
 # The folder that has the library, or nothing.
@@ -77,6 +77,10 @@ case "${1:-}" in
   bench_*)
     program=$1
     shift
+    if [ ! -x "$here/bin/$program" ]; then
+      echo "run.sh: there is no $program in this archive; there are: $(cd "$here/bin" && echo bench_*)" >&2
+      exit 2
+    fi
     exec "$here/bin/$program" "$@"
     ;;
   measure)

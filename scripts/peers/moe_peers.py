@@ -1,24 +1,45 @@
 # SPDX-FileCopyrightText: The moecal authors
 # SPDX-License-Identifier: Apache-2.0
-"""Kernels of vLLM, TransformerEngine and SGLang at the work of an observation, where they are installed as Python
-packages. Their permutes sort the choices too, as moecal's gate does: they are held against permute and the gate's table
-together. Their align kernels make such a table, and are held against it alone."""
+"""Kernels of vLLM, TransformerEngine and SGLang at the work of an observation, where Python finds their packages. Their
+permutes sort the choices too, as moecal's gate does: they are held against permute and the gate's table together. Their
+align kernels make such a table, and are held against it alone."""
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import inspect
 
+from operands import Operands
 from ratios import Unavailable, gate_of, kind, seconds, table_seconds
-from torch_peer import Operands
 
 BLOCK_ROWS = 128  # to which align kernels pad an expert's rows
+STORED_AT_ONCE = 4  # rows that align kernels fill their table by
+
+
+def imported(name: str):
+    """The module. @throws Unavailable: what was looked for, and how to point to it."""
+    package = name.split(".", maxsplit=1)[0]
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise Unavailable(f"this python3 has no package {package}; if you have built it beside, --peer-path DIR names the "
+                          f"folder that holds {package}/__init__.py")
+    try:
+        return importlib.import_module(name)
+    except Exception as error:  # a build for another PyTorch or another Python fails in any way  # pylint: disable=broad-except
+        raise Unavailable(f"{name} of {spec.origin} cannot be imported: {type(error).__name__}: {error}") from error
 
 
 class MoePeer:
-    """What the three share. Constructors raise ImportError where the package is not."""
+    """What the three share. Constructors raise Unavailable where the package is not."""
+
+    names_gaps = False
 
     def __init__(self, torch, device: str, name: str):
         self.torch, self.operands = torch, Operands(torch, device)
         self.name = name
+
+    def does(self, operation: str) -> bool:
+        return hasattr(self, "make_" + operation)
 
     def make(self, o: dict):
         if o["operation"] != "topk_gate" and o["dtypes"]["c"] != o["dtypes"]["a"]:
@@ -52,7 +73,8 @@ class MoePeer:
     def aligned(self, o: dict, experts: int) -> dict:
         """Tables of an align kernel by its parameters' names, for so many experts."""
         choices = self.experts(o)
-        rows = choices.numel() + experts * (BLOCK_ROWS - 1)
+        rows = min(choices.numel() * BLOCK_ROWS, choices.numel() + experts * (BLOCK_ROWS - 1))
+        rows += -rows % STORED_AT_ONCE
         empty = {"sorted_token_ids": rows, "experts_ids": -(-rows // BLOCK_ROWS), "num_tokens_post_pad": 1,
                  "cumsum_buffer": experts + 1, "token_cnts_buffer": (experts + 1) * experts}
         tables = {name: self.torch.zeros(count, dtype=self.torch.int32, device=choices.device) for name, count in empty.items()}
@@ -72,17 +94,19 @@ def call_with(function, values: dict):
 
 class Vllm(MoePeer):
     def __init__(self, torch, device: str):
-        import vllm  # pylint: disable=import-outside-toplevel
-        from vllm import _custom_ops  # pylint: disable=import-outside-toplevel
-        from vllm.model_executor.layers.fused_moe import moe_permute_unpermute  # pylint: disable=import-outside-toplevel
-
-        super().__init__(torch, device, f"vLLM {vllm.__version__}")
-        self.align, self.rows = _custom_ops.moe_align_block_size, moe_permute_unpermute
+        super().__init__(torch, device, f"vLLM {imported('vllm').__version__}")
+        self.align = imported("vllm._custom_ops").moe_align_block_size
+        self.rows = imported("vllm.model_executor.layers.fused_moe.moe_permute_unpermute")
+        if not hasattr(torch.ops._moe_C, "moe_align_block_size"):
+            raise Unavailable(f"{self.name} has no compiled kernels: torch.ops._moe_C lacks moe_align_block_size")
 
     def permuted(self, o: dict):
+        """Where the release can, its tables are made once and not at every call, as its own layers do."""
+        experts = o["point"]["experts"]
+        scratch = getattr(self.rows, "MoEPermuteScratch", lambda *_: None)
         return call_with(self.rows.moe_permute, {
-            "hidden_states": self.tokens(o), "a1q_scale": None, "topk_ids": self.experts(o),
-            "n_expert": o["point"]["experts"], "permuted_hidden_states": None})
+            "hidden_states": self.tokens(o), "a1q_scale": None, "topk_ids": self.experts(o), "n_expert": experts,
+            "permuted_hidden_states": None, "scratch": scratch(experts, experts, self.operands.device)})
 
     def make_permute(self, o: dict):
         return self.permuted(o)
@@ -101,11 +125,8 @@ class Vllm(MoePeer):
 
 class TransformerEngine(MoePeer):
     def __init__(self, torch, device: str):
-        import transformer_engine  # pylint: disable=import-outside-toplevel
-        from transformer_engine.pytorch import permutation  # pylint: disable=import-outside-toplevel
-
-        super().__init__(torch, device, f"TransformerEngine {transformer_engine.__version__}")
-        self.rows = permutation
+        super().__init__(torch, device, f"TransformerEngine {imported('transformer_engine').__version__}")
+        self.rows = imported("transformer_engine.pytorch.permutation")
 
     def permuted(self, o: dict):
         if o["dtypes"]["a"].startswith("fp8"):
@@ -124,8 +145,7 @@ class TransformerEngine(MoePeer):
 
 class Sglang(MoePeer):
     def __init__(self, torch, device: str):
-        import sgl_kernel  # pylint: disable=import-outside-toplevel
-
+        sgl_kernel = imported("sgl_kernel")
         super().__init__(torch, device, f"SGLang's sgl_kernel {getattr(sgl_kernel, '__version__', '')}".strip())
         self.align = sgl_kernel.moe_align_block_size
 

@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: The moecal authors
 # SPDX-License-Identifier: Apache-2.0
 """Prints how moecal's measured kernels compare with a copy of the same bytes, with each other, and with peers that are run
-here and now on the same work: PyTorch, vLLM, TransformerEngine and SGLang, where they are installed as Python packages.
-Each peer that is not run is named, with the reason.
+here and now on the same work: PyTorch, operator by operator and by torch.compile, vLLM, TransformerEngine and SGLang, where
+this python3 has them or --peer-path says where they were built. Each peer that is not run is named, with the reason.
 
-Usage: peers.py OBSERVATIONS.jsonl [--device cuda|cpu] [--seconds S] [--points N] [--command TEXT]
+Usage: peers.py OBSERVATIONS.jsonl [--device cuda|cpu] [--seconds S] [--compile-seconds S] [--points N]
+                [--peer-path DIR]... [--command TEXT]
 
 A ratio is the peer's time over moecal's: above 1, moecal is faster. For the copy it is the share of the copy's rate
 that a kernel reaches, at 256 MiB moved and more. Each aim is printed beside its median, met or missed.
@@ -12,8 +13,9 @@ that a kernel reaches, at 256 MiB moved and more. Each aim is printed beside its
 Peers do the work of the point: its layout, types, scales, and the cast that moecal's kernel has fused. They are run on
 uniform data, on as many buffer sets as moecal's point went through where its cache was cold, each set with a routing
 draw of its own; in batches of at least 100 us between device events, a batch being a replayed CUDA graph (a row says
-"eager" where the peer cannot be captured). Points are taken in turn until the time is up, spread over each kind; the
-tables say how many of how many.
+"eager" where the peer cannot be captured). Compiling is in no time. Products are held against moecal's fastest
+implementation of the point. Points are taken in turn until the time is up, spread over each kind; the tables say how many
+of how many. Ctrl-C ends the peers, and prints what they took by then (exit status 130).
 """
 from __future__ import annotations
 
@@ -21,97 +23,59 @@ import argparse
 import collections
 import datetime
 import json
+import os
 import sys
-import time
 
-from moe_peers import PEERS, MoePeer
-from ratios import (OF_PEER, OF_TORCH_GEMM, Rows, Timed, Unavailable, buffer_sets, compare_gate_with_reading,
-                    compare_with_best, compare_with_copy, in_turn, kind, new_rows, point_text, seconds, side_by_side, table)
-from timing import Timer
-from torch_peer import Torch
+from moe_peers import MoePeer
+from ratios import (OF_PEER, OF_TORCH_GEMM, Rows, Timed, Unavailable, compare_gate_with_reading, compare_with_best,
+                    compare_with_copy, kind, new_rows, once_each, point_text, seconds, side_by_side, table)
+from running import EAGER, NotRun, run_peers
 
-TORCH = "PyTorch (torch.mm, torch._scaled_mm, index_select, softmax and topk, silu, ...)"
 ALL_GEMMS = "expert_gemm, all types"
-EAGER = " (eager)"
+INTERRUPTED = 130
+FIELDS = ("operation", "implementation", "backend", "point", "dtypes", "policy", "sample", "samples_s", "flags", "work", "ranks",
+          "commit")
+# Of products, which are libraries' and no kernels of moecal's own; grouped ones have theirs beside the fastest of the run.
+AIMS = {"expert_gemm": OF_TORCH_GEMM, "grouped_gemm": None}
 BEST_PEER = "the best peer of each point"
-# What a peer answers to work that it has not, or has no memory for.
-REFUSALS = (Unavailable, RuntimeError, AttributeError, TypeError, ValueError, AssertionError)
 
 
-class NotRun:
-    """Peers that were not run, by reason, with the number of points."""
+def records_of(path: str) -> list[dict]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SystemExit(f"peers.py: {path} cannot be read: {getattr(error, 'strerror', None) or error}")
+    return [record_of(line, f"{path}:{number}") for number, line in enumerate(lines, start=1) if line.strip()]
 
-    def __init__(self):
-        self.reasons: dict[tuple[str, str], int] = collections.Counter()
 
-    def add(self, what: str, reason: BaseException, points: int = 0) -> None:
-        lines = str(reason).splitlines()
-        self.reasons[what, lines[0] if lines else type(reason).__name__] += points
+def record_of(line: str, place: str) -> dict:
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise SystemExit(f"peers.py: {place}: {error}")
+    if not isinstance(record, dict):
+        raise SystemExit(f"peers.py: {place}: a record is an object")
+    if is_measured(record):
+        missing = [field for field in FIELDS if field not in record]
+        if missing:
+            raise SystemExit(f"peers.py: {place}: a measured observation has {', '.join(missing)}")
+    return record
 
-    def text(self) -> str:
-        lines = [f"- {what}: {reason}" + (f" ({points} points)" if points else "")
-                 for (what, reason), points in sorted(self.reasons.items())]
-        return "\n".join(lines) or "None."
+
+def is_measured(record: dict) -> bool:
+    outcome = record.get("outcome")
+    return isinstance(outcome, dict) and outcome.get("kind") == "measured"
 
 
 def read(path: str) -> tuple[list[dict], list[dict]]:
-    environments, observations = [], []
-    with open(path, encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                record = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise SystemExit(f"peers.py: {path}:{number}: {error}")
-            if record.get("schema") == "moecal.environment/1":
-                environments.append(record)
-            elif record.get("outcome", {}).get("kind") == "measured" and record["ranks"]["world"] == 1:
-                observations.append(record)
+    """The environments and the kernels measured in them. @throws SystemExit with file, line and field."""
+    records = records_of(path)
+    environments = [record for record in records if record.get("schema") == "moecal.environment/1"]
+    observations = [record for record in records if is_measured(record) and record["ranks"].get("world") == 1]
     if not observations:
         raise SystemExit(f"peers.py: {path} holds no measured kernel")
     return environments, observations
-
-
-def available(device: str, not_run: NotRun) -> tuple[Timer | None, list]:
-    """The peers that can be run on the device."""
-    try:
-        import torch  # pylint: disable=import-outside-toplevel
-    except (ImportError, OSError) as error:
-        for name in [TORCH, *PEERS]:
-            not_run.add(name, error)
-        return None, []
-    if device == "cuda" and not torch.cuda.is_available():
-        for name in [TORCH, *PEERS]:
-            not_run.add(name, Unavailable("PyTorch sees no CUDA device here"))
-        return None, []
-    peers = [Torch(torch, device)]
-    for name, make in PEERS.items():
-        try:
-            if device != "cuda":
-                raise Unavailable("its kernels are of GPUs")
-            peers.append(make(torch, device))
-        except (Unavailable, ImportError, OSError, AttributeError, RuntimeError) as error:
-            not_run.add(name, error)
-    return Timer(torch, device), peers
-
-
-def run_peers(observations: list[dict], arguments: argparse.Namespace, not_run: NotRun) -> tuple[Timed, list]:
-    """Each peer at each point, as far as the time goes."""
-    timer, peers = available(arguments.device, not_run)
-    deadline, timed = time.monotonic() + arguments.seconds, []
-    for o in in_turn(observations, arguments.points) if peers else []:
-        for peer in peers:
-            if time.monotonic() > deadline:
-                return timed, peers
-            if not hasattr(peer, "make_" + o["operation"]):
-                if not isinstance(peer, MoePeer):
-                    not_run.add(f"{peer.name}, {o['operation']}", Unavailable("it has no operators for just that work"), 1)
-                continue
-            try:
-                took = timer.seconds([peer.make(o) for _ in range(buffer_sets(o))])
-                timed.append((o, peer.name + EAGER * timer.is_eager, took))
-            except REFUSALS as error:
-                not_run.add(f"{peer.name}, {kind(o)}", error, 1)
-    return timed, peers
 
 
 def compare_with_peers(observations: list[dict], timed: Timed, peers: list, not_run: NotRun) -> Rows:
@@ -126,18 +90,18 @@ def compare_with_peers(observations: list[dict], timed: Timed, peers: list, not_
         except Unavailable as reason:
             not_run.add(f"{name}, {kind(o)}, timed but held against nothing", reason, 1)
             continue
-        is_gemm = o["operation"] == "expert_gemm"
+        is_gemm, aim = o["operation"] == "expert_gemm", AIMS.get(o["operation"], OF_PEER)
         held_against = other.held_against(o) if other else kind(o)
         for what, count in [(held_against, points[kind(o)])] + [(ALL_GEMMS, gemms)] * is_gemm:
             row = rows[what, name]
-            row.of, row.aim = count, OF_TORCH_GEMM if is_gemm else OF_PEER
+            row.of, row.aim = count, aim
             row.add(took / own, point_text(o))
         ratios_at[id(o)].append((took / own, o))
     for found in ratios_at.values():
         if len(found) > 1:
             (ratio, o) = min(found, key=lambda entry: entry[0])
             row = rows[kind(o), BEST_PEER]
-            row.of, row.aim = points[kind(o)], OF_PEER
+            row.of, row.aim = points[kind(o)], AIMS.get(o["operation"], OF_PEER)
             row.add(ratio, point_text(o))
     return rows
 
@@ -151,14 +115,30 @@ def arguments_of(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("observations")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--seconds", type=float, default=300, help="after which no further point is begun (default 300)")
+    parser.add_argument("--compile-seconds", type=float, default=300,
+                        help="the same for torch.compile, which is run after the others (default 300; 0: not at all)")
+    parser.add_argument("--peer-path", metavar="DIR", action="append", default=[],
+                        help="a folder with a package that you have built: DIR/vllm, DIR/transformer_engine or DIR/sgl_kernel, "
+                             "each with its __init__.py; before this python3's own; may be given again")
     parser.add_argument("--points", type=int, default=0,
                         help="points of each kind that peers are run on at most (default: all that the time is enough for)")
     parser.add_argument("--command", default="", help="what was run; goes into the heading")
-    return parser.parse_args(words)
+    return parser.parse_args(words, argparse.Namespace(is_interrupted=False))
+
+
+def use_peer_paths(folders: list[str]) -> None:
+    """The first one given is looked into first."""
+    packages = ("vllm", "transformer_engine", "sgl_kernel", "torch")
+    for folder in folders:
+        if not any(os.path.exists(os.path.join(folder, package, "__init__.py")) for package in packages):
+            raise SystemExit(f"peers.py: --peer-path {folder}: it holds none of {', '.join(packages)} with its __init__.py; name "
+                             "the folder that such a package lies in")
+    sys.path[:0] = [os.path.abspath(folder) for folder in folders]
 
 
 def main() -> int:
     arguments = arguments_of()
+    use_peer_paths(arguments.peer_path)
     environments, observations = read(arguments.observations)
     backend = [o for o in observations if o["backend"] == arguments.device]
     if not backend:
@@ -167,15 +147,16 @@ def main() -> int:
     print(f"# Ratios on {first.get('card', 'an unnamed card')} ({first.get('device_name', '')})\n")
     print(f"{datetime.date.today()}, driver {first.get('driver') or 'none'}, moecal {backend[0]['commit']}, "
           f"{len(backend)} points{', `' + arguments.command + '`' if arguments.command else ''}.")
-    timed, peers = run_peers(backend, arguments, not_run)
+    points = once_each(backend)
+    timed, peers = run_peers(points, arguments, not_run)
     if peers:
-        print(f"Peers were run at {len({id(o) for o, _, _ in timed})} of these points; after {arguments.seconds:g} s no further "
-              "one was begun.")
+        print(f"Peers were run at {len({id(o) for o, _, _ in timed})} of {len(points)} of these points; after "
+              f"{arguments.seconds:g} s ({arguments.compile_seconds:g} s with torch.compile) no further one was begun.")
     section("Share of a copy's rate", compare_with_copy(backend), "implementation", is_judged,
             "No kernel was measured at 256 MiB moved, cold, beside a copy: not yet measured.")
     section("Softmax and top-k over one read of the logits", compare_gate_with_reading(backend), "implementation", is_judged,
             "No gate of 32 MiB of logits was measured, cold, beside memory_stream's reads: not yet measured.")
-    section("Peers' time over moecal's", compare_with_peers(backend, timed, peers, not_run), "peer", is_judged,
+    section("Peers' time over moecal's", compare_with_peers(points, timed, peers, not_run), "peer", is_judged,
             "No peer was run: not yet measured.")
     for operation in ("expert_gemm", "grouped_gemm"):
         section(f"{operation}: the fastest's time over each one's", compare_with_best(backend, operation, timed),
@@ -183,7 +164,7 @@ def main() -> int:
     if any(o["operation"] == "grouped_gemm" for o in backend):
         print(f"\n## grouped_gemm, implementations side by side\n\n{side_by_side(backend, 'grouped_gemm', timed)}")
     print(f"\n## Peers not run\n\n{not_run.text()}")
-    return 0
+    return INTERRUPTED if arguments.is_interrupted else 0
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ COPIED = 256 * 2**20  # bytes moved from which a kernel is held against a copy
 LOGITS = 32 * 2**20   # bytes of logits from which the gate is held against reading them
 SIZES = {"f32": 4, "f16": 2, "bf16": 2, "fp8_e4m3": 1, "fp8_e5m2": 1, "int8": 1, "uint8": 1}
 MOVERS = ("permute", "unpermute", "quantize", "swiglu", "topk_gate", "memory_stream")
+PRODUCTS = ("expert_gemm", "grouped_gemm")
 CHOICE = "choose_experts"  # the part of topk_gate that reads the logits
 
 
@@ -110,7 +111,7 @@ def capacity_factor(o: dict) -> float:
 def kind(o: dict) -> str:
     """The operation, and what makes its work another one: types, scales, layout, scores, a capacity."""
     d, words = o["dtypes"], [o["operation"]]
-    if o["operation"] in ("expert_gemm", "grouped_gemm"):
+    if o["operation"] in PRODUCTS:
         words.append(d["a"] if d["a"] == d.get("b") else f"{d['a']} x {d.get('b', '')}")
     if d.get("scale_mode") not in ("", "none", None):
         words.append(d["scale_mode"])
@@ -250,6 +251,17 @@ def gate_of(o: dict, observations: list[dict]) -> dict:
                 and all(other["point"][name] == o["point"][name] for name in names)):
             return other
     raise Unavailable("no gate of these tokens, experts and choices was timed by its parts")
+
+
+def once_each(observations: list[dict]) -> list[dict]:
+    """Products by their fastest implementation alone, which is what a peer has to be held against; the rest as it is."""
+    fastest: dict[str, dict] = {}
+    for o in observations:
+        if o["operation"] in PRODUCTS:
+            best = fastest.setdefault(same_work(o), o)
+            fastest[same_work(o)] = min(best, o, key=seconds)
+    chosen = {id(o) for o in fastest.values()}
+    return [o for o in observations if o["operation"] not in PRODUCTS or id(o) in chosen]
 
 
 Timed = list[tuple[dict, str, float]]  # an observation, a peer's name, the peer's seconds at it

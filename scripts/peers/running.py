@@ -1,0 +1,123 @@
+# SPDX-FileCopyrightText: The moecal authors
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the peers that are here at the points of a file, and keeps why another one was not run."""
+from __future__ import annotations
+
+import argparse
+import collections
+import time
+
+from moe_peers import PEERS
+from ratios import Timed, Unavailable, buffer_sets, in_turn, kind
+from timing import Timer
+from torch_peer import Compiled, Torch
+
+TORCH = "PyTorch (torch.mm, torch._scaled_mm, torch._grouped_mm, index_select, softmax and topk, silu, ...)"
+COMPILED = "PyTorch's torch.compile (permute, unpermute, quantize, swiglu, topk_gate)"
+EAGER = " (eager)"
+LONGEST_REASON = 240
+
+
+class NotRun:
+    """Peers that were not run, by reason, with the number of points."""
+
+    def __init__(self):
+        self.reasons: dict[tuple[str, str], int] = collections.Counter()
+
+    def add(self, what: str, reason: BaseException, points: int = 0) -> None:
+        self.reasons[what, one_line(reason)] += points
+
+    def text(self) -> str:
+        lines = [f"- {what}: {reason}" + (f" ({points} points)" if points else "")
+                 for (what, reason), points in sorted(self.reasons.items())]
+        return "\n".join(lines) or "None."
+
+
+def one_line(reason: BaseException) -> str:
+    """What an error says first, without the stack that compilers append."""
+    lines = [line.strip() for line in str(reason).splitlines() if line.strip()]
+    if not lines:
+        return type(reason).__name__
+    said = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+    return said if len(said) <= LONGEST_REASON else said[:LONGEST_REASON] + " ..."
+
+
+def pytorch(device: str):
+    """The module, which every peer needs. @throws Unavailable"""
+    try:
+        import torch  # pylint: disable=import-outside-toplevel
+    except (ImportError, OSError) as error:
+        raise Unavailable(f"this python3 has no PyTorch ({one_line(error)}): measure_card.sh takes another one's name from "
+                          "MOECAL_PYTHON") from error
+    if device == "cuda" and not torch.cuda.is_available():
+        raise Unavailable(f"PyTorch {torch.__version__} sees no CUDA device here")
+    return torch
+
+
+def available(arguments: argparse.Namespace, not_run: NotRun) -> tuple[Timer | None, list]:
+    """The peers that can be run on the device."""
+    makers, device = {TORCH: Torch, COMPILED: Compiled, **PEERS}, arguments.device
+    try:
+        torch = pytorch(device)
+    except Unavailable as error:
+        for name in makers:
+            not_run.add(name, error)
+        return None, []
+    peers = []
+    for name, make in makers.items():
+        try:
+            if device != "cuda" and name in PEERS:
+                raise Unavailable("its kernels are of GPUs")
+            if make is Compiled and arguments.compile_seconds <= 0:
+                raise Unavailable("not asked for (--compile-seconds 0)")
+            peers.append(make(torch, device))
+        except Exception as error:  # whatever it is, the others are run  # pylint: disable=broad-except
+            not_run.add(name, error)
+    return Timer(torch, device), peers
+
+
+class Runner:
+    """Collects what peers took at points."""
+
+    def __init__(self, timer: Timer, not_run: NotRun):
+        self.timer, self.not_run = timer, not_run
+        self.timed: Timed = []
+
+    def run(self, peers: list, points: list[dict], seconds: float) -> None:
+        """After so many seconds no further one is begun."""
+        deadline = time.monotonic() + seconds
+        for o in points:
+            for peer in peers:
+                if not peer.does(o["operation"]):
+                    self.name_gap(peer, o)
+                elif time.monotonic() > deadline:
+                    self.not_run.add(peer.name, Unavailable(f"the {seconds:g} s that it shares were over"), 1)
+                else:
+                    self.run_one(peer, o)
+
+    def name_gap(self, peer, o: dict) -> None:
+        if peer.names_gaps:
+            self.not_run.add(f"{peer.name}, {o['operation']}", Unavailable("it has no operators for just that work"), 1)
+
+    def run_one(self, peer, o: dict) -> None:
+        try:
+            took = self.timer.seconds([peer.make(o) for _ in range(buffer_sets(o))])
+            self.timed.append((o, peer.name + EAGER * self.timer.is_eager, took))
+        except Exception as error:  # compilers raise anything; the next point is run  # pylint: disable=broad-except
+            self.not_run.add(f"{peer.name}, {kind(o)}", error, 1)
+
+
+def run_peers(observations: list[dict], arguments: argparse.Namespace, not_run: NotRun) -> tuple[Timed, list]:
+    """Each peer at each point, as far as the time goes; what has to be compiled first has a time of its own. Ctrl-C ends
+    it, and what was timed by then stays."""
+    peers, timed = [], []
+    try:
+        timer, peers = available(arguments, not_run)
+        points, runner = in_turn(observations, arguments.points), Runner(timer, not_run)
+        timed = runner.timed
+        runner.run([peer for peer in peers if not isinstance(peer, Compiled)], points, arguments.seconds)
+        runner.run([peer for peer in peers if isinstance(peer, Compiled)], points, arguments.compile_seconds)
+    except KeyboardInterrupt:
+        arguments.is_interrupted = True
+        not_run.add("all peers", Unavailable("interrupted before the points that were left"))
+    return timed, peers

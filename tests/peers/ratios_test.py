@@ -1,0 +1,119 @@
+# SPDX-FileCopyrightText: The moecal authors
+# SPDX-License-Identifier: Apache-2.0
+"""scripts/peers/ratios.py: what is held against what, on made-up observations."""
+import unittest
+
+from doubles import MIB, copy, gemm, observation, reading
+import ratios
+
+
+class Observations(unittest.TestCase):
+    def test_a_throttled_sample_does_not_count(self):
+        o = observation("permute", {}) | {"samples_s": [1.0, 3.0, 9.0], "flags": {"throttled": [False, False, True]}}
+        self.assertEqual(ratios.seconds(o), 2.0)
+        o["flags"]["throttled"] = [True, True, True]
+        self.assertEqual(ratios.seconds(o), 3.0)
+
+    def test_a_kind_is_a_piece_of_work(self):
+        kinds = [ratios.kind(observation("quantize", {}, dtypes={"c": "fp8_e4m3", "scale_mode": mode}))
+                 for mode in ("tensor", "block_1x128")]
+        self.assertEqual(kinds, ["quantize tensor", "quantize block_1x128"])
+        self.assertEqual(ratios.kind(gemm("NT")), "expert_gemm bf16 NT")
+        self.assertEqual(ratios.kind(gemm("TN")), "expert_gemm bf16")
+        fused = observation("swiglu", {}, dtypes={"c": "fp8_e4m3", "scale_mode": "block_1x128"})
+        self.assertEqual(ratios.kind(fused), "swiglu block_1x128 to fp8_e4m3")
+        limited = observation("permute", {}, routing={"capacity_factor": 1.2})
+        self.assertEqual(ratios.kind(limited), "permute with a capacity")
+
+    def test_operands_lie_as_the_layout_says(self):
+        point = {"m": 6, "n": 4, "k": 2}
+        self.assertEqual(ratios.stored_shapes(point, "TN"), ((6, 2, False), (4, 2, True)))
+        self.assertEqual(ratios.stored_shapes(point, ""), ((6, 2, False), (4, 2, True)))
+        self.assertEqual(ratios.stored_shapes(point, "NN"), ((6, 2, False), (2, 4, False)))
+        self.assertEqual(ratios.stored_shapes(point, "NT"), ((2, 6, True), (2, 4, False)))
+
+    def test_a_cold_peer_goes_through_as_many_sets_as_moecal_did(self):
+        self.assertEqual(ratios.buffer_sets(observation("swiglu", {}, sample={"buffer_sets": 3000})), 3000)
+        self.assertEqual(ratios.buffer_sets(observation("swiglu", {}, cache="warm", sample={"buffer_sets": 3000})), 1)
+        with self.assertRaises(ratios.Unavailable):
+            ratios.buffer_sets(observation("swiglu", {}, sample={}))
+
+
+class Comparisons(unittest.TestCase):
+    def test_a_rate_is_interpolated_and_never_guessed_below(self):
+        rate = ratios.copy_rate([copy(100, 1.0), copy(400, 2.0), copy(400, 4.0)])
+        self.assertAlmostEqual(rate.at(200 * MIB), 150 * MIB)
+        self.assertEqual(rate.at(4000 * MIB), 200 * MIB)
+        with self.assertRaises(ratios.Unavailable):
+            rate.at(99 * MIB)
+
+    def test_quantize_is_held_against_a_copy_by_scale_mode(self):
+        work = {"read_bytes": 256 * MIB, "written_bytes": 128 * MIB}
+        quantizes = [observation("quantize", {"tokens": 1}, seconds, work=work, dtypes={"c": "fp8_e4m3", "scale_mode": mode})
+                     for mode, seconds in (("tensor", 0.8), ("block_1x128", 0.4))]
+        rows = ratios.compare_with_copy([copy(64, 0.064), copy(2048, 2.048), *quantizes])
+        self.assertEqual(sorted(name for name, _ in rows),
+                         ["quantize block_1x128", "quantize tensor", "quantize tensor, both reads counted"])
+        self.assertAlmostEqual(rows["quantize tensor", "own"].median(), 0.48)
+        self.assertAlmostEqual(rows["quantize tensor, both reads counted", "own"].median(), 0.8)
+        self.assertEqual(rows["quantize block_1x128", "own"].verdict(True), "at least 0.92: met")
+        self.assertEqual(rows["quantize tensor", "own"].verdict(True), "at least 0.92: missed")
+        self.assertEqual(rows["quantize tensor", "own"].verdict(False), "at least 0.92: of GPUs")
+
+    def test_what_crosses_no_memory_is_not_held_against_a_copy(self):
+        transfer = observation("host_transfer", {"bytes": 1})
+        self.assertFalse(ratios.compare_with_copy([copy(64, 1.0), copy(2048, 1.0), transfer]))
+
+    def test_the_choice_is_held_against_reading_the_logits(self):
+        point = {"tokens": 131072, "experts": 256, "top_k": 8}
+        reads = [reading(64, 64e-6), reading(1024, 1024e-6)]
+        whole = observation("topk_gate", point, 400e-6, dtypes={"a": "f32"})
+        parts = whole | {"parts_s": {"choose_experts": [150e-6, 160e-6, 170e-6], "table": [200e-6]}}
+        rows = ratios.compare_gate_with_reading([*reads, parts])
+        (key, row), = rows.items()
+        self.assertEqual(key, ("topk_gate: scores and top-k", "own"))
+        self.assertAlmostEqual(row.median(), 1.25)
+        self.assertEqual(row.verdict(True), "at most 1.3: met")
+        (key, row), = ratios.compare_gate_with_reading([*reads, whole]).items()
+        self.assertIn("whole gate", key[0])
+        self.assertEqual(row.verdict(True), "at most 1.3: missed")
+        small = observation("topk_gate", point | {"tokens": 4096}, dtypes={"a": "f32"})
+        self.assertFalse(ratios.compare_gate_with_reading([*reads, small]))
+        self.assertFalse(ratios.compare_gate_with_reading([whole]), "there is nothing to compare with")
+
+    def test_the_best_of_a_run_is_the_best_of_all_implementations_and_peers(self):
+        alone, contested = gemm("NN", 1.0), gemm("TN", 1.0)
+        rows = ratios.compare_with_best([alone, contested], "expert_gemm", [(contested, "PyTorch", 0.9)])
+        self.assertEqual(rows["expert_gemm bf16", "moecal's fastest"].verdict(True), "at least 0.95: missed")
+        self.assertEqual(rows["expert_gemm bf16", "PyTorch"].entries[0][0], 1.0)
+        self.assertEqual({name for name, _ in rows}, {"expert_gemm bf16"}, "one implementation is no comparison")
+
+    def test_grouped_products_stand_side_by_side(self):
+        point = {"groups": 4, "m": 8, "n": 8, "k": 8}
+        draws = [{"distribution": name, "capacity_factor": 0} for name in ("uniform", "power_law")]
+        observations = [observation("grouped_gemm", point, 2e-6 + i * 1e-6, routing=draw, implementation=name)
+                        for draw in draws for i, name in enumerate(("cublas_grouped", "cublaslt_streams"))]
+        text = ratios.side_by_side(observations[:3], "grouped_gemm", [])
+        self.assertIn("| cublas_grouped | cublaslt_streams |", text)
+        self.assertIn("uniform | 2.0 (1.00) | 3.0 (0.67) |", text)
+        self.assertIn("power_law | 2.0 (1.00) | - |", text)
+        rows = ratios.compare_with_best(observations, "grouped_gemm", [])
+        self.assertEqual(len(rows["grouped_gemm bf16", "cublas_grouped"].entries), 2)
+
+
+class Choosing(unittest.TestCase):
+    def test_every_beginning_is_spread(self):
+        for count in (0, 1, 2, 3, 7, 8, 100):
+            self.assertEqual(sorted(ratios.spread(count)), list(range(count)))
+        self.assertEqual(ratios.spread(8)[:3], [4, 2, 6])
+
+    def test_kinds_take_turns_and_none_is_left_out(self):
+        points = [gemm("TN", i + 1.0) for i in range(40)] + [observation("swiglu", {}, i + 1.0) for i in range(2)]
+        order = ratios.in_turn(points)
+        self.assertEqual(len(order), 42)
+        self.assertEqual([o["operation"] for o in order[:4]], ["expert_gemm", "swiglu"] * 2)
+        self.assertEqual(len(ratios.in_turn(points, most=3)), 5)
+
+
+if __name__ == "__main__":
+    unittest.main()

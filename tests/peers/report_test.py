@@ -1,0 +1,133 @@
+# SPDX-FileCopyrightText: The moecal authors
+# SPDX-License-Identifier: Apache-2.0
+"""scripts/peers/peers.py: peers' times as tables, and what it says to bad input."""
+import contextlib
+import io
+import json
+import pathlib
+import sys
+import tempfile
+import unittest
+import unittest.mock
+
+from doubles import gemm, grouped, observation
+import moe_peers
+import peers
+import ratios
+
+RECORD = gemm(outcome={"kind": "measured"}, ranks={"world": 1}, commit="abc")
+
+
+class PeersTimes(unittest.TestCase):
+    def setUp(self):
+        self.point = {"tokens": 8, "experts": 4, "top_k": 2}
+        self.gate = observation("topk_gate", self.point, 5.0, dtypes={"a": "f32"}, parts_s={"choose_experts": [2.0]})
+        self.permute = observation("permute", self.point | {"hidden": 16}, 4.0)
+        self.peer = moe_peers.MoePeer.__new__(moe_peers.MoePeer)
+        self.peer.name = "vLLM"
+
+    def rows(self, observations, timed, not_run=None):
+        return peers.compare_with_peers(observations, timed, [self.peer], not_run or peers.NotRun())
+
+    def test_a_permute_that_sorts_takes_what_permute_and_table_take(self):
+        self.assertEqual(self.peer.own_seconds(self.permute, [self.permute, self.gate]), 7.0)
+        self.assertEqual(self.peer.own_seconds(self.gate, []), 3.0)
+        self.assertEqual(self.peer.own_seconds(observation("unpermute", self.point, 6.0), []), 6.0)
+        self.gate["parts_s"]["sort"] = [2.5, 2.5]
+        self.assertEqual(self.peer.own_seconds(self.gate, []), 2.5)
+        with self.assertRaises(ratios.Unavailable):
+            self.peer.own_seconds(self.permute, [self.permute, observation("topk_gate", self.point)])
+
+    def test_a_permute_that_sorts_is_held_against_permute_and_table(self):
+        rows = self.rows([self.permute, self.gate], [(self.permute, "vLLM (eager)", 14.0), (self.gate, "vLLM", 3.0)])
+        self.assertEqual({key: row.median() for key, row in rows.items()},
+                         {("permute and the gate's table", "vLLM (eager)"): 2.0, ("topk_gate: the table alone", "vLLM"): 1.0})
+        not_run = peers.NotRun()
+        self.assertFalse(self.rows([self.permute], [(self.permute, "vLLM", 14.0)], not_run))
+        self.assertIn("vLLM, permute, timed but held against nothing", not_run.text())
+
+    def test_the_best_peer_has_the_least_ratio(self):
+        rows = self.rows([self.permute, self.gate], [(self.permute, "vLLM", 14.0), (self.permute, "PyTorch", 6.0)])
+        self.assertEqual(rows["permute", peers.BEST_PEER].entries[0][0], 1.5, "the least ratio, not the least time")
+
+    def test_tables_say_how_many_of_how_many(self):
+        points = [gemm("TN", 1.0), gemm("TN", 2.0), gemm("NN", 1.0)]
+        rows = peers.compare_with_peers(points, [(points[0], "PyTorch", 0.97)], [], peers.NotRun())
+        self.assertEqual(peers.arguments_of(["o.jsonl"]).points, 0, "all points, as far as the time goes")
+        text = ratios.table(rows, "peer", True)
+        self.assertIn("| expert_gemm bf16 | PyTorch | 1 of 2 | 0.97 | at least 0.98: missed | 1 | 0.97 |", text)
+        self.assertIn("| expert_gemm, all types | PyTorch | 1 of 3 |", text)
+
+    def test_a_grouped_product_is_held_against_the_fastest_of_ours(self):
+        slow, fast = grouped(2.0, implementation="cublaslt_streams"), grouped(1.0, implementation="cublas_grouped")
+        other = observation("swiglu", {}, 9.0)
+        self.assertEqual(ratios.once_each([slow, other, fast, other | {}]), [other, fast, other])
+        self.assertEqual(ratios.once_each([fast, slow]), [fast])
+        rows = self.rows([fast], [(fast, "PyTorch", 0.5)])
+        self.assertEqual(rows["grouped_gemm bf16", "PyTorch"].verdict(True), "not judged")
+
+
+class Program(unittest.TestCase):
+    """As it is called, with doubles of what runs peers."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.file = self.folder / "o.jsonl"
+        self.addCleanup(sys.path.__setitem__, slice(None), list(sys.path))
+
+    def main(self, *words):
+        with unittest.mock.patch.object(sys, "argv", ["peers.py", *map(str, words)]), \
+                contextlib.redirect_stdout(io.StringIO()) as said:
+            status = peers.main()
+        return status, said.getvalue()
+
+    def refused(self, text):
+        self.file.write_text(text)
+        with self.assertRaises(SystemExit) as stopped:
+            self.main(self.file)
+        return str(stopped.exception)
+
+    def test_bad_input_is_named_by_file_and_line(self):
+        good = json.dumps(RECORD)
+        self.assertRegex(self.refused(good + "\n{"), r"o\.jsonl:2: ")
+        self.assertRegex(self.refused("[1]"), r"o\.jsonl:1: a record is an object")
+        without = {name: value for name, value in RECORD.items() if name not in ("samples_s", "flags")}
+        self.assertRegex(self.refused(json.dumps(without)), r"o\.jsonl:1: .* samples_s, flags")
+        self.assertIn("holds no measured kernel", self.refused(""))
+        self.assertIn("of a cuda backend", self.refused(json.dumps(RECORD | {"backend": "cpu"})))
+        for path in (self.folder / "none.jsonl", self.folder):
+            with self.assertRaisesRegex(SystemExit, f"{path} cannot be read: "):
+                self.main(path)
+
+    def test_a_folder_without_a_peer_is_refused(self):
+        (self.folder / "vllm").mkdir()
+        for folder in (self.folder, self.folder / "none"):
+            with self.assertRaisesRegex(SystemExit, f"--peer-path {folder}: it holds none of vllm"):
+                self.main(self.file, "--peer-path", folder)
+
+    def test_folders_of_peers_are_looked_into_first_in_their_order(self):
+        folders = []
+        for package in ("vllm", "sgl_kernel"):
+            folders.append(self.folder / ("of_" + package))
+            (folders[-1] / package).mkdir(parents=True)
+            (folders[-1] / package / "__init__.py").touch()
+        peers.use_peer_paths([str(folder) for folder in folders])
+        self.assertEqual(sys.path[:2], [str(folder) for folder in folders])
+
+    def test_an_interrupted_run_prints_what_it_has(self):
+        self.file.write_text(json.dumps(RECORD))
+
+        def interrupted(observations, arguments, not_run):
+            arguments.is_interrupted = True
+            return [(observations[0], "PyTorch", 2e-3)], []
+
+        with unittest.mock.patch.object(peers, "run_peers", interrupted):
+            status, said = self.main(self.file)
+        self.assertEqual(status, 130)
+        self.assertIn("| expert_gemm bf16 | PyTorch | 1 of 1 | 2.00 |", said)
+
+
+if __name__ == "__main__":
+    unittest.main()
