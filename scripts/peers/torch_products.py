@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: The moecal authors
 # SPDX-License-Identifier: Apache-2.0
-"""PyTorch's products of matrices, for one expert and for groups of them: the same layout, types, scales and outputs."""
+"""PyTorch's products of matrices, for one expert, for groups of them and in attention: the same layout, types, scales and
+outputs."""
 from __future__ import annotations
 
 from operands import Operands
@@ -69,3 +70,12 @@ class Products:
             return self.torch._scaled_grouped_mm(a, b, one, other, offs=ends, out_dtype=out, use_fast_accum=False)
 
         return product, (a, b, of_rows, of_columns, ends)
+
+    def attention(self, o: dict):
+        """The fastest that PyTorch chooses: mostly fused, without the scores that moecal's writes to memory."""
+        p, word = o["point"], o["dtypes"]["a"]
+        query, key, value = (self.operands.uniform((p["batch"], heads, p["sequence"], p["head_size"]), word)
+                             for heads in (p["heads"], p["kv_heads"], p["kv_heads"]))
+        attend = self.torch.nn.functional.scaled_dot_product_attention
+        is_causal, shares_keys = bool(p["causal"]), p["heads"] != p["kv_heads"]
+        return (lambda *tensors: attend(*tensors, is_causal=is_causal, enable_gqa=shares_keys)), (query, key, value)

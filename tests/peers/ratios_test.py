@@ -34,6 +34,7 @@ class Observations(unittest.TestCase):
 
     def test_a_cold_peer_goes_through_as_many_sets_as_moecal_did(self):
         self.assertEqual(ratios.buffer_sets(observation("swiglu", {}, sample={"buffer_sets": 3000})), 3000)
+        self.assertEqual(ratios.buffer_sets(observation("permute", {}, sample={"buffer_sets": 1})), 1)
         self.assertEqual(ratios.buffer_sets(observation("swiglu", {}, cache="warm", sample={"buffer_sets": 3000})), 1)
         with self.assertRaises(ratios.Unavailable):
             ratios.buffer_sets(observation("swiglu", {}, sample={}))

@@ -82,6 +82,16 @@ class Products(unittest.TestCase):
             self.check_product(result, exact)
         self.assertFalse(b.is_contiguous(), "weights lie [n, k]")
 
+    def test_attention_is_the_reference(self):
+        for causal, kv_heads in ((1, 2), (0, 4)):
+            point = {"batch": 2, "sequence": 5, "heads": 4, "kv_heads": kv_heads, "head_size": 8, "causal": causal}
+            result, (query, key, value) = program(observation("attention", point, dtypes={"a": "f32", "c": "f32"}))
+            key, value = (tensor.double().repeat_interleave(4 // kv_heads, dim=1) for tensor in (key, value))
+            scores = query.double() @ key.transpose(2, 3) / 8 ** 0.5
+            if causal:
+                scores = scores.masked_fill(torch.ones(5, 5).triu(1).bool(), float("-inf"))
+            self.assertTrue(torch.allclose(result.double(), scores.softmax(3) @ value, atol=1e-5))
+
     def test_scaled_grouped_products_are_called_as_pytorch_declares_them(self):
         """There is none on the CPU: its shapes are checked by PyTorch's own rules, without data."""
         with self.assertRaisesRegex(NotImplementedError, "CPU"):
@@ -224,12 +234,12 @@ class CompiledKernels(Kernels):
 class Runs(unittest.TestCase):
     def test_points_are_run_and_compared(self):
         swiglu = observation("swiglu", {"tokens": 3, "inner": 8}, 1e-6, backend="cpu")
-        odd = observation("attention", {}, backend="cpu")
+        odd = observation("host_adam", {}, backend="cpu")
         not_run = peers.NotRun()
         words = argparse.Namespace(device="cpu", seconds=60, compile_seconds=0, points=0)
         timed, found = peers.run_peers([swiglu, odd], words, not_run)
         self.assertEqual([o["operation"] for o, _, _ in timed], ["swiglu"])
-        self.assertRegex(not_run.text(), "PyTorch .*, attention: .*1 points")
+        self.assertRegex(not_run.text(), "PyTorch .*, host_adam: .*1 points")
         self.assertIn("- vLLM (moe_permute, moe_unpermute, moe_align_block_size): its kernels are of GPUs", not_run.text())
         rows = peers.compare_with_peers([swiglu], timed, found, not_run)
         with contextlib.redirect_stdout(io.StringIO()) as said:

@@ -85,8 +85,8 @@ class Running(unittest.TestCase):
     def test_operations_that_pytorch_has_not_are_named_and_of_others_are_not(self):
         torch = Peer("PyTorch", None, "swiglu")
         torch.names_gaps = True
-        self.runner.run([torch, Peer("SGLang", None, "topk_gate")], [observation("attention", {})], 60)
-        self.assertEqual(self.not_run.text(), "- PyTorch, attention: it has no operators for just that work (1 points)")
+        self.runner.run([torch, Peer("SGLang", None, "topk_gate")], [observation("launch", {})], 60)
+        self.assertEqual(self.not_run.text(), "- PyTorch, launch: it has no operators for just that work (1 points)")
 
     def test_what_was_timed_before_an_interrupt_stays(self):
         taken = iter([1.0])
