@@ -203,6 +203,24 @@ TEST(SkewedExchange, WithoutRecordedBytesIsFittedAsBefore) {
   EXPECT_THAT(predict(result.coefficients, query).missing, HasSubstr("by the skew of its ranks"));
 }
 
+// Neighbours in a file, of one routing: which of them say their ranks' bytes decides.
+TEST(SkewedExchange, KeepsRecordsWithAndWithoutBytesApart) {
+  const RoutingSpec routing{.distribution = "power_law", .exponent = 0.8};
+  std::vector<Observation> mixed;
+  for (const auto& o : exchanges({routing}, {})) {
+    mixed.push_back(o);
+    mixed.push_back(o);
+    mixed.back().exchanged = {};
+  }
+  const auto result = fit_all(mixed);
+  ASSERT_EQ(result.coefficients.models.size(), 2U);
+  const auto &pooled = result.coefficients.models[0], &one = result.coefficients.models[1];
+  EXPECT_TRUE(pooled.conditions.any_routing);
+  EXPECT_EQ(pooled.quality.points, 5);
+  EXPECT_EQ(one.conditions.routing.distribution, "power_law");
+  EXPECT_EQ(one.quality.points, 5);
+}
+
 // Draws of one routing differ in skew, and are points apart; the same draw again is a repeat.
 TEST(SkewedExchange, TellsDrawsApartByWhatTheirRanksHad) {
   auto observations = exchanges(kMeasured, {});
