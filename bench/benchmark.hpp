@@ -80,6 +80,8 @@ class Trial {
   /// Whether a draw is part of what was prepared, as the counts of an exchange that all ranks have
   /// agreed on: then every buffer set keeps its own, and samples on one set share it.
   [[nodiscard]] virtual bool keeps_draws() const { return false; }
+  /// Of an exchange by a routing draw: what each rank of the group has in it.
+  [[nodiscard]] virtual ExchangedBytes exchanged() const { return {}; }
   /// Kernels, copies and events that a launch enqueues at most, where it never waits for the
   /// device: then no launch gap is in its time (Clock::hold). 0: it may wait, or has to.
   [[nodiscard]] virtual int enqueues() const { return 0; }

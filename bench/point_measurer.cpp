@@ -112,6 +112,7 @@ void PointMeasurer::sample_and_verify(const PlannedPoint& point, Observation& ob
   int sets = 1;
   const auto trial = make_trial(point, sets);
   observation.library = trial->library();
+  observation.exchanged = trial->exchanged();
   sample(point, *trial, sets, observation);
   observation.library = trial->library();  // an algorithm may be known only once it ran
   estimate_.learn(observation);

@@ -318,6 +318,17 @@ TEST(PointMeasurer, KeepsGroupsThatRunAtOnceApart) {
   }
 }
 
+TEST(PointMeasurer, RecordsWhatTheRanksOfAnExchangeHad) {
+  FakePoint point;
+  const ExchangedBytes bytes{{3, 5}, {8, 0}};
+  const auto o = point.measure([&] {
+    auto trial = std::make_unique<FakeTrial>(point.time, FakeDevice{.median_s = 1e-3});
+    trial->bytes_of_ranks = bytes;
+    return trial;
+  });
+  EXPECT_EQ(o.exchanged, bytes);
+}
+
 // Ranks with fewer rows are done sooner: that is no lateness.
 TEST(PointMeasurer, RecordsNoSkewWhereRanksDoNotLeaveACallTogether) {
   for (const char* operation : {"all_to_all_v", "broadcast", "send_recv"})

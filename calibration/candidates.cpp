@@ -19,6 +19,7 @@
 #include "calibration/residual.hpp"
 #include "calibration/saturating_roofline.hpp"
 #include "calibration/segmented_latency_bandwidth.hpp"
+#include "calibration/skewed_latency_bandwidth.hpp"
 #include "calibration/switches.hpp"
 #include "calibration/tile_wave.hpp"
 #include "core/error.hpp"
@@ -39,6 +40,21 @@ std::vector<FitFunction> transfer_forms(const Series& series) {
     forms.push_back([segments](std::span<const FitPoint> points) {
       return fit_segmented_latency_bandwidth(points, std::min(segments, most_segments(points)));
     });
+  return forms;
+}
+
+/// Whose bytes rule is left to the points of routings that a fit did not see. Skews that are all
+/// alike cannot tell: then it is the busiest rank's, as on links of one's own.
+std::vector<FitFunction> skewed_forms(const Series& series) {
+  std::vector<SkewRule> rules{SkewRule::busiest};
+  if (skews_differ(series.points)) rules = {SkewRule::total, SkewRule::busiest, SkewRule::fitted};
+  std::vector<FitFunction> forms;
+  for (int segments = 1; segments <= most_segments(series.points); ++segments)
+    for (const auto rule : rules)
+      forms.push_back([segments, rule](std::span<const FitPoint> points) {
+        return fit_skewed_latency_bandwidth(points, std::min(segments, most_segments(points)),
+                                            rule);
+      });
   return forms;
 }
 
@@ -179,7 +195,7 @@ double mean_error(std::span<const HeldOut> errors) {
 std::vector<FitFunction> forms_of(const Series& series, const ReferenceRates& nominal) {
   switch (series.family) {
     case Family::transfer:
-      return transfer_forms(series);
+      return series.conditions.any_routing ? skewed_forms(series) : transfer_forms(series);
     case Family::memory_bound:
       return memory_forms(series, nominal);
     case Family::grouped:
@@ -193,6 +209,8 @@ std::vector<FitFunction> forms_of(const Series& series, const ReferenceRates& no
 }
 
 std::vector<int> folds_of(const Series& series) {
+  if (series.conditions.any_routing)
+    if (auto folds = folds_by_routing(series.calls); !folds.empty()) return folds;
   switch (series.family) {
     case Family::gemm:
       return folds_by_pair(series.points, kPairFolds);
@@ -256,9 +274,14 @@ std::vector<HeldOut> normalised(const Model& table, std::vector<HeldOut> errors)
 
 namespace {
 
+/// Sizes alone tell its points apart.
+bool is_curve(const Series& series) {
+  return series.family == Family::transfer && !series.conditions.any_routing;
+}
+
 Candidate fit_best_form(const Series& series, const ReferenceRates& nominal) {
   const auto forms = forms_of(series, nominal);
-  if (series.family == Family::transfer && series.points.size() >= kSettledPoints) {
+  if (is_curve(series) && series.points.size() >= kSettledPoints) {
     auto model = forms.back()(series.points);
     auto held_out = cross_validate(series.points, folds_one_out(series.points), forms.back());
     auto calibration = as_of_fresh_points(model, series.points.size(), held_out);
@@ -276,7 +299,7 @@ Candidate fit_best_form(const Series& series, const ReferenceRates& nominal) {
 
 Candidate fit_compact(const Series& series, const ReferenceRates& nominal) {
   auto compact = fit_best_form(series, nominal);
-  if (series.family == Family::transfer)
+  if (is_curve(series))
     compact.model.switches = brackets_of(fit_log_log_table(series.points).table);
   return compact;
 }

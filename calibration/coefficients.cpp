@@ -38,6 +38,7 @@ Json conditions_json(const Conditions& c) {
   if (c.nodes != 1) json["nodes"] = c.nodes;
   if (!c.layout.empty()) json["layout"] = c.layout;
   if (!c.routing.distribution.empty()) json["routing"] = routing_json(c.routing);
+  if (c.any_routing) json["any_routing"] = true;
   return json;
 }
 
@@ -144,6 +145,7 @@ Json model_json(const Model& m) {
   }
   json["validity"] = m.validity;
   for (const auto& routing : m.routings) json["routings"].push_back(routing_json(routing));
+  if (m.skews) json["skews"] = *m.skews;
   json["quality"] = quality_json(m.quality);
   json["observation_ids"] = m.observation_ids;
   json["provenance"] = m.provenance;

@@ -34,11 +34,19 @@ struct RoutingConditions {
   auto operator<=>(const RoutingConditions&) const = default;
 };
 
+/// What an exchange by a routing draw asks of its ranks; its mean is 0 where that is not known.
+struct ExchangeLoad {
+  double mean_bytes = 0;  // that a rank sends and receives
+  double skew = 1;        // bytes of the busiest rank over the mean
+  auto operator<=>(const ExchangeLoad&) const = default;
+};
+
 /// A call that was measured. The routing is empty where it is a condition of the series or the
 /// operation has none.
 struct MeasuredCall {
   Point point;
   RoutingConditions routing{};
+  ExchangeLoad load{};
   auto operator<=>(const MeasuredCall&) const = default;
 };
 
@@ -59,8 +67,10 @@ struct Conditions {
   std::string cache = "warm";    // see Policy::cache
   std::string graph = "none";    // see Policy::graph
   RoutingConditions routing{};
-  int nodes = 1;         // that the ranks of a group of tier inter are spread over, evenly
-  std::string layout{};  // see Dtypes::layout; empty: TN, or not said
+  int nodes = 1;             // that the ranks of a group of tier inter are spread over, evenly
+  std::string layout{};      // see Dtypes::layout; empty: TN, or not said
+  bool any_routing = false;  // of an exchange whose ranks' bytes were recorded: they tell its calls
+                             // apart, and `routing` is empty
   bool operator==(const Conditions&) const = default;
 };
 
@@ -152,6 +162,8 @@ struct Model {
   std::map<std::string, std::pair<double, double>> validity;  // named number of Point -> [lo, hi]
   // Measured, of an operation whose cost takes the routing as a number; else empty.
   std::vector<RoutingConditions> routings{};
+  // Least and most that was measured of ExchangeLoad::skew; absent where it is not known.
+  std::optional<std::pair<double, double>> skews{};
   FitQuality quality;
   std::vector<std::string> observation_ids;  // digests of the observations used
   std::string provenance = "measured";       // measured | imported | transferred | nominal

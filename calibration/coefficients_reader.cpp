@@ -81,6 +81,7 @@ Conditions read_conditions(const JsonReader& r) {
   c.nodes = r.optional<int>("nodes", 1);
   c.layout = r.optional<std::string>("layout", "");
   if (r.has("routing")) c.routing = read_routing(r.object("routing"));
+  c.any_routing = r.optional<bool>("any_routing", false);
   return c;
 }
 
@@ -244,6 +245,13 @@ ReleaseDrift read_drift(const JsonReader& r) {
           count_of(r, "points")};
 }
 
+std::pair<double, double> read_skews(const JsonReader& r) {
+  const auto skews = r.require<std::pair<double, double>>("skews");
+  if (!(skews.first >= 1 && skews.second >= skews.first))
+    r.fail("skews", "is not two numbers from 1 on, the smaller first");
+  return skews;
+}
+
 Model read_model(const JsonReader& r) {
   Model m;
   m.id = r.require<std::string>("id");
@@ -277,6 +285,9 @@ Model read_model(const JsonReader& r) {
   check_validity(r, m);
   if (r.has("routings"))
     for (const auto& entry : r.objects("routings")) m.routings.push_back(read_routing(entry));
+  if (r.has("skews")) m.skews = read_skews(r);
+  if (m.conditions.any_routing != m.skews.has_value())
+    r.fail("skews", "goes with the condition any_routing, and that with it");
   m.quality = read_quality(r.object("quality"));
   m.observation_ids = r.require<std::vector<std::string>>("observation_ids");
   require_one_of(r, "provenance", {"measured", "imported", "transferred", "nominal"});

@@ -67,19 +67,29 @@ std::vector<int> folds_by_pair(std::span<const FitPoint> points, int folds) {
 
 std::vector<int> folds_by_configuration(std::span<const MeasuredCall> calls, int folds) {
   Keys keys;
-  for (const auto& [point, routing] : calls) {
+  for (const auto& call : calls) {
     auto& key = keys.emplace_back();
-    for (const auto& [name, value] : point)
+    for (const auto& [name, value] : call.point)
       if (name != "tokens" && name != "m") key.push_back(static_cast<double>(value));
   }
   return folds_by_key(keys, folds);
 }
 
+std::vector<int> folds_by_routing(std::span<const MeasuredCall> calls) {
+  std::map<RoutingConditions, int> fold_of_routing;
+  std::vector<int> folds;
+  for (const auto& call : calls)
+    folds.push_back(fold_of_routing.emplace(call.routing, static_cast<int>(fold_of_routing.size()))
+                        .first->second);
+  if (fold_of_routing.size() < 2) folds.clear();
+  return folds;
+}
+
 std::vector<int> folds_by_layer_model(std::span<const MeasuredCall> calls) {
   std::map<Point, int> fold_of_model;
   std::vector<int> folds;
-  for (const auto& [point, routing] : calls) {
-    const auto model = model_numbers(point);
+  for (const auto& call : calls) {
+    const auto model = model_numbers(call.point);
     if (!model) return {};
     folds.push_back(
         fold_of_model.emplace(*model, static_cast<int>(fold_of_model.size())).first->second);

@@ -38,6 +38,9 @@ inline constexpr int kAlwaysTrained = -1;
 [[nodiscard]] std::vector<int> folds_by_configuration(std::span<const MeasuredCall> calls,
                                                       int folds);
 
+/// Each routing its own fold. Empty where there is only one.
+[[nodiscard]] std::vector<int> folds_by_routing(std::span<const MeasuredCall> calls);
+
 /// Each model its own fold: calls of MoE layers that have the model_numbers() in common. Empty
 /// where there are fewer than two models, or calls that are of none.
 [[nodiscard]] std::vector<int> folds_by_layer_model(std::span<const MeasuredCall> calls);

@@ -49,7 +49,11 @@ RankLoads balanced_loads(const RoutingShape& shape, std::int64_t ranks, std::int
   for (std::size_t e = 0; e < rows_of.size(); ++e)
     rows_of[e] = static_cast<double>(rows / rows_of.size() + (e < rows % rows_of.size() ? 1 : 0));
   drop_over(capacity, rows_of);
-  return loads_of(rows_of);
+  auto loads = loads_of(rows_of);
+  const auto experts = static_cast<double>(shape.experts / ranks);
+  loads.mean = static_cast<double>(shape.tokens * shape.top_k) / static_cast<double>(ranks);
+  if (capacity > 0) loads.mean = std::min(loads.mean, experts * static_cast<double>(capacity));
+  return loads;
 }
 
 // The standard distributions are not specified bit for bit: written out, as in core/routing.
@@ -148,10 +152,13 @@ std::vector<double> drawn_rows(const RoutingShape& shape, const RoutingSpec& rou
 RankLoads busiest_of(const std::vector<double>& rows_of, std::int64_t ranks) {
   const std::size_t local = rows_of.size() / static_cast<std::size_t>(ranks);
   RankLoads busiest;
+  double all = 0;
   for (std::size_t first = 0; first < rows_of.size(); first += local) {
     const auto loads = loads_of(std::span{rows_of}.subspan(first, local));
+    all += loads.rows;
     if (first == 0 || loads.rows > busiest.rows) busiest = loads;
   }
+  busiest.mean = all / static_cast<double>(ranks);
   return busiest;
 }
 
@@ -184,7 +191,11 @@ RankLoads busiest_rank_loads(const RoutingShape& shape, std::int64_t ranks,
     mean.padded_16 += loads.padded_16 / kDraws;
     mean.padded_128 += loads.padded_128 / kDraws;
     mean.fullest += loads.fullest / kDraws;
+    mean.mean += loads.mean / kDraws;
   }
+  // Experts are drawn one by one, and their sum is not that of all choices to the row.
+  if (capacity == 0)
+    mean.mean = static_cast<double>(shape.tokens * shape.top_k) / static_cast<double>(ranks);
   return mean;
 }
 

@@ -17,6 +17,7 @@ struct RankLoads {
   double active = 0;                     // experts with at least one row
   double padded_16 = 0, padded_128 = 0;  // rows, each expert's rounded up to such a multiple
   double fullest = 0;                    // rows of the expert that has most
+  double mean = 0;                       // rows of a rank on average over all of them
 };
 
 /// Experts are spread over `ranks` ranks in equal, contiguous parts. The same arguments give the

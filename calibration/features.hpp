@@ -54,6 +54,7 @@ struct Inputs {
   GroupedInputs grouped{};                // of Family::grouped
   double compute = 0, communication = 0;  // of an overlap: seconds that each part takes alone
   ExchangeInputs exchange{};              // of Family::exchange
+  double skew = 1;  // of an exchange by a routing: see ExchangeLoad; 1 too where it is not known
 };
 
 /// Bytes of one element of a GEMM's operands and result.

@@ -81,6 +81,19 @@ void describe_layer_models(Model& model, const Series& series) {
   model.layer_models.assign(models.begin(), models.end());
 }
 
+/// Where a routing is a number among others, or gives those that are.
+void describe_routings(Model& model, const Series& series) {
+  const bool any_routing = series.conditions.any_routing;
+  if (series.family != Family::grouped && !any_routing) return;
+  std::set<RoutingConditions> routings;
+  for (const auto& call : series.calls) routings.insert(call.routing);
+  model.routings.assign(routings.begin(), routings.end());
+  if (!any_routing) return;
+  const auto [least, most] = std::ranges::minmax(
+      series.calls, {}, [](const MeasuredCall& call) { return call.load.skew; });
+  model.skews = {least.load.skew, most.load.skew};
+}
+
 void describe(Model& model, const Series& series, const FitOptions& options) {
   model.id = series.id() + "/" + model.form;
   model.operation = series.operation;
@@ -88,11 +101,7 @@ void describe(Model& model, const Series& series, const FitOptions& options) {
   model.system = series.system;
   model.conditions = series.conditions;
   if (model.validity.empty()) model.validity = series.validity;
-  for (const auto& call : series.calls)
-    if (series.family == Family::grouped && std::find(model.routings.begin(), model.routings.end(),
-                                                      call.routing) == model.routings.end())
-      model.routings.push_back(call.routing);
-  std::sort(model.routings.begin(), model.routings.end());
+  describe_routings(model, series);
   describe_layer_models(model, series);
   model.observation_ids = observation_ids(series.observation_ids, options.compact);
   model.provenance = series.imported ? "imported" : "measured";
@@ -274,7 +283,8 @@ FitResult fit(std::span<const ObservationFile> files, const FitOptions& options)
   result.coefficients.drift = release_drift(grouped.series);
   result.report.without_release = without_release(grouped.series);
   for (const auto& one : fitted)
-    if (one.series->family == Family::grouped || one.series->family == Family::exchange)
+    if (one.series->family == Family::grouped || one.series->family == Family::exchange ||
+        one.series->conditions.any_routing)
       result.report.calls[one.candidate.model.id] = one.series->calls;
   for (auto& one : fitted) result.coefficients.models.push_back(std::move(one.candidate.model));
   auto& models = result.coefficients.models;

@@ -24,7 +24,7 @@ std::string text_of(double value) {
 
 std::string row(const Model& model, const MeasuredCall& call) {
   const auto& c = model.conditions;
-  const auto& [point, routing] = call;
+  const auto& [point, routing, load] = call;
   const auto prediction = predict_with(model, point, routing);
   std::string line = model.operation + "," + (model.system.empty() ? model.card : model.system) +
                      "," + c.dtype + "," + std::to_string(c.group);

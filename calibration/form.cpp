@@ -15,6 +15,7 @@
 #include "calibration/roofline.hpp"
 #include "calibration/saturating_roofline.hpp"
 #include "calibration/segmented_latency_bandwidth.hpp"
+#include "calibration/skewed_latency_bandwidth.hpp"
 #include "calibration/tile_wave.hpp"
 #include "core/error.hpp"
 
@@ -31,6 +32,7 @@ std::span<const Form> all_forms() {
                                         roofline_form(),
                                         saturating_roofline_form(),
                                         segmented_latency_bandwidth_form(),
+                                        skewed_latency_bandwidth_form(),
                                         tile_wave_form()};
   return kForms;
 }

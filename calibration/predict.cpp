@@ -10,6 +10,7 @@
 #include <set>
 
 #include "calibration/conformal.hpp"
+#include "calibration/exchange_skew.hpp"
 #include "calibration/group_opinions.hpp"
 #include "calibration/interval_scale.hpp"
 #include "calibration/join.hpp"
@@ -187,9 +188,27 @@ void say_unseen_model(Draft& draft, const Model& model, const Point& asked) {
                              : ", and only one model was: nothing says how models differ"));
 }
 
+/// A skew is asked for as it is, or as what the routing comes to.
+Inputs inputs_asked(const Model& model, const Query& query) {
+  const auto dtypes = dtypes_of(model, query);
+  const auto routing = spec_of(routing_asked(model.operation, query));
+  const auto inputs = inputs_of(query.operation, query.point, dtypes, routing);
+  if (!model.conditions.any_routing) return inputs;
+  if (query.skew) return with_load(inputs, {inputs.size, *query.skew});
+  return with_load(inputs, expected_load({query.point, dtypes, model.conditions.group, routing}));
+}
+
+void widen_outside_skews(Draft& draft, const Model& model, const Inputs& inputs) {
+  const double doubt = skew_doubt(model, inputs);
+  if (doubt == 0) return;
+  draft.half_width += doubt;
+  draft.flags.push_back("the busiest rank has " + number(inputs.skew) +
+                        " times the mean bytes, not between " + number(model.skews->first) +
+                        " and " + number(model.skews->second) + " as measured: interval widened");
+}
+
 Draft draft_of(const Model& model, const Query& query) {
-  const auto inputs = inputs_of(query.operation, query.point, dtypes_of(model, query),
-                                spec_of(routing_asked(model.operation, query)));
+  const auto inputs = inputs_asked(model, query);
   Draft draft{evaluate(model, inputs), 0, {}};
   const auto unseen = unseen_model(model, query.point);
   add_interval(draft, unseen ? model.unseen_model_quantiles : model.residual_quantiles,
@@ -202,7 +221,10 @@ Draft draft_of(const Model& model, const Query& query) {
     extrapolate_transfer(draft, model, inputs.size);
   else
     widen_outside(draft, model, query.point, unseen);
-  widen_outside_routings(draft, model, query);
+  if (model.skews)
+    widen_outside_skews(draft, model, inputs);
+  else
+    widen_outside_routings(draft, model, query);
   return draft;
 }
 

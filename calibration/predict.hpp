@@ -28,6 +28,9 @@ struct Query {
   std::optional<double> exponent{};         // of power_law; absent: any, the least first
   std::optional<double> capacity_factor{};  // 0: no limit; absent: any, no limit first
   std::vector<double> loads{};              // of recorded: see RoutingSpec; empty: any
+  // Of an exchange by a routing: bytes of the busiest rank over the mean; absent: what the routing
+  // comes to in expectation.
+  std::optional<double> skew{};
 };
 
 struct Prediction {

@@ -45,6 +45,7 @@ enum class Shape { size, gemm, memory, other };
 Shape shape_of(const Model& model) {
   Point names;
   for (const auto& [name, range] : model.validity) names[name] = 1;
+  if (model.conditions.any_routing) return Shape::other;  // of its ranks' bytes, not of its numbers
   const auto family = family_of(model.operation, names);
   if (family == Family::transfer) return Shape::size;
   if (family == Family::gemm) return Shape::gemm;

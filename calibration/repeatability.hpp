@@ -11,13 +11,15 @@
 
 namespace moecal::calibration {
 
-/// What tells the calls of one series apart: a point, and its routing where that is a number among
-/// others to the cost (see takes_routing).
+/// What tells the calls of one series apart: a point, its routing where that is a number among
+/// others to the cost (see takes_routing), and what the ranks of an exchange had.
 struct ReadingPlace {
-  ReadingPlace(Point at, RoutingConditions routed = {})  // a point alone is a place
-      : point{std::move(at)}, routing{std::move(routed)} {}
+  ReadingPlace(Point at, RoutingConditions routed = {},
+               ExchangeLoad loaded = {})  // a point alone is a place
+      : point{std::move(at)}, routing{std::move(routed)}, load{loaded} {}
   Point point;
   RoutingConditions routing;
+  ExchangeLoad load;
   auto operator<=>(const ReadingPlace&) const = default;
 };
 

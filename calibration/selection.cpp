@@ -49,7 +49,9 @@ std::string machine_of(const Model& model) {
 }
 
 bool accepts_routing(const Query& query, const Model& model) {
-  if (takes_routing(model.operation)) return true;
+  const bool by_skew = model.conditions.any_routing;
+  if (query.skew && !by_skew) return false;
+  if (takes_routing(model.operation) || by_skew) return true;
   const auto& have = model.conditions.routing;
   return accepts(query.routing, have.distribution) &&
          (!query.exponent || *query.exponent == have.exponent) &&
@@ -173,6 +175,7 @@ std::string describe(const Query& query) {
   if (!query.routing.empty()) text += ", routing " + query.routing;
   if (query.exponent) text += ", exponent " + number(*query.exponent);
   if (query.capacity_factor) text += ", capacity factor " + number(*query.capacity_factor);
+  if (query.skew) text += ", by the skew of its ranks";
   return text;
 }
 
@@ -204,7 +207,7 @@ std::string text_of(const RoutingConditions& routing) {
 /// Of an operation whose cost takes the routing as a number: that it was never measured so.
 std::vector<std::string> routing_flags(const Model& model, const Query& query) {
   const auto& measured = model.routings;
-  if (measured.empty()) return {};
+  if (measured.empty() || query.skew) return {};
   const auto asked = routing_asked(model.operation, query);
   if (std::find(measured.begin(), measured.end(), asked) != measured.end()) return {};
   std::string known;

@@ -10,6 +10,7 @@
 #include <set>
 #include <tuple>
 
+#include "calibration/exchange_skew.hpp"
 #include "calibration/join.hpp"
 #include "calibration/routing_conditions.hpp"
 #include "calibration/validity.hpp"
@@ -29,8 +30,10 @@ struct Gathering {
 using Gatherings = std::map<std::string, Gathering>;
 
 /// The routing as a number of the point, for operations that take it so. What says nothing of
-/// routing gave each expert the same.
+/// routing gave each expert the same. Of an exchange whose bytes were recorded these count, and the
+/// routing says which calls are left out together.
 RoutingConditions point_routing(const Observation& o) {
+  if (!o.exchanged.empty()) return conditions_of(o.routing);
   if (!takes_routing(o.operation)) return {};
   return o.routed ? conditions_of(o.routing) : RoutingConditions{"balanced", 0, 0};
 }
@@ -45,6 +48,10 @@ Point fitted_point(const Observation& o) {
     return o.point;
   return {{"compute_ns", std::llround(nanoseconds_of(gemm->second))},
           {"communication_ns", std::llround(nanoseconds_of(exchange->second))}};
+}
+
+ExchangeLoad recorded_load(const Observation& o) {
+  return o.exchanged.empty() ? ExchangeLoad{} : load_of(o.exchanged);
 }
 
 Series empty_series(const Observation& o, const Environment& environment) {
@@ -68,12 +75,15 @@ Series empty_series(const Observation& o, const Environment& environment) {
   c.release = o.library.runtime_version;
   c.cache = o.policy.cache;
   c.graph = o.policy.graph;
-  if (o.routed && !takes_routing(o.operation)) c.routing = conditions_of(o.routing);
+  c.any_routing = !o.exchanged.empty();
+  if (o.routed && !c.any_routing && !takes_routing(o.operation))
+    c.routing = conditions_of(o.routing);
   return s;
 }
 
 bool has_size(const Observation& o, KnownLoads& loads) {
   const Point point = fitted_point(o);
+  if (!o.exchanged.empty() && !(mean_bytes(o.exchanged) > 0)) return false;
   return !point.empty() &&
          inputs_of(o.operation, point, o.dtypes, spec_of(point_routing(o)), &loads).size > 0;
 }
@@ -98,7 +108,7 @@ bool are_of_one_series(const Observation& a, const Observation& b) {
                     o.ranks.group, o.ranks.placement, o.ranks.tier, o.ranks.nodes,
                     o.ranks.concurrent_groups, o.policy.cache, o.policy.graph, o.routed);
   };
-  return condition(a) == condition(b) &&
+  return condition(a) == condition(b) && a.exchanged.empty() == b.exchanged.empty() &&
          (!a.routed || conditions_of(a.routing) == conditions_of(b.routing));
 }
 
@@ -109,7 +119,7 @@ class Gatherer {
   /// Whether an observation is of the place that the last one was added to.
   [[nodiscard]] bool is_at_last_place(const Observation& o, const Environment& environment) const {
     return is_of_last_series(o, environment) && o.point == last_->point &&
-           o.parts_s == last_->parts_s;
+           o.parts_s == last_->parts_s && o.exchanged == last_->exchanged;
   }
 
   void add(const Observation& o, const Environment& environment) {
@@ -120,7 +130,7 @@ class Gatherer {
       where_ = &gatherings.try_emplace(id, Gathering{std::move(series), {}}).first->second;
       last_environment_ = &environment;
     }
-    place_ = &where_->readings[{fitted_point(o), point_routing(o)}];
+    place_ = &where_->readings[{fitted_point(o), point_routing(o), recorded_load(o)}];
     place_->push_back(&o);
     last_ = &o;
   }
@@ -160,11 +170,13 @@ Series finish(Gathering gathering) {
   KnownLoads loads;
   while (!gathering.readings.empty()) {
     auto reading = gathering.readings.extract(gathering.readings.begin());
-    s.calls.push_back({std::move(reading.key().point), std::move(reading.key().routing)});
-    const auto& [point, routing] = s.calls.back();
+    auto& key = reading.key();
+    s.calls.push_back({std::move(key.point), std::move(key.routing), key.load});
+    const auto& [point, routing, load] = s.calls.back();
     const auto seconds = seconds_of(reading.mapped(), s);
-    s.points.push_back(
-        {inputs_of(s.operation, point, s.dtypes, spec_of(routing), &loads), median(seconds)});
+    auto inputs = inputs_of(s.operation, point, s.dtypes, spec_of(routing), &loads);
+    if (s.conditions.any_routing) inputs = with_load(inputs, load);
+    s.points.push_back({inputs, median(seconds)});
     s.one_size = s.one_size && point.size() == 1;
     widen(s.validity, point);
     if (seconds.size() < 2) continue;
@@ -309,6 +321,7 @@ std::string Series::id() const {
   if (!c.release.empty()) append(c.release);
   append(c.cache);
   if (c.graph != "none") append(c.graph);
+  if (c.any_routing) append("any_routing");
   const auto& routing = c.routing;
   if (!routing.distribution.empty()) append("routing_" + routing.distribution);
   if (!routing.loads.empty()) append(name_of_loads(routing));

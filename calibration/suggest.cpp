@@ -36,7 +36,7 @@ struct Curve {
 
 std::vector<Gap> gaps_of(const Series& series) {
   std::vector<Gap> gaps;
-  if (series.family != Family::transfer) return gaps;
+  if (series.family != Family::transfer || series.conditions.any_routing) return gaps;
   Model curve;
   for (const auto& point : series.points)
     curve.table.emplace_back(point.inputs.size, point.seconds);
@@ -70,7 +70,7 @@ int dtype_distance(const Series& series, const Query& query) {
 
 /// A routing that the cost takes as a number is no condition: any series can be asked of any.
 bool answers_routing(const Series& series, const Query& query) {
-  if (takes_routing(series.operation)) return true;
+  if (takes_routing(series.operation) || series.conditions.any_routing) return true;
   const auto& have = series.conditions.routing;
   return (query.routing.empty() || have.distribution == query.routing) &&
          (!query.exponent || have.exponent == *query.exponent) &&
@@ -168,7 +168,8 @@ class Machine {
   /// and nothing measured, an operation's program decides whether it routes.
   static void set_routing(Call& call, const Query& query) {
     auto& condition = call.place.conditions.routing;
-    const bool is_number = takes_routing(query.operation);
+    const bool is_number = takes_routing(query.operation) ||
+                           (call.curve != nullptr && call.curve->series->conditions.any_routing);
     if (call.curve == nullptr && !is_number && !query.routing.empty())
       condition = routing_asked(query.operation, query);
     call.routing = spec_of(is_number ? routing_asked(query.operation, query) : condition);
@@ -222,7 +223,9 @@ bool is_measured(const Call& call) {
   if (call.curve == nullptr) return false;
   const auto& calls = call.curve->series->calls;
   const RoutingConditions routing =
-      takes_routing(call.place.operation) ? conditions_of(call.routing) : RoutingConditions{};
+      takes_routing(call.place.operation) || call.curve->series->conditions.any_routing
+          ? conditions_of(call.routing)
+          : RoutingConditions{};
   return std::any_of(calls.begin(), calls.end(), [&](const MeasuredCall& measured) {
     return measured.routing == routing &&
            std::all_of(call.asked.begin(), call.asked.end(), [&](const auto& number) {

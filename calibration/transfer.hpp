@@ -22,6 +22,9 @@ struct NotTransferred {
 struct TransferResult {
   Coefficients coefficients;  // of the target, provenance `transferred`
   std::vector<NotTransferred> left_out;
+  /// What planning asks of any card and no other card has measured: the kernels that only move
+  /// data, and each collective inside a node and between nodes. A spec sheet alone says no share.
+  std::vector<NotTransferred> unmeasured{};
 };
 
 /// What a card would cost, from its spec sheet and the cards that were measured. By family:
@@ -31,12 +34,14 @@ struct TransferResult {
 ///   memory_bound  launch and the share of memory bandwidth likewise; as a GEMM where a donor's
 ///                 form is a roofline, as attention's
 ///   transfer      the geometric mean of the donors' curves, each with its bytes scaled by its link
-///                 over the target's: bandwidth follows the spec sheet, latency does not
+///                 over the target's (inside a node, to the network or to the host): bandwidth
+///                 follows the spec sheet, latency does not
 ///
 /// Donors of the target's class are used where there are any, else all. The interval is made of
 /// what the same procedure gets wrong for each donor when it is left out: of the cards' own 90 %
-/// quantiles the widest, by size regime. A card of another class than all donors gets no less than
-/// kOtherClassHalfWidth. Models of the target itself among the donors are not used.
+/// quantiles the widest, by size regime; of fewer than four cards 5 / (cards + 1) times that. A
+/// card of another class than all donors gets no less than kOtherClassHalfWidth. Models of the
+/// target itself among the donors are not used.
 /// @throws InvalidInput if there are no donors, or nothing could be transferred.
 [[nodiscard]] TransferResult transfer(std::span<const Donor> donors, const Card& target);
 

@@ -27,7 +27,7 @@ bool was_measured(const calibration::Model& model) { return model.provenance != 
 /// What is in the files of the card; and for what they lack, a transfer from the other cards.
 planning::ComparedCard compared_card(const std::string& name, const Files& files,
                                      const std::vector<calibration::Donor>& donors) {
-  planning::ComparedCard card{find_card(name), {}, {}, ""};
+  planning::ComparedCard card{find_card(name), {}};
   bool transferred = false;
   for (const auto& file : files)
     for (const auto& model : file.models) {
@@ -43,6 +43,7 @@ planning::ComparedCard compared_card(const std::string& name, const Files& files
     for (auto& model : transferred_models.coefficients.models)
       card.models.models.push_back(std::move(model));
     card.left_out = std::move(transferred_models.left_out);
+    card.unmeasured = std::move(transferred_models.unmeasured);
   } catch (const InvalidInput& error) {
     if (card.models.models.empty()) throw;
     card.no_transfer = error.what();

@@ -190,6 +190,7 @@ void run_predict(PredictArguments arguments) {
     throw InvalidInput{query.operation + " is a call of one rank: it has no --group"};
   query.card = card_id(query.card);
   read_loads(query, arguments.loads);
+  check_skew(query);
   if (over_group) check_group(coefficients, query);
   const bool collective = find_collective(query.operation) != nullptr;
   const bool alone = collective && query.group == 1 && !is_measured(coefficients, query);
@@ -266,6 +267,7 @@ void add_predict(CLI::App& app) {
       "JSON array");
   verb->footer(number_conventions());
   add_conditions(*verb, arguments->query);
+  add_skew_option(*verb, arguments->query);
   verb->add_flag("--json", arguments->json, "print JSON; times in seconds");
   verb->callback([arguments] { run_predict(*arguments); });
 }

@@ -22,6 +22,20 @@ void add_routing_options(CLI::App& verb, calibration::Query& query) {
       ->check(CLI::NonNegativeNumber);
 }
 
+void add_skew_option(CLI::App& verb, calibration::Query& query) {
+  verb.add_option("--skew", query.skew,
+                  "of all_to_all_v and dispatch_combine: bytes of the busiest rank over the mean; "
+                  "in the place of\n--routing, which comes to a skew of its own")
+      ->check(CLI::Range(1.0, 1e6));
+}
+
+void check_skew(const calibration::Query& query) {
+  if (query.skew && (!query.routing.empty() || query.exponent || query.capacity_factor))
+    throw InvalidInput{
+        "--skew says how uneven ranks are, and so does a routing: leave --routing, --exponent, "
+        "--capacity and --loads"};
+}
+
 void read_loads(calibration::Query& query, const std::string& path) {
   if (!path.empty() && !query.routing.empty() && query.routing != "recorded")
     throw InvalidInput{"--loads are of --routing recorded, not of " + query.routing};

@@ -101,6 +101,8 @@ void print_models(const calibration::TransferResult& result) {
   }
   for (const auto& left_out : result.left_out)
     std::printf("not transferred: %s: %s\n", left_out.series.c_str(), left_out.reason.c_str());
+  for (const auto& one : result.unmeasured)
+    std::printf("cannot: %s: %s\n", one.series.c_str(), one.reason.c_str());
 }
 
 /// Options that the other ones leave without a meaning are refused, not dropped.

@@ -105,6 +105,9 @@ class MpiTrial final : public bench::Trial {
     return {task_.operation.error(task_.shape, group_.rank(), received), 0.0, "pattern"};
   }
   [[nodiscard]] std::string filled_with() const override { return "pattern of rank and index"; }
+  [[nodiscard]] ExchangedBytes exchanged() const override {
+    return task_.exchange ? exchanged_bytes(*task_.exchange) : ExchangedBytes{};
+  }
   [[nodiscard]] LibraryInfo library() const override { return mpi_library(); }
   [[nodiscard]] bool takes_part() const override { return task_.where.takes_part; }
   [[nodiscard]] int group() const override { return task_.where.index; }

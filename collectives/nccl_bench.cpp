@@ -59,6 +59,9 @@ class NcclTrial final : public bench::Trial {
             "pattern"};
   }
   [[nodiscard]] std::string filled_with() const override { return "pattern of rank and index"; }
+  [[nodiscard]] ExchangedBytes exchanged() const override {
+    return task_.exchange ? exchanged_bytes(*task_.exchange) : ExchangedBytes{};
+  }
   [[nodiscard]] LibraryInfo library() const override {
     const LoggedCall call{task_.implementation.logged, std::min(sizes_.send, sizes_.receive)};
     return {"NCCL", nccl_library_version(), log_.algorithm_of(call), 0};

@@ -88,7 +88,7 @@ TEST(Card, KnowsItsClassAndWhichFiguresAreNotVerified) {
   EXPECT_EQ(find_card("docs-64gb").device_class, "") << "no product, so of no known class";
   EXPECT_THAT(find_card("a100-64").unverified,
               Contains(HasSubstr("dense_peak_flops_per_second.bf16")));
-  EXPECT_THAT(find_card("mi210").unverified, IsEmpty());
+  EXPECT_THAT(find_card("b200-sxm").unverified, IsEmpty());
 }
 
 TEST(Card, GivesAGroupTheWholeLinkOfASwitchAndItsShareOfAMesh) {

@@ -131,6 +131,24 @@ TEST(ObservationReader, RefusesNumbersThatNoPointHas) {
   }
 }
 
+TEST(ObservationReader, RefusesBytesThatNoRanksExchanged) {
+  auto o = sample_observation({});
+  o.ranks.group = 2;
+  o.exchanged = {{3, 5}, {8, 0}};
+  std::istringstream whole{to_json_line(o)};
+  EXPECT_EQ(read_observations(whole, "a.jsonl").observations.at(0).exchanged, o.exchanged);
+  EXPECT_DOUBLE_EQ(bytes_of_busiest_rank(o.exchanged), 8);
+  EXPECT_DOUBLE_EQ(mean_bytes(o.exchanged), 4);
+  const std::vector<std::pair<ExchangedBytes, std::string>> cases{
+      {{{3, 5, 0}, {8, 0, 0}}, "field 'exchanged.sent_bytes' has another length than the group"},
+      {{{3, 5}, {9, -1}}, "field 'exchanged.received_bytes' holds a negative number"},
+      {{{3, 5}, {8, 1}}, "field 'exchanged.received_bytes' does not add up to what is sent"}};
+  for (const auto& [wrong, message] : cases) {
+    o.exchanged = wrong;
+    EXPECT_THAT(what_is_wrong(to_json_line(o)), testing::HasSubstr("a.jsonl:1: " + message));
+  }
+}
+
 TEST(ObservationReader, ReadsAWholeLastLineWithoutItsNewline) {
   const auto line = to_json_line(sample_observation({}));
   std::istringstream whole{line + line.substr(0, line.size() - 1)};

@@ -160,6 +160,9 @@ std::string to_json_line(const Observation& o) {
             {"source", source_json(o.source)},
             {"started_at", o.started_at}};
   if (o.routed) json["routing"] = routing_json(o.routing);
+  if (!o.exchanged.empty())
+    json["exchanged"] = {{"sent_bytes", o.exchanged.sent},
+                         {"received_bytes", o.exchanged.received}};
   if (!o.host_s.empty()) json["host_s"] = o.host_s;
   if (!o.call_s.empty()) json["call_s"] = o.call_s;
   if (!o.skew_floor_s.empty()) json["skew_floor_s"] = o.skew_floor_s;

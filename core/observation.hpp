@@ -9,6 +9,7 @@
 
 #include "core/environment.hpp"
 #include "core/error.hpp"
+#include "core/exchanged_bytes.hpp"
 #include "core/point.hpp"
 #include "core/work.hpp"
 
@@ -97,6 +98,7 @@ struct Observation {
   bool routed = false;
   Work work;
   Ranks ranks;
+  ExchangedBytes exchanged{};  // of an exchange that is routed, by the draw that was timed
   SampleInfo sample;
   std::vector<double> samples_s;
   // On a device: what the host of the first rank spent on a launch, per sample, from before the

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 #include <istream>
+#include <numeric>
 #include <optional>
 #include <variant>
 
@@ -78,6 +79,26 @@ Source read_source(const JsonReader& r) {
   source.line = r.require<int>("line");
   source.sha256 = r.require<std::string>("sha256");
   return source;
+}
+
+/// What one rank sends another receives.
+void check_exchanged(const JsonReader& r, const ExchangedBytes& exchanged, int group) {
+  const auto sum_of = [&](const char* field, const std::vector<std::int64_t>& bytes) {
+    if (bytes.size() != static_cast<std::size_t>(group))
+      r.fail(field, "has another length than the group has ranks");
+    if (std::ranges::any_of(bytes, [](std::int64_t each) { return each < 0; }))
+      r.fail(field, "holds a negative number");
+    return std::accumulate(bytes.begin(), bytes.end(), std::int64_t{0});
+  };
+  if (sum_of("sent_bytes", exchanged.sent) != sum_of("received_bytes", exchanged.received))
+    r.fail("received_bytes", "does not add up to what is sent");
+}
+
+ExchangedBytes read_exchanged(const JsonReader& r, int group) {
+  using Bytes = std::vector<std::int64_t>;
+  ExchangedBytes exchanged{r.require<Bytes>("sent_bytes"), r.require<Bytes>("received_bytes")};
+  check_exchanged(r, exchanged, group);
+  return exchanged;
 }
 
 SampleInfo read_sample(const JsonReader& r) {
@@ -160,6 +181,7 @@ Observation read_observation(const JsonReader& r) {
   if (o.routed) o.routing = read_routing(r.object("routing"));
   o.work = read_work(r.object("work"));
   o.ranks = read_ranks(r.object("ranks"));
+  if (r.has("exchanged")) o.exchanged = read_exchanged(r.object("exchanged"), o.ranks.group);
   o.sample = read_sample(r.object("sample"));
   o.samples_s = r.require<std::vector<double>>("samples_s");
   o.host_s = r.optional<std::vector<double>>("host_s", {});

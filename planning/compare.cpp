@@ -52,6 +52,9 @@ std::string why_not_transferred(const ComparedCard& card, const Query& query) {
         (query.dtype.empty() || c.dtype == query.dtype))
       return each.reason;
   }
+  for (const auto& each : card.unmeasured)
+    if (each.operation == query.operation && each.conditions.tier == query.tier)
+      return each.series + ": " + each.reason;
   return card.no_transfer;
 }
 

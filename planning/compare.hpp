@@ -19,8 +19,9 @@ struct ComparedCard {
   Card card;
   calibration::Coefficients models;  // measured, imported or transferred
   std::vector<calibration::NotTransferred>
-      left_out{};             // what could not be transferred to it, and why
-  std::string no_transfer{};  // why nothing could; empty: something was
+      left_out{};  // what could not be transferred to it, and why
+  std::vector<calibration::NotTransferred> unmeasured{};  // what no other card has measured
+  std::string no_transfer{};                              // why nothing could; empty: something was
 };
 
 /// What one card says about a call.

@@ -36,11 +36,13 @@ class FakeTrial : public Trial {
     return true;
   }
   [[nodiscard]] bool keeps_draws() const override { return keeps; }
+  [[nodiscard]] ExchangedBytes exchanged() const override { return bytes_of_ranks; }
   [[nodiscard]] bool takes_part() const override { return participates; }
 
   std::vector<int> launched_sets;
   bool routes = false;
   bool keeps = false;
+  ExchangedBytes bytes_of_ranks{};
   std::vector<std::pair<int, std::int64_t>> drawn;  // set, number of the draw
   int prepared_sets = 0;
   VerificationResult verification{0, 0, "full"};

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "collectives/collective.hpp"
+#include "core/exchanged_bytes.hpp"
 #include "core/routing.hpp"
 #include "core/work.hpp"
 #include "runtime/control_plane.hpp"
@@ -34,6 +35,8 @@ struct RoutedExchange {
 /// @throws Unsupported if the experts are no equal shares of `group` ranks.
 [[nodiscard]] RoutedExchange draw_exchange(const RoutingShape& shape, const RoutingSpec& spec,
                                            int group, std::int64_t row_bytes);
+
+[[nodiscard]] ExchangedBytes exchanged_bytes(const RoutedExchange& exchange);
 
 /// All functions from here on need shape.exchange.
 /// What the rank with the most to send, and that with the most to receive, need.

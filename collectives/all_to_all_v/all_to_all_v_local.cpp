@@ -21,11 +21,14 @@ void put_end_to_end(Blocks& blocks) {
   }
 }
 
-std::int64_t largest(const std::vector<Blocks>& of_ranks) {
-  std::int64_t bytes = 0;
-  for (const auto& blocks : of_ranks)
-    bytes = std::max(bytes, blocks.back().at + blocks.back().bytes);
+std::vector<std::int64_t> bytes_of_ranks(const std::vector<Blocks>& of_ranks) {
+  std::vector<std::int64_t> bytes;
+  for (const auto& blocks : of_ranks) bytes.push_back(blocks.back().at + blocks.back().bytes);
   return bytes;
+}
+
+std::int64_t largest(const std::vector<Blocks>& of_ranks) {
+  return std::ranges::max(bytes_of_ranks(of_ranks));
 }
 
 }  // namespace
@@ -52,6 +55,10 @@ RoutedExchange draw_exchange(const RoutingShape& shape, const RoutingSpec& spec,
   for (auto* of_ranks : {&exchange.sends, &exchange.receives})
     std::ranges::for_each(*of_ranks, put_end_to_end);
   return exchange;
+}
+
+ExchangedBytes exchanged_bytes(const RoutedExchange& exchange) {
+  return {bytes_of_ranks(exchange.sends), bytes_of_ranks(exchange.receives)};
 }
 
 CollectiveBuffers all_to_all_v_buffers(const CollectiveShape& shape) {

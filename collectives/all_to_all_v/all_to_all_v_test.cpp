@@ -87,6 +87,12 @@ TEST(Exchange, LeavesRowsBeyondTheCapacityBehind) {
   EXPECT_LT(sent, 512);
 }
 
+TEST(Exchange, SaysWhatEachRankHas) {
+  const RoutedExchange exchange{.sends = {{{1, 0}, {2, 1}}, {{3, 0}, {0, 3}}},
+                                .receives = {{{1, 0}, {3, 1}}, {{2, 0}, {0, 2}}}};
+  EXPECT_EQ(exchanged_bytes(exchange), (ExchangedBytes{{3, 3}, {4, 2}}));
+}
+
 TEST(Exchange, RefusesUnequalSharesOfExperts) {
   EXPECT_THROW(static_cast<void>(draw_exchange({8, 8, 2}, {}, 3, 1)), Unsupported);
 }

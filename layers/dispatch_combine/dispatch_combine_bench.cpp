@@ -99,6 +99,9 @@ class DispatchCombineTrial final : public Trial {
   [[nodiscard]] std::string filled_with() const override { return "pattern of rank and index"; }
   /// The counts of the exchange are the plan's.
   [[nodiscard]] bool keeps_draws() const override { return true; }
+  [[nodiscard]] ExchangedBytes exchanged() const override {
+    return exchanged_bytes(plan_.dispatch);
+  }
   [[nodiscard]] Bytes footprint() const override {
     if (!takes_part()) return Bytes{0};
     const auto sizes = dispatch_combine_buffers(plan_);

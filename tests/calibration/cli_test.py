@@ -95,6 +95,23 @@ def check_overlap(session):
     session.error("name its ranks with --group", *ask, "compute_ns=1000", "communication_ns=1000")
 
 
+def check_uneven_exchange(session):
+    """Rank 0 has one, two or three times the mean, and all wait for it: 30 us and 5 GB/s of its bytes."""
+    observations.write_all(session.folder / "exchanges.jsonl", observations.exchanges(4))
+    session.run("fit", "exchanges.jsonl", "--out", "exchanges.json")
+    ask = ("predict", "exchanges.json", "--operation", "all_to_all_v", "--group", "4", "--point", "tokens=1024",
+           "hidden=1024", "experts=8", "top_k=2")
+    asked = json.loads(session.run(*ask, "--skew", "2.5", "--json"))
+    truth = 30e-6 + 2.5 * 1024 * 2 * 1024 * 4 / 5e9
+    if abs(asked["seconds"] / truth - 1) > 0.01 or "as measured" in str(asked["flags"]):
+        session.fail(f"an exchange of skew 2.5 takes {truth} s, not {asked}")
+    session.error("the busiest rank has 4 times the mean bytes, not between 1 and 3 as measured: interval widened",
+                  *ask, "--skew", "4", status=0)
+    session.error("leave --routing", *ask, "--skew", "2", "--routing", "uniform")
+    session.error("by the skew of its ranks", "predict", "c.json", "--operation", "all_reduce", "--group", "2",
+                  "--point", "bytes=1024", "--skew", "2", status=1)
+
+
 def check_help(session):
     session.golden("fit_help.txt", session.run("fit", "--help"))
     session.golden("predict_help.txt", session.run("predict", "--help"))
@@ -151,7 +168,7 @@ def check_errors(session):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         session = Session(sys.argv[1], pathlib.Path(folder), "--accept" in sys.argv)
-        for check in (check_fit, check_predict, check_overlap, check_help, check_errors):
+        for check in (check_fit, check_predict, check_overlap, check_uneven_exchange, check_help, check_errors):
             check(session)
     for failure in session.failures:
         print(failure)

@@ -82,6 +82,20 @@ def overlaps(group):
             yield {**each, "parts_s": {"gemm": [computing], "all_to_all": [sending]}}
 
 
+def exchanges(group):
+    """Rows by a routing: the more go to rank 0, the longer all wait for it."""
+    for tokens in (64, 256, 1024, 4096):
+        for hot in (1, 2, 3):
+            mean = tokens * 2 * 1024 * 4
+            received = [hot * mean] + [(group - hot) * mean // (group - 1)] * (group - 2)
+            received.append(group * mean - sum(received))
+            each = observation("all_to_all_v", {"tokens": tokens, "hidden": 1024, "experts": 8, "top_k": 2},
+                               30e-6 + hot * mean / 5e9, group=group)
+            routing = {"distribution": "recorded", "seed": 1, "exponent": 1.2, "capacity_factor": 0.0,
+                       "loads": [float(hot)] + [1.0] * 7}
+            yield {**each, "routing": routing, "exchanged": {"sent_bytes": [mean] * group, "received_bytes": received}}
+
+
 def write_all(path, all_of_them):
     path.write_text(environment_line() + "".join(json.dumps(each) + "\n" for each in all_of_them))
 

@@ -27,8 +27,10 @@ def validator(source, name):
 
 def written_by_moecal(moecal, folder):
     observations.write(folder / "o.jsonl")
-    for out, options in (("c.json", []), ("compact.json", ["--compact"])):
-        subprocess.run([moecal, "fit", "o.jsonl", "--out", out, *options], cwd=folder, check=True,
+    observations.write_all(folder / "exchanges.jsonl", observations.exchanges(4))
+    for file, out, options in (("o.jsonl", "c.json", []), ("o.jsonl", "compact.json", ["--compact"]),
+                               ("exchanges.jsonl", "e.json", [])):
+        subprocess.run([moecal, "fit", file, "--out", out, *options], cwd=folder, check=True,
                        stdout=subprocess.DEVNULL)
         yield json.loads((folder / out).read_text())
 
@@ -51,8 +53,9 @@ def main():
         for written in written_by_moecal(moecal, folder):
             coefficients.validate(written)
             check_that_it_can_fail(coefficients, written)
-        for line in (folder / "o.jsonl").read_text().splitlines():
-            observation.validate(json.loads(line))
+        for file in ("o.jsonl", "exchanges.jsonl"):
+            for line in (folder / file).read_text().splitlines():
+                observation.validate(json.loads(line))
     for path in sorted((source / "results" / "coefficients").rglob("*.json")):
         coefficients.validate(json.loads(path.read_text()))
     for path in sorted((source / "results" / "observations").rglob("*.jsonl")):
