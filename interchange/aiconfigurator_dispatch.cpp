@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "interchange/aiconfigurator_tables.hpp"
+#include "interchange/launch.hpp"
 #include "interchange/moe_exchange.hpp"
 
 /// The tables of what sends tokens to their experts and back: operations moe_dispatch and
@@ -20,9 +21,11 @@ ExchangeShape shape_of(const CsvRow& row, const std::string& tokens, const std::
 int ranks_of_nodes(const CsvRow& row, const Card& card) {
   if (!card.devices_per_node)
     throw InvalidInput{"how many devices a node of " + card.id + " has is not known"};
-  const auto nodes = row.count("node_num");
-  if (nodes > 4096) throw InvalidInput{"column 'node_num' is beyond any system"};
-  return static_cast<int>(nodes) * card.devices_per_node->value;
+  const auto ranks = std::int64_t{ranks_in(row, "node_num", 1)} * card.devices_per_node->value;
+  if (ranks > kMostRanks)
+    throw InvalidInput{"column 'node_num' is '" + row.text("node_num") + "', or " +
+                       std::to_string(ranks) + " ranks: no system has those"};
+  return static_cast<int>(ranks);
 }
 
 /// What the two observations of one row share.
@@ -109,9 +112,7 @@ void take_trtllm(const CsvRow& row, const Card& card, Collector& collector) {
   o.point = shape_of(row, "num_tokens", "topk").point();
   o.routing = *routing;
   o.routed = true;
-  const auto ranks = row.count("moe_ep_size");
-  if (ranks > 65536) throw InvalidInput{"column 'moe_ep_size' is beyond any system"};
-  o.ranks.group = static_cast<int>(ranks);
+  o.ranks.group = ranks_in(row, "moe_ep_size", 1);
   o.library = {"trtllm", release_of(row), "unknown", 0};
   take_table_row(row, card, collector, std::move(o));
 }

@@ -9,9 +9,13 @@ namespace moecal::interchange {
 
 Launch require_launch(const ImportOptions& options, const std::optional<Launch>& of_file,
                       const FileLine& where) {
-  if (const auto given = launch_of_options(options)) return *given;
-  if (of_file) return *of_file;
-  throw InvalidInput{where.str() + ": nothing says how many ranks took part: give --ranks"};
+  const auto given = launch_of_options(options);
+  const auto& launch = given ? given : of_file;
+  if (!launch)
+    throw InvalidInput{where.str() + ": nothing says how many ranks took part: give --ranks"};
+  if (const auto problem = why_no_launch(*launch, options); !problem.empty())
+    throw InvalidInput{where.str() + ": " + problem};
+  return *launch;
 }
 
 void begin_run(Collector& collector, CollectiveRun& run, const std::string& operation) {

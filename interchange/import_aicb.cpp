@@ -48,13 +48,12 @@ class Importer {
     if (row.text("_elapsed_time") == "None")
       throw InvalidInput{"column '_elapsed_time' is 'None': a workload to run, not a log of it"};
     const auto ranks = row.count("comm_group_size");
-    if (ranks > 65536) throw InvalidInput{"column 'comm_group_size' is beyond any system"};
     if (ranks == 1) return collector_.leave_out("group of one rank");
     if (set_up_.insert(operation + row.text("comm_group")).second)
       return collector_.leave_out("first call of a group, which sets it up");
     CollectiveRun run;
     run.card = card;
-    run.launch = launch_of(static_cast<int>(ranks), "comm_group_size");
+    run.launch = launch_of(ranks, "comm_group_size");
     run.implementation = "torch-nccl";
     run.backend = "nccl";
     run.library = {"nccl", "unknown", "unknown", 0};

@@ -52,7 +52,7 @@ class Collector {
   /// The environment of a card and of devices per node (0: not known); --system wins.
   [[nodiscard]] Environment environment(const Card& card, int devices_per_node) const;
   /// Takes a finished observation. @throws InvalidInput if a sample is no time, or one in which the
-  /// card cannot have done that.
+  /// card cannot have done that, or its group of ranks cannot be.
   void take(Observation observation, const Environment& environment, const Card& card);
 
   [[nodiscard]] const ForeignFile& file() const { return file_; }

@@ -109,8 +109,7 @@ class Importer {
     if (!rows_moved(figure(cells[2], "GB/s"), time, bytes).meet({rows - kMasked, rows}))
       throw InvalidInput{"the " + side + "'s rate times its latency is not the shape's rows"};
     const auto ranks = count_of(cells[0], "#EP");
-    if (ranks > 65536) throw InvalidInput{"'#EP' is beyond any system"};
-    auto launch = launch_of(static_cast<int>(ranks), "#EP");
+    auto launch = launch_of(ranks, "#EP");
     launch.devices_per_node = kDevicesPerNode;
     complete(launch, device.card, collector_.options());
     collector_.note(

@@ -86,7 +86,7 @@ class Importer {
   void place(Launch& launch) const {
     if (!nodes_ || !per_node_ || *per_node_ < 1) return;
     launch.ranks.nodes = std::min(*nodes_, (launch.ranks.group + *per_node_ - 1) / *per_node_);
-    launch.nodes_known = launch.ranks.group <= *nodes_ * *per_node_;
+    launch.nodes_known = launch.ranks.group <= std::int64_t{*nodes_} * *per_node_;
   }
 
   Collector collector_;

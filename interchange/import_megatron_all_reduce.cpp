@@ -45,7 +45,7 @@ class Importer {
     const auto processes = option_value(line, R"(--nproc[_-]per[_-]node[= ](\d{1,5}))");
     if (!processes) return;
     const int nodes = std::max(1, option_value(line, R"(--nnodes[= ](\d{1,4}))").value_or(1));
-    launch_ = launch_of(*processes * nodes, "the launch command");
+    launch_ = launch_of(std::int64_t{*processes} * nodes, "the launch command");
     launch_->ranks.nodes = nodes;
     launch_->nodes_known = true;
     run_.reset();

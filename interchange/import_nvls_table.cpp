@@ -91,7 +91,7 @@ class Importer {
     const std::string algorithm{cells[1]}, release{version.value_or("unknown")};
     CollectiveRun run{.card = card,
                       .device_name = "",
-                      .launch = launch_of(static_cast<int>(ranks), "the table"),
+                      .launch = launch_of(ranks, "the table"),
                       .implementation = "nccl",
                       .backend = "nccl",
                       .library = {"nccl", release, algorithm, 0}};

@@ -176,10 +176,12 @@ class Importer {
     if (!card.devices_per_node)
       throw InvalidInput{collector_.file().path + ":" + std::to_string(line) +
                          ": how many devices a node of " + card.id + " has is not known"};
-    auto launch =
-        launch_of(nodes * card.devices_per_node->value, "the column's nodes, full of " + card.id);
+    auto launch = launch_of(std::int64_t{nodes} * card.devices_per_node->value,
+                            "the column's nodes, full of " + card.id);
     launch.ranks.nodes = nodes;
     launch.nodes_known = true;
+    if (const auto problem = why_no_launch(launch, options_); !problem.empty())
+      throw InvalidInput{FileLine{collector_.file().path, line}.str() + ": " + problem};
     return launch;
   }
 

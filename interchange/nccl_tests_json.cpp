@@ -8,6 +8,7 @@
 #include <set>
 
 #include "core/json_reader.hpp"
+#include "interchange/launch.hpp"
 
 namespace moecal::interchange {
 namespace {
@@ -99,21 +100,31 @@ class Reader {
     for (const auto& device : config.objects("devices")) {
       NcclDevice d;
       d.rank = device.require<int>("rank");
+      require_below_most(device, "rank", d.rank);
       d.group = device.optional("group", 0);
       d.pid = device.optional("pid", 0);
       d.host = device.optional("hostname", std::string{});
       d.device = device.optional("device", 0);
+      require_below_most(device, "device", d.device);
       d.name = device.optional("device_info", std::string{});
       table.devices.push_back(std::move(d));
     }
     list_all_devices();
   }
 
+  /// Ranks and devices are counted on from: one near the largest number would not be.
+  static void require_below_most(const JsonReader& device, const char* field, int number) {
+    if (number < 0 || number >= kMostRanks)
+      device.fail(field, "is " + std::to_string(number) + ", not from 0 to " +
+                             std::to_string(kMostRanks - 1));
+  }
+
   /// Only the first device of each process is in the file: the others follow it.
   void list_all_devices() {
     auto& devices = result_.table.devices;
-    const int each = *result_.table.threads * *result_.table.gpus_per_thread;
-    if (each < 1 || each > 1024) json_.fail("config", "has no sound nthreads and ngpus");
+    const auto each = std::int64_t{*result_.table.threads} * *result_.table.gpus_per_thread;
+    if (*result_.table.threads < 1 || each < 1 || each > 1024)
+      json_.fail("config", "has no sound nthreads and ngpus");
     std::set<int> ranks;
     for (const auto& device : devices) ranks.insert(device.rank);
     const auto first = devices;

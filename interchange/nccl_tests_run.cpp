@@ -12,8 +12,6 @@
 namespace moecal::interchange {
 namespace {
 
-constexpr int kMostRanks = 1 << 16;
-
 /// The range all rows of the run agree on.
 FactorRange factor_range(const NcclTable& table) {
   FactorRange all;
@@ -82,10 +80,13 @@ Launch launch_of_devices(const NcclTable& table) {
 
 std::optional<Launch> launch_of_command(const NcclTable& table) {
   if (!table.launched_processes) return std::nullopt;
-  const auto ranks = static_cast<double>(*table.launched_processes) * table.threads.value_or(1) *
-                     table.gpus_per_thread.value_or(1);
-  if (ranks > kMostRanks) return std::nullopt;
-  auto launch = launch_of(static_cast<int>(ranks), "the launch command");
+  // Three factors of nine digits: each product is kept within what the next can multiply.
+  const auto times = [](std::int64_t product, int factor) {
+    return std::min<std::int64_t>(product, kMostRanks + 1) * factor;
+  };
+  const auto ranks = times(times(*table.launched_processes, table.threads.value_or(1)),
+                           table.gpus_per_thread.value_or(1));
+  auto launch = launch_of(ranks, "the launch command");
   launch.ranks.nodes = table.launched_nodes.value_or(1);
   launch.nodes_known = table.launched_nodes.has_value();
   return launch;
