@@ -32,6 +32,10 @@ class Collector {
       refuse(line, error.what());
     }
   }
+  /// Counts a line that stands in a table, and of which no row could be made.
+  void refuse_damaged(int line) {
+    row(line, [] { throw InvalidInput{"the line is in a table and not understood as its row"}; });
+  }
   /// A row counted by row(), or by none, that is not believed.
   void refuse(int line, const std::string& reason);
   /// A row that is sound, but for which moecal has no word: "dtype nvfp4". Inside of row().

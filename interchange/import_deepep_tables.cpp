@@ -49,8 +49,10 @@ class Importer {
       ++line_;
       if (line.find(" tokens per batch") != line.npos) take_sentence(line);
       const auto cells = markdown_cells(line);
-      if (!cells) {
+      if (ends_table(line)) {
         head_.clear();
+      } else if (!cells) {
+        if (!head_.empty() && looks_like_markdown_row(line)) take_damaged();
       } else if (head_.empty()) {
         head_ = *cells;
       } else if (!is_markdown_rule(*cells)) {
@@ -83,7 +85,15 @@ class Importer {
     return good ? static_cast<std::int64_t>(number->value) : 0;
   }
 
+  /// Only of tables that are read: what stands in others is nobody's row.
+  void take_damaged() {
+    if (is_rate_head(head_) || is_latency_head(head_)) collector_.refuse_damaged(line_);
+  }
+
   void take_row(const Cells& cells) {
+    if (is_markdown_rule(head_))
+      return collector_.row(line_,
+                            [] { throw InvalidInput{"the table's head is not understood"}; });
     if (is_rate_head(head_))
       return collector_.row(line_, [&] {
         collector_.leave_out("bottleneck bandwidth without a time: its bytes are not known");

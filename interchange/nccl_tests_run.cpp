@@ -112,7 +112,7 @@ std::string operation_of_columns(const NcclTable& table, int ranks) {
   const auto range = factor_range(table);
   if (range.lo > 1.0 + 1e-9 && range.lo < 2.0) return "all_reduce";
   const bool reduces = std::all_of(table.rows.begin(), table.rows.end(), [](const NcclRow& row) {
-    return !row.redop.empty() && row.redop != "none";
+    return !row.problem.empty() || (!row.redop.empty() && row.redop != "none");
   });
   if (reduces && ranks > 1 && range.holds(bus_factor("reduce_scatter", ranks)) && !range.holds(1.0))
     return "reduce_scatter";
