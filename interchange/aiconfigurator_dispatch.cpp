@@ -74,16 +74,23 @@ void take_low_latency(const CsvRow& row, const Card& card, Collector& collector)
             shape);
 }
 
-/// The number of multiprocessors given to it makes another implementation; the time is that of
-/// telling the counts (notify) and of sending (transmit).
+/// The time of telling the counts (0 where nothing is told) and that of sending.
+double normal_us(const CsvRow& row, const std::string& side) {
+  const auto notify = side + "_notify_us", transmit = side + "_transmit_us";
+  if (row.number(notify) < 0)
+    throw InvalidInput{"column '" + notify + "' is '" + row.text(notify) + "', below 0"};
+  if (!(row.number(transmit) > 0)) throw InvalidInput{"column '" + transmit + "' is not above 0"};
+  return row.number(notify) + row.number(transmit);
+}
+
+/// The number of multiprocessors given to it makes another implementation.
 void take_normal(const CsvRow& row, const Card& card, Collector& collector) {
   const auto shape = shape_of(row, "num_token", "num_topk");
   collector.note("the table does not say in which type the normal mode sends: none is recorded");
   for (const std::string side : {"dispatch", "combine"})
     take_half(row, card, collector,
               {"moe_" + side, "deepep-normal-" + std::to_string(row.count(side + "_sms")) + "sms",
-               "", (row.number(side + "_transmit_us") + row.number(side + "_notify_us")) / 1e6,
-               side + "_transmit_us"},
+               "", normal_us(row, side) / 1e6, side + "_transmit_us"},
               shape);
 }
 

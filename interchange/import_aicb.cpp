@@ -65,7 +65,18 @@ class Importer {
     if (!algbw) throw InvalidInput{"column 'algbw' is '" + row.text("algbw") + "', not a number"};
     if (milliseconds > 0 && !is_rate_of(*algbw, kGiB, bytes, time))
       throw InvalidInput{"algbw (in GiB/s) is not msg_size / _elapsed_time"};
+    require_busbw(row, operation, *algbw);
     take_collective(collector_, run, {row.line(), operation, "bf16", bytes, milliseconds / 1e3});
+  }
+
+  /// AICB gives the bus rate of these three by nccl-tests' factor; of others it repeats algbw.
+  static void require_busbw(const CsvRow& row, const std::string& operation,
+                            const PrintedNumber& algbw) {
+    static const std::set<std::string> kWithFactor{"all_reduce", "all_gather", "reduce_scatter"};
+    if (!kWithFactor.contains(operation) || row.text("busbw").empty()) return;
+    const auto busbw = printed_number(row.text("busbw"));
+    if (!busbw) throw InvalidInput{"column 'busbw' is '" + row.text("busbw") + "', not a number"};
+    require_bus_factor(operation, static_cast<int>(row.count("comm_group_size")), algbw, *busbw);
   }
 
   Collector collector_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <numeric>
 #include <set>
 
 #include "core/json_reader.hpp"
@@ -154,6 +155,7 @@ class Reader {
     row.bytes = reader.require<std::int64_t>("size");
     row.type = reader.require<std::string>("type");
     row.redop = reader.optional("redop", std::string{});
+    if (reader.has("count")) row.count = reader.require<double>("count");
     if (const int iterations = reader.optional("actual_iterations", 0); iterations > 0)
       row.iterations = iterations;
     for (const std::string side : {"out_of_place", "in_place"}) {
@@ -212,6 +214,24 @@ class Reader {
     timing.samples_us.assign(times.begin() + timing.skipped, times.end());
     for (const double us : timing.samples_us)
       if (!(us > 0)) timing.problem = field + ".times_us holds a time that is not above 0";
+    if (timing.problem.empty() && !timing.samples_us.empty())
+      timing.problem = why_other_mean(reader, field, timing);
+  }
+
+  /// Single times stand for the mean only where they have it: the one printed with them, or else
+  /// the row's, which is of the skipped iterations too.
+  static std::string why_other_mean(const JsonReader& reader, const std::string& field,
+                                    const NcclTiming& timing) {
+    constexpr double kSlack = 0.01;
+    const auto& samples = timing.samples_us;
+    const double mean =
+        std::accumulate(samples.begin(), samples.end(), 0.0) / static_cast<double>(samples.size());
+    const bool printed = reader.has("avg_us");
+    if (!printed && timing.skipped > 0) return "";
+    const double expected = printed ? reader.require<double>("avg_us") : timing.microseconds.value;
+    if (std::abs(mean - expected) <= kSlack * std::abs(expected)) return "";
+    return "the mean of " + field + ".times_us is " + std::to_string(mean) + ", but " +
+           (printed ? "avg_us" : "time") + " is " + std::to_string(expected);
   }
 
   void take_end() {
