@@ -28,6 +28,12 @@ int ranks_of_nodes(const CsvRow& row, const Card& card) {
   return static_cast<int>(ranks);
 }
 
+/// The release is that of the framework that DeepEP was timed in; its own is not said.
+LibraryInfo library_of(const CsvRow& row) {
+  const auto framework = slug(row.text("framework"));
+  return {framework.empty() ? "deepep" : framework, release_of(row), "unknown", 0};
+}
+
 /// What the two observations of one row share.
 struct Half {
   std::string operation, implementation, dtype;
@@ -45,7 +51,7 @@ void take_half(const CsvRow& row, const Card& card, Collector& collector, const 
   o.point = shape.point();
   o.ranks.group = ranks_of_nodes(row, card);
   o.ranks.nodes = static_cast<int>(row.count("node_num"));
-  o.library = {"deepep", "unknown", "unknown", 0};
+  o.library = library_of(row);
   take_table_row(row, card, collector, std::move(o));
 }
 
