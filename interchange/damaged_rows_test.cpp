@@ -16,8 +16,8 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 TEST(LooksLikeRow, TellsRowsFromNoise) {
-  for (const auto* row :
-       {"1024", "1024 2x.34", "1o24   22.34", "1048576 262144 flxat -1 9.9 nan", "8192 | 80.00"})
+  for (const auto* row : {"1024", "1024 2x.34", "1o24   22.34", "1048576 262144 flxat -1 9.9 nan",
+                          "8192 | 80.00", "-024 22.34", "1024\t22.34\t21.90\tx"})
     EXPECT_TRUE(looks_like_row(row)) << row;
   for (const auto* noise : {"", "node7:1:2 [0] NCCL INFO x", "2026-01-02 12:30:00 up",
                             "12:30:00 3 4", "0: 1 2", "10.0.0.1 joined 2 3", " 10%|##  | 3/30",
@@ -185,6 +185,13 @@ TEST(DamagedRows, AHeadWhoseNumbersAreDamagedTakesItsRowsAlong) {
                                    " 1     55.10     54.90\n\nSUM other 1\n");
   EXPECT_THAT(imported.observations, IsEmpty());
   EXPECT_THAT(imported.lines_read, ElementsAre(7, 8, 9));
+}
+
+TEST(DamagedRows, TabsSeparateAsBlanksDo) {
+  const auto imported = import_log(kOsu + "1024\t20.5\t19.5\t22.5\n2048\t21.5\t20.5\t23.5\n",
+                                   {.card = "h100-sxm", .ranks = 8});
+  EXPECT_EQ(imported.observations.size(), 2u);
+  EXPECT_THAT(imported.refused, IsEmpty());
 }
 
 // After the table, and after a blank line, sentences may start with a number.

@@ -75,15 +75,16 @@ std::optional<std::vector<std::string_view>> markdown_cells(std::string_view lin
 
 bool looks_like_row(std::string_view line) {
   line = trimmed(line);
-  if (line.empty() || !is_digit(line[0])) return false;
   int words = 0, numbers = 0;
-  for (const auto word : split_at(line, ' ')) {
-    if (word.empty() || word == "|") continue;
-    if (words == 0 && starts_noise(word)) return false;
+  while (!line.empty()) {
+    const auto word = line.substr(0, line.find_first_of(" \t"));
+    line = trimmed(line.substr(word.size()));
+    if (word == "|") continue;
+    if (words == 0 && (!starts_like_number(word) || starts_noise(word))) return false;
     ++words;
     numbers += starts_like_number(word) ? 1 : 0;
   }
-  return 2 * numbers >= words;
+  return words > 0 && 2 * numbers >= words;
 }
 
 bool looks_like_markdown_row(std::string_view line) {
