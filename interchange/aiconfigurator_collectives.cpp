@@ -19,7 +19,7 @@ void take(const CsvRow& row, const Card& card, Collector& collector) {
   o.backend = "nccl";
   o.dtypes = {*dtype, "", "", "", "", ""};
   o.point = {{"bytes", elements * size_of(parse_dtype(*dtype))}};
-  o.ranks.group = static_cast<int>(row.count("num_gpus"));
+  o.ranks.group = ranks_in(row, "num_gpus", 2);
   o.work = collective_work(word, Bytes{static_cast<double>(o.point["bytes"])}, o.ranks.group);
   o.library = {"nccl", release_of(row), "unknown", 0};
   take_table_row(row, card, collector, std::move(o));

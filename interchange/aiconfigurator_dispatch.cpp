@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "interchange/aiconfigurator_tables.hpp"
+#include "interchange/launch.hpp"
 #include "interchange/moe_exchange.hpp"
 
 /// The tables of what sends tokens to their experts and back: operations moe_dispatch and
@@ -20,9 +21,17 @@ ExchangeShape shape_of(const CsvRow& row, const std::string& tokens, const std::
 int ranks_of_nodes(const CsvRow& row, const Card& card) {
   if (!card.devices_per_node)
     throw InvalidInput{"how many devices a node of " + card.id + " has is not known"};
-  const auto nodes = row.count("node_num");
-  if (nodes > 4096) throw InvalidInput{"column 'node_num' is beyond any system"};
-  return static_cast<int>(nodes) * card.devices_per_node->value;
+  const auto ranks = std::int64_t{ranks_in(row, "node_num", 1)} * card.devices_per_node->value;
+  if (ranks > kMostRanks)
+    throw InvalidInput{"column 'node_num' is '" + row.text("node_num") + "', or " +
+                       std::to_string(ranks) + " ranks: no system has those"};
+  return static_cast<int>(ranks);
+}
+
+/// The release is that of the framework that DeepEP was timed in; its own is not said.
+LibraryInfo library_of(const CsvRow& row) {
+  const auto framework = slug(row.text("framework"));
+  return {framework.empty() ? "deepep" : framework, release_of(row), "unknown", 0};
 }
 
 /// What the two observations of one row share.
@@ -42,7 +51,7 @@ void take_half(const CsvRow& row, const Card& card, Collector& collector, const 
   o.point = shape.point();
   o.ranks.group = ranks_of_nodes(row, card);
   o.ranks.nodes = static_cast<int>(row.count("node_num"));
-  o.library = {"deepep", "unknown", "unknown", 0};
+  o.library = library_of(row);
   take_table_row(row, card, collector, std::move(o));
 }
 
@@ -71,16 +80,23 @@ void take_low_latency(const CsvRow& row, const Card& card, Collector& collector)
             shape);
 }
 
-/// The number of multiprocessors given to it makes another implementation; the time is that of
-/// telling the counts (notify) and of sending (transmit).
+/// The time of telling the counts (0 where nothing is told) and that of sending.
+double normal_us(const CsvRow& row, const std::string& side) {
+  const auto notify = side + "_notify_us", transmit = side + "_transmit_us";
+  if (row.number(notify) < 0)
+    throw InvalidInput{"column '" + notify + "' is '" + row.text(notify) + "', below 0"};
+  if (!(row.number(transmit) > 0)) throw InvalidInput{"column '" + transmit + "' is not above 0"};
+  return row.number(notify) + row.number(transmit);
+}
+
+/// The number of multiprocessors given to it makes another implementation.
 void take_normal(const CsvRow& row, const Card& card, Collector& collector) {
   const auto shape = shape_of(row, "num_token", "num_topk");
   collector.note("the table does not say in which type the normal mode sends: none is recorded");
   for (const std::string side : {"dispatch", "combine"})
     take_half(row, card, collector,
               {"moe_" + side, "deepep-normal-" + std::to_string(row.count(side + "_sms")) + "sms",
-               "", (row.number(side + "_transmit_us") + row.number(side + "_notify_us")) / 1e6,
-               side + "_transmit_us"},
+               "", normal_us(row, side) / 1e6, side + "_transmit_us"},
               shape);
 }
 
@@ -109,9 +125,7 @@ void take_trtllm(const CsvRow& row, const Card& card, Collector& collector) {
   o.point = shape_of(row, "num_tokens", "topk").point();
   o.routing = *routing;
   o.routed = true;
-  const auto ranks = row.count("moe_ep_size");
-  if (ranks > 65536) throw InvalidInput{"column 'moe_ep_size' is beyond any system"};
-  o.ranks.group = static_cast<int>(ranks);
+  o.ranks.group = ranks_in(row, "moe_ep_size", 1);
   o.library = {"trtllm", release_of(row), "unknown", 0};
   take_table_row(row, card, collector, std::move(o));
 }

@@ -39,6 +39,10 @@ void set_kernel(const CsvRow& row, Observation& observation);
 /// Column `version`, or unknown.
 [[nodiscard]] std::string release_of(const CsvRow& row);
 
+/// The ranks in a column. @throws InvalidInput if they are fewer than `least` or more than any
+/// system has.
+[[nodiscard]] int ranks_in(const CsvRow& row, const std::string& column, int least);
+
 /// An observation of this row that took so long. @throws InvalidInput if the time is not above 0:
 /// `column` is where it stands.
 [[nodiscard]] Observation timed_row(const CsvRow& row, const Collector& collector, double seconds,

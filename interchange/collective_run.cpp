@@ -2,16 +2,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "interchange/collective_run.hpp"
 
+#include <charconv>
+
 #include "core/collective.hpp"
 #include "interchange/collective_facts.hpp"
 
 namespace moecal::interchange {
+namespace {
+
+constexpr std::int64_t kMost = std::int64_t{1} << 60;  // bytes: more than any memory has
+
+}  // namespace
 
 Launch require_launch(const ImportOptions& options, const std::optional<Launch>& of_file,
                       const FileLine& where) {
-  if (const auto given = launch_of_options(options)) return *given;
-  if (of_file) return *of_file;
-  throw InvalidInput{where.str() + ": nothing says how many ranks took part: give --ranks"};
+  const auto given = launch_of_options(options);
+  const auto& launch = given ? given : of_file;
+  if (!launch)
+    throw InvalidInput{where.str() + ": nothing says how many ranks took part: give --ranks"};
+  if (const auto problem = why_no_launch(*launch, options); !problem.empty())
+    throw InvalidInput{where.str() + ": " + problem};
+  return *launch;
 }
 
 void begin_run(Collector& collector, CollectiveRun& run, const std::string& operation) {
@@ -53,8 +64,19 @@ void take_collective(Collector& collector, const CollectiveRun& run, const Colle
   collector.take(std::move(o), e, run.card);
 }
 
+std::int64_t bytes_of(std::string_view field, const std::string& name) {
+  std::int64_t bytes = 0;
+  const auto [end, status] = std::from_chars(field.data(), field.data() + field.size(), bytes);
+  const bool whole = end == field.data() + field.size() && !field.empty();
+  if (whole && (status == std::errc::result_out_of_range || bytes > kMost))
+    throw InvalidInput{"'" + name + "' is '" + std::string{field} + "', beyond any memory"};
+  if (!whole || status != std::errc{} || bytes < 1)
+    throw InvalidInput{"'" + name + "' is '" + std::string{field} +
+                       "', not a whole number of bytes above 0"};
+  return bytes;
+}
+
 std::int64_t bytes_of_all(std::int64_t per_rank, int ranks) {
-  constexpr std::int64_t kMost = std::int64_t{1} << 60;
   if (per_rank < 0 || per_rank > kMost / ranks)
     throw InvalidInput{"the size " + std::to_string(per_rank) + " is beyond any memory"};
   return per_rank * ranks;

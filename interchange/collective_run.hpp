@@ -3,6 +3,7 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "interchange/gemm_row.hpp"
 #include "interchange/import_collector.hpp"
@@ -32,7 +33,8 @@ struct CollectiveRow {
   std::string wrong{};  // why its results were wrong; empty if they were not
 };
 
-/// --ranks, or else what the file says. @throws InvalidInput at `where` if neither says.
+/// --ranks, or else what the file says. @throws InvalidInput at `where` if neither says, or no
+/// launch can be so.
 [[nodiscard]] Launch require_launch(const ImportOptions& options,
                                     const std::optional<Launch>& of_file, const FileLine& where);
 
@@ -41,6 +43,10 @@ void begin_run(Collector& collector, CollectiveRun& run, const std::string& oper
 
 /// Takes one row. @throws InvalidInput if it cannot be.
 void take_collective(Collector& collector, const CollectiveRun& run, const CollectiveRow& row);
+
+/// A size in bytes. @throws InvalidInput "'Size' is 'x', not a whole number of bytes above 0", or
+/// beyond any memory.
+[[nodiscard]] std::int64_t bytes_of(std::string_view field, const std::string& name);
 
 /// The bytes of `per_rank` times the ranks. @throws InvalidInput if they are too many for a number.
 [[nodiscard]] std::int64_t bytes_of_all(std::int64_t per_rank, int ranks);

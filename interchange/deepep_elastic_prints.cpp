@@ -91,7 +91,7 @@ void DeepepElasticPrints::take_setting(std::string_view line) {
 }
 
 Launch DeepepElasticPrints::launch_of_file() const {
-  auto launch = launch_of(domains_ * domain_ranks_, "'Ranks: A x B'");
+  auto launch = launch_of(std::int64_t{domains_} * domain_ranks_, "'Ranks: A x B'");
   launch.ranks.nodes = domains_;
   launch.nodes_known = true;
   launch.devices_per_node = domain_ranks_;

@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::string_view kRank = "[rank ";
 constexpr std::string_view kBoth = "Dispatch bandwidth:";
-constexpr int kMostRanks = 65536;
 
 /// The test's defaults. It prints none of them: rate times time tells whether they were in force.
 constexpr ExchangeShape kDefault{128, 7168, 288, 8};

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "core/json_reader.hpp"
+#include "interchange/fixture_options.hpp"
 #include "interchange/importer.hpp"
 
 /// Every file fixtures/<format>/<name> with a <name>.golden beside it is imported and compared with
@@ -31,34 +32,6 @@ std::vector<fs::path> fixtures() {
     if (fs::exists(entry.path().string() + kGolden)) found.push_back(entry.path());
   std::sort(found.begin(), found.end());
   return found;
-}
-
-void set_option(const std::string& name, const std::string& value, ImportOptions& options) {
-  if (name == "card")
-    options.card = value;
-  else if (name == "unlisted")
-    options.unlisted = value == "yes";
-  else if (name == "system")
-    options.system = value;
-  else if (name == "operation")
-    options.operation = value;
-  else if (name == "ranks")
-    options.ranks = std::stoi(value);
-  else if (name == "nodes")
-    options.nodes = std::stoi(value);
-  else
-    FAIL() << "unknown option " << name;
-}
-
-ImportOptions parse_options(const std::string& line) {
-  ImportOptions options;
-  std::istringstream words{line};
-  for (std::string word; words >> word;) {
-    const auto equals = word.find('=');
-    if (equals != std::string::npos)
-      set_option(word.substr(0, equals), word.substr(equals + 1), options);
-  }
-  return options;
 }
 
 std::string shortest(double value) {
@@ -122,7 +95,7 @@ TEST_P(Fixtures, AreImportedAsTheirGoldenFileSays) {
   const auto golden = GetParam().string() + kGolden;
   const auto expected = read_file(golden);
   const auto options = expected.substr(0, expected.find('\n'));
-  const auto actual = options + "\n" + outcome_of(GetParam(), parse_options(options));
+  const auto actual = options + "\n" + outcome_of(GetParam(), fixture_options(options));
   if (std::getenv("MOECAL_UPDATE_GOLDEN") != nullptr)
     std::ofstream{golden} << actual;
   else
@@ -144,8 +117,7 @@ TEST_P(Fixtures, SurviveTheFileOfObservations) {
   const auto expected = read_file(GetParam().string() + kGolden);
   Imported imported;
   try {
-    imported =
-        import_file(GetParam().string(), parse_options(expected.substr(0, expected.find('\n'))));
+    imported = import_file(GetParam().string(), fixture_options(expected));
   } catch (const InvalidInput&) {
     return;  // the golden file says why
   }

@@ -22,10 +22,12 @@ constexpr std::int64_t kLargestCount = 1e9;  // no matrix has more rows
 std::int64_t count_of(std::string_view field, const std::string& name) {
   std::int64_t value = 0;
   const auto [end, status] = std::from_chars(field.data(), field.data() + field.size(), value);
-  if (status != std::errc{} || end != field.data() + field.size() || value < 1 ||
-      value > kLargestCount)
+  if (status != std::errc{} || end != field.data() + field.size() || value < 1)
     throw InvalidInput{"'" + name + "' is '" + std::string{field} +
                        "', not a whole number above 0"};
+  if (value > kLargestCount)
+    throw InvalidInput{"'" + name + "' is '" + std::string{field} + "', more than " +
+                       std::to_string(kLargestCount)};
   return value;
 }
 

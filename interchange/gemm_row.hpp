@@ -20,7 +20,8 @@ struct GemmShape {
   [[nodiscard]] Point point() const { return {{"m", m}, {"n", n}, {"k", k}}; }
 };
 
-/// A whole number above 0. @throws InvalidInput "'m' is 'x', not a whole number above 0"
+/// A whole number from 1 to 10^9: of rows, ranks, calls; sizes in bytes are larger (bytes_of).
+/// @throws InvalidInput "'m' is 'x', not a whole number above 0"
 [[nodiscard]] std::int64_t count_of(std::string_view field, const std::string& name);
 
 /// "14336x15360x2048" as M x N x K, or "4096x4096" as a square product of that order.

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "interchange/aiconfigurator_tables.hpp"
+#include "interchange/launch.hpp"
 #include "interchange/printed_number.hpp"
 
 namespace moecal::interchange {
@@ -87,7 +88,7 @@ void place(Ranks& ranks, const Card& card) {
   ranks.world = ranks.group;
   if (card.devices_per_node && ranks.nodes == 1) {
     const int per_node = card.devices_per_node->value;
-    ranks.nodes = (ranks.group + per_node - 1) / per_node;
+    ranks.nodes = 1 + (ranks.group - 1) / per_node;
   }
   ranks.tier = ranks.nodes > 1 ? "inter" : "intra";
 }
@@ -127,6 +128,14 @@ void set_kernel(const CsvRow& row, Observation& o) {
   o.library = {framework, release_of(row), kernel.empty() ? "unknown" : kernel, 0};
 }
 
+int ranks_in(const CsvRow& row, const std::string& column, int least) {
+  const auto ranks = row.count(column);
+  if (ranks < least || ranks > kMostRanks)
+    throw InvalidInput{"column '" + column + "' is '" + row.text(column) + "', not from " +
+                       std::to_string(least) + " to " + std::to_string(kMostRanks) + " ranks"};
+  return static_cast<int>(ranks);
+}
+
 Observation timed_row(const CsvRow& row, const Collector& collector, double seconds,
                       const std::string& column) {
   if (!(seconds > 0)) throw InvalidInput{"column '" + column + "' is not above 0"};
@@ -137,7 +146,7 @@ Observation timed_row(const CsvRow& row, const Collector& collector, double seco
 
 void take_table_row(const CsvRow& row, const Card& card, Collector& collector, Observation o) {
   place(o.ranks, card);
-  auto e = collector.environment(card, (o.ranks.group + o.ranks.nodes - 1) / o.ranks.nodes);
+  auto e = collector.environment(card, 1 + (o.ranks.group - 1) / o.ranks.nodes);
   e.device_name = row.text("device");
   e.libraries[o.library.name] = o.library.runtime_version;
   if (const auto limit = row.text("power_limit"); !limit.empty())

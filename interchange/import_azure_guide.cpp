@@ -80,9 +80,12 @@ class Importer {
       table_ = {std::string{trimmed(line.substr(marks))}, "", {}};
     }
     const auto cells = markdown_cells(line);
-    if (!cells) {
+    if (ends_table(line)) {
       table_.head.clear();
-      if (!line.empty() && !line.starts_with('#')) table_.remark = line;
+    } else if (!cells && !table_.head.empty() && looks_like_markdown_row(line)) {
+      collector_.refuse_damaged(line_);
+    } else if (!cells) {
+      if (table_.head.empty()) table_.remark = line;
     } else if (table_.heading == "System Specifications") {
       take_fact(*cells);
     } else if (table_.head.empty()) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "interchange/launch.hpp"
 #include "interchange/plausibility.hpp"
 
 namespace moecal::interchange {
@@ -16,6 +17,16 @@ void refuse_no_time(const Observation& o) {
     if (!(seconds > 0 && seconds < kLongestSample))
       throw InvalidInput{"the time is " + std::to_string(seconds) +
                          " s: not a positive number of seconds"};
+}
+
+/// Whatever a file says of ranks, no observation leaves here with a group that cannot be.
+void refuse_no_group(const Ranks& ranks) {
+  if (ranks.group < 1 || ranks.group > kMostRanks)
+    throw InvalidInput{std::to_string(ranks.group) + " ranks: a group has 1 to " +
+                       std::to_string(kMostRanks)};
+  if (ranks.nodes < 1 || ranks.nodes > ranks.group)
+    throw InvalidInput{std::to_string(ranks.group) + " ranks on " + std::to_string(ranks.nodes) +
+                       " nodes: no node can be without one"};
 }
 
 }  // namespace
@@ -72,6 +83,7 @@ Environment Collector::environment(const Card& card, int devices_per_node) const
 
 void Collector::take(Observation observation, const Environment& environment, const Card& card) {
   refuse_no_time(observation);
+  refuse_no_group(observation.ranks);
   if (!observation.samples_s.empty())
     if (const auto problem = why_impossible(card, observation); !problem.empty())
       throw InvalidInput{problem};

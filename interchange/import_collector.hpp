@@ -32,6 +32,10 @@ class Collector {
       refuse(line, error.what());
     }
   }
+  /// Counts a line that stands in a table, and of which no row could be made.
+  void refuse_damaged(int line) {
+    row(line, [] { throw InvalidInput{"the line is in a table and not understood as its row"}; });
+  }
   /// A row counted by row(), or by none, that is not believed.
   void refuse(int line, const std::string& reason);
   /// A row that is sound, but for which moecal has no word: "dtype nvfp4". Inside of row().
@@ -52,7 +56,7 @@ class Collector {
   /// The environment of a card and of devices per node (0: not known); --system wins.
   [[nodiscard]] Environment environment(const Card& card, int devices_per_node) const;
   /// Takes a finished observation. @throws InvalidInput if a sample is no time, or one in which the
-  /// card cannot have done that.
+  /// card cannot have done that, or its group of ranks cannot be.
   void take(Observation observation, const Environment& environment, const Card& card);
 
   [[nodiscard]] const ForeignFile& file() const { return file_; }

@@ -49,8 +49,10 @@ class Importer {
       ++line_;
       if (line.find(" tokens per batch") != line.npos) take_sentence(line);
       const auto cells = markdown_cells(line);
-      if (!cells) {
+      if (ends_table(line)) {
         head_.clear();
+      } else if (!cells) {
+        if (!head_.empty() && looks_like_markdown_row(line)) take_damaged();
       } else if (head_.empty()) {
         head_ = *cells;
       } else if (!is_markdown_rule(*cells)) {
@@ -83,7 +85,15 @@ class Importer {
     return good ? static_cast<std::int64_t>(number->value) : 0;
   }
 
+  /// Only of tables that are read: what stands in others is nobody's row.
+  void take_damaged() {
+    if (is_rate_head(head_) || is_latency_head(head_)) collector_.refuse_damaged(line_);
+  }
+
   void take_row(const Cells& cells) {
+    if (is_markdown_rule(head_))
+      return collector_.row(line_,
+                            [] { throw InvalidInput{"the table's head is not understood"}; });
     if (is_rate_head(head_))
       return collector_.row(line_, [&] {
         collector_.leave_out("bottleneck bandwidth without a time: its bytes are not known");
@@ -109,8 +119,7 @@ class Importer {
     if (!rows_moved(figure(cells[2], "GB/s"), time, bytes).meet({rows - kMasked, rows}))
       throw InvalidInput{"the " + side + "'s rate times its latency is not the shape's rows"};
     const auto ranks = count_of(cells[0], "#EP");
-    if (ranks > 65536) throw InvalidInput{"'#EP' is beyond any system"};
-    auto launch = launch_of(static_cast<int>(ranks), "#EP");
+    auto launch = launch_of(ranks, "#EP");
     launch.devices_per_node = kDevicesPerNode;
     complete(launch, device.card, collector_.options());
     collector_.note(

@@ -6,6 +6,7 @@
 #include <regex>
 
 #include "interchange/collective_run.hpp"
+#include "interchange/text_lines.hpp"
 #include "interchange/text_search.hpp"
 
 /// Hardware profiles of Galvatron. sp_time_1nodes_8gpus_per_node.json holds milliseconds for a bf16
@@ -41,15 +42,20 @@ class Importer {
         nodes_{option_value(file.name, R"((\d{1,5})nodes)")} {}
 
   Imported import() {
-    static const std::regex kPattern{kEntry};
-    for (const auto& line : numbered_lines(collector_.file().text))
-      for (std::sregex_iterator at{line.text.begin(), line.text.end(), kPattern}, end; at != end;
-           ++at)
-        take_entry((*at)[1], (*at)[2], line.number);
+    for (const auto& line : numbered_lines(collector_.file().text)) take_line(line);
     return collector_.finish();
   }
 
  private:
+  /// A line that starts with a key and gives no entry was damaged.
+  void take_line(const TextLine& line) {
+    static const std::regex kPattern{kEntry};
+    std::sregex_iterator at{line.text.begin(), line.text.end(), kPattern};
+    const std::sregex_iterator end;
+    if (at == end && trimmed(line.text).starts_with('"')) collector_.refuse_damaged(line.number);
+    for (; at != end; ++at) take_entry((*at)[1], (*at)[2], line.number);
+  }
+
   void take_entry(const std::string& key, const std::string& value, int line) {
     const auto shape = read_key(key);
     if (!shape) {
@@ -86,7 +92,7 @@ class Importer {
   void place(Launch& launch) const {
     if (!nodes_ || !per_node_ || *per_node_ < 1) return;
     launch.ranks.nodes = std::min(*nodes_, (launch.ranks.group + *per_node_ - 1) / *per_node_);
-    launch.nodes_known = launch.ranks.group <= *nodes_ * *per_node_;
+    launch.nodes_known = launch.ranks.group <= std::int64_t{*nodes_} * *per_node_;
   }
 
   Collector collector_;

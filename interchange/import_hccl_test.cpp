@@ -27,6 +27,12 @@ bool is_row(const std::string& line) {
   return cells.size() >= 3 && printed_number(cells[0]).has_value();
 }
 
+/// Below the head: a row of which something is lost, or the size is no number.
+bool is_damaged_row(const std::string& line) {
+  const auto cells = cells_of(line);
+  return looks_like_row(line) || (cells.size() >= 3 && printed_number(cells[1]).has_value());
+}
+
 class Importer {
  public:
   Importer(const ForeignFile& file, const ImportOptions& options)
@@ -38,9 +44,11 @@ class Importer {
   Imported import() {
     for (const auto& line : numbered_lines(collector_.file().text)) {
       if (is_head(line.text))
-        below_head_ = true;
+        below_head_ = in_table_ = true;
       else if (below_head_ && is_row(line.text))
         take_row(line);
+      else if (in_table_ && is_damaged_row(line.text))
+        collector_.refuse_damaged(line.number);
       else
         take_context(line.text);
     }
@@ -50,6 +58,7 @@ class Importer {
  private:
   /// "mpirun -n 8 ./bin/all_reduce_test -b 8K -e 64M -d fp32 -p 8"
   void take_context(const std::string& line) {
+    if (ends_table(line)) in_table_ = false;
     static const std::regex kProgram{R"(\b([a-z_]+)_test\b.* -)"};
     static const std::regex kType{R"( -d (\w+))"};
     std::smatch match;
@@ -83,6 +92,7 @@ class Importer {
   }
 
   void take_row(const TextLine& line) {
+    in_table_ = true;
     if (!run_) begin(line.number);
     collector_.row(line.number, [&] { take_cells(cells_of(line.text), line.number); });
   }
@@ -96,7 +106,7 @@ class Importer {
     const auto time = printed_number(cells[1]), rate = printed_number(cells[2]);
     if (!time || !(time->value > 0)) throw InvalidInput{"aveg_time is '" + cells[1] + "'"};
     if (!rate) throw InvalidInput{"alg_bandwidth is '" + cells[2] + "'"};
-    const auto bytes = count_of(cells[0], "data_size");
+    const auto bytes = bytes_of(cells[0], "data_size");
     const auto seconds = time_of(*time, 1e-6);
     if (!is_rate_of(*rate, 1e9, bytes, seconds))
       throw InvalidInput{"alg_bandwidth is not data_size / aveg_time"};
@@ -111,7 +121,8 @@ class Importer {
   std::string operation_, dtype_;
   std::optional<Launch> launch_;
   std::optional<CollectiveRun> run_;
-  bool below_head_ = false;
+  bool below_head_ = false;  // rows may come, also after a pause
+  bool in_table_ = false;    // and a line that looks like one is one
 };
 
 bool recognises(const std::string& text) { return any_line(text, is_head); }

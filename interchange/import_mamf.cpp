@@ -64,10 +64,14 @@ class Importer {
     int number = 0;
     for (const auto line : lines_of(collector_.file().text)) {
       ++number;
-      if (const auto heading = heading_of(line); !heading.empty()) type_ = heading;
       const auto cells = markdown_cells(line);
-      if (!cells)
+      if (const auto heading = heading_of(line); !cells && !heading.empty()) type_ = heading;
+      if (ends_table(line))
         in_table_ = false;
+      else if (!cells && in_table_ && looks_like_markdown_row(line))
+        collector_.refuse_damaged(number);
+      else if (!cells)
+        continue;
       else if (is_head(*cells))
         in_table_ = true;
       else if (in_table_ && !is_markdown_rule(*cells) && !is_blank(*cells))

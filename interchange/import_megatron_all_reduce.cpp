@@ -9,6 +9,7 @@
 #include "interchange/collective_facts.hpp"
 #include "interchange/collective_run.hpp"
 #include "interchange/line_format.hpp"
+#include "interchange/text_lines.hpp"
 #include "interchange/text_search.hpp"
 
 /// Tables of megatron-allreduce.py: sizes in 10^6 bytes, bus rates in 10^9 bytes a second:
@@ -21,6 +22,13 @@ bool is_head(const std::string& line) {
   return line.find("size(MB)") != std::string::npos && line.find("tavg(usec)") != std::string::npos;
 }
 
+/// A number at its start alone does not make a row: "8 ranks are waiting".
+bool is_row(const std::string& line) {
+  auto rest = trimmed(line);
+  rest = rest.substr(0, rest.find_first_of(" \t"));
+  return printed_number(rest).has_value() && looks_like_row(line);
+}
+
 class Importer {
  public:
   Importer(const ForeignFile& file, const ImportOptions& options)
@@ -30,9 +38,11 @@ class Importer {
     for (const auto& line : numbered_lines(collector_.file().text)) {
       const auto words = words_of(line.text);
       if (is_head(line.text))
-        heads_ = words;
-      else if (!heads_.empty() && words.size() > 1 && printed_number(words[0]))
+        take_head(words);
+      else if (!heads_.empty() && words.size() > 1 && is_row(line.text))
         take_row(words, line.number);
+      else if (in_table_ && looks_like_row(line.text))
+        collector_.refuse_damaged(line.number);
       else
         take_context(line.text);
     }
@@ -40,12 +50,18 @@ class Importer {
   }
 
  private:
+  void take_head(const std::vector<std::string>& words) {
+    heads_ = words;
+    in_table_ = true;
+  }
+
   /// "torchrun --nproc_per_node 8 megatron-allreduce.py": on each of --nnodes.
   void take_context(const std::string& line) {
+    if (ends_table(line)) in_table_ = false;
     const auto processes = option_value(line, R"(--nproc[_-]per[_-]node[= ](\d{1,5}))");
     if (!processes) return;
     const int nodes = std::max(1, option_value(line, R"(--nnodes[= ](\d{1,4}))").value_or(1));
-    launch_ = launch_of(*processes * nodes, "the launch command");
+    launch_ = launch_of(std::int64_t{*processes} * nodes, "the launch command");
     launch_->ranks.nodes = nodes;
     launch_->nodes_known = true;
     run_.reset();
@@ -64,6 +80,7 @@ class Importer {
   }
 
   void take_row(const std::vector<std::string>& words, int line) {
+    in_table_ = true;
     if (!run_) begin(line);
     collector_.row(line, [&] { take_words(words, line); });
   }
@@ -100,6 +117,7 @@ class Importer {
   const ImportOptions& options_;
   Collector collector_;
   std::vector<std::string> heads_;
+  bool in_table_ = false;
   std::optional<Launch> launch_;
   std::optional<CollectiveRun> run_;
 };

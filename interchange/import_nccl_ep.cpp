@@ -167,9 +167,7 @@ class Importer {
 
   [[nodiscard]] Launch launch(const Device& device, int line) {
     const auto ranks = count("Ranks");
-    if (ranks > 65536) throw InvalidInput{"'Ranks' is beyond any system"};
-    return exchange_launch(collector_, device, launch_of(static_cast<int>(ranks), "'Ranks:'"),
-                           line);
+    return exchange_launch(collector_, device, launch_of(ranks, "'Ranks:'"), line);
   }
 
   [[nodiscard]] std::string implementation(const Timed& timed) const {

@@ -103,8 +103,11 @@ TEST(NcclTestsJson, SaysWhichFieldIsWrong) {
               HasSubstr("no sound nthreads and ngpus"));
   EXPECT_THAT(reasons(import_log(changed("\"size\":1048576", "\"size\":\"big\""))),
               ElementsAre(HasSubstr("results[0]: log.txt:1: field 'size' has the wrong type")));
-  EXPECT_THAT(reasons(import_log(changed("\"size\":1048576", "\"size\":2048576"))),
-              Contains(HasSubstr("alg_bw is not size / time")));
+  EXPECT_THAT(
+      reasons(import_log(changed("\"size\":1048576", "\"size\":2048576"))),
+      ElementsAre(HasSubstr("count 262144 of float is 1048576 bytes, but the size is 204")));
+  EXPECT_THAT(reasons(import_log(changed("\"alg_bw\":26.051578", "\"alg_bw\":27.051578"))),
+              ElementsAre(HasSubstr("alg_bw is not size / time")));
   EXPECT_THAT(reasons(import_log(changed("\"times_us\":[55.0", "\"times_us\":[55.0,-1"))),
               ElementsAre(HasSubstr("times_us holds a time that is not above 0")));
   EXPECT_THAT(reasons(import_log(changed("\"ngpus\":4", "\"ngpus\":2"))),

@@ -8,6 +8,7 @@
 #include "interchange/collective_facts.hpp"
 #include "interchange/collective_run.hpp"
 #include "interchange/line_format.hpp"
+#include "interchange/text_lines.hpp"
 #include "interchange/text_search.hpp"
 
 /// Tables of nccom-test, of AWS Neuron; its GB/s are GiB/s:
@@ -32,6 +33,13 @@ std::string operation_of(const std::string& word) {
   return found == kShort.end() ? collective_word(word) : found->second;
 }
 
+/// A number at its start alone does not make a row: "8 ranks are waiting".
+bool is_row(const std::string& line) {
+  auto rest = trimmed(line);
+  rest = rest.substr(0, rest.find_first_of(" \t"));
+  return printed_number(rest).has_value() && looks_like_row(line);
+}
+
 /// A row's words under the heads that matter.
 struct Row {
   std::string size, type, time, algbw, busbw;
@@ -49,9 +57,11 @@ class Importer {
     for (const auto& line : numbered_lines(collector_.file().text)) {
       const auto words = words_of(line.text);
       if (is_head(line.text))
-        heads_ = words;
-      else if (!heads_.empty() && words.size() >= 4 && printed_number(words[0]))
+        take_head(words);
+      else if (!heads_.empty() && words.size() >= 4 && is_row(line.text))
         take_row(words, line.number);
+      else if (in_table_ && looks_like_row(line.text))
+        collector_.refuse_damaged(line.number);
       else
         take_command(line.text, words);
     }
@@ -59,7 +69,13 @@ class Importer {
   }
 
  private:
+  void take_head(const std::vector<std::string>& words) {
+    heads_ = words;
+    in_table_ = true;
+  }
+
   void take_command(const std::string& line, const std::vector<std::string>& words) {
+    if (ends_table(line)) in_table_ = false;
     if (line.find("nccom-test ") == std::string::npos) return;
     const auto ranks = option_value(line, R"( (?:-r|--nworkers) (\d+))");
     launch_.reset();
@@ -87,6 +103,7 @@ class Importer {
   }
 
   void take_row(const std::vector<std::string>& words, int line) {
+    in_table_ = true;
     if (!run_) begin(line);
     collector_.row(line, [&] { take_fields(row_of(words), line); });
   }
@@ -114,7 +131,7 @@ class Importer {
                busbw = printed_number(row.busbw);
     if (!time || !(time->value > 0)) throw InvalidInput{"time(us) is '" + row.time + "'"};
     if (!algbw || !busbw) throw InvalidInput{"algbw or busbw is no number"};
-    const auto bytes = count_of(row.size, "size(B)");
+    const auto bytes = bytes_of(row.size, "size(B)");
     const auto seconds = time_of(*time, 1e-6);
     if (!is_rate_of(*algbw, kGiB, bytes, seconds))
       throw InvalidInput{"algbw (in GiB/s) is not size / time"};
@@ -126,6 +143,7 @@ class Importer {
   Collector collector_;
   std::string operation_;
   std::vector<std::string> heads_;
+  bool in_table_ = false;
   std::optional<Launch> launch_;
   std::optional<CollectiveRun> run_;
 };

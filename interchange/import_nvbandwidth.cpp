@@ -71,6 +71,9 @@ class Importer {
       return leave_out(test.line, "test " + test.name + ": " + test.status);
     const auto operation = operation_of(test);
     const auto problem = why_damaged(test);
+    for (const auto& damage : test.damage)
+      collector_.row(damage.line, [&] { throw InvalidInput{damage.reason}; });
+    if (test.cells.empty() && !test.damage.empty()) return;
     if (test.cells.empty())
       return collector_.row(test.line, [&] { throw InvalidInput{"the test has no matrix"}; });
     for (const auto& cell : test.cells) {

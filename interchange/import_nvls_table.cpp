@@ -59,9 +59,13 @@ class Importer {
     for (const auto line : lines_of(collector_.file().text)) {
       ++line_;
       const auto cells = markdown_cells(line);
-      if (!cells) {
+      if (ends_table(line)) {
         in_table_ = false;
         if (!trimmed(line).empty()) paragraph_ = line;
+      } else if (!cells && in_table_ && looks_like_markdown_row(line)) {
+        collector_.refuse_damaged(line_);
+      } else if (!cells) {
+        if (!in_table_) paragraph_ = line;
       } else if (is_head(*cells)) {
         in_table_ = true;
       } else if (in_table_ && !is_markdown_rule(*cells)) {
@@ -91,7 +95,7 @@ class Importer {
     const std::string algorithm{cells[1]}, release{version.value_or("unknown")};
     CollectiveRun run{.card = card,
                       .device_name = "",
-                      .launch = launch_of(static_cast<int>(ranks), "the table"),
+                      .launch = launch_of(ranks, "the table"),
                       .implementation = "nccl",
                       .backend = "nccl",
                       .library = {"nccl", release, algorithm, 0}};

@@ -83,14 +83,21 @@ class Importer {
       section_.dtype = dtype_of(line.text);
     } else if (const auto columns = read_columns(line.text)) {
       section_.columns = *columns;
+      in_table_ = true;
     } else if (is_row(line.text)) {
+      in_table_ = true;
       take_row(line);
+    } else if (ends_table(line.text)) {
+      in_table_ = false;
+    } else if (in_table_ && looks_like_row(line.text)) {
+      collector_.refuse_damaged(line.number);
     }
   }
 
   [[nodiscard]] bool is_row(const std::string& line) const {
     const auto words = words_of(line);
-    return !section_.columns.empty() && words.size() >= 2 && printed_number(words[0]);
+    return !section_.columns.empty() && words.size() >= 2 && printed_number(words[0]) &&
+           looks_like_row(line);
   }
 
   static std::string dtype_of(const std::string& line) {
@@ -142,7 +149,7 @@ class Importer {
     auto run = *section_.run;
     if (const auto iterations = field(words, "Iterations"); !iterations.empty())
       run.iterations = count_of(iterations, "Iterations");
-    const auto size = count_of(words[0], "Size");
+    const auto size = bytes_of(words[0], "Size");
     const auto& operation = section_.operation;
     const bool of_one = operation == "all_to_all" || operation == "all_gather";
     const auto verdict = field(words, "Validation");
@@ -171,6 +178,7 @@ class Importer {
   Collector collector_;
   std::optional<Launch> launch_;
   Section section_;
+  bool in_table_ = false;
 };
 
 bool recognises(const std::string& text) {

@@ -84,12 +84,15 @@ class Importer {
   Imported import() {
     for (const auto& line : numbered_lines(collector_.file().text)) {
       const auto cells = markdown_cells(line.text);
-      if (!cells)
+      if (!cells && is_in_table() && looks_like_markdown_row(line.text))
+        collector_.refuse_damaged(line.number);
+      else if (!cells)
         take_context(line.text);
       else if (auto head = read_head(*cells))
         table_ = std::move(*head);
       else if (!table_.columns.empty() && !is_markdown_rule(*cells))
         take_row(*cells, line.number);
+      after_blank_ = trimmed(line.text).empty();
     }
     return collector_.finish();
   }
@@ -107,8 +110,12 @@ class Importer {
     }
   }
 
+  [[nodiscard]] bool is_in_table() const { return !table_.columns.empty() && !after_blank_; }
+
+  /// A heading or a new paragraph ends a table. A line of another program's output does not, nor
+  /// does a blank line alone: the rows after it are still the table's.
   void take_context(const std::string& line) {
-    if (!trimmed(line).empty()) table_ = {};
+    if (trimmed(line).starts_with('#') || (after_blank_ && !trimmed(line).empty())) table_ = {};
     if (line.find("all_reduce over ") == std::string::npos) return;
     if (const auto ranks = option_value(line, R"(all_reduce over (\d+) ranks)"))
       launch_ = launch_of(*ranks, "the text");
@@ -176,10 +183,12 @@ class Importer {
     if (!card.devices_per_node)
       throw InvalidInput{collector_.file().path + ":" + std::to_string(line) +
                          ": how many devices a node of " + card.id + " has is not known"};
-    auto launch =
-        launch_of(nodes * card.devices_per_node->value, "the column's nodes, full of " + card.id);
+    auto launch = launch_of(std::int64_t{nodes} * card.devices_per_node->value,
+                            "the column's nodes, full of " + card.id);
     launch.ranks.nodes = nodes;
     launch.nodes_known = true;
+    if (const auto problem = why_no_launch(launch, options_); !problem.empty())
+      throw InvalidInput{FileLine{collector_.file().path, line}.str() + ": " + problem};
     return launch;
   }
 
@@ -189,6 +198,7 @@ class Importer {
   int warmups_ = 0, trials_ = 1;
   std::optional<Launch> launch_;
   Table table_;
+  bool after_blank_ = true;
   std::map<std::pair<int, int>, CollectiveRun> runs_;  // by nodes and ranks
 };
 

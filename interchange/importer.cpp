@@ -22,6 +22,7 @@
 #include "interchange/import_mamf.hpp"
 #include "interchange/import_megatron_all_reduce.hpp"
 #include "interchange/import_nccl_ep.hpp"
+#include "interchange/import_nccl_m2n.hpp"
 #include "interchange/import_nccl_tests.hpp"
 #include "interchange/import_nccl_tests_json.hpp"
 #include "interchange/import_nccom_test.hpp"
@@ -100,6 +101,7 @@ const std::vector<Format>& formats() {
       deepep_format(),
       deepep_tables_format(),
       nccl_ep_format(),
+      nccl_m2n_format(),
       nvls_table_format(),
       // clang-format on
   };

@@ -10,6 +10,11 @@
 namespace moecal::interchange {
 namespace {
 
+/// As an int; what is larger than one stays larger than any system.
+int saturated(std::int64_t number) {
+  return static_cast<int>(std::clamp<std::int64_t>(number, -1, std::int64_t{kMostRanks} + 1));
+}
+
 /// What srun calls nodes with -N, Open MPI calls processes per node.
 LaunchLine read_mpirun(const std::string& options, std::optional<int> processes) {
   auto per_node = option_value(options, R"( --?(?:N|npernode|ppn|perhost)[= ](\d+))");
@@ -24,7 +29,8 @@ LaunchLine read_mpirun(const std::string& options, std::optional<int> processes)
 LaunchLine read_srun(const std::string& options, std::optional<int> processes) {
   LaunchLine launch{processes, option_value(options, R"( (?:--nodes[= ]|-N ?)(\d+))")};
   const auto per_node = option_value(options, R"( --ntasks-per-node[= ](\d+))");
-  if (!processes && per_node && launch.nodes) launch.processes = *per_node * *launch.nodes;
+  if (!processes && per_node && launch.nodes)
+    launch.processes = saturated(std::int64_t{*per_node} * *launch.nodes);
   return launch;
 }
 
@@ -38,11 +44,26 @@ std::optional<Launch> launch_of_options(const ImportOptions& options) {
   return launch;
 }
 
-Launch launch_of(int ranks, const std::string& known_from) {
+Launch launch_of(std::int64_t ranks, const std::string& known_from) {
   Launch launch;
   launch.known_from = known_from;
-  launch.ranks.group = ranks;
+  launch.ranks.group = saturated(ranks);
   return launch;
+}
+
+std::string why_no_launch(const Launch& launch, const ImportOptions& options) {
+  const int ranks = launch.ranks.group;
+  const auto named = [](int number, const char* what) {
+    return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
+  };
+  if (ranks < 1) return launch.known_from + " gives " + named(ranks, "rank") + ": no run has those";
+  if (ranks > kMostRanks)
+    return launch.known_from + " gives more than " + named(kMostRanks, "rank") +
+           ": no system has those";
+  const int nodes = options.nodes.value_or(launch.ranks.nodes);
+  if (nodes >= 1 && nodes <= ranks) return "";
+  return (options.nodes ? "--nodes" : launch.known_from) + " gives " + named(nodes, "node") +
+         " for " + named(ranks, "rank") + ": no node can be without one";
 }
 
 LaunchLine read_launch_line(const std::string& line) {
@@ -57,18 +78,19 @@ LaunchLine read_launch_line(const std::string& line) {
 }
 
 void complete(Launch& launch, const Card& card, const ImportOptions& options) {
+  if (const auto problem = why_no_launch(launch, options); !problem.empty())
+    throw InvalidInput{problem};
   auto& ranks = launch.ranks;
   const int per_node = launch.devices_per_node > 0 ? launch.devices_per_node
                        : card.devices_per_node     ? card.devices_per_node->value
                                                    : ranks.group;
-  const int needed = (ranks.group + per_node - 1) / per_node;
+  const int needed = 1 + (ranks.group - 1) / per_node;
   launch.nodes_assumed = !launch.nodes_known && !options.nodes;
   ranks.nodes =
       options.nodes.value_or(launch.nodes_known ? ranks.nodes : std::max(needed, ranks.nodes));
   ranks.world = std::max(ranks.world, ranks.group);
   ranks.tier = ranks.nodes > 1 ? "inter" : "intra";
-  if (launch.devices_per_node == 0)
-    launch.devices_per_node = (ranks.group + ranks.nodes - 1) / ranks.nodes;
+  if (launch.devices_per_node == 0) launch.devices_per_node = 1 + (ranks.group - 1) / ranks.nodes;
 }
 
 }  // namespace moecal::interchange

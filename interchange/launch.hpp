@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -10,6 +11,9 @@
 
 /// Which ranks a foreign run was over.
 namespace moecal::interchange {
+
+/// No system has more: a larger number is damage, and would not fit the products made of it.
+inline constexpr int kMostRanks = 1 << 16;
 
 /// Which ranks took part, and how that is known.
 struct Launch {
@@ -23,8 +27,13 @@ struct Launch {
 /// The ranks that the user gives with --ranks; nothing if they do not.
 [[nodiscard]] std::optional<Launch> launch_of_options(const ImportOptions& options);
 
-/// So many ranks, which `known_from` says.
-[[nodiscard]] Launch launch_of(int ranks, const std::string& known_from);
+/// So many ranks, which `known_from` says. Any number is kept, also one that cannot be: whether it
+/// can is asked where the launch is used.
+[[nodiscard]] Launch launch_of(std::int64_t ranks, const std::string& known_from);
+
+/// Why no launch can be so: fewer ranks than one, more than kMostRanks, a node without a rank.
+/// Empty if it can.
+[[nodiscard]] std::string why_no_launch(const Launch& launch, const ImportOptions& options);
 
 /// What an mpirun, mpiexec or srun line says of processes and nodes.
 struct LaunchLine {
@@ -32,7 +41,8 @@ struct LaunchLine {
 };
 [[nodiscard]] LaunchLine read_launch_line(const std::string& line);
 
-/// Fills in nodes, world and tier where only the number of ranks is known.
+/// Fills in nodes, world and tier where only the number of ranks is known. @throws InvalidInput if
+/// no launch can be so.
 void complete(Launch& launch, const Card& card, const ImportOptions& options);
 
 }  // namespace moecal::interchange

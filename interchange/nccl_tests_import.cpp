@@ -70,6 +70,8 @@ class Importer {
     if (const auto problem = why_refuted(table, answer.operation, *launch, options_);
         !problem.empty())
       return refuse_all(table, problem);
+    if (const auto problem = why_no_launch(*launch, options_); !problem.empty())
+      return refuse_all(table, problem);
     const auto& card = card_of(table);
     complete(*launch, card, options_);
     Run run{table, card, environment_of(table, card, *launch), answer.operation, *launch};

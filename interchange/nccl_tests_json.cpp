@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <numeric>
 #include <set>
 
 #include "core/json_reader.hpp"
+#include "interchange/launch.hpp"
 
 namespace moecal::interchange {
 namespace {
@@ -99,21 +101,31 @@ class Reader {
     for (const auto& device : config.objects("devices")) {
       NcclDevice d;
       d.rank = device.require<int>("rank");
+      require_below_most(device, "rank", d.rank);
       d.group = device.optional("group", 0);
       d.pid = device.optional("pid", 0);
       d.host = device.optional("hostname", std::string{});
       d.device = device.optional("device", 0);
+      require_below_most(device, "device", d.device);
       d.name = device.optional("device_info", std::string{});
       table.devices.push_back(std::move(d));
     }
     list_all_devices();
   }
 
+  /// Ranks and devices are counted on from: one near the largest number would not be.
+  static void require_below_most(const JsonReader& device, const char* field, int number) {
+    if (number < 0 || number >= kMostRanks)
+      device.fail(field, "is " + std::to_string(number) + ", not from 0 to " +
+                             std::to_string(kMostRanks - 1));
+  }
+
   /// Only the first device of each process is in the file: the others follow it.
   void list_all_devices() {
     auto& devices = result_.table.devices;
-    const int each = *result_.table.threads * *result_.table.gpus_per_thread;
-    if (each < 1 || each > 1024) json_.fail("config", "has no sound nthreads and ngpus");
+    const auto each = std::int64_t{*result_.table.threads} * *result_.table.gpus_per_thread;
+    if (*result_.table.threads < 1 || each < 1 || each > 1024)
+      json_.fail("config", "has no sound nthreads and ngpus");
     std::set<int> ranks;
     for (const auto& device : devices) ranks.insert(device.rank);
     const auto first = devices;
@@ -143,6 +155,7 @@ class Reader {
     row.bytes = reader.require<std::int64_t>("size");
     row.type = reader.require<std::string>("type");
     row.redop = reader.optional("redop", std::string{});
+    if (reader.has("count")) row.count = reader.require<double>("count");
     if (const int iterations = reader.optional("actual_iterations", 0); iterations > 0)
       row.iterations = iterations;
     for (const std::string side : {"out_of_place", "in_place"}) {
@@ -201,6 +214,24 @@ class Reader {
     timing.samples_us.assign(times.begin() + timing.skipped, times.end());
     for (const double us : timing.samples_us)
       if (!(us > 0)) timing.problem = field + ".times_us holds a time that is not above 0";
+    if (timing.problem.empty() && !timing.samples_us.empty())
+      timing.problem = why_other_mean(reader, field, timing);
+  }
+
+  /// Single times stand for the mean only where they have it: the one printed with them, or else
+  /// the row's, which is of the skipped iterations too.
+  static std::string why_other_mean(const JsonReader& reader, const std::string& field,
+                                    const NcclTiming& timing) {
+    constexpr double kSlack = 0.01;
+    const auto& samples = timing.samples_us;
+    const double mean =
+        std::accumulate(samples.begin(), samples.end(), 0.0) / static_cast<double>(samples.size());
+    const bool printed = reader.has("avg_us");
+    if (!printed && timing.skipped > 0) return "";
+    const double expected = printed ? reader.require<double>("avg_us") : timing.microseconds.value;
+    if (std::abs(mean - expected) <= kSlack * std::abs(expected)) return "";
+    return "the mean of " + field + ".times_us is " + std::to_string(mean) + ", but " +
+           (printed ? "avg_us" : "time") + " is " + std::to_string(expected);
   }
 
   void take_end() {

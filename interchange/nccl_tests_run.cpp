@@ -12,8 +12,6 @@
 namespace moecal::interchange {
 namespace {
 
-constexpr int kMostRanks = 1 << 16;
-
 /// The range all rows of the run agree on.
 FactorRange factor_range(const NcclTable& table) {
   FactorRange all;
@@ -82,10 +80,13 @@ Launch launch_of_devices(const NcclTable& table) {
 
 std::optional<Launch> launch_of_command(const NcclTable& table) {
   if (!table.launched_processes) return std::nullopt;
-  const auto ranks = static_cast<double>(*table.launched_processes) * table.threads.value_or(1) *
-                     table.gpus_per_thread.value_or(1);
-  if (ranks > kMostRanks) return std::nullopt;
-  auto launch = launch_of(static_cast<int>(ranks), "the launch command");
+  // Three factors of nine digits: each product is kept within what the next can multiply.
+  const auto times = [](std::int64_t product, int factor) {
+    return std::min<std::int64_t>(product, kMostRanks + 1) * factor;
+  };
+  const auto ranks = times(times(*table.launched_processes, table.threads.value_or(1)),
+                           table.gpus_per_thread.value_or(1));
+  auto launch = launch_of(ranks, "the launch command");
   launch.ranks.nodes = table.launched_nodes.value_or(1);
   launch.nodes_known = table.launched_nodes.has_value();
   return launch;
@@ -111,7 +112,7 @@ std::string operation_of_columns(const NcclTable& table, int ranks) {
   const auto range = factor_range(table);
   if (range.lo > 1.0 + 1e-9 && range.lo < 2.0) return "all_reduce";
   const bool reduces = std::all_of(table.rows.begin(), table.rows.end(), [](const NcclRow& row) {
-    return !row.redop.empty() && row.redop != "none";
+    return !row.problem.empty() || (!row.redop.empty() && row.redop != "none");
   });
   if (reduces && ranks > 1 && range.holds(bus_factor("reduce_scatter", ranks)) && !range.holds(1.0))
     return "reduce_scatter";

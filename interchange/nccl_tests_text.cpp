@@ -2,11 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "interchange/nccl_tests_text.hpp"
 
+#include <algorithm>
 #include <cctype>
 #include <regex>
 
 #include "interchange/collective_facts.hpp"
 #include "interchange/launch.hpp"
+#include "interchange/text_lines.hpp"
 #include "interchange/text_search.hpp"
 
 namespace moecal::interchange {
@@ -68,6 +70,24 @@ std::optional<RowStart> row_start(const std::vector<std::string>& words, int lin
   return std::nullopt;
 }
 
+/// A size and a count are whole; of a row's other neighbours no two are but a root or #wrong of 0
+/// and a long time.
+bool starts_with_size(const std::vector<std::string>& fields) {
+  const auto whole = [&fields](std::size_t i) {
+    const auto number = i < fields.size() ? printed_number(fields[i]) : std::nullopt;
+    return number && number->integer ? number->value : 0.0;
+  };
+  return whole(0) > 0 && whole(1) > 0;
+}
+
+/// "#       size         count      type   redop    root     time   algbw   busbw #wrong ..."
+bool is_column_head(const std::vector<std::string>& words) {
+  const auto has = [&words](const char* word) {
+    return std::find(words.begin(), words.end(), word) != words.end();
+  };
+  return has("size") && has("count") && has("type") && has("algbw");
+}
+
 /// Reads the text line by line; holds the run being read and the row not yet complete.
 class TextReader {
  public:
@@ -77,7 +97,13 @@ class TextReader {
     if (auto start = row_start(words, number)) {
       finish_row();
       row_ = std::move(start);
-    } else if (!continue_row(words)) {
+      in_rows_ = true;
+    } else if (continue_row(words)) {
+      return;
+    } else if (in_rows_ && looks_like_row(line)) {
+      take_damaged(number);
+    } else {
+      in_rows_ = is_column_head(words) || (in_rows_ && !ends_rows(line));
       take_context(line);
     }
   }
@@ -108,10 +134,26 @@ class TextReader {
   /// A line that holds nothing but the next numbers of the row begun above.
   bool continue_row(const std::vector<std::string>& words) {
     const auto fields = leading_fields(words, 0);
-    if (!row_ || fields.size() < 3 || row_->fields.size() + fields.size() > kMostFields)
+    if (!row_ || fields.size() < 3 || starts_with_size(fields) ||
+        row_->fields.size() + fields.size() > kMostFields)
       return false;
     row_->fields.insert(row_->fields.end(), fields.begin(), fields.end());
     return true;
+  }
+
+  /// The units stand in a second line below the columns' names.
+  static bool ends_rows(const std::string& line) {
+    return ends_table(line) && !contains(line, "(us)");
+  }
+
+  /// A line among rows that starts like one and is none. It ends the row before, unless that one
+  /// still waits for its numbers.
+  void take_damaged(int number) {
+    if (row_ && row_->fields.size() >= 3) finish_row();
+    NcclRow row;
+    row.line = number;
+    row.problem = "the line is among rows and not understood as one";
+    table_.rows.push_back(std::move(row));
   }
 
   /// A line that is no row: it may say what the rows that follow are.
@@ -225,6 +267,7 @@ class TextReader {
   NcclTable table_;  // the run being read
   NcclTable next_;   // what was said since its rows began
   std::optional<RowStart> row_;
+  bool in_rows_ = false;  // since the columns' names, or a row
 };
 
 }  // namespace

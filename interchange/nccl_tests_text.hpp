@@ -29,7 +29,7 @@ struct NcclRow {
   int line = 0;
   std::string place;  // "results[3]: ", where the line does not say which row this is
   std::int64_t bytes = 0;
-  std::optional<double> count;  // elements of a rank's part, or of all; JSON does not say it
+  std::optional<double> count;  // elements of a rank's part, or of all
   std::string type;
   std::string redop;                // empty where the column is missing or blank
   std::vector<NcclTiming> timings;  // out-of-place, then in-place

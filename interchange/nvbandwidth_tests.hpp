@@ -18,6 +18,12 @@ struct NvbandwidthCell {
   std::optional<PrintedNumber> number;
 };
 
+/// A line of a matrix that is no row of it.
+struct NvbandwidthDamage {
+  int line = 0;
+  std::string reason;
+};
+
 /// One matrix of one test, whichever of its two formats it was read from.
 struct NvbandwidthTest {
   int line = 0;             // where the test begins
@@ -26,6 +32,7 @@ struct NvbandwidthTest {
   std::string description;  // "... bandwidth (GB/s)"
   std::vector<NvbandwidthCell> cells;
   std::optional<PrintedNumber> sum;
+  std::vector<NvbandwidthDamage> damage{};
 };
 
 /// What a run of nvbandwidth says, in its text or its JSON.

@@ -1,7 +1,5 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include <cctype>
-
 #include "interchange/nvbandwidth_tests.hpp"
 #include "interchange/text_lines.hpp"
 
@@ -16,8 +14,11 @@ std::vector<std::string_view> words_of(std::string_view line) {
   return words;
 }
 
-bool is_number_row(const std::vector<std::string_view>& words) {
-  return !words.empty() && std::isdigit(static_cast<unsigned char>(words[0][0])) != 0;
+/// "0 1 2": the numbers of a matrix's columns.
+bool is_column_head(const std::vector<std::string_view>& words) {
+  for (std::size_t i = 0; i < words.size(); ++i)
+    if (words[i] != std::to_string(i)) return false;
+  return true;
 }
 
 /// Reads the report line by line: "Running NAME.", a description, the columns' numbers, rows.
@@ -40,7 +41,7 @@ class Reader {
     if (line.starts_with("ERROR:") || line.starts_with("Error:")) return without_result("Error");
     if (line.starts_with("SUM ")) return take_sum(line);
     if (line.ends_with("(GB/s)") || line.ends_with("(ns)")) return begin_matrix(line);
-    if (in_matrix_) take_row(words_of(line));
+    if (in_matrix_ && looks_like_row(line)) take_row(words_of(line));
   }
 
   bool take_head(std::string_view line) {
@@ -79,18 +80,25 @@ class Reader {
     announced_ = 0;
   }
 
+  /// Lines of other programs are passed over: only a blank line ends a matrix.
   void take_row(const std::vector<std::string_view>& words) {
-    if (!is_number_row(words)) return end_matrix();
-    if (columns_ == 0) {  // the columns' numbers
+    auto& test = run_.tests.back();
+    if (columns_ == 0 && test.damage.empty() && is_column_head(words)) {
       columns_ = words.size();
-      return;
+    } else if (columns_ == 0) {
+      test.damage.push_back({line_, "the numbers of the matrix's columns are not understood"});
+    } else if (words.size() != columns_ + 1) {
+      test.damage.push_back({line_, "has " + std::to_string(words.size() - 1) +
+                                        " cells where the matrix has " + std::to_string(columns_) +
+                                        " columns"});
+    } else {
+      for (std::size_t i = 1; i < words.size(); ++i)
+        test.cells.push_back({line_, std::string{words[i]}, printed_number(words[i])});
     }
-    for (std::size_t i = 1; i < words.size(); ++i)
-      run_.tests.back().cells.push_back({line_, std::string{words[i]}, printed_number(words[i])});
   }
 
   void end_matrix() {
-    if (columns_ > 0) in_matrix_ = false;
+    if (columns_ > 0 || (in_matrix_ && !run_.tests.back().damage.empty())) in_matrix_ = false;
   }
 
   void take_sum(std::string_view line) {

@@ -3,8 +3,28 @@
 #include "interchange/text_lines.hpp"
 
 #include <algorithm>
+#include <cctype>
 
 namespace moecal::interchange {
+namespace {
+
+bool is_digit(char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; }
+
+/// "-1", ".5", "8x", and what stands for a number that is none.
+bool starts_like_number(std::string_view word) {
+  if (word == "nan" || word == "inf" || word == "N/A") return true;
+  const auto first = word.find_first_not_of("+-.");
+  return first <= 1 && first < word.size() && is_digit(word[first]);
+}
+
+/// "2026-01-02", "12:30:00", "0:", "10.0.0.1", "3/30", "10%|##": what noise starts with.
+bool starts_noise(std::string_view word) {
+  if (word.find_first_of(":/%") != word.npos) return true;
+  if (std::count(word.begin(), word.end(), '.') > 1) return true;
+  return word.size() == 10 && word[4] == '-' && word[7] == '-';
+}
+
+}  // namespace
 
 std::vector<std::string_view> lines_of(std::string_view text) {
   std::vector<std::string_view> lines;
@@ -51,6 +71,30 @@ std::optional<std::vector<std::string_view>> markdown_cells(std::string_view lin
   line.remove_prefix(1);
   line.remove_suffix(1);
   return split_at(line, '|');
+}
+
+bool looks_like_row(std::string_view line) {
+  line = trimmed(line);
+  int words = 0, numbers = 0;
+  while (!line.empty()) {
+    const auto word = line.substr(0, line.find_first_of(" \t"));
+    line = trimmed(line.substr(word.size()));
+    if (word == "|") continue;
+    if (words == 0 && (!starts_like_number(word) || starts_noise(word))) return false;
+    ++words;
+    numbers += starts_like_number(word) ? 1 : 0;
+  }
+  return words > 0 && 2 * numbers >= words;
+}
+
+bool looks_like_markdown_row(std::string_view line) {
+  line = trimmed(line);
+  return line.starts_with('|') || line.ends_with('|') || looks_like_row(line);
+}
+
+bool ends_table(std::string_view line) {
+  line = trimmed(line);
+  return line.empty() || line.starts_with('#');
 }
 
 bool is_markdown_rule(const std::vector<std::string_view>& cells) {

@@ -57,15 +57,20 @@ std::string import_problem(const Target& target, const std::string& bytes,
   }
 }
 
-/// With and without what the user may say.
+/// What users say: everything; nothing; only the card, so that operation and ranks are the file's
+/// (the card with devices per node, by which ranks are placed, and one without).
+std::vector<interchange::ImportOptions> said_by_users() {
+  return {{.card = "cpu-fuzz", .operation = "all_reduce", .ranks = 8},
+          {},
+          {.card = "cpu-fuzz"},
+          {.card = "b200-sxm"}};
+}
+
 std::string import_problem(const Target& target, const std::string& bytes) {
   for (const auto& format : interchange::formats()) (void)format.recognises(bytes);
-  interchange::ImportOptions said;
-  said.card = "cpu-fuzz";
-  said.operation = "all_reduce";
-  said.ranks = 8;
-  const auto problem = import_problem(target, bytes, said);
-  return problem.empty() ? import_problem(target, bytes, {}) : problem;
+  for (const auto& options : said_by_users())
+    if (auto problem = import_problem(target, bytes, options); !problem.empty()) return problem;
+  return "";
 }
 
 std::string observations_problem(const Target& /*target*/, const std::string& bytes) {
