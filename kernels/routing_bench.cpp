@@ -190,7 +190,7 @@ SetRouting RoutingPool::routing(std::int64_t number) const {
 
 std::vector<std::byte> gate_logits(Dtype dtype, const RoutingDraw& draw) {
   constexpr std::uint64_t kSeed = 1;
-  auto bytes = uniform_elements(dtype, draw.tokens * draw.experts, kSeed);
+  auto bytes = uniform_bytes({dtype, kSeed}, draw.tokens * draw.experts).whole();
   with_float_type(dtype, [&](auto zero) {
     using T = decltype(zero);
     for (std::int64_t token = 0; token < draw.tokens; ++token) {

@@ -61,7 +61,9 @@ class GroupedGemmTrial final : public Trial {
   }
   void launch(int set, Stream stream) override { gemm_->launch(set, stream); }
   [[nodiscard]] VerificationResult verify() override {
-    return kernels::check_grouped_product(problem_, operands_, first_rows_, gemm_->result());
+    const auto checked = kernels::grouped_rows_to_check(problem_, first_rows_);
+    return kernels::check_grouped_product_rows(problem_, operands_, first_rows_,
+                                               gemm_->result_rows(checked));
   }
   [[nodiscard]] bool redraw(int set, std::int64_t draw) override {
     if (problem_.routing.distribution == "balanced") return false;  // all draws are alike

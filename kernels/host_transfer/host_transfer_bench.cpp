@@ -62,7 +62,7 @@ class HostTransferTrial final : public Trial {
     return {sets_.front()->arrived() ? 0.0 : 1.0, 0.0, "full"};
   }
   [[nodiscard]] LibraryInfo library() const override {
-    return {"cuda_runtime", "", "cudaMemcpyAsync", 0};
+    return {"cuda_runtime", cuda_runtime_version(), "cudaMemcpyAsync", 0};
   }
   [[nodiscard]] std::string filled_with() const override { return "pattern of its index"; }
 

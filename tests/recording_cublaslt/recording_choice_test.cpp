@@ -208,8 +208,8 @@ TEST(Fake, ShowsAWrongLeadingDimensionAndSwappedOperands) {
   reset_fakes();
   const auto problem = Request{kBf16, {16, 16, 16}}.problem();
   const auto operands = operands_of(problem);
-  const auto weights = to_device(std::span<const std::byte>{operands.b.data});
-  const auto tokens = to_device(std::span<const std::byte>{operands.a.data});
+  const auto weights = to_device(operands.b.data);
+  const auto tokens = to_device(operands.a.data);
   const auto error_with = [&](const CublasLtPlan& plan, const CublasLtAddresses& addresses) {
     const CublasLtMatmul matmul{plan, {}};
     matmul.launch(addresses, matmul.candidates(addresses, 0, 1).at(0), {}, nullptr);
@@ -242,7 +242,7 @@ std::vector<float> floats(const std::vector<std::byte>& bytes) {
 }
 
 TEST(Scales, LieWhereTheManualSays) {
-  const HostMatrix none;
+  const PeriodicMatrix none;
   EXPECT_EQ(
       floats(arrange_scales(CUBLASLT_MATMUL_MATRIX_SCALE_VEC128_32F, none, two_by_two({1, 128}))),
       (std::vector<float>{1, 4, 2, 8}))
@@ -270,8 +270,8 @@ TEST(Fake, ShowsScalesInAnotherOrderOrTooFew) {
   reset_fakes();
   const auto problem = Request{kFp8Bf16, {16, 32, 256}, "TN", "block_1x128"}.problem();
   const auto operands = operands_of(problem);
-  const auto weights = to_device(std::span<const std::byte>{operands.b.data});
-  const auto tokens = to_device(std::span<const std::byte>{operands.a.data});
+  const auto weights = to_device(operands.b.data);
+  const auto tokens = to_device(operands.a.data);
   const DeviceBuffer result{16 * 32 * 2};
   const CublasLtAddresses addresses{weights.data(), tokens.data(), result.data()};
   const auto error_with = [&](const CublasLtPlan& plan, const CublasLtScales& scales) {
