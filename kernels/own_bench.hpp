@@ -68,6 +68,7 @@ concept HasPool = requires {
 ///                                             take it instead of the case
 ///   leads(shape)                              Benchmark::leads, else those that move 256 MiB
 ///   choose(implementation, shape&)            what an implementation changes in the shape
+///   seconds_per_point                         Benchmark::seconds_per_point
 ///   cuda_parts()                              names and functions as run_cuda, timed apart
 template <class Operation>
 class OwnTrial final : public Trial {
@@ -159,6 +160,10 @@ class OwnBenchmark final : public Benchmark {
     constexpr Bytes kOutOfAnyCache{256.0 * (1 << 20)};
     const auto work = Operation::work(shape);
     return work.read + work.written >= kOutOfAnyCache;
+  }
+  [[nodiscard]] Seconds seconds_per_point() const override {
+    if constexpr (requires { Operation::seconds_per_point; }) return Operation::seconds_per_point;
+    return Benchmark::seconds_per_point();
   }
   [[nodiscard]] std::vector<Implementation> implementations() const override {
     if constexpr (requires { Operation::implementations(); }) return Operation::implementations();

@@ -114,6 +114,7 @@ std::vector<AttentionShape> for_a_cpu(std::vector<AttentionShape> shapes) {
 class Attention final : public Benchmark {
  public:
   [[nodiscard]] std::string operation() const override { return "attention"; }
+  [[nodiscard]] Seconds seconds_per_point() const override { return Seconds{0.2}; }
   [[nodiscard]] std::vector<Case> sweep(Suite suite, const std::string& backend,
                                         int) const override {
     auto shapes = quick_shapes(Dtype::bf16);

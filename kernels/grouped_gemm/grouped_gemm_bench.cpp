@@ -144,9 +144,15 @@ std::vector<Case> full_cases() {
 class GroupedGemm final : public Benchmark {
  public:
   [[nodiscard]] std::string operation() const override { return "grouped_gemm"; }
-  [[nodiscard]] std::vector<Case> sweep(Suite suite, const std::string&, int) const override {
-    if (suite == Suite::quick) return quick_cases();
-    return suite == Suite::planner ? planner_cases() : full_cases();
+  [[nodiscard]] Seconds seconds_per_point() const override { return Seconds{0.12}; }
+  [[nodiscard]] std::vector<Case> sweep(Suite suite, const std::string& backend,
+                                        int) const override {
+    auto cases = suite == Suite::quick     ? quick_cases()
+                 : suite == Suite::planner ? planner_cases()
+                                           : full_cases();
+    // CPUs often have nothing but f32, which GPUs are not for.
+    if (backend == "cuda") std::erase_if(cases, [](const Case& c) { return c.dtypes.a == "f32"; });
+    return cases;
   }
   [[nodiscard]] Work work(const Case& c) const override {
     return kernels::grouped_gemm_work(problem_of(c));

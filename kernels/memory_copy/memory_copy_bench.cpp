@@ -73,7 +73,7 @@ class MemoryCopy final : public Benchmark {
  public:
   [[nodiscard]] std::string operation() const override { return "memory_copy"; }
   [[nodiscard]] std::vector<Case> sweep(Suite suite, const std::string&, int) const override {
-    const std::int64_t factor = suite == Suite::full ? 2 : 4;
+    const std::int64_t factor = suite == Suite::full ? 2 : suite == Suite::planner ? 4 : 8;
     const std::int64_t largest = suite == Suite::quick ? 64_MiB : 1_GiB;
     std::vector<Case> cases;
     for (std::int64_t bytes = 64_KiB; bytes <= largest; bytes *= factor)

@@ -41,6 +41,7 @@ std::vector<Activations> activations_of(Suite suite) {
 
 struct Swiglu {
   static constexpr char name[] = "swiglu";
+  static constexpr Seconds seconds_per_point{0.1};
   using Shape = kernels::SwigluShape;
 
   struct Buffers {
