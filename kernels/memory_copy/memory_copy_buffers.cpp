@@ -2,6 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/memory_copy/memory_copy_buffers.hpp"
 
+#include <vector>
+
+#include "core/fill.hpp"
+
 namespace moecal::kernels {
 namespace {
 
@@ -9,14 +13,14 @@ class HostBuffers final : public MemoryCopyBuffers {
  public:
   HostBuffers(const MemoryCopyShape& shape, int sets)
       : sets_(static_cast<std::size_t>(sets),
-              Set{memory_copy_pattern(shape),
+              Set{memory_copy_pattern(shape).whole(),
                   std::vector<std::byte>(static_cast<std::size_t>(shape.bytes))}) {}
   [[nodiscard]] MemoryCopyTensors tensors(int set) override {
     auto& buffers = sets_[static_cast<std::size_t>(set)];
     return {buffers.source.data(), buffers.target.data()};
   }
-  [[nodiscard]] std::vector<std::byte> target(int set) override {
-    return sets_[static_cast<std::size_t>(set)].target;
+  [[nodiscard]] bool target_holds(int set, const PeriodicBytes& bytes) override {
+    return bytes.equals(0, sets_[static_cast<std::size_t>(set)].target);
   }
 
  private:
@@ -29,11 +33,8 @@ class HostBuffers final : public MemoryCopyBuffers {
 
 }  // namespace
 
-std::vector<std::byte> memory_copy_pattern(const MemoryCopyShape& shape) {
-  std::vector<std::byte> pattern(static_cast<std::size_t>(shape.bytes));
-  for (std::size_t i = 0; i < pattern.size(); ++i)
-    pattern[i] = static_cast<std::byte>((i * 2654435761U) >> 13);
-  return pattern;
+PeriodicBytes memory_copy_pattern(const MemoryCopyShape& shape) {
+  return pattern_bytes(0, shape.bytes);
 }
 
 std::unique_ptr<MemoryCopyBuffers> make_memory_copy_host_buffers(const MemoryCopyShape& shape,
