@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -54,6 +55,14 @@ inline constexpr int kMostKernels = 4;
                                             const std::vector<std::int64_t>& wanted,
                                             std::int64_t columns);
 
+/// A part of an operation: what it does, and how it is launched.
+template <class Shape, class Buffers>
+struct OwnPart {
+  std::string name;
+  Work (*work)(const Shape&);
+  void (*run)(const Shape&, const Buffers&, Stream);
+};
+
 template <class Operation>
 concept HasPool = requires {
   typename Operation::Pool;
@@ -77,7 +86,8 @@ concept HasPool = requires {
 ///                                             take it instead of the case
 ///   leads(shape)                              Benchmark::leads, else those that move 256 MiB
 ///   choose(implementation, shape&)            what an implementation changes in the shape
-///   cuda_parts()                              names and functions as run_cuda, timed apart
+///   cuda_parts()                              OwnPart, timed apart
+///   fill                                      other than kUniformFill
 template <class Operation>
 class OwnTrial final : public Trial {
  public:
@@ -87,10 +97,16 @@ class OwnTrial final : public Trial {
       Operation::choose(implementation, shape_);
     check_shape(shape_);
   }
+  /// Of the largest part, where there are parts: with the whole's it might find its own bytes
+  /// again.
   [[nodiscard]] Bytes footprint() const override {
-    const auto work = Operation::work(shape_);
-    return work.read + work.written;
+    Bytes largest{0};
+    if constexpr (requires { Operation::cuda_parts(); })
+      for (const auto& part : Operation::cuda_parts())
+        largest = std::max(largest, moved(part.work(shape_)));
+    return largest > Bytes{0} ? std::min(largest, allocated()) : allocated();
   }
+  [[nodiscard]] Bytes allocated() const override { return moved(Operation::work(shape_)); }
   void prepare(int sets) override {
     if constexpr (HasPool<Operation>) pool_.emplace(case_, shape_, place_);
     for (int set = 0; set < sets; ++set) sets_.emplace_back(source(), shape_, place_, set);
@@ -104,7 +120,10 @@ class OwnTrial final : public Trial {
     return Operation::verify(shape_, sets_.front());
   }
   [[nodiscard]] LibraryInfo library() const override { return own_library(); }
-  [[nodiscard]] std::string filled_with() const override { return kUniformFill; }
+  [[nodiscard]] std::string filled_with() const override {
+    if constexpr (requires { Operation::fill; }) return Operation::fill;
+    return kUniformFill;
+  }
   [[nodiscard]] int enqueues() const override {
     return place_ == Memory::Place::device ? kMostKernels : 0;
   }
@@ -112,10 +131,13 @@ class OwnTrial final : public Trial {
     std::vector<Part> parts;
     if constexpr (build::has_cuda && requires { Operation::cuda_parts(); })
       if (place_ == Memory::Place::device)
-        for (const auto& [name, run] : Operation::cuda_parts())
-          parts.push_back({.name = name, .launch = [this, run = run](int set, Stream stream) {
-                             run(shape_, sets_[static_cast<std::size_t>(set)], stream);
-                           }});
+        for (const auto& part : Operation::cuda_parts())
+          parts.push_back({.name = part.name,
+                           .launch =
+                               [this, run = part.run](int set, Stream stream) {
+                                 run(shape_, sets_[static_cast<std::size_t>(set)], stream);
+                               },
+                           .work = part.work(shape_)});
     return parts;
   }
   [[nodiscard]] bool redraw(int set, std::int64_t draw) override {
@@ -138,6 +160,7 @@ class OwnTrial final : public Trial {
   struct PoolOf<Other> {
     using Type = typename Other::Pool;
   };
+  [[nodiscard]] static Bytes moved(const Work& work) { return work.read + work.written; }
   [[nodiscard]] const auto& source() const {
     if constexpr (HasPool<Operation>)
       return *pool_;

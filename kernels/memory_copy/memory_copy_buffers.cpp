@@ -2,6 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/memory_copy/memory_copy_buffers.hpp"
 
+#include <span>
+
+#include "core/hash.hpp"
+#include "core/narrow_float.hpp"
+
 namespace moecal::kernels {
 namespace {
 
@@ -30,10 +35,14 @@ class HostBuffers final : public MemoryCopyBuffers {
 }  // namespace
 
 std::vector<std::byte> memory_copy_pattern(const MemoryCopyShape& shape) {
-  std::vector<std::byte> pattern(static_cast<std::size_t>(shape.bytes));
-  for (std::size_t i = 0; i < pattern.size(); ++i)
-    pattern[i] = static_cast<std::byte>((i * 2654435761U) >> 13);
-  return pattern;
+  constexpr std::size_t kPeriod = 1'048'573;  // a prime
+  std::vector<BFloat16> numbers(static_cast<std::size_t>(shape.bytes + 1) / 2);
+  const auto uniform = [](std::size_t i) { return 0x1p-63 * static_cast<double>(mix(i)) - 1; };
+  for (std::size_t i = 0; i < numbers.size(); ++i)
+    numbers[i] =
+        i < kPeriod ? from_float<BFloat16>(static_cast<float>(uniform(i))) : numbers[i - kPeriod];
+  const auto bytes = std::as_bytes(std::span{numbers});
+  return {bytes.begin(), bytes.begin() + shape.bytes};
 }
 
 std::unique_ptr<MemoryCopyBuffers> make_memory_copy_host_buffers(const MemoryCopyShape& shape,
