@@ -91,8 +91,11 @@ void add_statistics(const Observation& o, Json& json) {
     json["call_percentiles"] = {{"p50_s", calls->p50},
                                 {"p95_s", number_or_null(calls->p95)},
                                 {"p99_s", number_or_null(calls->p99)}};
-  if (!o.parts_s.empty() && !o.samples_s.empty())
-    json["parts_over_whole"] = number_or_null(parts_over_whole(o));
+  if (const auto least = least_parts_over_whole(o)) {
+    const auto ratio = parts_over_whole(o);
+    json["parts_over_whole"] = number_or_null(ratio);
+    if (!ratio) json["least_parts_over_whole"] = *least;
+  }
   if (const auto overlap = overlap_figures(o))
     json["overlap"] = {{"gemm_slowdown", overlap->gemm_slowdown},
                        {"all_to_all_slowdown", overlap->all_to_all_slowdown},

@@ -33,7 +33,12 @@ std::optional<OverlapFigures> overlap_figures(const Observation& o) {
 }
 
 std::optional<double> parts_over_whole(const Observation& o) {
-  if (o.parts_s.empty() || o.samples_s.empty() || !parts_are_as_cold(o)) return std::nullopt;
+  const auto bound = least_parts_over_whole(o);
+  return parts_are_as_cold(o) ? bound : std::nullopt;
+}
+
+std::optional<double> least_parts_over_whole(const Observation& o) {
+  if (o.parts_s.empty() || o.samples_s.empty()) return std::nullopt;
   double sum = 0;
   for (const auto& [name, seconds] : o.parts_s)
     if (!seconds.empty() && !name.ends_with("_beside")) sum += median(seconds);

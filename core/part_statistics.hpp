@@ -22,5 +22,7 @@ struct OverlapFigures {
 /// run alone. Over 1: run back to back, or at once, they cost less. Nothing without parts, or where
 /// the whole was cold and one of them was not.
 [[nodiscard]] std::optional<double> parts_over_whole(const Observation& observation);
+/// The same where one of them was warm: what it is at least, since a warm part takes no longer.
+[[nodiscard]] std::optional<double> least_parts_over_whole(const Observation& observation);
 
 }  // namespace moecal

@@ -35,6 +35,7 @@ TEST(PartStatistics, AddUpNoPartsThatWereWarmWhereTheWholeWasCold) {
   EXPECT_FALSE(parts_over_whole(o)) << "it is not known what they found";
   o.parts_cache = {{"gate", "warm"}, {"gemm", "cold"}};
   EXPECT_FALSE(parts_over_whole(o));
+  EXPECT_NEAR(*least_parts_over_whole(o), 1.5, 1e-12) << "cold, the gate would take longer";
   o.parts_cache["gate"] = "cold";
   EXPECT_NEAR(*parts_over_whole(o), 1.5, 1e-12);
 }
