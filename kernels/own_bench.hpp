@@ -13,6 +13,7 @@
 #include "bench/benchmark.hpp"
 #include "core/build.hpp"
 #include "core/dtype.hpp"
+#include "runtime/device_slabs.hpp"
 #include "runtime/memory.hpp"
 
 /// What the benchmarks of operations with own CUDA kernels share: implementations, data, trial.
@@ -109,7 +110,12 @@ class OwnTrial final : public Trial {
   [[nodiscard]] Bytes allocated() const override { return moved(Operation::work(shape_)); }
   void prepare(int sets) override {
     if constexpr (HasPool<Operation>) pool_.emplace(case_, shape_, place_);
-    for (int set = 0; set < sets; ++set) sets_.emplace_back(source(), shape_, place_, set);
+    if constexpr (build::has_cuda) {
+      constexpr int kMany = 1000;
+      const device_slabs::Sharing sharing{sets > kMany};
+      return make_sets(sets);
+    }
+    make_sets(sets);
   }
   void launch(int set, Stream stream) override {
     const auto& buffers = sets_[static_cast<std::size_t>(set)];
@@ -160,6 +166,9 @@ class OwnTrial final : public Trial {
   struct PoolOf<Other> {
     using Type = typename Other::Pool;
   };
+  void make_sets(int sets) {
+    for (int set = 0; set < sets; ++set) sets_.emplace_back(source(), shape_, place_, set);
+  }
   [[nodiscard]] static Bytes moved(const Work& work) { return work.read + work.written; }
   [[nodiscard]] const auto& source() const {
     if constexpr (HasPool<Operation>)
