@@ -102,7 +102,7 @@ class OwnTrial final : public Trial {
   /// again.
   [[nodiscard]] Bytes footprint() const override {
     Bytes largest{0};
-    if constexpr (requires { Operation::cuda_parts(); })
+    if constexpr (build::has_cuda && requires { Operation::cuda_parts(); })
       for (const auto& part : Operation::cuda_parts())
         largest = std::max(largest, moved(part.work(shape_)));
     return largest > Bytes{0} ? std::min(largest, allocated()) : allocated();

@@ -88,6 +88,7 @@ TEST(RoutingBench, SaysThatTheLogitsOfTheChosenAreLarger) {
 }
 
 TEST(RoutingBench, SizesAGatesSetsByItsLargerPart) {
+  if (!build::has_cuda) GTEST_SKIP() << "a build without CUDA times no parts";
   const auto world = make_single_rank_plane();
   Context context{*world, -1};
   Case c;
