@@ -49,12 +49,14 @@ struct Context {
 /// same batches, when the samples are taken.
 struct Part {
   std::string name;
-  std::function<void(int set, Stream)> launch;  // as Trial::launch
+  std::function<void(int set, Stream)> launch{};  // as Trial::launch
   /// Where a launch does more than the part: the part's own time in all launches since this was
   /// asked last. Asked when they have ended. Empty: the launch is the part.
   std::function<Seconds()> own_time{};
   int calls = 1;     // of the part in one launch: more where one alone is short beside a launch
   int enqueues = 0;  // of one launch, as Trial::enqueues; 0: as `calls` launches of the trial
+  Work work{};       // of one call; nothing, where it is not known
+  int sets = 0;      // buffer sets that its launches go over; 0: as the trial's
 };
 
 /// One case on one implementation: owns its buffers. Made right before it is sampled, destroyed
@@ -68,6 +70,8 @@ class Trial {
   virtual void launch(int set, Stream stream) = 0;
   /// Bytes that one buffer set touches; the sampler asks for enough sets to defeat the cache.
   [[nodiscard]] virtual Bytes footprint() const = 0;
+  /// Memory that one buffer set takes, where more is allocated than a launch touches.
+  [[nodiscard]] virtual Bytes allocated() const { return footprint(); }
   /// Host memory that one buffer set takes beside what footprint() says of the device's.
   [[nodiscard]] virtual Bytes host_memory() const { return Bytes{0}; }
   /// Makes `sets` buffer sets, with different routing draws where the operation routes. Called
@@ -118,6 +122,11 @@ class Benchmark {
   [[nodiscard]] virtual std::vector<Case> sweep(Suite suite, const std::string& backend,
                                                 int world) const = 0;
   [[nodiscard]] virtual Work work(const Case& c) const = 0;
+  /// Where an implementation does other work for a case: what stands in its record.
+  [[nodiscard]] virtual Work work_by(const Implementation& /*implementation*/,
+                                     const Case& c) const {
+    return work(c);
+  }
   /// Whether a ratio that is reported is of this case: then it is measured before others, so that a
   /// run that is cut has it.
   [[nodiscard]] virtual bool leads(const Case& /*c*/) const { return false; }

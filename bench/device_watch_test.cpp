@@ -117,16 +117,5 @@ TEST(DeviceTrace, IsPowerLimitedFromHalfOfTheSamplesOn) {
   EXPECT_FALSE(is_power_limited(trace)) << "that is heat";
 }
 
-TEST_F(RecordedTrace, WarmsTheClocksBeforeTheFirstPointOnly) {
-  setup.clock_warm_up = Seconds{3};
-  const FakeBenchmark benchmark{
-      [&] { return std::make_unique<FakeTrial>(time, FakeDevice{.median_s = 200e-6}); }};
-  const auto world = make_single_rank_plane();
-  PointMeasurer measurer{*world, setup};
-  const PlannedPoint point{&benchmark, {"fake", "cpu"}, {}, CachePolicy::warm};
-  EXPECT_GE(measurer.measure(point).policy.warmup * 200e-6, 3);
-  EXPECT_LT(measurer.measure(point).policy.warmup * 200e-6, 0.1);
-}
-
 }  // namespace
 }  // namespace moecal::bench

@@ -23,11 +23,18 @@ std::string rounded(double value, const char* unit) {
 
 std::string gib(Bytes bytes) { return rounded(bytes.value() / (1 << 30), "GiB"); }
 
-[[noreturn]] void refuse(double value, double nominal, const std::string& unit,
-                         const std::string& what) {
-  throw Error{"impossible result: " + rounded(value / 1e12, ("T" + unit).c_str()) +
-              " is over the card's " + what + " of " +
-              rounded(nominal / 1e12, ("T" + unit).c_str()) +
+/// A rate, and what of the card limits it.
+struct Rate {
+  double value, nominal;  // in `unit`
+  std::string unit, limit;
+};
+
+void check_rate(const std::string& of, const Rate& rate) {
+  if (!(rate.value > kTolerance * rate.nominal)) return;  // nothing in no time is no number
+  const auto tera = "T" + rate.unit;
+  throw Error{"impossible result of " + of + ": " + rounded(rate.value / 1e12, tera.c_str()) +
+              " is over the card's " + rate.limit + " of " +
+              rounded(rate.nominal / 1e12, tera.c_str()) +
               "; the clock or the counted work is wrong"};
 }
 
@@ -39,18 +46,21 @@ void check_memory(Bytes needed, Bytes memory, const std::string& whose) {
                       gib(memory) + ")"};
 }
 
-void check_possible(const Observation& observation, const Card& card, Bytes last_level_cache) {
-  const Seconds time{observation.seconds()};
-  const auto& work = observation.work;
-  const auto peak = card.dense_peak(observation.dtypes.a);
-  const auto rate = work.flops / time;
-  if (peak && rate.value() > kTolerance * peak->value())
-    refuse(rate.value(), peak->value(), "FLOP/s", "dense " + observation.dtypes.a + " peak");
-  const Bytes moved = work.read + work.written;
-  const auto bandwidth = moved / time;
-  if (card.memory_bandwidth && moved.value() >= kOutOfCache * last_level_cache.value() &&
-      bandwidth.value() > kTolerance * card.memory_bandwidth->value.value())
-    refuse(bandwidth.value(), card.memory_bandwidth->value.value(), "B/s", "memory bandwidth");
+Result result_of(const Observation& observation) {
+  std::string of = observation.operation + "/" + observation.implementation;
+  for (const auto& [name, value] : observation.point)
+    of += "/" + name + ":" + std::to_string(value);
+  return {of, observation.work, Seconds{observation.seconds()}, observation.dtypes.a};
+}
+
+void check_possible(const Result& result, const Card& card, Bytes last_level_cache) {
+  if (const auto peak = card.dense_peak(result.dtype))
+    check_rate(result.of, {(result.work.flops / result.time).value(), peak->value(), "FLOP/s",
+                           "dense " + result.dtype + " peak"});
+  const Bytes moved = result.work.read + result.work.written;
+  if (card.memory_bandwidth && moved.value() >= kOutOfCache * last_level_cache.value())
+    check_rate(result.of, {(moved / result.time).value(), card.memory_bandwidth->value.value(),
+                           "B/s", "memory bandwidth"});
 }
 
 std::string CallEstimate::kind(const Observation& o) {

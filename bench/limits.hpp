@@ -14,10 +14,20 @@ namespace moecal::bench {
 /// host's ", where it is not what is measured.
 void check_memory(Bytes needed, Bytes memory, const std::string& whose = "the ");
 
-/// @throws Error if the median beats the card's nominal figures by more than 2 %: more FLOP/s than
-/// its dense peak, or, over at least four times the last-level cache, more bytes/s than its memory
+/// Work that is said to have taken that long.
+struct Result {
+  std::string of;  // what a refusal names
+  Work work;
+  Seconds time{0};
+  std::string dtype;  // that the card's peak is looked up by
+};
+/// The median of a point.
+[[nodiscard]] Result result_of(const Observation& observation);
+
+/// @throws Error if it beats the card's nominal figures by more than 2 %: more FLOP/s than its
+/// dense peak, or, over at least four times the last-level cache, more bytes/s than its memory
 /// moves. Then the clock or the counted work is wrong. Figures that are not known limit nothing.
-void check_possible(const Observation& observation, const Card& card, Bytes last_level_cache);
+void check_possible(const Result& result, const Card& card, Bytes last_level_cache);
 
 /// Expects of a point what longer points of the same kind took, so that a sweep does not run into
 /// one call of a minute after the other.

@@ -23,6 +23,9 @@ Card known_card() {
 
 Observation result(double flops, double bytes, double seconds) {
   Observation o;
+  o.operation = "expert_gemm";
+  o.implementation = "own";
+  o.point = {{"m", 64}, {"n", 32}};
   o.dtypes.a = "bf16";
   o.work.flops = Flops{flops};
   o.work.read = Bytes{bytes};
@@ -32,7 +35,7 @@ Observation result(double flops, double bytes, double seconds) {
 
 std::string why_impossible(const Observation& observation) {
   try {
-    check_possible(observation, known_card(), Bytes{100});
+    check_possible(result_of(observation), known_card(), Bytes{100});
     return "";
   } catch (const Error& error) {
     return error.what();
@@ -42,8 +45,8 @@ std::string why_impossible(const Observation& observation) {
 TEST(Limits, RefusesWhatTheCardCannotDo) {
   EXPECT_EQ(why_impossible(result(1.01e12, 0, 1)), "");
   EXPECT_EQ(why_impossible(result(1.03e12, 0, 1)),
-            "impossible result: 1.03 TFLOP/s is over the card's dense bf16 peak of 1 TFLOP/s; the "
-            "clock or the counted work is wrong");
+            "impossible result of expert_gemm/own/m:64/n:32: 1.03 TFLOP/s is over the card's dense "
+            "bf16 peak of 1 TFLOP/s; the clock or the counted work is wrong");
   EXPECT_EQ(why_impossible(result(0, 1.01e9, 1)), "");
   EXPECT_THAT(why_impossible(result(0, 1.03e9, 1)), HasSubstr("memory bandwidth"));
   EXPECT_EQ(why_impossible(result(0, 399, 1e-9)), "");  // what stays in the cache is not limited

@@ -22,7 +22,7 @@ struct Options {
   std::optional<int> timeout_s;             // empty: $MOECAL_TIMEOUT_S, else 120
   std::string format = "table";             // table | nccl-tests: what is printed of the results
   std::optional<Seconds> time_limit;        // of the program, from its start; empty: none
-  Seconds clock_warm_up{3};                 // of a GPU, before the first point
+  Seconds clock_warm_up{3};                 // of a GPU, before the first trial is made
   bool energy = false;                      // measure it too
   bool list = false;
   std::optional<int> cuda_devices;  // that --list tells of; empty: it counts them

@@ -32,14 +32,15 @@ Seconds time_batch(const Part& part, const Trial& trial, Clock& clock, const Par
 
 }  // namespace
 
-std::map<std::string, std::vector<double>> time_parts(Trial& trial, Clock& clock,
-                                                      ControlPlane& world,
-                                                      const PartBatches& batches) {
-  std::map<std::string, std::vector<double>> times;
+std::vector<TimedPart> time_parts(Trial& trial, Clock& clock, ControlPlane& world,
+                                  const PartBatches& batches) {
+  std::vector<TimedPart> timed;
   const auto own_time = [&](const Part& part) {
     return Seconds{world.max(trial.takes_part() ? part.own_time().count() : 0.0)};
   };
-  for (const Part& part : trial.parts()) {
+  for (Part& found : trial.parts()) {
+    auto& [part, seconds] = timed.emplace_back(TimedPart{std::move(found), {}});
+    if (part.sets == 0) part.sets = batches.sets;
     const auto calls = static_cast<double>(part.calls * launches_of(part, batches));
     int next = 0;
     for (int i = 0; i <= batches.samples; ++i) {
@@ -47,11 +48,11 @@ std::map<std::string, std::vector<double>> time_parts(Trial& trial, Clock& clock
       clock.hold(i > 0 && at_once(part, trial) > 0);
       Seconds batch = time_batch(part, trial, clock, batches, next);
       if (part.own_time) batch = own_time(part);
-      if (i > 0) times[part.name].push_back(batch.count() / calls);
+      if (i > 0) seconds.push_back(batch.count() / calls);
     }
   }
   clock.hold(false);
-  return times;
+  return timed;
 }
 
 }  // namespace moecal::bench

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <functional>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -19,10 +18,13 @@ struct PartBatches {
   std::function<void()> begins = [] {};  // called before each batch
 };
 
-/// Seconds per call of each part, one per batch, the slowest rank's. Collective over `world`;
-/// `clock` is that of the samples.
-[[nodiscard]] std::map<std::string, std::vector<double>> time_parts(Trial& trial, Clock& clock,
-                                                                    ControlPlane& world,
-                                                                    const PartBatches& batches);
+struct TimedPart {
+  Part part;                    // its `sets` are never 0
+  std::vector<double> seconds;  // per call, one per batch, the slowest rank's
+};
+
+/// Collective over `world`; `clock` is that of the samples.
+[[nodiscard]] std::vector<TimedPart> time_parts(Trial& trial, Clock& clock, ControlPlane& world,
+                                                const PartBatches& batches);
 
 }  // namespace moecal::bench

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <sstream>
 
-#include "bench/part_times.hpp"
 #include "bench/single_calls.hpp"
 #include "core/statistics.hpp"
 #include "runtime/every_rank.hpp"
@@ -63,8 +62,6 @@ SamplerOptions PointMeasurer::options_for(const PlannedPoint& point) const {
   SamplerOptions options = setup_.sampler;
   if (is_collective(point.implementation)) options.smallest_batch = kCollectiveBatch;
   options.in_step = stays_in_step(point);
-  if (!clocks_are_warm_ && !point.implementation.of_host)
-    options.shortest_warm_up = setup_.clock_warm_up;
   return options;
 }
 
@@ -81,7 +78,7 @@ Observation PointMeasurer::describe(const PlannedPoint& point) const {
   o.point = point.c.point;
   o.routing = point.c.routing;
   o.routed = point.c.routed;
-  o.work = point.benchmark->work(point.c);
+  o.work = point.benchmark->work_by(point.implementation, point.c);
   o.ranks = point.c.ranks;
   o.policy.cache = to_string(point.cache);
   o.policy.graph = point.implementation.graph;
@@ -92,7 +89,7 @@ Observation PointMeasurer::describe(const PlannedPoint& point) const {
 Observation PointMeasurer::measure(const PlannedPoint& point) {
   Observation observation = describe(point);
   try {
-    sample_and_verify(point, observation);
+    make_and_measure(point, observation);
   } catch (const Interrupted&) {
     throw;
   } catch (const RankLost&) {
@@ -107,20 +104,21 @@ Observation PointMeasurer::measure(const PlannedPoint& point) {
   return observation;
 }
 
-void PointMeasurer::sample_and_verify(const PlannedPoint& point, Observation& observation) {
+void PointMeasurer::make_and_measure(const PlannedPoint& point, Observation& observation) {
   estimate_.check(observation, setup_.sampler.longest_call);
+  warm_up_device(point);
   int sets = 1;
   const auto trial = make_trial(point, sets);
   observation.library = trial->library();
   observation.exchanged = trial->exchanged();
-  sample(point, *trial, sets, observation);
-  observation.library = trial->library();  // an algorithm may be known only once it ran
-  estimate_.learn(observation);
-  begin_step("verification", Activity::Limit::own_work);
-  verify(*trial, observation);
-  const Machine machine = measured_by(point.implementation, setup_.machine);
-  const bool of_card = machine.device == setup_.machine.device;  // a host beside it has no figures
-  check_possible(observation, of_card ? setup_.card : Card{}, machine.last_level_cache);
+  sample_and_verify(point, *trial, sets, observation);
+}
+
+void PointMeasurer::warm_up_device(const PlannedPoint& point) {
+  if (device_is_warm_ || point.implementation.of_host) return;
+  begin_step("warming the device up", Activity::Limit::own_work);
+  setup_.warm_up_device();
+  device_is_warm_ = true;
 }
 
 int PointMeasurer::ranks_of_this_host() const {
@@ -140,7 +138,7 @@ std::unique_ptr<Trial> PointMeasurer::make_trial(const PlannedPoint& point, int&
     begin_step("preparation", Activity::Limit::own_work);
     sets = buffer_sets(point.cache, trial->footprint(), machine.last_level_cache);
     const int sharing = machine.device >= 0 ? 1 : ranks_of_this_host();
-    check_memory(sets * sharing * trial->footprint(), machine.memory);
+    check_memory(sets * sharing * trial->allocated(), machine.memory);
     if (const auto host = setup_.machine.host_memory; host > Bytes{0})
       check_memory(sets * ranks_of_this_host() * trial->host_memory(), host, "the host's ");
     trial->prepare(sets);
@@ -161,8 +159,8 @@ std::unique_ptr<Clock> PointMeasurer::make_clock(const PlannedPoint& point, Tria
   return clock;
 }
 
-void PointMeasurer::sample(const PlannedPoint& point, Trial& trial, int sets,
-                           Observation& observation) {
+void PointMeasurer::sample_and_verify(const PlannedPoint& point, Trial& trial, int sets,
+                                      Observation& observation) {
   const Idleness idleness{world_, !trial.takes_part()};
   auto clock = make_clock(point, trial);
   if (world_.size() > 1)
@@ -172,14 +170,16 @@ void PointMeasurer::sample(const PlannedPoint& point, Trial& trial, int sets,
   const bool of_host = point.implementation.of_host;
   Sampler sampler{*clock, world_, options_for(point), of_host ? DeviceWatch{} : setup_.watch};
   const auto sampling = sampler.run(trial, rotation);
-  clocks_are_warm_ = clocks_are_warm_ || !of_host;
   record(sampling, rotation, observation);
   observation.sample.fill = trial.filled_with();
   on_every_rank(world_, [&] {
     check_rotation(point, trial, rotation);
     check_draws(point, trial, sampling);
   });
-  time_parts(trial, *clock, sets, observation);
+  observation.library = trial.library();  // an algorithm may be known only once it ran
+  estimate_.learn(observation);
+  verify(point, trial, observation);
+  record(time_parts(trial, *clock, sets, observation), point, observation);
   if (is_collective(point.implementation)) time_single_calls(point, trial, observation);
 }
 
@@ -200,18 +200,41 @@ void PointMeasurer::record(const Sampling& sampling, const SetRotation& rotation
 }
 
 // Each part gets the time of a point, as the whole did.
-void PointMeasurer::time_parts(Trial& trial, Clock& clock, int sets, Observation& observation) {
+std::vector<TimedPart> PointMeasurer::time_parts(Trial& trial, Clock& clock, int sets,
+                                                 const Observation& observation) {
   const Seconds batch{static_cast<double>(observation.sample.iterations_per_sample) *
                       observation.seconds()};
   const double fitting = setup_.sampler.stop.budget / batch;
   const int samples =
       static_cast<int>(std::clamp<double>(fitting, kFewestPartSamples, kMostPartSamples));
-  observation.parts_s = bench::time_parts(
+  return bench::time_parts(
       trial, clock, world_,
       {.launches = observation.sample.iterations_per_sample,
        .samples = samples,
        .sets = sets,
        .begins = [&] { begin_step("its parts", Activity::Limit::timeout, 2.0 * batch); }});
+}
+
+void PointMeasurer::record(const std::vector<TimedPart>& parts, const PlannedPoint& point,
+                           Observation& observation) const {
+  const auto whole = result_of(observation);
+  const Bytes cache = measured_by(point.implementation, setup_.machine).last_level_cache;
+  for (const auto& [part, seconds] : parts) {
+    observation.parts_s[part.name] = seconds;
+    if (point.cache == CachePolicy::cold)
+      observation.parts_cache[part.name] =
+          to_string(policy_of(part.work.read + part.work.written, part.sets, cache));
+  }
+  for (const auto& [part, seconds] : parts)
+    check_possible(point, {"the part " + part.name + " of " + whole.of, part.work,
+                           Seconds{median(seconds)}, whole.dtype});
+}
+
+// A host beside the device that is measured has no figures.
+void PointMeasurer::check_possible(const PlannedPoint& point, const Result& result) const {
+  const Machine machine = measured_by(point.implementation, setup_.machine);
+  const bool of_card = machine.device == setup_.machine.device;
+  bench::check_possible(result, of_card ? setup_.card : Card{}, machine.last_level_cache);
 }
 
 // As many as fit in the time of a point, so that a large transfer is not timed for ever.
@@ -245,13 +268,16 @@ void PointMeasurer::time_single_calls(const PlannedPoint& point, Trial& trial,
       observation.late_hosts[rank] = setup_.hosts.at(static_cast<std::size_t>(rank));
 }
 
-void PointMeasurer::verify(Trial& trial, Observation& observation) {
+// Before a part is timed: those of a layer leave what the whole should have left.
+void PointMeasurer::verify(const PlannedPoint& point, Trial& trial, Observation& observation) {
+  begin_step("verification", Activity::Limit::own_work);
   on_every_rank(world_, [&] { observation.verification = trial.verify(); });
   auto& result = observation.verification;
   // JSON has no word for what is not a number.
   if (!std::isfinite(result.max_rel_error)) result.max_rel_error = kNotANumber;
   result.max_rel_error = world_.max(result.max_rel_error);
-  if (result.max_rel_error <= result.tolerance) return;
+  if (result.max_rel_error <= result.tolerance)
+    return check_possible(point, result_of(observation));
   std::ostringstream reason;
   reason << "verification failed: relative error " << result.max_rel_error << " is over "
          << result.tolerance << " (" << result.method << ")";

@@ -4,6 +4,7 @@
 #include "bench/common_start.hpp"
 #include "bench/limits.hpp"
 #include "bench/machine.hpp"
+#include "bench/part_times.hpp"
 #include "bench/planned_point.hpp"
 #include "bench/sampler.hpp"
 #include "core/observation.hpp"
@@ -20,8 +21,10 @@ class PointMeasurer {
     Machine machine;
     Card card;  // its nominal figures, where they are known
     SamplerOptions sampler;
-    DeviceWatch watch;         // of this rank's device
-    Seconds clock_warm_up{0};  // before the first point: a GPU's clocks swing for about 3 s
+    DeviceWatch watch;  // of this rank's device
+    // Before the first trial is made, which may choose algorithms by their times: a GPU's clocks
+    // swing for about 3 s.
+    std::function<void()> warm_up_device = [] {};
     ClockFactory make_clock;
     HostTime host_time = steady_host_time();
     std::vector<std::string> hosts{};  // of each rank; empty: not known
@@ -39,14 +42,20 @@ class PointMeasurer {
   [[nodiscard]] Observation describe(const PlannedPoint& point) const;
 
  private:
-  void sample_and_verify(const PlannedPoint& point, Observation& observation);
+  void make_and_measure(const PlannedPoint& point, Observation& observation);
   [[nodiscard]] std::unique_ptr<Trial> make_trial(const PlannedPoint& point, int& sets);
   [[nodiscard]] std::unique_ptr<Clock> make_clock(const PlannedPoint& point, Trial& trial);
-  void sample(const PlannedPoint& point, Trial& trial, int sets, Observation& observation);
-  void time_parts(Trial& trial, Clock& clock, int sets, Observation& observation);
+  void sample_and_verify(const PlannedPoint& point, Trial& trial, int sets,
+                         Observation& observation);
+  void warm_up_device(const PlannedPoint& point);
+  [[nodiscard]] std::vector<TimedPart> time_parts(Trial& trial, Clock& clock, int sets,
+                                                  const Observation& observation);
+  void record(const std::vector<TimedPart>& parts, const PlannedPoint& point,
+              Observation& observation) const;
   void time_single_calls(const PlannedPoint& point, Trial& trial, Observation& observation);
   [[nodiscard]] int ranks_of_this_host() const;
-  void verify(Trial& trial, Observation& observation);
+  void verify(const PlannedPoint& point, Trial& trial, Observation& observation);
+  void check_possible(const PlannedPoint& point, const Result& result) const;
   void begin_step(const char* name, Activity::Limit limit, Seconds allowed = Seconds{0});
   void record(const Sampling& sampling, const SetRotation& rotation,
               Observation& observation) const;
@@ -55,7 +64,7 @@ class PointMeasurer {
   ControlPlane& world_;
   Setup setup_;
   CallEstimate estimate_;
-  bool clocks_are_warm_ = false;
+  bool device_is_warm_ = false;
 };
 
 }  // namespace moecal::bench

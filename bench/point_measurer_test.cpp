@@ -186,6 +186,24 @@ TEST(PointMeasurer, FailsAnImpossibleResult) {
   EXPECT_THAT(o.reason, HasSubstr("impossible result"));
 }
 
+// Algorithms are chosen by their times when a trial is made.
+TEST(PointMeasurer, WarmsTheDeviceUpOnceBeforeTheFirstTrialIsMade) {
+  FakePoint point;
+  std::string order;
+  point.setup.warm_up_device = [&] { order += "warm "; };
+  const FakeBenchmark benchmark{[&] {
+    order += "make ";
+    return std::make_unique<FakeTrial>(point.time, FakeDevice{});
+  }};
+  const auto world = make_single_rank_plane();
+  PointMeasurer measurer{*world, point.setup};
+  (void)measurer.measure(
+      {&benchmark, {.name = "adam", .backend = "cpu", .of_host = true}, {}, CachePolicy::warm});
+  for (int i = 0; i < 2; ++i)
+    (void)measurer.measure({&benchmark, {"fake", "cpu"}, {}, CachePolicy::warm});
+  EXPECT_EQ(order, "make warm make make ") << "the host's own work waits for no device";
+}
+
 // What ranks measure of one point, each on a clock of its own.
 struct FakeWorld {
   using Prepare = std::function<void(ControlPlane&, FakePoint&)>;
@@ -270,6 +288,66 @@ TEST(PointMeasurer, TimesThePartsOfATrialApart) {
     for (const double seconds : o.parts_s.at("own")) EXPECT_NEAR(seconds, 2.25e-3, 1e-9);
     for (const double seconds : o.parts_s.at("four")) EXPECT_NEAR(seconds, 2.25e-3, 1e-9);
   }
+}
+
+/// Of which a test decides the parts.
+struct TrialOf final : FakeTrial {
+  TrialOf(FakePoint& point, std::vector<Part> given)
+      : FakeTrial{point.time, {.median_s = 1e-3}}, parts_{std::move(given)} {}
+  [[nodiscard]] std::vector<Part> parts() override {
+    for (auto& part : parts_)
+      part.launch = [this, &time = time_of_parts_](int, Stream) {
+        verification = {0, 0, "full"};  // they leave what the whole should have left
+        time->now_s += 1e-3;
+      };
+    return parts_;
+  }
+  std::vector<Part> parts_;
+  FakeTime* time_of_parts_ = nullptr;
+};
+
+Observation measure_parts(FakePoint& point, const std::vector<Part>& parts,
+                          const VerificationResult& verification = {0, 0, "full"}) {
+  return point.measure([&] {
+    auto trial = std::make_unique<TrialOf>(point, parts);
+    trial->time_of_parts_ = &point.time;
+    trial->verification = verification;
+    return trial;
+  });
+}
+
+TEST(PointMeasurer, VerifiesWhatTheWholeLeftNotWhatItsPartsDid) {
+  FakePoint point;
+  const auto o = measure_parts(point, {{.name = "last"}}, {1, 0, "full"});
+  EXPECT_EQ(o.outcome, Outcome::failed);
+  EXPECT_THAT(o.reason, HasSubstr("verification failed"));
+}
+
+// Of a cache of 10 kB, and 20 sets of 1 KiB.
+TEST(PointMeasurer, SaysWhichPartsOfAColdPointWereCold) {
+  FakePoint point;
+  const std::vector<Part> parts{
+      {.name = "all", .work = {.read = Bytes{512}, .written = Bytes{512}}},
+      {.name = "half", .work = {.read = Bytes{512}}},
+      {.name = "few", .work = {.read = Bytes{1024}}, .sets = 19},
+      {.name = "not known"}};
+  EXPECT_TRUE(measure_parts(point, parts).parts_cache.empty()) << "so was the whole";
+  point.cache = CachePolicy::cold;
+  const auto o = measure_parts(point, parts);
+  EXPECT_EQ(o.outcome, Outcome::measured) << o.reason;
+  EXPECT_EQ(o.parts_cache,
+            (std::map<std::string, std::string>{
+                {"all", "cold"}, {"half", "warm"}, {"few", "warm"}, {"not known", "warm"}}));
+}
+
+TEST(PointMeasurer, FailsAnImpossiblePartAndNamesIt) {
+  FakePoint point;
+  point.setup.card.memory_bandwidth = Nominal<BytesPerSecond>{BytesPerSecond{1e9}, "test"};
+  const auto o = measure_parts(point, {{.name = "possible", .work = {.read = Bytes{0.9e6}}},
+                                       {.name = "gate", .work = {.read = Bytes{2e6}}}});
+  EXPECT_EQ(o.outcome, Outcome::failed);
+  EXPECT_THAT(o.reason, HasSubstr("impossible result of the part gate of fake/fake: "));
+  EXPECT_EQ(o.parts_s.size(), 2u) << "they are kept";
 }
 
 TEST(PointMeasurer, TakesPartsThroughAllBufferSets) {

@@ -34,10 +34,18 @@ TEST(CachePolicy, ColdCoversTwiceTheCacheWithAtLeastTwoSets) {
   EXPECT_EQ(buffer_sets(CachePolicy::cold, 100 * kCache, kCache), 1) << "pushes itself out";
 }
 
-TEST(CachePolicy, RefusesColdWhereItWouldTakeThousandsOfSets) {
+TEST(CachePolicy, RefusesColdWhereItWouldTakeTensOfThousandsOfSets) {
   EXPECT_EQ(buffer_sets(CachePolicy::cold, Bytes{1}, kCache), 2000);
-  EXPECT_THROW((void)buffer_sets(CachePolicy::cold, Bytes{1}, 10 * kCache), Unsupported);
-  EXPECT_THROW((void)buffer_sets(CachePolicy::cold, Bytes{0}, 10 * kCache), Unsupported);
+  EXPECT_THROW((void)buffer_sets(CachePolicy::cold, Bytes{1}, 20 * kCache), Unsupported);
+  EXPECT_THROW((void)buffer_sets(CachePolicy::cold, Bytes{0}, 20 * kCache), Unsupported);
+}
+
+TEST(CachePolicy, OfAPartIsThatOfItsOwnBytes) {
+  EXPECT_EQ(policy_of(Bytes{100}, 20, kCache), CachePolicy::cold);
+  EXPECT_EQ(policy_of(Bytes{100}, 19, kCache), CachePolicy::warm);
+  EXPECT_EQ(policy_of(50 * kCache, 1, kCache), CachePolicy::warm) << "one set is found again";
+  EXPECT_EQ(policy_of(100 * kCache, 1, kCache), CachePolicy::cold) << "but for a hundredth";
+  EXPECT_EQ(policy_of(Bytes{0}, 1000, kCache), CachePolicy::warm) << "not known";
 }
 
 TEST(CachePolicy, SmallWorkIsMeasuredBothWaysLargeWorkOnlyCold) {

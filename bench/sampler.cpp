@@ -231,14 +231,6 @@ std::int64_t Sampler::choose_batch(Trial& trial, SetRotation& rotation) {
 }
 
 void Sampler::warm_up(Trial& trial, SetRotation& rotation, std::int64_t batch) {
-  // The device idles between batches, and its clocks fall: few and long ones.
-  constexpr Seconds kLong{0.01};
-  std::int64_t launches = batch;
-  for (Seconds spent{0}; spent < options_.shortest_warm_up;) {
-    const Seconds elapsed = time_batch(trial, rotation, launches);
-    spent += elapsed;
-    if (elapsed < kLong) launches = std::min(2 * launches, options_.largest_batch);
-  }
   WarmUp warm_up{0.5 * options_.stop.budget};
   while (!warm_up.finished())
     for (const Seconds elapsed :

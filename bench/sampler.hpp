@@ -36,7 +36,6 @@ struct SamplerOptions {
   Seconds longest_call{2.0};  // a point slower than this is skipped
   std::function<bool()> interrupted = [] { return false; };
   Activity* activity = nullptr;  // is told what this rank does; null: nobody asks
-  Seconds shortest_warm_up{0};   // 3 s before a GPU's first point: its clocks swing that long
   Seconds energy_loop{0};        // at least 1 s where energy is asked for; 0: it is not
   std::function<double()> wall = steady_host_time().now;      // seconds; a test hands in its own
   double deadline = std::numeric_limits<double>::infinity();  // by `wall`: of the run's time limit

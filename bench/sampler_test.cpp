@@ -167,16 +167,6 @@ TEST(Sampler, DrawsNothingWhereNothingIsRouted) {
   EXPECT_TRUE(measurement.trial.drawn.empty());
 }
 
-TEST(Sampler, WarmsTheClocksAsLongAsItIsToldTo) {
-  SamplerOptions options;
-  options.shortest_warm_up = Seconds{3};
-  FakeMeasurement measurement{{.median_s = 20e-6}};
-  const auto sampling = measurement.run(options);
-  EXPECT_GE(sampling.warmup * 20e-6, 3);
-  EXPECT_LE(sampling.warmup * 20e-6, 3.2);
-  EXPECT_LT(FakeMeasurement{{.median_s = 20e-6}}.run().warmup * 20e-6, 0.1);
-}
-
 // A device of 500 W, counted in steps as NVML does.
 TEST(Sampler, MeasuresTheEnergyOfALaunchOverASecond) {
   SamplerOptions options;

@@ -18,6 +18,8 @@
 #include "bench/rank_differences.hpp"
 #include "core/build.hpp"
 #include "core/hash.hpp"
+#include "runtime/device_info.hpp"
+#include "runtime/device_load.hpp"
 #include "runtime/every_rank.hpp"
 #include "runtime/hosts.hpp"
 
@@ -58,7 +60,12 @@ PointMeasurer::Setup make_setup(const Session::Place& place, const Options& opti
   setup.sampler.interrupted = interrupted;
   if (options.energy) setup.sampler.energy_loop = Seconds{1};
   setup.watch = make_device_watch(place.machine);
-  if (place.machine.device >= 0) setup.clock_warm_up = options.clock_warm_up;
+  if constexpr (build::has_cuda)
+    if (const int device = place.machine.device; device >= 0)
+      setup.warm_up_device = [device, seconds = options.clock_warm_up] {
+        use_cuda_device(device);
+        keep_device_busy(seconds);
+      };
   setup.make_clock = [](const Implementation& implementation) {
     return make_clock(implementation);
   };

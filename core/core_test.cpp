@@ -72,10 +72,15 @@ TEST(Observation, SurvivesItsFile) {
   const Environment environment{"cpu-x", "cpu-x-1", "X", "host", "", {}, {}};
   auto original = sample_observation(environment);
   original.parts_s = {{"gemm", {1e-3, 2e-3}}, {"permute", {3e-3}}};
+  original.parts_cache = {{"gemm", "cold"}, {"permute", "warm"}};
+  original.policy.cache = "cold";
   std::istringstream stream{to_json_line(environment) + to_json_line(original)};
   const auto file = read_observations(stream, "a.jsonl");
   ASSERT_EQ(file.observations.size(), 1u);
   EXPECT_EQ(file.observations[0].parts_s, original.parts_s);
+  EXPECT_EQ(file.observations[0].parts_cache, original.parts_cache);
+  EXPECT_THAT(to_json_line(original), testing::HasSubstr("\"parts_over_whole\":null"));
+  EXPECT_THAT(to_json_line(original), testing::HasSubstr("\"least_parts_over_whole\":"));
   EXPECT_EQ(to_json_line(file.observations[0]), to_json_line(original));
   EXPECT_EQ(file.environment(original.environment_id).card, "cpu-x");
   EXPECT_DOUBLE_EQ(file.observations[0].seconds(), 2e-3);

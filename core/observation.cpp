@@ -91,7 +91,11 @@ void add_statistics(const Observation& o, Json& json) {
     json["call_percentiles"] = {{"p50_s", calls->p50},
                                 {"p95_s", number_or_null(calls->p95)},
                                 {"p99_s", number_or_null(calls->p99)}};
-  if (const auto ratio = parts_over_whole(o)) json["parts_over_whole"] = *ratio;
+  if (const auto least = least_parts_over_whole(o)) {
+    const auto ratio = parts_over_whole(o);
+    json["parts_over_whole"] = number_or_null(ratio);
+    if (!ratio) json["least_parts_over_whole"] = *least;
+  }
   if (const auto overlap = overlap_figures(o))
     json["overlap"] = {{"gemm_slowdown", overlap->gemm_slowdown},
                        {"all_to_all_slowdown", overlap->all_to_all_slowdown},
@@ -170,6 +174,7 @@ std::string to_json_line(const Observation& o) {
   if (!o.transfer_s.empty()) json["transfer_s"] = o.transfer_s;
   if (!o.late_rank.empty()) json["late_rank"] = o.late_rank;
   if (!o.parts_s.empty()) json["parts_s"] = o.parts_s;
+  if (!o.parts_cache.empty()) json["parts_cache"] = o.parts_cache;
   if (!o.late_hosts.empty()) json["late_hosts"] = host_names(o.late_hosts);
   if (o.source.kind == "measured") add_statistics(o, json);
   return json.dump() + "\n";

@@ -120,6 +120,9 @@ struct Observation {
   // Of an operation made of others: seconds of each part by its name, timed apart in batches of
   // the same size. Empty otherwise.
   std::map<std::string, std::vector<double>> parts_s{};
+  // Where the whole was cold: what each part found, whose own bytes may have stayed in the cache
+  // between its launches. cold | warm.
+  std::map<std::string, std::string> parts_cache{};
   Outcome outcome = Outcome::measured;
   std::string reason;  // of skipped and failed: a sentence
   Policy policy;

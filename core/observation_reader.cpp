@@ -158,6 +158,9 @@ void check_samples(const JsonReader& r, const Observation& o) {
     if (seconds.empty() ||
         std::ranges::any_of(seconds, [](double s) { return !(s >= 0 && s < 1e6); }))
       r.fail("parts_s", "holds no seconds of '" + name + "', or a value that is no time");
+  for (const auto& [name, cache] : o.parts_cache)
+    if (!o.parts_s.contains(name) || (cache != "cold" && cache != "warm"))
+      r.fail("parts_cache", "names '" + name + "', which is no part, or is neither cold nor warm");
   for (const auto* flags : {&o.flags.throttled, &o.flags.outlier})
     if (!flags->empty() && flags->size() != o.samples_s.size())
       r.fail("flags", "has another length than samples_s");
@@ -196,6 +199,7 @@ Observation read_observation(const JsonReader& r) {
   o.late_rank = r.optional<std::vector<int>>("late_rank", {});
   read_late_hosts(r, o);
   o.parts_s = r.optional<std::map<std::string, std::vector<double>>>("parts_s", {});
+  o.parts_cache = r.optional<std::map<std::string, std::string>>("parts_cache", {});
   read_outcome(r.object("outcome"), o);
   o.policy = read_policy(r.object("policy"));
   const auto verification = r.object("verification");

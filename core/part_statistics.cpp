@@ -7,6 +7,17 @@
 #include "core/statistics.hpp"
 
 namespace moecal {
+namespace {
+
+bool parts_are_as_cold(const Observation& o) {
+  if (o.policy.cache != "cold") return true;
+  return std::ranges::all_of(o.parts_s, [&](const auto& part) {
+    const auto found = o.parts_cache.find(part.first);
+    return found != o.parts_cache.end() && found->second == "cold";
+  });
+}
+
+}  // namespace
 
 std::optional<OverlapFigures> overlap_figures(const Observation& o) {
   if (o.operation != "overlap" || o.samples_s.empty()) return std::nullopt;
@@ -22,6 +33,11 @@ std::optional<OverlapFigures> overlap_figures(const Observation& o) {
 }
 
 std::optional<double> parts_over_whole(const Observation& o) {
+  const auto bound = least_parts_over_whole(o);
+  return parts_are_as_cold(o) ? bound : std::nullopt;
+}
+
+std::optional<double> least_parts_over_whole(const Observation& o) {
   if (o.parts_s.empty() || o.samples_s.empty()) return std::nullopt;
   double sum = 0;
   for (const auto& [name, seconds] : o.parts_s)

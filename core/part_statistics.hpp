@@ -19,7 +19,10 @@ struct OverlapFigures {
 [[nodiscard]] std::optional<OverlapFigures> overlap_figures(const Observation& observation);
 
 /// The medians of all parts, added, over the median of the whole; of an `overlap`, of the two that
-/// run alone. Over 1: run back to back, or at once, they cost less. Nothing without parts.
+/// run alone. Over 1: run back to back, or at once, they cost less. Nothing without parts, or where
+/// the whole was cold and one of them was not.
 [[nodiscard]] std::optional<double> parts_over_whole(const Observation& observation);
+/// The same where one of them was warm: what it is at least, since a warm part takes no longer.
+[[nodiscard]] std::optional<double> least_parts_over_whole(const Observation& observation);
 
 }  // namespace moecal

@@ -26,6 +26,20 @@ TEST(PartStatistics, SayWhatAnOverlapHides) {
   EXPECT_NEAR(*parts_over_whole(o), 9.0 / 7, 1e-12);
 }
 
+TEST(PartStatistics, AddUpNoPartsThatWereWarmWhereTheWholeWasCold) {
+  Observation o;
+  o.samples_s = {2e-3};
+  o.parts_s = {{"gate", {1e-3}}, {"gemm", {2e-3}}};
+  EXPECT_NEAR(*parts_over_whole(o), 1.5, 1e-12);
+  o.policy.cache = "cold";
+  EXPECT_FALSE(parts_over_whole(o)) << "it is not known what they found";
+  o.parts_cache = {{"gate", "warm"}, {"gemm", "cold"}};
+  EXPECT_FALSE(parts_over_whole(o));
+  EXPECT_NEAR(*least_parts_over_whole(o), 1.5, 1e-12) << "cold, the gate would take longer";
+  o.parts_cache["gate"] = "cold";
+  EXPECT_NEAR(*parts_over_whole(o), 1.5, 1e-12);
+}
+
 TEST(CallStatistics, AreThoseOfNcclTests) {
   Observation o;
   o.operation = "all_reduce";

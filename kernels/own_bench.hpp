@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "core/build.hpp"
 #include "core/dtype.hpp"
 #include "core/fill.hpp"
+#include "runtime/device_slabs.hpp"
 #include "runtime/memory.hpp"
 
 /// What the benchmarks of operations with own CUDA kernels share: implementations, data, trial.
@@ -45,6 +47,14 @@ struct UniformInput {
 [[nodiscard]] double relative_error(Dtype dtype, const std::vector<std::byte>& actual,
                                     const std::vector<std::byte>& expected);
 
+/// A part of an operation: what it does, and how it is launched.
+template <class Shape, class Buffers>
+struct OwnPart {
+  std::string name;
+  Work (*work)(const Shape&);
+  void (*run)(const Shape&, const Buffers&, Stream);
+};
+
 template <class Operation>
 concept HasPool = requires {
   typename Operation::Pool;
@@ -69,7 +79,8 @@ concept HasPool = requires {
 ///   leads(shape)                              Benchmark::leads, else those that move 256 MiB
 ///   choose(implementation, shape&)            what an implementation changes in the shape
 ///   seconds_per_point                         Benchmark::seconds_per_point
-///   cuda_parts()                              names and functions as run_cuda, timed apart
+///   cuda_parts()                              OwnPart, timed apart
+///   fill                                      other than kUniformFill
 template <class Operation>
 class OwnTrial final : public Trial {
  public:
@@ -79,13 +90,24 @@ class OwnTrial final : public Trial {
       Operation::choose(implementation, shape_);
     check_shape(shape_);
   }
+  /// Of the largest part, where there are parts: with the whole's it might find its own bytes
+  /// again.
   [[nodiscard]] Bytes footprint() const override {
-    const auto work = Operation::work(shape_);
-    return work.read + work.written;
+    Bytes largest{0};
+    if constexpr (build::has_cuda && requires { Operation::cuda_parts(); })
+      for (const auto& part : Operation::cuda_parts())
+        largest = std::max(largest, moved(part.work(shape_)));
+    return largest > Bytes{0} ? std::min(largest, allocated()) : allocated();
   }
+  [[nodiscard]] Bytes allocated() const override { return moved(Operation::work(shape_)); }
   void prepare(int sets) override {
     if constexpr (HasPool<Operation>) pool_.emplace(case_, shape_, place_);
-    for (int set = 0; set < sets; ++set) sets_.emplace_back(source(), shape_, place_, set);
+    if constexpr (build::has_cuda) {
+      constexpr int kMany = 1000;
+      const device_slabs::Sharing sharing{sets > kMany};
+      return make_sets(sets);
+    }
+    make_sets(sets);
   }
   void launch(int set, Stream stream) override {
     const auto& buffers = sets_[static_cast<std::size_t>(set)];
@@ -96,7 +118,10 @@ class OwnTrial final : public Trial {
     return Operation::verify(shape_, sets_.front());
   }
   [[nodiscard]] LibraryInfo library() const override { return own_library(); }
-  [[nodiscard]] std::string filled_with() const override { return kUniformFill; }
+  [[nodiscard]] std::string filled_with() const override {
+    if constexpr (requires { Operation::fill; }) return Operation::fill;
+    return kUniformFill;
+  }
   [[nodiscard]] int enqueues() const override {
     return place_ == Memory::Place::device ? kMostKernels : 0;
   }
@@ -104,10 +129,13 @@ class OwnTrial final : public Trial {
     std::vector<Part> parts;
     if constexpr (build::has_cuda && requires { Operation::cuda_parts(); })
       if (place_ == Memory::Place::device)
-        for (const auto& [name, run] : Operation::cuda_parts())
-          parts.push_back({.name = name, .launch = [this, run = run](int set, Stream stream) {
-                             run(shape_, sets_[static_cast<std::size_t>(set)], stream);
-                           }});
+        for (const auto& part : Operation::cuda_parts())
+          parts.push_back({.name = part.name,
+                           .launch =
+                               [this, run = part.run](int set, Stream stream) {
+                                 run(shape_, sets_[static_cast<std::size_t>(set)], stream);
+                               },
+                           .work = part.work(shape_)});
     return parts;
   }
   [[nodiscard]] bool redraw(int set, std::int64_t draw) override {
@@ -130,6 +158,10 @@ class OwnTrial final : public Trial {
   struct PoolOf<Other> {
     using Type = typename Other::Pool;
   };
+  void make_sets(int sets) {
+    for (int set = 0; set < sets; ++set) sets_.emplace_back(source(), shape_, place_, set);
+  }
+  [[nodiscard]] static Bytes moved(const Work& work) { return work.read + work.written; }
   [[nodiscard]] const auto& source() const {
     if constexpr (HasPool<Operation>)
       return *pool_;

@@ -48,6 +48,8 @@ std::vector<RoutedPoint> full_points() {
   // As many tokens as a step of training has: up to 4.7 GB of rows, more than 2^31 elements.
   for (const std::int64_t hidden : {1024, 2048, 4096, 7168})
     append(points, {163840}, {0, hidden, 64, 2, "bf16"});
+  for (const std::int64_t hidden : {512, 2048, 7168})
+    append(points, {64, 1024, 8192, 163840}, {0, hidden, 64, 2, "bf16", 0, true});
   return points;
 }
 

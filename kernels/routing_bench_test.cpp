@@ -65,6 +65,42 @@ TEST(RoutingBench, SweepsTheDocumentsShapes) {
   }
 }
 
+TEST(RoutingBench, CastsToFp8InFullOverHiddenSizesAndTokens) {
+  const auto cases = make_permute()->sweep(Suite::full, "cuda", 1);
+  for (const std::int64_t hidden : {512, 2048, 7168})
+    for (const std::int64_t tokens : {64, 163840})
+      EXPECT_TRUE(std::ranges::any_of(cases,
+                                      [&](const Case& c) {
+                                        return c.dtypes.c == "fp8_e4m3" && c.dtypes.a == "bf16" &&
+                                               c.point.at("hidden") == hidden &&
+                                               c.point.at("tokens") == tokens;
+                                      }))
+          << hidden << " x " << tokens;
+}
+
+TEST(RoutingBench, SaysThatTheLogitsOfTheChosenAreLarger) {
+  const auto world = make_single_rank_plane();
+  Context context{*world, -1};
+  const auto gate = make_topk_gate();
+  const auto c = gate->sweep(Suite::quick, "cpu", 1).front();
+  EXPECT_EQ(gate->make_trial(kOracleLoop, c, context)->filled_with(),
+            "logits uniform [-1, 1], those of the chosen from 2 on");
+}
+
+TEST(RoutingBench, SizesAGatesSetsByItsLargerPart) {
+  if (!build::has_cuda) GTEST_SKIP() << "a build without CUDA times no parts";
+  const auto world = make_single_rank_plane();
+  Context context{*world, -1};
+  Case c;
+  c.point = {{"tokens", 131072}, {"experts", 64}, {"top_k", 1}};
+  c.dtypes.a = c.dtypes.c = "f32";
+  const auto gate = make_topk_gate();
+  const auto trial = gate->make_trial(kOracleLoop, c, context);
+  EXPECT_DOUBLE_EQ(trial->footprint().value(), 131072 * (64 * 4 + 8.0)) << "scores and choice";
+  const auto work = gate->work(c);
+  EXPECT_EQ(trial->allocated(), work.read + work.written);
+}
+
 TEST(RoutingBench, NamesEachPointOnce) {
   for (const auto& benchmark : routed_benchmarks())
     for (const Suite suite : {Suite::quick, Suite::planner, Suite::full}) {

@@ -12,6 +12,7 @@
 #include "core/build.hpp"
 #include "core/error.hpp"
 #include "runtime/device_memory.hpp"
+#include "runtime/device_slabs.hpp"
 
 namespace moecal {
 namespace {
@@ -27,7 +28,7 @@ void* allocate_on_host(std::size_t bytes) {
 
 void* allocate_on_device([[maybe_unused]] std::size_t bytes) {
   if constexpr (build::has_cuda)
-    return device_memory::allocate(bytes);
+    return device_slabs::allocate(bytes);
   else
     throw Unsupported{"this build has no CUDA: device memory cannot be had"};
 }
@@ -43,7 +44,7 @@ Memory::~Memory() {
   if (data_ == nullptr) return;
   if (place_ == Place::host) ::operator delete(data_, kAlignment);
   if constexpr (build::has_cuda)
-    if (place_ == Place::device) device_memory::release(data_);
+    if (place_ == Place::device) device_slabs::release(data_);
 }
 
 Memory::Memory(Memory&& other) noexcept

@@ -8,6 +8,8 @@
 #include "kernels/attention/attention.hpp"
 #include "kernels/expert_gemm/cublaslt_choice.hpp"
 #include "kernels/expert_gemm/device_matrix.hpp"
+#include "runtime/buffer.hpp"
+#include "runtime/device_fill.hpp"
 
 namespace moecal::kernels {
 namespace {
@@ -52,6 +54,9 @@ class CublasLtAttention final : public Attention {
     }
     scores_choice_ = choose_algorithm(scores_, scores, workspace(), {});
     values_choice_ = choose_algorithm(values_, values, workspace(), {});
+    for (const auto& set : sets_)
+      for (const auto* written : {&set.scores, &set.result})
+        mark_unwritten(written->data(), written->size());
   }
 
   void launch(int set, Stream stream) override {

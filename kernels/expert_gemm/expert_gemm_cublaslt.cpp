@@ -8,6 +8,7 @@
 #include "kernels/expert_gemm/cublaslt_scales.hpp"
 #include "kernels/expert_gemm/device_matrix.hpp"
 #include "kernels/expert_gemm/expert_gemm.hpp"
+#include "runtime/device_fill.hpp"
 #include "runtime/device_info.hpp"
 
 namespace moecal::kernels {
@@ -36,6 +37,7 @@ class CublasLtGemm final : public ExpertGemm {
     std::vector<CublasLtAddresses> addresses;
     for (const auto& set : sets_) addresses.push_back(set.addresses());
     choice_ = choose_algorithm(matmul_, addresses, workspace(), {});
+    for (const auto& set : sets_) mark_unwritten(set.result.data(), set.result.size());
   }
 
   void launch(int set, Stream stream) override {

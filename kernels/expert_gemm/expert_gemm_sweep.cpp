@@ -131,6 +131,11 @@ void add_peak(Sweep& sweep) {
     sweep.add(shape, {"fp8_e4m3", "bf16", "f16", "int8"});
 }
 
+// Gradients in FP16: of the layer whose products the documents train in it.
+void add_f16_training(Sweep& sweep) {
+  sweep.add_training({1024, 4096, 16384}, {{2048, 512}, {512, 1024}}, {"f16"});
+}
+
 // What else the cards' tensor cores have, at the documents' expert shapes: scales per block, int8
 // results, FP8 to f16, and FP8 gradients without transposed copies.
 void add_variants(Sweep& sweep) {
@@ -214,6 +219,7 @@ std::vector<ExpertGemmPoint> full_sweep(bool for_gpus) {
   add_experts(sweep, kAllRows, for_gpus);
   add_tensor_parallel(sweep, kAllDenseRows);
   add_variants(sweep);
+  add_f16_training(sweep);
   // DeepSeek-V3 (routed experts 2048 x 7168), Qwen3-235B-A22B (1536 x 4096), gpt-oss-120b (2880 x
   // 2880): gate and up fused, then down.
   sweep.add_forward(

@@ -450,6 +450,10 @@ TEST(Sweep, HoldsTheDocumentsShapesOnce) {
   EXPECT_TRUE(has(points, {9830, 2048, 512}, "f16"));
   EXPECT_TRUE(has(points, {16384, 8192, 4096}, "int8"));
   EXPECT_TRUE(has(full_sweep(true), {256, 24576 / 16, 8192}, "bf16"));
+  const auto f16_dgrad = expert_gemm_gradient_dtypes("f16", "NN");
+  EXPECT_TRUE(has(full_sweep(true), {4096, 512, 2048}, f16_dgrad));
+  EXPECT_TRUE(has(full_sweep(true), {2048, 512, 4096}, expert_gemm_gradient_dtypes("f16", "NT")));
+  EXPECT_FALSE(has(points, {4096, 512, 2048}, f16_dgrad));
   EXPECT_FALSE(has(points, {2048, 2048, 1024}, "f32"));
   EXPECT_FALSE(has(points, {307, 2048, 512}, "int8"));
   EXPECT_TRUE(has(full_sweep(true), {307, 2048, 512}, "int8"));

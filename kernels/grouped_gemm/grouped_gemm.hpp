@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -34,12 +35,31 @@ struct GroupedGemmProblem {
 /// "rows=2048 padded_128=2560 empty_groups=0": for records, which count routed FLOPs.
 [[nodiscard]] std::string describe_rows(const std::vector<std::int64_t>& rows);
 
+/// What padding comes to over the draws that were timed.
+class PaddingRange {
+ public:
+  void add(const std::vector<std::int64_t>& rows);
+  /// "5 draws: padded_128=2560..2816 empty_groups=0..1"
+  [[nodiscard]] std::string describe() const;
+
+ private:
+  struct Range {
+    std::int64_t least = std::numeric_limits<std::int64_t>::max(), most = 0;
+    void add(std::int64_t value);
+    [[nodiscard]] std::string str() const;
+  };
+  Range padded_, empty_;
+  int draws_ = 0;
+};
+
 /// Of the result of a draw: [rows, n].
 [[nodiscard]] MatrixShape result_shape(const GroupedGemmProblem& problem,
                                        const std::vector<std::int64_t>& rows);
 
-/// Of the first draw's rows: 2 n k FLOPs per row, A and C once, the weights of every group that has
-/// a row.
+/// 2 n k FLOPs per row, A and C once, the weights of every group that has a row.
+[[nodiscard]] Work grouped_gemm_work(const GroupedGemmProblem& problem,
+                                     const std::vector<std::int64_t>& rows);
+/// Of the first draw's rows.
 [[nodiscard]] Work grouped_gemm_work(const GroupedGemmProblem& problem);
 
 /// The rows of the groups one after the other in `a` [rows, k]; `b` [groups x n, k].

@@ -57,6 +57,7 @@ class GroupedGemmTrial final : public Trial {
   void prepare(int sets) override {
     operands_ = kernels::make_grouped_gemm_operands(problem_, kSeed);
     gemm_ = make(implementation_, {problem_, operands_, sets});
+    for (int set = 0; set < sets; ++set) padding_.add(kernels::group_rows(problem_, set));
     first_rows_ = kernels::group_rows(problem_, 0);
   }
   void launch(int set, Stream stream) override { gemm_->launch(set, stream); }
@@ -69,10 +70,15 @@ class GroupedGemmTrial final : public Trial {
     if (problem_.routing.distribution == "balanced") return false;  // all draws are alike
     const auto rows = kernels::group_rows(problem_, draw);
     gemm_->redraw(set, rows);
+    padding_.add(rows);
     if (set == 0) first_rows_ = rows;
     return true;
   }
-  [[nodiscard]] LibraryInfo library() const override { return gemm_->library(); }
+  [[nodiscard]] LibraryInfo library() const override {
+    auto library = gemm_->library();
+    library.algorithm += " " + padding_.describe();
+    return library;
+  }
   [[nodiscard]] int enqueues() const override {
     if (implementation_ == kOnednn) return 0;
     return implementation_ == kCublaslt ? kernels::enqueued_by_cublaslt(problem_.groups)
@@ -85,6 +91,7 @@ class GroupedGemmTrial final : public Trial {
   GroupedGemmProblem problem_;
   kernels::ExpertGemmOperands operands_;
   std::vector<std::int64_t> first_rows_;  // of the draw that set 0 has
+  kernels::PaddingRange padding_;
   std::unique_ptr<kernels::GroupedGemm> gemm_;
 };
 

@@ -55,13 +55,36 @@ std::string describe_rows(const std::vector<std::int64_t>& rows) {
          " empty_groups=" + std::to_string(std::count(rows.begin(), rows.end(), 0));
 }
 
+void PaddingRange::Range::add(std::int64_t value) {
+  least = std::min(least, value);
+  most = std::max(most, value);
+}
+
+std::string PaddingRange::Range::str() const {
+  return std::to_string(least) + ".." + std::to_string(most);
+}
+
+void PaddingRange::add(const std::vector<std::int64_t>& rows) {
+  padded_.add(padded_rows(rows, 128));
+  empty_.add(std::count(rows.begin(), rows.end(), 0));
+  ++draws_;
+}
+
+std::string PaddingRange::describe() const {
+  return std::to_string(draws_) + " draws: padded_128=" + padded_.str() +
+         " empty_groups=" + empty_.str();
+}
+
 MatrixShape result_shape(const GroupedGemmProblem& problem, const std::vector<std::int64_t>& rows) {
   return {padded_rows(rows, 1), problem.product.shape.n};
 }
 
 Work grouped_gemm_work(const GroupedGemmProblem& problem) {
+  return grouped_gemm_work(problem, group_rows(problem, 0));
+}
+
+Work grouped_gemm_work(const GroupedGemmProblem& problem, const std::vector<std::int64_t>& counts) {
   const auto& [m, n, k] = problem.product.shape;
-  const auto counts = group_rows(problem, 0);
   const auto rows = static_cast<double>(padded_rows(counts, 1));
   const auto active = static_cast<double>(
       std::count_if(counts.begin(), counts.end(), [](auto count) { return count > 0; }));

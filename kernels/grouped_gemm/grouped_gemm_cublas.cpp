@@ -12,6 +12,7 @@
 #include "runtime/buffer.hpp"
 #include "runtime/check_cublaslt.hpp"
 #include "runtime/cuda_stream.hpp"
+#include "runtime/device_fill.hpp"
 
 namespace moecal::kernels {
 namespace {
@@ -65,6 +66,9 @@ struct CublasGroups {
   }
 };
 
+// What NVIDIA recommends for Hopper.
+constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;
+
 class CublasGroupedGemm final : public GroupedGemm {
  public:
   explicit CublasGroupedGemm(const GroupedGemmSetup& setup)
@@ -98,13 +102,14 @@ class CublasGroupedGemm final : public GroupedGemm {
     buffers.result_addresses = addresses_on_device(buffers.groups.results);
     launch(set, first_stream_.get());
     first_stream_.synchronize();
+    mark_unwritten(buffers.result.data(), buffers.result.size());
   }
 
   void launch(int set, Stream stream) override {
     const auto& buffers = sets_[static_cast<std::size_t>(set)];
     const auto& groups = buffers.groups;
     const std::size_t count = groups.rows.size();
-    check(cublasSetStream(handle_.get(), stream), "giving cuBLAS a stream");
+    use_stream(stream);
     check(
         cublasGemmGroupedBatchedEx(
             handle_.get(), groups.transposed.data(), groups.plain.data(), groups.outputs.data(),
@@ -130,7 +135,8 @@ class CublasGroupedGemm final : public GroupedGemm {
     return {"cuBLAS",
             std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
                 std::to_string(version % 100),
-            "grouped first draw: " + describe_rows(group_rows(problem_, 0)), 0};
+            "grouped first draw: " + describe_rows(group_rows(problem_, 0)),
+            static_cast<std::int64_t>(kWorkspaceBytes)};
   }
 
  private:
@@ -148,9 +154,20 @@ class CublasGroupedGemm final : public GroupedGemm {
                                                            size_of(product.c))}});
   }
 
+  // Another stream gives the handle cuBLAS's own workspace back.
+  void use_stream(Stream stream) {
+    if (stream_ == stream) return;
+    check(cublasSetStream(handle_.get(), stream), "giving cuBLAS a stream");
+    check(cublasSetWorkspace(handle_.get(), workspace_.data(), workspace_.size()),
+          "giving cuBLAS a workspace");
+    stream_ = stream;
+  }
+
   GroupedGemmProblem problem_;
   cudaDataType_t type_;
-  CudaStream first_stream_;  // outlives the handle, which may have it still
+  DeviceBuffer workspace_{kWorkspaceBytes};
+  std::optional<Stream> stream_;  // that the handle has
+  CudaStream first_stream_;       // outlives the handle, which may have it still
   CublasHandle handle_;
   std::vector<Set> sets_;
 };

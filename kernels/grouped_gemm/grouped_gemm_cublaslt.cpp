@@ -8,6 +8,7 @@
 #include "kernels/grouped_gemm/cublaslt_groups.hpp"
 #include "kernels/grouped_gemm/grouped_gemm.hpp"
 #include "runtime/cuda_graph.hpp"
+#include "runtime/device_fill.hpp"
 
 namespace moecal::kernels {
 namespace {
@@ -39,6 +40,7 @@ class CublasLtGraph final : public GroupedGemm {
         CudaGraph::capture([&](Stream capturing) { products.enqueue(capturing); }));
     buffers.graph->launch(stream.get());
     stream.synchronize();
+    mark_unwritten(buffers.result.data(), buffers.result.size());
   }
 
   void launch(int set, Stream stream) override {

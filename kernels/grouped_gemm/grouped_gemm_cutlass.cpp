@@ -10,6 +10,7 @@
 #include "kernels/grouped_gemm/cutlass_groups.hpp"
 #include "kernels/grouped_gemm/grouped_gemm.hpp"
 #include "runtime/cuda_stream.hpp"
+#include "runtime/device_fill.hpp"
 #include "runtime/device_info.hpp"
 
 namespace moecal::kernels {
@@ -99,6 +100,7 @@ class CutlassGroupedGemm final : public GroupedGemm {
     const CudaStream stream;
     buffers.products->enqueue(stream.get());
     stream.synchronize();
+    mark_unwritten(buffers.result.data(), buffers.result.size());
   }
 
   void launch(int set, Stream stream) override {

@@ -69,6 +69,11 @@ TEST(GroupRows, ComeFromADrawOfEachSet) {
 TEST(GroupRows, ArePaddedGroupByGroup) {
   EXPECT_EQ(padded_rows({1, 0, 128, 129}, 128), 128 + 0 + 128 + 256);
   EXPECT_EQ(describe_rows({1, 0, 129}), "rows=130 padded_128=384 empty_groups=1");
+  PaddingRange range;
+  range.add({1, 0, 129});
+  range.add({65, 65, 0});
+  range.add({130, 0, 0});
+  EXPECT_EQ(range.describe(), "3 draws: padded_128=256..384 empty_groups=1..2");
 }
 
 TEST(GroupedGemmWork, CountsRoutedRowsAndTheWeightsOfGroupsThatHaveSome) {
@@ -155,6 +160,7 @@ TEST(GroupedGemmTrial, VerifiesTheDrawThatTheFirstSetHas) {
   const auto checked = trial->verify();
   EXPECT_LE(checked.max_rel_error, checked.tolerance);
   EXPECT_THAT(trial->library().algorithm, HasSubstr("first draw: rows="));
+  EXPECT_THAT(trial->library().algorithm, HasSubstr(" draws: padded_128="));
   c.routing.distribution = "balanced";
   const auto balanced = bench::make_grouped_gemm()->make_trial({"onednn_loop", "cpu"}, c, context);
   balanced->prepare(1);

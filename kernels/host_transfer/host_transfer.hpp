@@ -24,8 +24,9 @@ struct HostTransferKind {
   bool all_devices = false;
 };
 
-/// Bytes over the link, of one device; a message each way.
-[[nodiscard]] Work host_transfer_work(const HostTransferShape& shape, const HostTransferKind& kind);
+/// Bytes over the links, a message each way of each device: of `devices` if the kind is of all.
+[[nodiscard]] Work host_transfer_work(const HostTransferShape& shape, const HostTransferKind& kind,
+                                      int devices = 1);
 
 /// The oracle: what a copy there and back leaves, on the host.
 void host_transfer_cpu(std::span<const std::byte> from, std::span<std::byte> to);

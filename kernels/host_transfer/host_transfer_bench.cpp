@@ -74,6 +74,8 @@ class HostTransferTrial final : public Trial {
 };
 
 class HostTransfer final : public Benchmark {
+  const int devices_ = static_cast<int>(find_cuda_devices().devices.size());
+
  public:
   [[nodiscard]] std::string operation() const override { return "host_transfer"; }
   [[nodiscard]] Seconds seconds_per_point() const override { return Seconds{0.25}; }
@@ -92,9 +94,13 @@ class HostTransfer final : public Benchmark {
     }
     return cases;
   }
-  // Of one way: a case does not know its implementation. The rates of both ways are twice that.
+  // Of one way of one device: a case does not know its implementation.
   [[nodiscard]] Work work(const Case& c) const override {
     return kernels::host_transfer_work({c.point.at("bytes")}, {.to_device = true});
+  }
+  [[nodiscard]] Work work_by(const Implementation& implementation, const Case& c) const override {
+    return kernels::host_transfer_work({c.point.at("bytes")}, kind_of(implementation.name),
+                                       devices_);
   }
   [[nodiscard]] std::vector<Implementation> implementations() const override {
     std::vector<Implementation> found;

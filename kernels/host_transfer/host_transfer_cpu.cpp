@@ -13,11 +13,12 @@ PeriodicBytes transfer_pattern(std::uint64_t number, std::int64_t bytes) {
 }
 
 Bytes host_memory_of(const HostTransferShape& shape, const HostTransferKind& kind, int devices) {
-  return (kind.all_devices ? devices : 1) * host_transfer_work(shape, kind).sent;
+  return host_transfer_work(shape, kind, devices).sent;
 }
 
-Work host_transfer_work(const HostTransferShape& shape, const HostTransferKind& kind) {
-  const int ways = (kind.to_device ? 1 : 0) + (kind.to_host ? 1 : 0);
+Work host_transfer_work(const HostTransferShape& shape, const HostTransferKind& kind, int devices) {
+  const int ways =
+      ((kind.to_device ? 1 : 0) + (kind.to_host ? 1 : 0)) * (kind.all_devices ? devices : 1);
   return {.sent = Bytes{static_cast<double>(shape.bytes) * ways}, .messages = ways};
 }
 

@@ -51,6 +51,21 @@ TEST(HostTransfer, TakesHostMemoryOfEachWayAndDevice) {
   EXPECT_EQ(host_memory_of({100}, {.to_device = true, .all_devices = true}, 4).value(), 400);
 }
 
+TEST(HostTransfer, RecordsWhatEachImplementationMoves) {
+  const auto devices = static_cast<double>(find_cuda_devices().devices.size());
+  const auto benchmark = bench::make_host_transfer();
+  bench::Case c;
+  c.point = {{"bytes", 100}};
+  const auto work = [&](const char* name) { return benchmark->work_by({name, "cuda"}, c); };
+  EXPECT_EQ(work("pinned_d2h").sent.value(), 100);
+  EXPECT_EQ(work("pinned_duplex").sent.value(), 200);
+  EXPECT_EQ(work("pinned_duplex").messages, 2);
+  EXPECT_EQ(work("pinned_h2d_all_devices").sent.value(), 100 * devices);
+  EXPECT_EQ(host_transfer_work({100}, {.to_device = true, .to_host = true, .all_devices = true}, 8)
+                .messages,
+            16);
+}
+
 TEST(HostTransfer, OfAllDevicesIsSkippedWhereThereIsOne) {
   if (find_cuda_devices().devices.size() > 1) GTEST_SKIP() << "this host has several";
   const auto world = make_single_rank_plane();

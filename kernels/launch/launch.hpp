@@ -36,8 +36,9 @@ class EmptyLaunches {
   virtual ~EmptyLaunches() = default;
   /// Enqueues all launches on `stream`; of stream_sync, returns when they are done.
   virtual void run(Stream stream) = 0;
-  /// Kernels that ran since it was made; waits for them. Events count as they were recorded.
-  [[nodiscard]] virtual std::int64_t ran() = 0;
+  /// Makes the same launches once more, of a kernel that counts itself (the empty one leaves no
+  /// trace, so that nothing but the launch is timed), and waits for all. @returns how many ran.
+  [[nodiscard]] virtual std::int64_t count() = 0;
 };
 
 /// Only in builds with CUDA. @throws Error.

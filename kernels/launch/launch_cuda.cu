@@ -8,6 +8,7 @@
 
 #include "kernels/launch/launch.hpp"
 #include "runtime/buffer.hpp"
+#include "runtime/cuda_graph.hpp"
 #include "runtime/cuda_stream.hpp"
 #include "runtime/event.hpp"
 #include "runtime/launch.cuh"
@@ -17,9 +18,14 @@ namespace {
 
 constexpr int kEventPairs = 1000;
 
-// Counts itself: a launch that did not run would show. One thread, one addition.
+__global__ void do_nothing() {}
 __global__ void count_launch(unsigned long long* count) { *count += 1; }
 
+LaunchConfig config(Stream stream) {
+  return {.what = "an empty kernel", .grid = dim3{1}, .block = dim3{1}, .stream = stream};
+}
+
+/// The launches of count_launch, one after the other: one thread, one addition.
 class Counter {
  public:
   Counter() : memory_{sizeof(unsigned long long)} {
@@ -28,8 +34,7 @@ class Counter {
     check(cudaStreamSynchronize(cudaStreamLegacy), "waiting for the counter");
   }
   void launch_once(Stream stream) {
-    launch({.what = "an empty kernel", .grid = dim3{1}, .block = dim3{1}, .stream = stream},
-           count_launch, memory_.as<unsigned long long>());
+    launch(config(stream), count_launch, memory_.as<unsigned long long>());
   }
   [[nodiscard]] std::int64_t value() const {
     check(cudaDeviceSynchronize(), "waiting for empty kernels");
@@ -46,17 +51,26 @@ class Kernels final : public EmptyLaunches {
  public:
   Kernels(const LaunchShape& shape, bool synchronous) : shape_{shape}, synchronous_{synchronous} {}
   void run(Stream stream) override {
+    repeat([&] { launch(config(stream), do_nothing); }, stream);
+  }
+  [[nodiscard]] std::int64_t count() override {
+    const CudaStream stream;
+    Counter counter;
+    repeat([&] { counter.launch_once(stream.get()); }, stream.get());
+    return counter.value();
+  }
+
+ private:
+  template <class LaunchOnce>
+  void repeat(LaunchOnce&& launch_once, Stream stream) const {
     for (std::int64_t i = 0; i < shape_.launches; ++i) {
-      counter_.launch_once(stream);
+      launch_once();
       if (synchronous_) check(cudaStreamSynchronize(stream), "waiting for an empty kernel");
     }
   }
-  [[nodiscard]] std::int64_t ran() override { return counter_.value(); }
 
- private:
   LaunchShape shape_;
   bool synchronous_;
-  Counter counter_;
 };
 
 class Events final : public EmptyLaunches {
@@ -64,47 +78,45 @@ class Events final : public EmptyLaunches {
   explicit Events(const LaunchShape& shape) : events_(static_cast<std::size_t>(shape.launches)) {}
   void run(Stream stream) override {
     for (auto& event : events_) event.record(stream);
-    recorded_ += static_cast<std::int64_t>(events_.size());
   }
-  [[nodiscard]] std::int64_t ran() override {
+  [[nodiscard]] std::int64_t count() override {
+    const CudaStream stream;
+    run(stream.get());
     for (const auto& event : events_) event.synchronize();
-    return recorded_;
+    return static_cast<std::int64_t>(events_.size());
   }
 
  private:
   std::vector<CudaEvent> events_;
-  std::int64_t recorded_ = 0;
 };
 
 class Graph final : public EmptyLaunches {
  public:
-  explicit Graph(const LaunchShape& shape) {
+  explicit Graph(const LaunchShape& shape)
+      : empty_{of_nodes(shape, [](Stream stream) { launch(config(stream), do_nothing); })},
+        counting_{of_nodes(shape, [this](Stream stream) { counter_.launch_once(stream); })} {}
+  void run(Stream stream) override { empty_.launch(stream); }
+  [[nodiscard]] std::int64_t count() override {
+    const std::int64_t before = counter_.value();
     const CudaStream stream;
-    counter_.launch_once(stream.get());  // loads the kernel: that cannot be captured
-    stream.synchronize();
-    check(cudaStreamBeginCapture(stream.get(), cudaStreamCaptureModeThreadLocal),
-          "beginning to capture a graph");
-    for (std::int64_t i = 0; i < shape.launches; ++i) counter_.launch_once(stream.get());
-    check(cudaStreamEndCapture(stream.get(), &graph_), "capturing a graph of empty kernels");
-    check(cudaGraphInstantiate(&executable_, graph_, 0), "instantiating a graph of empty kernels");
+    counting_.launch(stream.get());
+    return counter_.value() - before;
   }
-  ~Graph() override {
-    if (executable_ != nullptr)
-      check_in_destructor(cudaGraphExecDestroy(executable_), "destroying a graph");
-    if (graph_ != nullptr) check_in_destructor(cudaGraphDestroy(graph_), "destroying a graph");
-  }
-  Graph(const Graph&) = delete;
-  Graph& operator=(const Graph&) = delete;
-
-  void run(Stream stream) override {
-    check(cudaGraphLaunch(executable_, stream), "launching a graph of empty kernels");
-  }
-  [[nodiscard]] std::int64_t ran() override { return counter_.value() - 1; }
 
  private:
+  /// The first launch loads the kernel: that cannot be captured.
+  template <class LaunchOnce>
+  static CudaGraph of_nodes(const LaunchShape& shape, LaunchOnce&& launch_once) {
+    const CudaStream stream;
+    launch_once(stream.get());
+    stream.synchronize();
+    return CudaGraph::capture([&](Stream capturing) {
+      for (std::int64_t i = 0; i < shape.launches; ++i) launch_once(capturing);
+    });
+  }
+
   Counter counter_;
-  cudaGraph_t graph_ = nullptr;
-  cudaGraphExec_t executable_ = nullptr;
+  CudaGraph empty_, counting_;
 };
 
 }  // namespace

@@ -48,7 +48,7 @@ class MemoryCopyTrial final : public Trial {
     return {equal ? 0.0 : 1.0, 0.0, "full"};
   }
   [[nodiscard]] int enqueues() const override { return cuda_ ? 2 : 0; }
-  [[nodiscard]] std::string filled_with() const override { return "pattern of its index"; }
+  [[nodiscard]] std::string filled_with() const override { return kUniformFill; }
   [[nodiscard]] LibraryInfo library() const override {
     if (cuda_ && own_) return {"moecal", build::version, "16-byte accesses", 0};
     if (cuda_) return {"cuda_runtime", cuda_runtime_version(), "cudaMemcpyAsync", 0};

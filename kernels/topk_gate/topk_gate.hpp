@@ -46,6 +46,9 @@ struct TopkGateTensors {
 
 /// Logits read once, each output written once. No FLOPs: the gate moves memory.
 [[nodiscard]] Work topk_gate_work(const TopkGateShape& shape);
+/// Of its two parts (choose_experts_cuda, sort_choices_cuda), each by itself.
+[[nodiscard]] Work choose_experts_work(const TopkGateShape& shape);
+[[nodiscard]] Work sort_choices_work(const TopkGateShape& shape);
 
 /// @throws InvalidInput if not 1 <= top_k <= experts, a size is negative, tokens x top_k does not
 /// fit row_of's type, or the dtype is not a floating-point one.

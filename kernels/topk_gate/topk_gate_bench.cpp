@@ -94,17 +94,18 @@ struct TopkGate {
   static void run_cuda(const Shape& shape, const Buffers& buffers, Stream stream) {
     topk_gate_cuda(shape, buffers.tensors(), buffers.workspace.as<void>(), stream);
   }
-  using RunPart = void (*)(const Shape&, const Buffers&, Stream);
   /// What is to be held against reading the logits once (memory_stream), and what comes after it.
-  static std::vector<std::pair<std::string, RunPart>> cuda_parts() {
-    return {{"choose_experts",
+  static std::vector<OwnPart<Shape, Buffers>> cuda_parts() {
+    return {{"choose_experts", kernels::choose_experts_work,
              [](const Shape& shape, const Buffers& buffers, Stream stream) {
                choose_experts_cuda(shape, buffers.tensors(), stream);
              }},
-            {"sort_choices", [](const Shape& shape, const Buffers& buffers, Stream stream) {
+            {"sort_choices", kernels::sort_choices_work,
+             [](const Shape& shape, const Buffers& buffers, Stream stream) {
                sort_choices_cuda(shape, buffers.tensors(), buffers.workspace.as<void>(), stream);
              }}};
   }
+  static constexpr char fill[] = "logits uniform [-1, 1], those of the chosen from 2 on";
   static void redraw(const Pool& pool, Buffers& buffers, std::int64_t draw) {
     const auto& shape = pool.shape;
     if (!pool.routing.resamples())

@@ -93,6 +93,20 @@ Work topk_gate_work(const TopkGateShape& shape) {
           .written = Bytes{choices * kBytesPerChoice + (2 * experts + 1) * sizeof(std::int64_t)}};
 }
 
+Work choose_experts_work(const TopkGateShape& shape) {
+  const auto choices = static_cast<double>(shape.tokens * shape.top_k);
+  return {.read = topk_gate_work(shape).read,
+          .written = Bytes{choices * (sizeof(std::int32_t) + sizeof(float))}};
+}
+
+Work sort_choices_work(const TopkGateShape& shape) {
+  const auto choices = static_cast<double>(shape.tokens * shape.top_k);
+  const auto experts = static_cast<double>(shape.experts);
+  return {
+      .read = Bytes{choices * sizeof(std::int32_t)},
+      .written = Bytes{choices * sizeof(std::int32_t) + (2 * experts + 1) * sizeof(std::int64_t)}};
+}
+
 void check_shape(const TopkGateShape& shape) {
   if (shape.tokens < 0 || shape.top_k < 1 || shape.top_k > shape.experts || shape.capacity < 0)
     throw InvalidInput{

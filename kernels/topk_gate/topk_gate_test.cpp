@@ -170,6 +170,11 @@ TEST(TopkGateWork, ReadsLogitsOnceAndWritesTheTable) {
   const auto work = topk_gate_work({.tokens = 256, .experts = 8, .top_k = 2, .dtype = Dtype::bf16});
   EXPECT_DOUBLE_EQ(work.read.value(), 256 * 8 * 2);
   EXPECT_DOUBLE_EQ(work.written.value(), 256 * 2 * (4 + 4 + 4) + 8 * 8 + 9 * 8);
+  const TopkGateShape shape{.tokens = 256, .experts = 8, .top_k = 2, .dtype = Dtype::bf16};
+  const auto choose = choose_experts_work(shape), sort = sort_choices_work(shape);
+  EXPECT_EQ(choose.read, work.read);
+  EXPECT_EQ(choose.written + sort.written, work.written);
+  EXPECT_DOUBLE_EQ(sort.read.value(), 256 * 2 * 4) << "what the first part chose";
 }
 
 TEST(TopkGateShape, RefusesImpossibleShapes) {

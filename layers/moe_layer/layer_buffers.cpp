@@ -45,6 +45,18 @@ LayerBuffers::LayerBuffers(const MoeLayerSetup& setup, int set, Memory::Place pl
       quantized_activated{place, if_fp8(setup.problem, Sizes{setup.problem}.inter)},
       output{place, bytes_of(setup.problem.tokens * setup.problem.hidden, setup.problem.values)} {}
 
+Bytes bytes_between(const MoeLayerProblem& problem) {
+  const Sizes sizes{problem};
+  const std::int64_t value = size_of(problem.values);
+  const std::int64_t table = sizes.choices * 12 + (2 * problem.experts + 1) * 8;
+  const std::int64_t values =
+      2 * sizes.hidden + 3 * sizes.inter;  // rows, results; gates, ups, both
+  const std::size_t quantized =
+      if_fp8(problem, sizes.hidden) + if_fp8(problem, sizes.inter) + 2 * sizeof(float);
+  return Bytes{static_cast<double>(problem.tokens * problem.experts * value + table) +
+               static_cast<double>(values * value) + static_cast<double>(quantized)};
+}
+
 kernels::TopkGateTensors LayerBuffers::gate_tensors() const {
   return {logits.as<void>(),         expert_of.as<std::int32_t>(), weight_of.as<float>(),
           counts.as<std::int64_t>(), offsets.as<std::int64_t>(),   row_of.as<std::int32_t>()};
@@ -81,5 +93,19 @@ LayerShapes::LayerShapes(const MoeLayerProblem& problem, std::int64_t capacity)
       second_quantize{problem.tokens * problem.top_k, problem.inter, problem.values,
                       Dtype::fp8_e4m3},
       unpermute{problem.tokens, problem.hidden, problem.top_k, problem.values} {}
+
+std::map<std::string, Work> step_works(const MoeLayerProblem& problem,
+                                       const MoeLayerRouting& routing) {
+  const LayerShapes shapes{problem, routing.capacity};
+  const auto rows = routing.expert_rows();
+  return {{"gate", topk_gate_work(shapes.gate)},
+          {"permute", permute_work(shapes.permute)},
+          {"quantize_1", quantize_work(shapes.first_quantize)},
+          {"gemm_1", grouped_gemm_work(first_product(problem), rows)},
+          {"swiglu", swiglu_work(shapes.swiglu)},
+          {"quantize_2", quantize_work(shapes.second_quantize)},
+          {"gemm_2", grouped_gemm_work(second_product(problem), rows)},
+          {"unpermute", unpermute_work(shapes.unpermute)}};
+}
 
 }  // namespace moecal::layers

@@ -1,6 +1,9 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <map>
+#include <string>
+
 #include "kernels/permute/permute.hpp"
 #include "kernels/quantize/quantize.hpp"
 #include "kernels/swiglu/swiglu.hpp"
@@ -30,6 +33,9 @@ struct LayerBuffers {
   Memory output;
 };
 
+/// What LayerBuffers allocates beside the tokens, the weights and the output.
+[[nodiscard]] Bytes bytes_between(const MoeLayerProblem& problem);
+
 /// The shapes of the steps.
 struct LayerShapes {
   explicit LayerShapes(const MoeLayerProblem& problem, std::int64_t capacity);
@@ -40,5 +46,9 @@ struct LayerShapes {
   kernels::QuantizeShape second_quantize;
   kernels::UnpermuteShape unpermute;
 };
+
+/// What each step does on a draw, by its name.
+[[nodiscard]] std::map<std::string, Work> step_works(const MoeLayerProblem& problem,
+                                                     const MoeLayerRouting& routing);
 
 }  // namespace moecal::layers

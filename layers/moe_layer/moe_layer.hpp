@@ -82,6 +82,7 @@ struct LayerPart {
   std::string name;
   std::function<void(int set, Stream)> launch;
   int calls = 1;  // of the step in one launch; if several, they go over the buffer sets in turn
+  int sets = 0;   // that they go over then
 };
 
 /// What the gate found on the device: of buffer set 0, after a launch.

@@ -4,6 +4,7 @@
 #include "core/build.hpp"
 #include "kernels/expert_gemm/expert_gemm_sweep.hpp"
 #include "kernels/routing_bench.hpp"
+#include "layers/moe_layer/layer_buffers.hpp"
 #include "layers/moe_layer/moe_layer.hpp"
 
 namespace moecal::bench {
@@ -42,18 +43,27 @@ class MoeLayerTrial final : public Trial {
 
   [[nodiscard]] Bytes footprint() const override {
     const auto work = layers::moe_layer_work(problem_, counted_routing(case_, 0));
-    return work.read + work.written;
+    return work.read + work.written + layers::bytes_between(problem_);
+  }
+  /// Also the weights of experts that no row chooses.
+  [[nodiscard]] Bytes allocated() const override {
+    const auto& p = problem_;
+    const std::int64_t weights = 3 * p.experts * p.inter * p.hidden * size_of(p.operands);
+    const std::int64_t tokens = 2 * p.tokens * p.hidden * size_of(p.values);  // and the output
+    return Bytes{static_cast<double>(weights + tokens)} + layers::bytes_between(p);
   }
   void prepare(int sets) override {
     data_ = layers::make_moe_layer_data(problem_, kSeed);
     for (int set = 0; set < sets; ++set) routing_.push_back(routing_of(case_, set));
     layer_ = make({problem_, data_, routing_});
+    for (const auto& routing : routing_) padding_.add(routing.expert_rows());
   }
   void launch(int set, Stream stream) override { layer_->launch(set, stream); }
   [[nodiscard]] bool redraw(int set, std::int64_t draw) override {
     auto& routing = routing_[static_cast<std::size_t>(set)];
     routing = routing_of(case_, draw);
     layer_->redraw(set, routing);
+    padding_.add(routing.expert_rows());
     return true;
   }
   [[nodiscard]] VerificationResult verify() override {
@@ -65,15 +75,24 @@ class MoeLayerTrial final : public Trial {
     if (implementation_ != kCublaslt) return 0;
     return kOwnSteps * kMostKernels + 2 * kernels::enqueued_by_cublaslt(problem_.experts);
   }
-  [[nodiscard]] std::string filled_with() const override { return kUniformFill; }
-  [[nodiscard]] LibraryInfo library() const override { return layer_->library(); }
+  [[nodiscard]] std::string filled_with() const override {
+    return std::string{kUniformFill} + ", logits of the chosen from 2 on";
+  }
+  [[nodiscard]] LibraryInfo library() const override {
+    auto library = layer_->library();
+    library.algorithm += " " + padding_.describe();
+    return library;
+  }
   [[nodiscard]] std::vector<Part> parts() override {
     std::vector<Part> parts;
+    const auto works = layers::step_works(problem_, routing_.front());
     for (auto& part : layer_->parts())
       parts.push_back({.name = part.name,
                        .launch = part.launch,
                        .calls = part.calls,
-                       .enqueues = part.calls * enqueued_by(part.name)});
+                       .enqueues = part.calls * enqueued_by(part.name),
+                       .work = works.at(part.name),
+                       .sets = part.sets});
     return parts;
   }
 
@@ -99,6 +118,7 @@ class MoeLayerTrial final : public Trial {
   MoeLayerProblem problem_;
   layers::MoeLayerData data_;
   std::vector<MoeLayerRouting> routing_;
+  kernels::PaddingRange padding_;
   std::unique_ptr<layers::MoeLayer> layer_;
 };
 

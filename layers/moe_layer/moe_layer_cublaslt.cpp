@@ -9,6 +9,7 @@
 #include "layers/moe_layer/layer_buffers.hpp"
 #include "layers/moe_layer/moe_layer.hpp"
 #include "runtime/cuda_graph.hpp"
+#include "runtime/device_fill.hpp"
 
 namespace moecal::layers {
 namespace {
@@ -62,7 +63,8 @@ class Set {
   [[nodiscard]] const std::vector<Part>& parts() const { return parts_; }
   [[nodiscard]] const LayerBuffers& buffers() const { return buffers_; }
   [[nodiscard]] std::string description() const {
-    return kernels::describe_rows(expert_rows_) + " largest: " + first_->algorithm();
+    return "last draw: " + kernels::describe_rows(expert_rows_) +
+           " largest: " + first_->algorithm();
   }
 
  private:
@@ -81,6 +83,18 @@ class Set {
     graph_.emplace(CudaGraph::capture([this](Stream capturing) { enqueue(capturing); }));
     graph_->launch(stream.get());  // the first uploads it: not in a batch that is held
     stream.synchronize();
+    forget();
+  }
+  // What a launch is to leave: without it nobody is chosen and the output is no number. What lies
+  // between is cleared, as rows that a capacity drops have to be.
+  void forget() const {
+    const auto& b = buffers_;
+    for (const auto* memory :
+         {&b.expert_of, &b.weight_of, &b.counts, &b.offsets, &b.row_of, &b.results, &b.output})
+      mark_unwritten(memory->as<void>(), memory->bytes());
+    for (const auto* memory : {&b.rows, &b.first_scale, &b.projected, &b.activated, &b.second_scale,
+                               &b.quantized_rows, &b.quantized_activated})
+      fill_device(memory->as<void>(), memory->bytes(), 0);
   }
   [[nodiscard]] CublasLtGroups make_first() const {
     return {first_product(problem_),
@@ -171,11 +185,16 @@ class LayerOnGpu final : public MoeLayer {
   }
 
   [[nodiscard]] std::vector<LayerPart> parts() override {
+    // A step needs what the ones before it leave, also on a set that was only just drawn.
+    const CudaStream first_stream;
+    for (const auto& set : sets_) set->launch(first_stream.get());
+    first_stream.synchronize();
     std::vector<LayerPart> all;
     for (std::size_t part = 0; part < sets_.front()->parts().size(); ++part) {
       const auto graph = std::make_shared<const CudaGraph>(capture(part));
       all.push_back({sets_.front()->parts()[part].name,
-                     [graph](int, Stream stream) { graph->launch(stream); }, kCallsPerGraph});
+                     [graph](int, Stream stream) { graph->launch(stream); }, kCallsPerGraph,
+                     std::min(kCallsPerGraph, static_cast<int>(sets_.size()))});
     }
     return all;
   }

@@ -85,7 +85,7 @@ class LayerOnCpu final : public MoeLayer {
 
   [[nodiscard]] LibraryInfo library() const override {
     auto library = kernels::onednn_library();
-    library.algorithm = kernels::describe_rows(sets_.front()->expert_rows);
+    library.algorithm = "last draw: " + kernels::describe_rows(sets_.front()->expert_rows);
     return library;
   }
 

@@ -15,6 +15,7 @@
 #include "core/error.hpp"
 #include "kernels/expert_gemm/expert_gemm_sweep.hpp"
 #include "kernels/routing_bench.hpp"
+#include "layers/moe_layer/layer_buffers.hpp"
 #include "tests/thrown_message.hpp"
 
 namespace moecal::bench {
@@ -191,6 +192,31 @@ TEST(Parts, AreNamedInOrderAndMakeTheLayer) {
               testing::ElementsAre("gate", "permute", "gemm_1", "swiglu", "gemm_2", "unpermute"));
 }
 
+// What LayerBuffers holds: a part may go over no more bytes than a set is said to have.
+TEST(Footprint, HasWhatLiesBetweenTheSteps) {
+  for (const auto* family : {"f32", "bf16", "fp8_e4m3"}) {
+    const auto problem = problem_of(case_of(family));
+    const auto data = make_moe_layer_data(problem, 1);
+    const auto routing = routing_of(case_of(family), 1);
+    const LayerBuffers b{{problem, data, routing}, 0, Memory::Place::host};
+    double between = 0;
+    for (const auto* memory :
+         {&b.logits, &b.expert_of, &b.weight_of, &b.counts, &b.offsets, &b.row_of, &b.rows,
+          &b.first_scale, &b.projected, &b.activated, &b.second_scale, &b.results,
+          &b.quantized_rows, &b.quantized_activated})
+      between += static_cast<double>(memory->bytes());
+    EXPECT_EQ(bytes_between(problem).value(), between) << family;
+  }
+  const auto benchmark = bench::make_moe_layer();
+  const auto world = make_single_rank_plane();
+  bench::Context context{*world, -1};
+  const auto trial = benchmark->make_trial({"onednn", "cpu"}, case_of("f32"), context);
+  const auto work = benchmark->work(case_of("f32"));
+  const auto between = bytes_between(problem_of(case_of("f32")));
+  EXPECT_DOUBLE_EQ(trial->footprint().value(), (work.read + work.written + between).value());
+  EXPECT_GE(trial->allocated(), trial->footprint());
+}
+
 TEST(MoeLayerBenchmark, SaysWhichImplementationsReplayAGraph) {
   for (const auto& implementation : bench::make_moe_layer()->implementations())
     EXPECT_EQ(implementation.graph, implementation.backend == "cuda" ? "cuda_graph" : "none");
@@ -210,8 +236,15 @@ TEST(Trial, RunsFromSweepToVerification) {
   trial->launch(0, nullptr);
   const auto after = trial->verify();
   EXPECT_LE(after.max_rel_error, after.tolerance);
-  EXPECT_EQ(trial->parts().size(), 6U);
-  EXPECT_GT(trial->footprint().value(), 0);
+  const auto parts = trial->parts();
+  EXPECT_EQ(parts.size(), 6U);
+  double flops = 0;
+  for (const auto& part : parts) {
+    EXPECT_GT(part.work.written.value(), 0) << part.name;
+    if (part.name.starts_with("gemm")) flops += part.work.flops.value();
+  }
+  EXPECT_DOUBLE_EQ(flops, benchmark->work(case_of("f32")).flops.value());
+  EXPECT_THAT(trial->filled_with(), HasSubstr("logits of the chosen from 2 on"));
 }
 
 }  // namespace

@@ -40,11 +40,12 @@ struct FakeCudaDevice {
   int devices = 1;
   int compute_major = 9;
   int compute_minor = 0;
-  bool stuck = false;        // events never happen
-  double clock_ms = 0;       // what events read
-  double launch_ms = 0;      // that the host takes to launch something
-  bool holds_lapse = false;  // every hold ends by itself
-  int holds = 0;             // of streams, since the start
+  bool stuck = false;             // events never happen
+  bool graphs_are_empty = false;  // a launch of any computes nothing
+  double clock_ms = 0;            // what events read
+  double launch_ms = 0;           // that the host takes to launch something
+  bool holds_lapse = false;       // every hold ends by itself
+  int holds = 0;                  // of streams, since the start
   FakeHold last_hold;
   std::map<const std::byte*, std::size_t> buffers;  // live allocations: start and bytes
   std::size_t memory = std::size_t{1} << 30;        // a larger allocation fails

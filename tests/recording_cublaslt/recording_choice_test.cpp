@@ -55,6 +55,17 @@ TEST_F(Candidates, AreTimedOnEverySetOfBuffers) {
   for (const auto& [address, count] : launches) EXPECT_GT(count, 10);
 }
 
+// They all computed the product, on the buffers that are timed later.
+TEST_F(Candidates, LeaveNoResultThatALaunchCouldBeVerifiedBy) {
+  const auto gemm = make();
+  ASSERT_FALSE(fake_cublaslt().matmuls.empty());
+  const auto before = check_product(problem_, operands_, gemm->result());
+  EXPECT_GT(before.max_rel_error, before.tolerance);
+  gemm->launch(0, nullptr);
+  const auto after = check_product(problem_, operands_, gemm->result());
+  EXPECT_LE(after.max_rel_error, after.tolerance);
+}
+
 TEST_F(Candidates, ShortOnesAreTimedInBatches) {
   fake_cublaslt().candidates = {{0.01, true}, {0.01, true}};
   (void)make();

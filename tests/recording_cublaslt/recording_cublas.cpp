@@ -79,6 +79,12 @@ cublasStatus_t cublasGetVersion_v2(cublasHandle_t, int* version) {
 }
 cublasStatus_t cublasSetStream_v2(cublasHandle_t, cudaStream_t stream) {
   fake_cublas().stream = stream;
+  fake_cublas().workspace_bytes = 0;  // as the manual says
+  return CUBLAS_STATUS_SUCCESS;
+}
+cublasStatus_t cublasSetWorkspace_v2(cublasHandle_t, void* workspace, size_t bytes) {
+  if (!fake_cuda().owns(workspace, bytes)) return CUBLAS_STATUS_INVALID_VALUE;
+  fake_cublas().workspace_bytes = bytes;
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -94,6 +100,7 @@ cublasStatus_t cublasGemmGroupedBatchedEx(
   for (const auto* array :
        {static_cast<const void*>(a), static_cast<const void*>(b), static_cast<const void*>(c)})
     if (!fake_cuda().owns(array, addresses)) return CUBLAS_STATUS_INVALID_VALUE;
+  fake_cublas().workspaces_used.push_back(fake_cublas().workspace_bytes);
   auto& groups = fake_cublas().grouped.emplace_back();
   for (int g = 0; g < group_count; ++g) {
     groups.push_back({m[g], n[g], k[g], group_size[g]});

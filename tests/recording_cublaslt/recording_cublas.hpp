@@ -17,6 +17,8 @@ struct FakeCublas {
   std::vector<std::vector<RecordedGroup>> grouped;  // of each call
   int live_handles = 0;
   cudaStream_t stream = nullptr;
+  std::size_t workspace_bytes = 0;           // as given since the last stream; 0: its own
+  std::vector<std::size_t> workspaces_used;  // of each call
 };
 
 /// The one fake library of the process.

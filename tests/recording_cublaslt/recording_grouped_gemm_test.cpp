@@ -40,6 +40,7 @@ class RecordedGroups : public testing::TestWithParam<Given> {
     fake_cuda().devices = 1;
     fake_cuda().compute_major = 9;
     fake_cuda().graph_launches = 0;
+    fake_cuda().graphs_are_empty = false;
     fake_cublas() = {};
     fake_cublaslt() = {};
     fake_cublaslt().candidates.assign(8, {0.1, true});
@@ -64,6 +65,11 @@ class RecordedGroups : public testing::TestWithParam<Given> {
   void expect_right_of(const GroupedGemm& gemm, const std::vector<std::int64_t>& rows) {
     const auto checked = check_grouped_product(problem_, operands_, rows, gemm.result());
     EXPECT_LE(checked.max_rel_error, checked.tolerance);
+  }
+
+  void expect_wrong_of(const GroupedGemm& gemm, const std::vector<std::int64_t>& rows) {
+    const auto checked = check_grouped_product(problem_, operands_, rows, gemm.result());
+    EXPECT_GT(checked.max_rel_error, checked.tolerance);
   }
 
   static inline const Stream kStream = reinterpret_cast<Stream>(0x5EA);
@@ -92,7 +98,25 @@ TEST_P(RecordedGroups, CublasltHasLaunchedADrawsGraphWhenItIsFirstTimed) {
   fake_cuda().graph_launches = 0;
   gemm->redraw(0, rows);
   EXPECT_EQ(fake_cuda().graph_launches, 1);
+  gemm->launch(0, kStream);
   expect_right_of(*gemm, rows);
+}
+
+TEST_P(RecordedGroups, CublasltIsRefusedWhereItsGraphComputesNothing) {
+  const auto gemm = make_grouped_gemm_cublaslt({problem_, operands_, 2});
+  fake_cuda().graphs_are_empty = true;
+  gemm->launch(0, kStream);
+  expect_wrong_of(*gemm, rows_);
+  const auto rows = group_rows(problem_, 2);
+  gemm->redraw(0, rows);
+  gemm->launch(0, kStream);
+  expect_wrong_of(*gemm, rows);
+}
+
+TEST_P(RecordedGroups, CublasHasNoResultBeforeItIsLaunched) {
+  if (problem_.product.scale_mode != "none") return;
+  const auto gemm = make_grouped_gemm_cublas({problem_, operands_, 1});
+  expect_wrong_of(*gemm, rows_);
 }
 
 TEST_P(RecordedGroups, CublasltSpreadsTheGroupsOverStreamsWithWorkspacesOfTheirOwn) {
@@ -143,6 +167,8 @@ TEST_P(RecordedGroups, CublasIsGivenEveryGroupThatHasRows) {
   std::erase(expected, 0);
   EXPECT_EQ(given, expected);
   EXPECT_EQ(gemm->library().runtime_version, "13.1.0");
+  EXPECT_EQ(gemm->library().workspace_bytes, 32 << 20);
+  for (const auto bytes : fake_cublas().workspaces_used) EXPECT_EQ(bytes, 32U << 20);
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, RecordedGroups,

@@ -8,12 +8,12 @@
 #include "kernels/expert_gemm/expert_gemm_sweep.hpp"
 #include "kernels/routing_bench.hpp"
 #include "layers/moe_layer/moe_layer.hpp"
+#include "tests/cuda_on_cpu/enqueue.hpp"
 #include "tests/fakes/fake_cuda_runtime.hpp"
 #include "tests/recording_cublaslt/recording_cublaslt.hpp"
 
 // The layer as on a GPU: own kernels run on the CPU (tests/cuda_on_cpu), cuBLASLt and the CUDA
-// runtime are doubles. A kernel of our own runs when it is enqueued, also into a capture: that the
-// steps are right is checked here, that a graph holds them only for the products.
+// runtime are doubles. What is captured runs when its graph is launched.
 namespace moecal::layers {
 namespace {
 
@@ -43,6 +43,10 @@ class RecordedLayer : public testing::TestWithParam<Given> {
     fake_cuda().devices = 1;
     fake_cuda().compute_major = 9;
     fake_cuda().graph_launches = 0;
+    fake_cuda().graphs_are_empty = false;
+    cuda_on_cpu::enqueue_with = [](Stream stream, const std::function<void()>& run) {
+      if (!fake_cuda().run(stream, run)) throw Error{"a kernel is not part of the capture"};
+    };
     fake_cublaslt() = {};
     fake_cublaslt().candidates.assign(8, {0.1, true});
     for (int set = 0; set < 2; ++set) {
@@ -52,6 +56,7 @@ class RecordedLayer : public testing::TestWithParam<Given> {
     }
   }
   void TearDown() override {
+    cuda_on_cpu::enqueue_with = {};
     EXPECT_EQ(fake_cublaslt().live_objects, 0);
     EXPECT_EQ(fake_cuda().live_graphs, 0);
     EXPECT_TRUE(fake_cuda().buffers.empty()) << "all device memory is freed";
@@ -88,6 +93,28 @@ TEST_P(RecordedLayer, PlansItsProductsAnewForAnotherDraw) {
   const auto checked = check_moe_layer(problem_, data_, routing, layer->output());
   EXPECT_LE(checked.max_rel_error, checked.tolerance);
   EXPECT_THAT(layer->library().algorithm, HasSubstr(kernels::describe_rows(routing.expert_rows())));
+}
+
+// Every step ran on these buffers when the products' algorithms were chosen.
+TEST_P(RecordedLayer, IsRefusedWhereItsGraphComputesNothing) {
+  const auto layer = make_moe_layer_cublaslt({problem_, data_, routing_});
+  fake_cuda().graphs_are_empty = true;
+  for (const bool redrawn : {false, true}) {
+    if (redrawn) layer->redraw(0, routing_.front());
+    layer->launch(0, nullptr);
+    const auto checked = check_moe_layer(problem_, data_, routing_.front(), layer->output());
+    EXPECT_GT(checked.max_rel_error, checked.tolerance);
+    EXPECT_NE(layer->gate_table().counts, routing_.front().draw.counts);
+  }
+}
+
+TEST_P(RecordedLayer, TimesTheStepsOfADrawThatWasNotLaunchedOnItsOwnData) {
+  const auto layer = make_moe_layer_cublaslt({problem_, data_, routing_});
+  layer->redraw(0, routing_.front());
+  const auto parts = layer->parts();
+  parts.back().launch(0, nullptr);
+  const auto checked = check_moe_layer(problem_, data_, routing_.front(), layer->output());
+  EXPECT_LE(checked.max_rel_error, checked.tolerance);
 }
 
 TEST_P(RecordedLayer, GivesTheProductsTheRowsThatTheGateCounts) {

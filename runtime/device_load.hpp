@@ -1,0 +1,12 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include "core/units.hpp"
+
+namespace moecal {
+
+/// Lets the current CUDA device write its memory for that long, so that its clocks are those of a
+/// device at work. Returns when it is done; only in builds with CUDA. @throws Error
+void keep_device_busy(Seconds seconds);
+
+}  // namespace moecal
