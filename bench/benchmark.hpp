@@ -128,6 +128,9 @@ class Benchmark {
   /// Whether a ratio that is reported is of this case: then it is measured before others, so that a
   /// run that is cut has it.
   [[nodiscard]] virtual bool leads(const Case& /*c*/) const { return false; }
+  /// About what a point takes on a GPU, choosing algorithms, making operands and verification
+  /// included: by this, times their numbers, programs share the time of a run.
+  [[nodiscard]] virtual Seconds seconds_per_point() const { return Seconds{0.05}; }
   /// Those of this build, best known first.
   [[nodiscard]] virtual std::vector<Implementation> implementations() const = 0;
   /// Whether the cache could make a difference: else only warm is measured.

@@ -177,7 +177,8 @@ std::string list_as_json(const std::string& program, const Benchmarks& benchmark
   if (!cuda_devices) cuda_devices = static_cast<int>(find_cuda_devices().devices.size());
   auto operations = nlohmann::ordered_json::array();
   for (const auto& benchmark : benchmarks) {
-    nlohmann::ordered_json operation{{"operation", benchmark->operation()}};
+    nlohmann::ordered_json operation{{"operation", benchmark->operation()},
+                                     {"seconds_per_point", benchmark->seconds_per_point().count()}};
     operation["implementations"] = nlohmann::ordered_json::array();
     for (const auto& known : benchmark->implementations()) {
       nlohmann::ordered_json implementation{{"name", known.name}, {"backend", known.backend}};

@@ -59,7 +59,8 @@ BenchProgram describe(const std::filesystem::path& path, std::optional<int> cuda
       program.implementations.push_back(
           {implementation.require<std::string>("backend"),
            implementation.optional("of_host", false),
-           implementation.require<std::map<std::string, int>>("cases")});
+           implementation.require<std::map<std::string, int>>("cases"),
+           operation.require<double>("seconds_per_point")});
   }
   return program;
 }

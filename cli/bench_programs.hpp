@@ -11,6 +11,7 @@ struct ProgramImplementation {
   std::string backend;                 // cpu, cuda, mpi, nccl
   bool of_host = false;                // measured whatever the device is
   std::map<std::string, int> cases{};  // by suite
+  double seconds_per_point = 0.05;     // about, on a GPU
 };
 
 /// A benchmark program as its --list describes it.

@@ -26,25 +26,27 @@ double seconds_to_start(bool cuda, bool first) {
   return kStart + (!cuda ? 0 : first ? kFirstClockWarmUp : kLaterClockWarmUp);
 }
 
-// A file of cases says nothing about how many are the program's: one counts as much as another.
-double points_of(const BenchProgram& program, const MeasureOptions& options, int ranks) {
+// Seconds, about. A file of cases says nothing about how many are the program's: one each.
+double cost_of(const BenchProgram& program, const MeasureOptions& options, int ranks) {
+  constexpr double kLeastOfRanks = 0.05;
   const bool cuda = on_cuda(program, options);
-  double points = 0;
+  double cost = 0;
   for (const auto& implementation : program.implementations) {
     const auto& backend = implementation.backend;
     const bool on_device = backend == "cuda" || backend == "nccl";
     if (on_device != cuda && !implementation.of_host) continue;
     const auto found = implementation.cases.find(options.suite);
-    points += found == implementation.cases.end() ? 1 : found->second;
+    const int points = found == implementation.cases.end() ? 1 : found->second;
+    cost += points * implementation.seconds_per_point;
   }
   // Collectives list their points for one rank: few or none.
-  return std::max(points, ranks > 0 ? 1.0 : 0.0);
+  return std::max(cost, ranks > 0 ? kLeastOfRanks : 0.0);
 }
 
 }  // namespace
 
 TimeLimit::TimeLimit(const std::vector<BenchProgram>& programs, const MeasureOptions& options)
-    : points_(programs.size(), 0), to_start_(programs.size(), 0) {
+    : cost_(programs.size(), 0), to_start_(programs.size(), 0) {
   const bool asked = options.time_limit.has_value();
   const bool on_gpu = std::any_of(programs.begin(), programs.end(),
                                   [&](const auto& program) { return on_cuda(program, options); });
@@ -56,20 +58,20 @@ TimeLimit::TimeLimit(const std::vector<BenchProgram>& programs, const MeasureOpt
   for (std::size_t i = 0; i < programs.size(); ++i) {
     const int ranks = plan_launch(programs[i], options).ranks;
     const bool shares = ranks == 1 || (asked && ranks > 1);
-    if (shares) points_[i] = points_of(programs[i], options, ranks);
+    if (shares) cost_[i] = cost_of(programs[i], options, ranks);
     if (shares) to_start_[i] = seconds_to_start(on_cuda(programs[i], options), first);
     first = first && ranks == 0;
   }
 }
 
 std::optional<double> TimeLimit::of(std::size_t number, double elapsed) const {
-  if (!seconds_ || std::isinf(*seconds_) || points_.at(number) == 0) return std::nullopt;
+  if (!seconds_ || std::isinf(*seconds_) || cost_.at(number) == 0) return std::nullopt;
   const auto rest = [number](const std::vector<double>& all) {
     return std::accumulate(all.begin() + static_cast<std::ptrdiff_t>(number), all.end(), 0.0);
   };
   const double left = std::max(0.0, *seconds_ - elapsed);
   const double for_points = std::max(0.0, left - rest(to_start_));
-  return std::min(left, to_start_[number] + for_points * points_[number] / rest(points_));
+  return std::min(left, to_start_[number] + for_points * cost_[number] / rest(cost_));
 }
 
 }  // namespace moecal::cli

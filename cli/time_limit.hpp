@@ -9,9 +9,9 @@
 
 namespace moecal::cli {
 
-/// The seconds that a run may take, shared among the programs it starts one after the other by how
-/// many points each has, after what each takes to start. What a program leaves of its share is the
-/// others'.
+/// The seconds that a run may take, shared among the programs it starts one after the other by what
+/// their points take, about, after what each takes to start. What a program leaves of its share is
+/// the others'.
 ///
 /// Unless it is asked for, the limit is that of a named suite on a GPU (20, 120 and 600 s for
 /// quick, planner and full), and of the programs that run on one device: a launch of many ranks
@@ -26,7 +26,7 @@ class TimeLimit {
  private:
   std::optional<double> seconds_;
   // Of each program that has a share, else 0.
-  std::vector<double> points_;
+  std::vector<double> cost_;      // seconds of its points, about
   std::vector<double> to_start_;  // seconds
 };
 

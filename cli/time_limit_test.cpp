@@ -35,6 +35,13 @@ TEST(TimeLimit, IsSharedByPointsAndWhatIsLeftGoesToTheOthers) {
   EXPECT_FALSE((TimeLimit{programs, suite("mine.jsonl")}.of(0, 0)));
 }
 
+TEST(TimeLimit, IsSharedByWhatPointsTake) {
+  std::vector<BenchProgram> programs{program("cuda", 10, 1), program("cuda", 10, 1)};
+  programs[1].implementations[0].seconds_per_point = 0.15;
+  EXPECT_DOUBLE_EQ((TimeLimit{programs, suite("quick")}.of(0, 0).value()),
+                   3.5 + (20 - 4.25) * 0.25);
+}
+
 // What warms the clocks for all the others has few points itself.
 TEST(TimeLimit, LeavesASmallFirstProgramTimeForItsPoints) {
   const std::vector<BenchProgram> programs{program("cuda", 8, 1), program("cuda", 171, 1)};

@@ -9,6 +9,8 @@
 #include <limits>
 #include <vector>
 
+#include "core/narrow_float.hpp"
+
 namespace moecal {
 namespace {
 
@@ -87,10 +89,10 @@ const FloatFormat& narrow_format(Dtype dtype) {
 }
 
 template <class T>
-double load_as(const std::byte* bits) {
+T loaded(const std::byte* bits) {
   T value;
   std::memcpy(&value, bits, sizeof value);
-  return static_cast<double>(value);
+  return value;
 }
 
 template <class T>
@@ -124,18 +126,35 @@ const std::vector<double>& table_of(Dtype dtype) {
 }
 static_assert(static_cast<int>(Dtype::fp8_e5m2) - static_cast<int>(Dtype::f16) == 3);
 
+// What an element is decoded by is chosen once, not for every one of millions.
+template <class Decode>
+void decode_each(const StoredElements& elements, std::span<double> values, const Decode& decode) {
+  const auto scale = static_cast<double>(elements.scale);
+  const std::byte* bits = elements.first;
+  for (double& value : values) {
+    value = scale * decode(bits);
+    bits += elements.step;
+  }
+}
+
+template <class T>
+void decode_floats(const StoredElements& elements, std::span<double> values) {
+  decode_each(elements, values,
+              [](const std::byte* bits) { return static_cast<double>(to_float(loaded<T>(bits))); });
+}
+
 }  // namespace
 
 double decode_element(Dtype dtype, const std::byte* bits) {
   switch (dtype) {
     case Dtype::f32:
-      return load_as<float>(bits);
+      return static_cast<double>(loaded<float>(bits));
     case Dtype::int8:
-      return load_as<std::int8_t>(bits);
+      return loaded<std::int8_t>(bits);
     case Dtype::int32:
-      return load_as<std::int32_t>(bits);
+      return loaded<std::int32_t>(bits);
     case Dtype::uint8:
-      return load_as<std::uint8_t>(bits);
+      return loaded<std::uint8_t>(bits);
     case Dtype::fp8_e4m3:
     case Dtype::fp8_e5m2:
       return table_of(dtype)[std::to_integer<std::size_t>(*bits)];
@@ -146,6 +165,27 @@ double decode_element(Dtype dtype, const std::byte* bits) {
   std::uint16_t code = 0;
   std::memcpy(&code, bits, sizeof code);
   return table_of(dtype)[code];
+}
+
+void decode_elements(const StoredElements& elements, std::span<double> values) {
+  switch (const Dtype dtype = elements.dtype; dtype) {
+    case Dtype::f32:
+      return decode_floats<float>(elements, values);
+    case Dtype::f16:
+      return decode_floats<Float16>(elements, values);
+    case Dtype::bf16:
+      return decode_floats<BFloat16>(elements, values);
+    case Dtype::fp8_e4m3:
+    case Dtype::fp8_e5m2:
+      return decode_each(elements, values, [&table = table_of(dtype)](const std::byte* bits) {
+        return table[std::to_integer<std::size_t>(*bits)];
+      });
+    case Dtype::int8:
+    case Dtype::int32:
+    case Dtype::uint8:
+      return decode_each(elements, values,
+                         [dtype](const std::byte* bits) { return decode_element(dtype, bits); });
+  }
 }
 
 void encode_element(Dtype dtype, double value, std::byte* bits) {

@@ -4,10 +4,10 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "core/element.hpp"
 
@@ -72,43 +72,33 @@ TEST(Element, EveryFiniteCodeSurvives) {
   }
 }
 
-TEST(UniformMatrix, SpansTheRangeAndIsRepeatable) {
-  for (const auto dtype : {Dtype::f32, Dtype::bf16, Dtype::fp8_e4m3, Dtype::int8}) {
-    const auto matrix = uniform_matrix(dtype, {64, 100}, 3);
-    std::vector<double> row(100);
-    double least = 0;
-    double most = 0;
-    for (std::int64_t r = 0; r < matrix.rows; ++r) {
-      decode_row(matrix, r, row);
-      least = std::min(least, *std::min_element(row.begin(), row.end()));
-      most = std::max(most, *std::max_element(row.begin(), row.end()));
-    }
-    // An FP8 scale is rounded to FP32.
-    const double bound = (dtype == Dtype::int8 ? 63.0 : 1.0) * (1 + 1e-6);
-    EXPECT_LE(most, bound);
-    EXPECT_GT(most, 0.95 * bound);
-    EXPECT_GE(least, -bound);
-    EXPECT_LT(least, -0.95 * bound);
-    EXPECT_EQ(matrix.data, uniform_matrix(dtype, {64, 100}, 3).data);
-    EXPECT_NE(matrix.data, uniform_matrix(dtype, {64, 100}, 4).data);
+TEST(Elements, AreDecodedOneByOneOrTogether) {
+  for (const auto dtype : {Dtype::f32, Dtype::f16, Dtype::bf16, Dtype::fp8_e4m3, Dtype::fp8_e5m2,
+                           Dtype::int8, Dtype::int32, Dtype::uint8}) {
+    const auto size = static_cast<std::size_t>(size_of(dtype));
+    std::vector<std::byte> bits(100 * size);
+    for (std::size_t i = 0; i < 100; ++i)
+      encode_element(dtype, 3.0 * static_cast<double>(i) - 150, bits.data() + i * size);
+    std::vector<double> values(50);
+    decode_elements({dtype, bits.data(), 2 * size, 0.5F}, values);
+    for (std::size_t i = 0; i < values.size(); ++i)
+      EXPECT_EQ(values[i], 0.5 * decode_element(dtype, bits.data() + 2 * i * size));
   }
 }
 
-TEST(Decode, GivesTheScaledValuesOfARowAndOfAColumn) {
-  auto matrix = zero_matrix(Dtype::f16, {2, 3});
+TEST(HostMatrix, HasRows) {
+  auto matrix = zero_matrix(Dtype::f16, {3, 2});
   for (int i = 0; i < 6; ++i) encode_element(Dtype::f16, i, matrix.data.data() + i * 2);
   matrix.scale = 0.5F;
-  std::vector<double> row(3), column(2);
+  std::vector<double> row(2);
   decode_row(matrix, 1, row);
-  decode_column(matrix, 2, column);
-  EXPECT_EQ(row, (std::vector<double>{1.5, 2, 2.5}));
-  EXPECT_EQ(column, (std::vector<double>{1, 2.5}));
-}
-
-TEST(UniformMatrix, LongerThanItsPeriodHasNoEqualRows) {
-  const auto matrix = uniform_matrix(Dtype::int8, {3, 1 << 20}, 1);
-  EXPECT_FALSE(std::equal(matrix.row(0), matrix.row(1), matrix.row(1)));
-  EXPECT_EQ(*matrix.row(0), *(matrix.row(0) + 1'048'573)) << "it repeats after its period";
+  EXPECT_EQ(row, (std::vector<double>{1, 1.5}));
+  decode_row(chosen_rows(matrix, std::vector<std::int64_t>{2, 0}), 0, row);
+  EXPECT_EQ(row, (std::vector<double>{2, 2.5}));
+  const auto part = rows_of_matrix(matrix, 1, 2);
+  EXPECT_EQ(part.rows, 2);
+  decode_row(part, 1, row);
+  EXPECT_EQ(row, (std::vector<double>{2, 2.5}));
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "bench/benchmark.hpp"
 #include "core/build.hpp"
 #include "core/dtype.hpp"
+#include "core/fill.hpp"
 #include "runtime/device_slabs.hpp"
 #include "runtime/memory.hpp"
 
@@ -32,29 +33,19 @@ inline const Implementation kOwnCuda{"own", "cuda"};
 /// No own operation enqueues more in one launch (topk_gate does).
 inline constexpr int kMostKernels = 4;
 
-/// `count` elements of `dtype` as bytes, uniform in [-1, 1].
-[[nodiscard]] std::vector<std::byte> uniform_elements(Dtype dtype, std::int64_t count,
-                                                      std::uint64_t seed);
+/// An input of elements uniform in [-1, 1]: what it holds, and where it is read. The same in every
+/// buffer set.
+struct UniformInput {
+  UniformInput(Memory::Place place, const UniformFill& fill, std::int64_t count)
+      : bytes{uniform_bytes(fill, count)}, memory{Memory::of(place, bytes)} {}
+  PeriodicBytes bytes;
+  Memory memory;
+};
 
 /// Largest difference between two arrays of a floating-point dtype, over the largest magnitude in
 /// `expected`; infinite if they differ in size or one has a NaN.
 [[nodiscard]] double relative_error(Dtype dtype, const std::vector<std::byte>& actual,
                                     const std::vector<std::byte>& expected);
-
-/// The rows of an array [rows, row_elements] that a verification computes again: all of up to 2^23
-/// elements; else about as many elements, and 1024 rows at least, one of each stretch of equal
-/// length, the first and the last row among them. Ascending, and always the same.
-[[nodiscard]] std::vector<std::int64_t> rows_to_check(std::int64_t rows, std::int64_t row_elements);
-/// "full", or "1024 of 8192 rows".
-[[nodiscard]] std::string check_method(const std::vector<std::int64_t>& checked, std::int64_t rows);
-/// Those rows of an array, one after the other.
-[[nodiscard]] std::vector<std::byte> rows_of(const std::vector<std::byte>& array,
-                                             const std::vector<std::int64_t>& rows,
-                                             std::int64_t row_bytes);
-/// Those columns of an array [any, columns]: the scales of these rows, of blocks.
-[[nodiscard]] std::vector<float> columns_of(const std::vector<float>& array,
-                                            const std::vector<std::int64_t>& wanted,
-                                            std::int64_t columns);
 
 /// A part of an operation: what it does, and how it is launched.
 template <class Shape, class Buffers>
@@ -87,6 +78,7 @@ concept HasPool = requires {
 ///                                             take it instead of the case
 ///   leads(shape)                              Benchmark::leads, else those that move 256 MiB
 ///   choose(implementation, shape&)            what an implementation changes in the shape
+///   seconds_per_point                         Benchmark::seconds_per_point
 ///   cuda_parts()                              OwnPart, timed apart
 ///   fill                                      other than kUniformFill
 template <class Operation>
@@ -200,6 +192,10 @@ class OwnBenchmark final : public Benchmark {
     constexpr Bytes kOutOfAnyCache{256.0 * (1 << 20)};
     const auto work = Operation::work(shape);
     return work.read + work.written >= kOutOfAnyCache;
+  }
+  [[nodiscard]] Seconds seconds_per_point() const override {
+    if constexpr (requires { Operation::seconds_per_point; }) return Operation::seconds_per_point;
+    return Benchmark::seconds_per_point();
   }
   [[nodiscard]] std::vector<Implementation> implementations() const override {
     if constexpr (requires { Operation::implementations(); }) return Operation::implementations();

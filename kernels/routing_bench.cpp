@@ -128,8 +128,8 @@ std::vector<RoutedPoint> row_points(Suite suite) {
   if (suite == Suite::planner) return planner_points();
   if (suite == Suite::full) return full_points();
   std::vector<RoutedPoint> points;
-  append(points, {256, 512, 4096}, {0, 4096, 8, 2, "bf16"});
-  append(points, {2048, 16384}, {0, 512, 16, 2, "f16"});
+  append(points, {512, 4096}, {0, 4096, 8, 2, "bf16"});
+  append(points, {16384}, {0, 512, 16, 2, "f16"});
   append(points, {4096}, {0, 2048, 64, 2, "f16"});
   return points;
 }
@@ -138,8 +138,8 @@ std::vector<RoutedPoint> gate_points(Suite suite) {
   if (suite == Suite::planner) return planner_gate_points();
   if (suite == Suite::full) return full_gate_points();
   std::vector<RoutedPoint> points;
-  append(points, {256, 512, 4096}, {0, 0, 8, 2, "bf16"});
-  append(points, {2048, 16384}, {0, 0, 16, 2, "f16"});
+  append(points, {512, 4096}, {0, 0, 8, 2, "bf16"});
+  append(points, {16384}, {0, 0, 16, 2, "f16"});
   append(points, {4096, 32768}, {0, 0, 64, 2, "f16"});
   return points;
 }
@@ -192,7 +192,7 @@ SetRouting RoutingPool::routing(std::int64_t number) const {
 
 std::vector<std::byte> gate_logits(Dtype dtype, const RoutingDraw& draw) {
   constexpr std::uint64_t kSeed = 1;
-  auto bytes = uniform_elements(dtype, draw.tokens * draw.experts, kSeed);
+  auto bytes = uniform_bytes({dtype, kSeed}, draw.tokens * draw.experts).whole();
   with_float_type(dtype, [&](auto zero) {
     using T = decltype(zero);
     for (std::int64_t token = 0; token < draw.tokens; ++token) {

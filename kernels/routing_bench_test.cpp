@@ -294,7 +294,7 @@ TEST(RoutingBench, LogitsLeadTheGateToTheDraw) {
 }
 
 TEST(RoutingBench, FillsWithinRangeAndWithoutNan) {
-  const auto bytes = uniform_elements(Dtype::f32, 1000, 1);
+  const auto bytes = uniform_bytes({Dtype::f32, 1}, 1000).whole();
   std::vector<float> values(1000);
   std::memcpy(values.data(), bytes.data(), bytes.size());
   EXPECT_THAT(values, testing::Each(testing::AllOf(testing::Ge(-1), testing::Le(1))));
@@ -302,7 +302,7 @@ TEST(RoutingBench, FillsWithinRangeAndWithoutNan) {
   EXPECT_GT(*std::max_element(values.begin(), values.end()), 0.9);
   for (const auto dtype : {Dtype::fp8_e4m3, Dtype::fp8_e5m2}) {
     double sum = 0, largest = 0;
-    for (const auto byte : uniform_elements(dtype, 10'000, 1)) {
+    for (const auto byte : uniform_bytes({dtype, 1}, 10'000).whole()) {
       const double value = decode_element(dtype, &byte);
       ASSERT_LE(std::abs(value), 1);
       sum += value;

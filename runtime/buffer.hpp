@@ -8,6 +8,7 @@
 
 #include "core/error.hpp"
 #include "runtime/check.hpp"
+#include "runtime/device_memory.hpp"
 #include "runtime/stream.hpp"
 
 namespace moecal {
@@ -112,6 +113,13 @@ template <class T>
 [[nodiscard]] DeviceBuffer to_device(std::span<const T> host) {
   DeviceBuffer buffer{host.size_bytes()};
   copy_bytes(buffer.data(), host.data(), host.size_bytes());
+  return buffer;
+}
+
+/// The same of an array of which only one period is on the host: the device makes the rest.
+[[nodiscard]] inline DeviceBuffer to_device(const PeriodicBytes& bytes) {
+  DeviceBuffer buffer{bytes.size()};
+  device_memory::write(buffer.data(), bytes);
   return buffer;
 }
 

@@ -31,6 +31,9 @@ struct CudaDevices {
 /// Never throws for want of a build with CUDA, a driver or a device: that is the reason then.
 [[nodiscard]] CudaDevices find_cuda_devices();
 
+/// Of the CUDA runtime linked into this build, e.g. 13.0; empty without CUDA.
+[[nodiscard]] std::string cuda_runtime_version();
+
 /// Makes a device the calling thread's current one. @throws Error; Unsupported in a build without
 /// CUDA.
 void use_cuda_device(int index);

@@ -45,12 +45,10 @@ std::string why_none(cudaError_t status, int driver) {
 CudaDevices find_cuda_devices() {
   CudaDevices found;
   int driver = 0;
-  int runtime = 0;
   int count = 0;
   if (cudaDriverGetVersion(&driver) == cudaSuccess && driver > 0)
     found.driver_version = version_string(driver);
-  if (cudaRuntimeGetVersion(&runtime) == cudaSuccess)
-    found.runtime_version = version_string(runtime);
+  found.runtime_version = cuda_runtime_version();
   const cudaError_t status = cudaGetDeviceCount(&count);
   (void)cudaGetLastError();
   if (status != cudaSuccess || count == 0) {
@@ -59,6 +57,11 @@ CudaDevices find_cuda_devices() {
   }
   for (int index = 0; index < count; ++index) found.devices.push_back(describe_device(index));
   return found;
+}
+
+std::string cuda_runtime_version() {
+  int version = 0;
+  return cudaRuntimeGetVersion(&version) == cudaSuccess ? version_string(version) : "";
 }
 
 void use_cuda_device(int index) {

@@ -10,6 +10,8 @@ constexpr char kNoCuda[] = "this build of moecal has no CUDA: build the preset c
 
 CudaDevices find_cuda_devices() { return {{}, "", "", kNoCuda}; }
 
+std::string cuda_runtime_version() { return ""; }
+
 void use_cuda_device(int) { throw Unsupported{kNoCuda}; }
 
 }  // namespace moecal

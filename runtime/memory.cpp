@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/memory.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -53,6 +55,44 @@ Memory& Memory::operator=(Memory&& other) noexcept {
   std::swap(bytes_, other.bytes_);
   std::swap(data_, other.data_);
   return *this;
+}
+
+Memory Memory::of(Place place, const PeriodicBytes& bytes) {
+  Memory memory{place, bytes.size()};
+  if (bytes.size() == 0) return memory;
+  if (place == Place::host) bytes.copy(0, {memory.as<std::byte>(), bytes.size()});
+  if constexpr (build::has_cuda)
+    if (place == Place::device) device_memory::write(memory.data_, bytes);
+  return memory;
+}
+
+std::vector<std::byte> Memory::rows_to_host(const std::vector<std::int64_t>& rows,
+                                            std::int64_t row_bytes) const {
+  const auto size = static_cast<std::size_t>(row_bytes);
+  const auto bytes_of = [&](std::int64_t row) {
+    return std::min(size, bytes_ - static_cast<std::size_t>(row) * size);
+  };
+  std::size_t total = 0;
+  for (const auto row : rows) total += bytes_of(row);
+  std::vector<std::byte> host(total);
+  if constexpr (build::has_cuda)
+    if (place_ == Place::device) {
+      device_memory::read_rows(host.data(), {data_, bytes_, size, rows});
+      return host;
+    }
+  std::size_t done = 0;
+  for (const auto row : rows) {
+    std::copy_n(as<std::byte>() + row * row_bytes, bytes_of(row), host.data() + done);
+    done += bytes_of(row);
+  }
+  return host;
+}
+
+bool Memory::holds(const PeriodicBytes& bytes) const {
+  if (bytes.size() != bytes_) return false;
+  if constexpr (build::has_cuda)
+    if (place_ == Place::device) return device_memory::holds(data_, bytes);
+  return bytes.equals(0, {as<std::byte>(), bytes_});
 }
 
 void Memory::check_size(std::size_t bytes) const {

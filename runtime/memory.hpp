@@ -2,7 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <vector>
+
+#include "core/periodic_bytes.hpp"
 
 namespace moecal {
 
@@ -27,6 +30,7 @@ class Memory {
     memory.write(values.data());
     return memory;
   }
+  [[nodiscard]] static Memory of(Place place, const PeriodicBytes& bytes);
   /// Overwrites it with `values`, as many bytes as it holds. Synchronous.
   template <class T>
   void assign(const std::vector<T>& values) {
@@ -40,6 +44,12 @@ class Memory {
     read(values.data());
     return values;
   }
+  /// The same of some rows of so many bytes, one after the other; the last row there is may be
+  /// shorter.
+  [[nodiscard]] std::vector<std::byte> rows_to_host(const std::vector<std::int64_t>& rows,
+                                                    std::int64_t row_bytes) const;
+  /// Whether it holds these bytes, as many as there are, when the device has finished.
+  [[nodiscard]] bool holds(const PeriodicBytes& bytes) const;
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
   template <class T>
   [[nodiscard]] T* as() const {

@@ -4,14 +4,15 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <string>
+#include <type_traits>
 
 #include "bench/sampler.hpp"
 #include "bench/testing/fake_trial.hpp"
 #include "runtime/control_plane.hpp"
 
-/// How long the planner suite's points would keep a Hopper card busy, by the sampler's own
-/// accounting on a device that is no more than rates. What the host does meanwhile (operands,
-/// verification) is not in it.
+/// How long points would keep a Hopper card busy, by the sampler's own accounting on a device that
+/// is no more than rates. What the host does meanwhile (operands, verification) is hopper_host's.
 namespace moecal::tests {
 
 inline constexpr double kHopperL2 = 50.0 * 1024 * 1024;
@@ -25,24 +26,42 @@ inline double hopper_seconds(const bench::Case& c, const Work& work) {
   return 4e-6 + std::max({flops, bytes, link});
 }
 
-/// Time of the device until the median of such calls is known, its first call loading a kernel.
-inline double time_to_sample(double call_s) {
+/// What sampling a point comes to: the device's time until the median of such calls is known, its
+/// first call loading a kernel.
+struct Sampled {
+  double seconds = 0;
+  double samples = 0;
+  double batch = 0;  // launches of a sample
+};
+
+inline Sampled sample(double call_s, const std::string& suite) {
   bench::FakeTime time;
   bench::FakeTrial trial{time, {.median_s = call_s, .noise = 0.01, .cold_start_s = 1e-3}};
   bench::SetRotation rotation{1};
   bench::FakeClock clock{time};
   const auto world = make_single_rank_plane();
-  const bench::SamplerOptions options{.stop = {.budget = bench::default_budget("planner")}};
-  (void)bench::Sampler{clock, *world, options}.run(trial, rotation);
-  return time.now_s;
+  const bench::SamplerOptions options{.stop = {.budget = bench::default_budget(suite)}};
+  const auto sampling = bench::Sampler{clock, *world, options}.run(trial, rotation);
+  return {time.now_s, static_cast<double>(sampling.samples_s.size()),
+          static_cast<double>(sampling.batch)};
 }
+
+/// Until the fastest of so many candidate algorithms for such calls is chosen, their kernels being
+/// loaded: a launch and two batches (of long ones, one) of each that is not given up, as
+/// recording_planner_time_test finds it.
+inline double time_to_choose(double call_s, double candidates, double batch_s) {
+  const double batches = call_s > 10 * batch_s ? 1.1 : 2.2;
+  return candidates * (call_s + batches * std::max(call_s, batch_s));
+}
+/// What loading a kernel takes at its first launch.
+inline constexpr double kKernelLoading = 1e-3;
 
 /// A function of a call's time, asked once for each half power of two: that is close enough.
 template <class Function>
 class ByCallTime {
  public:
   explicit ByCallTime(Function function) : function_{function} {}
-  double operator()(double call_s) {
+  auto operator()(double call_s) {
     const int bucket = static_cast<int>(std::lround(2 * std::log2(call_s)));
     const auto [place, is_new] = known_.try_emplace(bucket);
     if (is_new) place->second = function_(std::exp2(bucket / 2.0));
@@ -51,7 +70,7 @@ class ByCallTime {
 
  private:
   Function function_;
-  std::map<int, double> known_;
+  std::map<int, std::invoke_result_t<Function, double>> known_;
 };
 
 }  // namespace moecal::tests

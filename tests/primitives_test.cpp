@@ -9,11 +9,14 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <string>
 
 #include "bench/benchmark.hpp"
+#include "core/build.hpp"
 #include "core/data_dir.hpp"
 #include "core/dtype.hpp"
 #include "core/json_reader.hpp"
+#include "runtime/device_info.hpp"
 #include "tests/collective_benchmarks.hpp"
 #include "tests/kernel_benchmarks.hpp"
 
@@ -292,6 +295,22 @@ TEST(Primitives, OfGroupedProductsAreMeasuredAloneAndInGroups) {
                                   });
                             }))
         << primitive["id"];
+  }
+}
+
+// Not a primitive's, but what a fit of them is divided by.
+TEST(CopiesByTheCudaRuntime, RecordItsVersion) {
+  if (!build::has_cuda) GTEST_SKIP() << "this build has no CUDA";
+  const auto world = make_single_rank_plane();
+  Context context{*world, 0};
+  const std::map<std::string, std::unique_ptr<Benchmark> (*)()> copies{
+      {"cuda_memcpy", make_memory_copy}, {"pinned_h2d", make_host_transfer}};
+  for (const auto& [name, make] : copies) {
+    const auto benchmark = make();
+    const auto c = benchmark->sweep(Suite::quick, "cuda", 1).front();
+    const auto library = benchmark->make_trial({name, "cuda"}, c, context)->library();
+    EXPECT_EQ(library.runtime_version, cuda_runtime_version()) << name;
+    EXPECT_FALSE(library.runtime_version.empty()) << name;
   }
 }
 

@@ -4,10 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "core/dtype.hpp"
 #include "core/observation.hpp"
+#include "core/periodic_bytes.hpp"
 #include "core/work.hpp"
 #include "runtime/stream.hpp"
 
@@ -31,10 +33,10 @@ struct AttentionShape {
   [[nodiscard]] std::int64_t key_rows() const { return batch * kv_heads * sequence; }
 };
 
-/// Row-major host memory, heads outside the sequence: queries and result [batch, heads, sequence,
-/// head_size], keys and values [batch, kv_heads, sequence, head_size].
+/// Row-major, heads outside the sequence: queries and result [batch, heads, sequence, head_size],
+/// keys and values [batch, kv_heads, sequence, head_size].
 struct AttentionOperands {
-  std::vector<std::byte> queries, keys, values;
+  PeriodicBytes queries, keys, values;
 };
 
 /// @throws InvalidInput if a size is not positive, kv_heads does not divide heads, or the type is
@@ -63,9 +65,15 @@ void check_shape(const AttentionShape& shape);
 [[nodiscard]] std::vector<std::byte> attention_cpu(const AttentionShape& shape,
                                                    const AttentionOperands& operands);
 
-/// Of each row the largest difference over the row's largest magnitude, and of those the largest:
-/// full up to 2^28 FLOP, above that of 64 rows spread over all of them, the first and the last
-/// among them.
+/// The rows of the result that a verification looks at: all up to 2^28 FLOP, above that 64 spread
+/// over all of them, the first and the last among them.
+[[nodiscard]] std::vector<std::int64_t> attention_rows_to_check(const AttentionShape& shape);
+/// Of each of those rows [attention_rows_to_check, head_size] the largest difference over the row's
+/// largest magnitude, and of those the largest.
+[[nodiscard]] VerificationResult check_attention_rows(const AttentionShape& shape,
+                                                      const AttentionOperands& operands,
+                                                      const std::vector<std::byte>& result_rows);
+/// The same of a whole result.
 [[nodiscard]] VerificationResult check_attention(const AttentionShape& shape,
                                                  const AttentionOperands& operands,
                                                  const std::vector<std::byte>& result);
@@ -96,6 +104,9 @@ class Attention {
   virtual void launch(int set, Stream stream) = 0;
   /// Of buffer set 0, after the device's work is done. Synchronous.
   [[nodiscard]] virtual std::vector<std::byte> result() const = 0;
+  /// Those rows of it, one after the other.
+  [[nodiscard]] virtual std::vector<std::byte> result_rows(
+      std::span<const std::int64_t> rows) const = 0;
   [[nodiscard]] virtual LibraryInfo library() const = 0;
 };
 

@@ -7,9 +7,9 @@
 
 #include "core/element.hpp"
 #include "core/error.hpp"
-#include "core/host_matrix.hpp"
 #include "core/narrow_float.hpp"
 #include "core/parallel.hpp"
+#include "core/periodic_matrix.hpp"
 #include "kernels/attention/attention.hpp"
 
 namespace moecal::kernels {
@@ -37,37 +37,47 @@ void softmax(std::vector<double>& values) {
   for (double& value : values) value /= sum;
 }
 
+/// Row `row` of an operand.
+template <class T>
+void read_row(const PeriodicBytes& operand, std::int64_t row, std::vector<T>& values) {
+  operand.copy(static_cast<std::size_t>(row) * values.size() * sizeof(T),
+               std::as_writable_bytes(std::span{values}));
+}
+
 template <class T>
 std::vector<double> row_of(const AttentionShape& shape, const AttentionOperands& operands,
                            std::int64_t row) {
-  const auto size = shape.head_size;
+  const auto size = static_cast<std::size_t>(shape.head_size);
   const auto head = row / shape.sequence, position = row % shape.sequence;
-  const auto first_key = head / (shape.heads / shape.kv_heads) * shape.sequence * size;
-  const T* query = reinterpret_cast<const T*>(operands.queries.data()) + row * size;
-  const T* key = reinterpret_cast<const T*>(operands.keys.data()) + first_key;
-  const T* value = reinterpret_cast<const T*>(operands.values.data()) + first_key;
+  const auto first_key = head / (shape.heads / shape.kv_heads) * shape.sequence;
+  std::vector<T> query(size), key(size), value(size);
+  read_row(operands.queries, row, query);
   std::vector<double> weights(
       static_cast<std::size_t>(shape.causal ? position + 1 : shape.sequence));
+  auto key_row = first_key, value_row = first_key;
   for (double& weight : weights) {
-    for (std::int64_t i = 0; i < size; ++i)
-      weight += static_cast<double>(to_float(query[i])) * static_cast<double>(to_float(*key++));
-    weight /= std::sqrt(real(size));
+    read_row(operands.keys, key_row++, key);
+    for (std::size_t i = 0; i < size; ++i)
+      weight += static_cast<double>(to_float(query[i])) * static_cast<double>(to_float(key[i]));
+    weight /= std::sqrt(real(shape.head_size));
   }
   softmax(weights);
-  std::vector<double> result(static_cast<std::size_t>(size));
-  for (const double weight : weights)
-    for (double& sum : result) sum += weight * static_cast<double>(to_float(*value++));
+  std::vector<double> result(size);
+  for (const double weight : weights) {
+    read_row(operands.values, value_row++, value);
+    for (std::size_t i = 0; i < size; ++i)
+      result[i] += weight * static_cast<double>(to_float(value[i]));
+  }
   return result;
 }
 
 /// A row's largest difference from the truth over the truth's largest magnitude in that row: a row
 /// that averages many values is small, and beside the largest row all of it would pass as 0.
-double error_of_row(const AttentionShape& shape, const AttentionOperands& operands,
-                    const std::vector<std::byte>& result, std::int64_t row) {
+double error_of_row(const AttentionShape& shape, const std::byte* actual,
+                    const std::vector<double>& truth) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   double largest = 0, magnitude = 0;
-  const std::byte* actual = result.data() + row * shape.head_size * size_of(shape.type);
-  for (const double expected : attention_row_cpu(shape, operands, row)) {
+  for (const double expected : truth) {
     const double difference = std::fabs(decode_element(shape.type, actual) - expected);
     // NaN is the largest of errors; std::max would lose it.
     largest = std::isnan(difference) ? kInfinity : std::max(largest, difference);
@@ -77,14 +87,8 @@ double error_of_row(const AttentionShape& shape, const AttentionOperands& operan
   return largest == 0 ? 0 : largest / magnitude;
 }
 
-std::vector<std::int64_t> rows_to_check(const AttentionShape& shape) {
-  const auto all = shape.query_rows();
-  const bool full = attention_work(shape).flops.value() <= kFullCheckFlops;
-  const auto count = full ? all : std::min(all, kSampledRows);
-  std::vector<std::int64_t> rows;
-  for (std::int64_t i = 0; i < count; ++i)
-    rows.push_back(full ? i : i * (all - 1) / std::max<std::int64_t>(1, count - 1));
-  return rows;
+std::size_t row_bytes(const AttentionShape& shape) {
+  return static_cast<std::size_t>(shape.head_size * size_of(shape.type));
 }
 
 /// Scores, probabilities and result are each rounded to the type: a score's rounding moves its
@@ -153,11 +157,33 @@ std::vector<std::byte> attention_cpu(const AttentionShape& shape,
   return result;
 }
 
+std::vector<std::int64_t> attention_rows_to_check(const AttentionShape& shape) {
+  const auto all = shape.query_rows();
+  const bool full = attention_work(shape).flops.value() <= kFullCheckFlops;
+  const auto count = full ? all : std::min(all, kSampledRows);
+  std::vector<std::int64_t> rows;
+  for (std::int64_t i = 0; i < count; ++i)
+    rows.push_back(full ? i : i * (all - 1) / std::max<std::int64_t>(1, count - 1));
+  return rows;
+}
+
 VerificationResult check_attention(const AttentionShape& shape, const AttentionOperands& operands,
                                    const std::vector<std::byte>& result) {
-  const auto rows = rows_to_check(shape);
-  const auto errors = parallel_map(
-      rows.size(), [&](std::size_t i) { return error_of_row(shape, operands, result, rows[i]); });
+  const auto bytes = static_cast<std::ptrdiff_t>(row_bytes(shape));
+  std::vector<std::byte> rows;
+  for (const auto row : attention_rows_to_check(shape))
+    rows.insert(rows.end(), result.begin() + row * bytes, result.begin() + (row + 1) * bytes);
+  return check_attention_rows(shape, operands, rows);
+}
+
+VerificationResult check_attention_rows(const AttentionShape& shape,
+                                        const AttentionOperands& operands,
+                                        const std::vector<std::byte>& result_rows) {
+  const auto rows = attention_rows_to_check(shape);
+  const auto errors = parallel_map(rows.size(), [&](std::size_t i) {
+    return error_of_row(shape, result_rows.data() + i * row_bytes(shape),
+                        attention_row_cpu(shape, operands, rows[i]));
+  });
   const bool full = static_cast<std::int64_t>(rows.size()) == shape.query_rows();
   return {*std::max_element(errors.begin(), errors.end()), tolerance_of(shape),
           full ? "full" : "sampled"};

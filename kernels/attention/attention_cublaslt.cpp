@@ -7,7 +7,7 @@
 #include "core/error.hpp"
 #include "kernels/attention/attention.hpp"
 #include "kernels/expert_gemm/cublaslt_choice.hpp"
-#include "runtime/buffer.hpp"
+#include "kernels/expert_gemm/device_matrix.hpp"
 #include "runtime/device_fill.hpp"
 
 namespace moecal::kernels {
@@ -73,6 +73,11 @@ class CublasLtAttention final : public Attention {
     return host;
   }
 
+  [[nodiscard]] std::vector<std::byte> result_rows(
+      std::span<const std::int64_t> rows) const override {
+    return rows_from_device(shape_.type, shape_.head_size, rows, sets_[0].result).data;
+  }
+
   [[nodiscard]] LibraryInfo library() const override {
     return {"cuBLASLt", cublaslt_version(),
             "unfused scores: " + describe(scores_choice_) + " values: " + describe(values_choice_),
@@ -97,10 +102,8 @@ class CublasLtAttention final : public Attention {
     return {workspace_.data(), workspace_.size()};
   }
   void add_set(const AttentionOperands& operands) {
-    const auto copy = [](const std::vector<std::byte>& bytes) {
-      return to_device(std::span<const std::byte>{bytes});
-    };
-    sets_.push_back({copy(operands.queries), copy(operands.keys), copy(operands.values),
+    sets_.push_back({to_device(operands.queries), to_device(operands.keys),
+                     to_device(operands.values),
                      DeviceBuffer{static_cast<std::size_t>(score_bytes(shape_).value())},
                      DeviceBuffer{operands.queries.size()}});
   }

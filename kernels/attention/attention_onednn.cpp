@@ -83,9 +83,9 @@ Descriptions describe(const AttentionShape& shape, const dnnl::engine& engine) {
   }
 }
 
-memory filled(const memory::desc& layout, const dnnl::engine& engine, const void* from) {
+memory filled(const memory::desc& layout, const dnnl::engine& engine, const PeriodicBytes& from) {
   memory result{layout, engine};
-  std::memcpy(result.get_data_handle(), from, layout.get_size());
+  from.copy(0, {static_cast<std::byte*>(result.get_data_handle()), layout.get_size()});
   return result;
 }
 
@@ -117,6 +117,17 @@ class OnednnAttention final : public Attention {
     return host;
   }
 
+  [[nodiscard]] std::vector<std::byte> result_rows(
+      std::span<const std::int64_t> rows) const override {
+    const auto bytes = static_cast<std::size_t>(shape_.head_size * size_of(shape_.type));
+    const auto* from =
+        static_cast<const std::byte*>(sets_[0].values.at(DNNL_ARG_DST).get_data_handle());
+    std::vector<std::byte> host(rows.size() * bytes);
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      std::memcpy(host.data() + i * bytes, from + static_cast<std::size_t>(rows[i]) * bytes, bytes);
+    return host;
+  }
+
   [[nodiscard]] LibraryInfo library() const override {
     auto library = onednn_library();
     library.algorithm = "unfused scores: " + std::string{descriptions_.scores.impl_info_str()} +
@@ -138,12 +149,12 @@ class OnednnAttention final : public Attention {
   void add_set(const AttentionOperands& operands) {
     const memory scores{layouts_.scores, engine_};
     Set set;
-    set.scores = {{DNNL_ARG_SRC, filled(layouts_.queries, engine_, operands.queries.data())},
-                  {DNNL_ARG_WEIGHTS, filled(layouts_.keys, engine_, operands.keys.data())},
+    set.scores = {{DNNL_ARG_SRC, filled(layouts_.queries, engine_, operands.queries)},
+                  {DNNL_ARG_WEIGHTS, filled(layouts_.keys, engine_, operands.keys)},
                   {DNNL_ARG_DST, scores}};
     set.softmax = {{DNNL_ARG_SRC, scores}, {DNNL_ARG_DST, scores}};
     set.values = {{DNNL_ARG_SRC, scores},
-                  {DNNL_ARG_WEIGHTS, filled(layouts_.values, engine_, operands.values.data())},
+                  {DNNL_ARG_WEIGHTS, filled(layouts_.values, engine_, operands.values)},
                   {DNNL_ARG_DST, memory{layouts_.queries, engine_}}};
     sets_.push_back(std::move(set));
   }

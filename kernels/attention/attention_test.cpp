@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -31,6 +32,8 @@ std::vector<std::byte> bytes_of(const std::vector<float>& values) {
   return bytes;
 }
 
+PeriodicBytes given(const std::vector<float>& values) { return PeriodicBytes{bytes_of(values)}; }
+
 std::vector<float> floats_of(Dtype type, const std::vector<std::byte>& bytes) {
   std::vector<float> values;
   for (std::size_t at = 0; at < bytes.size(); at += static_cast<std::size_t>(size_of(type)))
@@ -45,15 +48,13 @@ TEST(AttentionCpu, WeighsValuesByTheSoftmaxOfScores) {
   auto shape = kTiny;
   shape.causal = false;
   // Scores of query 0: 0, 0; of query 1: 0, log 3.
-  const AttentionOperands operands{bytes_of({0, 1}), bytes_of({0, std::log(3.0F)}),
-                                   bytes_of({4, 8})};
+  const AttentionOperands operands{given({0, 1}), given({0, std::log(3.0F)}), given({4, 8})};
   EXPECT_THAT(floats_of(Dtype::f32, attention_cpu(shape, operands)),
               ElementsAre(FloatNear(6, 1e-5F), FloatNear(7, 1e-5F)));
 }
 
 TEST(AttentionCpu, SeesNoLaterKeyIfCausal) {
-  const AttentionOperands operands{bytes_of({5, 1}), bytes_of({0, std::log(3.0F)}),
-                                   bytes_of({4, 8})};
+  const AttentionOperands operands{given({5, 1}), given({0, std::log(3.0F)}), given({4, 8})};
   EXPECT_THAT(floats_of(Dtype::f32, attention_cpu(kTiny, operands)),
               ElementsAre(4, FloatNear(7, 1e-5F)));
 }
@@ -62,17 +63,17 @@ TEST(AttentionCpu, DividesScoresByTheRootOfTheHeadSize) {
   const AttentionShape shape{1, 2, 1, 1, 4, false, Dtype::f32};
   // Query 1 by key 1: 2 log 3, over sqrt(4).
   const float root = std::sqrt(std::log(3.0F) / 2);
-  const AttentionOperands operands{bytes_of({0, 0, 0, 0, root, root, root, root}),
-                                   bytes_of({0, 0, 0, 0, root, root, root, root}),
-                                   bytes_of({4, 0, 0, 1, 8, 0, 0, 1})};
+  const AttentionOperands operands{given({0, 0, 0, 0, root, root, root, root}),
+                                   given({0, 0, 0, 0, root, root, root, root}),
+                                   given({4, 0, 0, 1, 8, 0, 0, 1})};
   EXPECT_THAT(floats_of(Dtype::f32, attention_cpu(shape, operands)),
               ElementsAre(6, 0, 0, 1, FloatNear(7, 1e-5F), 0, 0, FloatNear(1, 1e-6F)));
 }
 
 TEST(AttentionCpu, SharesKeysAmongNeighbouringHeads) {
   const AttentionShape shape{2, 1, 4, 2, 1, true, Dtype::f32};
-  const AttentionOperands operands{bytes_of({1, 1, 1, 1, 1, 1, 1, 1}), bytes_of({1, 1, 1, 1}),
-                                   bytes_of({10, 20, 30, 40})};
+  const AttentionOperands operands{given({1, 1, 1, 1, 1, 1, 1, 1}), given({1, 1, 1, 1}),
+                                   given({10, 20, 30, 40})};
   EXPECT_THAT(floats_of(Dtype::f32, attention_cpu(shape, operands)),
               ElementsAre(10, 10, 20, 20, 30, 30, 40, 40));
 }
@@ -133,7 +134,7 @@ TEST(AttentionCheck, CatchesZerosInLateRows) {
 
 TEST(AttentionCheck, TakesRowsOfZerosAndNothingElseInTheirPlace) {
   const AttentionShape shape{1, 1, 1, 1, 1, true, Dtype::f32};
-  const AttentionOperands operands{bytes_of({1}), bytes_of({1}), bytes_of({0})};
+  const AttentionOperands operands{given({1}), given({1}), given({0})};
   EXPECT_EQ(check_attention(shape, operands, bytes_of({0})).max_rel_error, 0);
   EXPECT_GT(check_attention(shape, operands, bytes_of({1e-30F})).max_rel_error, 1e30);
 }
@@ -145,6 +146,27 @@ TEST(AttentionCheck, SamplesRowsOfLongSequences) {
   const auto checked = check_attention(shape, operands, nothing);
   EXPECT_EQ(checked.method, "sampled");
   EXPECT_GT(checked.max_rel_error, checked.tolerance);
+  const auto rows = attention_rows_to_check(shape);
+  EXPECT_EQ(rows.size(), 64U);
+  EXPECT_EQ(rows.front(), 0);
+  EXPECT_EQ(rows.back(), shape.query_rows() - 1);
+}
+
+// The operands go through several periods; one row of those looked at is wrong.
+TEST(AttentionCheck, CatchesAWrongRowOfThoseItLooksAt) {
+  const AttentionShape shape{1, 4096, 5, 5, 64, true, Dtype::f16};
+  const auto operands = make_attention_operands(shape, 5);
+  ASSERT_GT(operands.queries.size(), operands.queries.period());
+  std::vector<std::byte> rows;
+  for (const auto row : attention_rows_to_check(shape))
+    for (const double value : attention_row_cpu(shape, operands, row)) {
+      rows.resize(rows.size() + 2);
+      encode_element(shape.type, value, rows.data() + rows.size() - 2);
+    }
+  const auto right = check_attention_rows(shape, operands, rows);
+  EXPECT_LE(right.max_rel_error, right.tolerance);
+  std::rotate(rows.begin() + 30 * 128, rows.begin() + 30 * 128 + 2, rows.begin() + 31 * 128);
+  EXPECT_GT(check_attention_rows(shape, operands, rows).max_rel_error, right.tolerance);
 }
 
 /// Scores of any length are all between -8 and 8.

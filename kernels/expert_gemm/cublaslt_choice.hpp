@@ -18,12 +18,13 @@ struct CublasLtChoice {
 /// "id=66 tile=20 ... rank=3/16".
 [[nodiscard]] std::string describe(const CublasLtChoice& choice);
 
-/// How thoroughly candidates are timed: the least of `timings` batches of about `seconds`, after a
-/// launch that loads the kernel; those much slower than the best so far are given up early. An
-/// event resolves half a microsecond. The device starts a batch when all of it is enqueued.
+/// How thoroughly candidates are timed: the least of `timings` batches of about `seconds` (one,
+/// where a launch takes ten times that), after a launch that loads the kernel; those much slower
+/// than the best so far are given up early. An event resolves half a microsecond. The device starts
+/// a batch when all of it is enqueued.
 struct CublasLtTiming {
   int candidates = 16;
-  Seconds seconds{5e-4};
+  Seconds seconds{3e-4};
   int timings = 2;
 };
 

@@ -53,8 +53,8 @@ DeviceBuffer on_device(const std::vector<std::byte>& bytes) {
 
 }  // namespace
 
-std::vector<std::byte> arrange_scales(cublasLtMatmulMatrixScale_t mode, const HostMatrix& operand,
-                                      const ScaleGrid& grid) {
+std::vector<std::byte> arrange_scales(cublasLtMatmulMatrixScale_t mode,
+                                      const PeriodicMatrix& operand, const ScaleGrid& grid) {
   switch (mode) {
     case CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F:
     case CUBLASLT_MATMUL_MATRIX_SCALE_VEC128_32F:

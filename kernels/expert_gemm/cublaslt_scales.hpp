@@ -20,7 +20,7 @@ namespace moecal::kernels {
 /// None of them depends on the layout of the operand itself. They are laid out before anything is
 /// timed: a layer's cast writes them in this order.
 [[nodiscard]] std::vector<std::byte> arrange_scales(cublasLtMatmulMatrixScale_t mode,
-                                                    const HostMatrix& operand,
+                                                    const PeriodicMatrix& operand,
                                                     const ScaleGrid& grid);
 
 /// The scales of a product's operands in device memory.

@@ -7,8 +7,8 @@
 #include <span>
 #include <string>
 
-#include "core/host_matrix.hpp"
 #include "core/observation.hpp"
+#include "core/periodic_matrix.hpp"
 #include "core/work.hpp"
 #include "kernels/expert_gemm/scale_grid.hpp"
 #include "runtime/stream.hpp"
@@ -53,11 +53,11 @@ struct ExpertGemmProblem {
 
 /// What is multiplied, row-major as the layout says: A [m, k] or [k, m], B [n, k] or [k, n].
 struct ExpertGemmOperands {
-  HostMatrix a;
-  HostMatrix b;
+  PeriodicMatrix a;
+  PeriodicMatrix b;
   bool a_is_k_by_m = false;
   bool b_is_k_by_n = false;
-  ScaleGrid a_scales{};  // beside HostMatrix::scale; empty without blocks
+  ScaleGrid a_scales{};  // beside the matrix's; empty without blocks
   ScaleGrid b_scales{};
   [[nodiscard]] std::int64_t m() const { return a_is_k_by_m ? a.columns : a.rows; }
   [[nodiscard]] std::int64_t n() const { return b_is_k_by_n ? b.columns : b.rows; }
@@ -74,7 +74,8 @@ inline constexpr double kInt8ResultDeviation = 16;
                                                            std::uint64_t seed);
 
 /// The definition: c[i, j] = sum over l of a[i, l] b[j, l], c [m, n] row-major, in double; a[i, l]
-/// is A's element (l, i) where A is stored [k, m], and so for B.
+/// is A's element (l, i) where A is stored [k, m], and so for B. The host's cores share its
+/// columns.
 void expert_gemm_cpu(const ExpertGemmOperands& operands, std::span<double> c);
 
 /// A product that a library was prepared for: owns its copies of the operands and its results.
@@ -118,7 +119,7 @@ class PackedWeights {
 };
 /// Packed for the problem's m.
 [[nodiscard]] std::unique_ptr<PackedWeights> make_packed_weights_onednn(
-    const ExpertGemmProblem& problem, const HostMatrix& weights);
+    const ExpertGemmProblem& problem, const PeriodicMatrix& weights);
 /// Name and version.
 [[nodiscard]] LibraryInfo onednn_library();
 

@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include <vector>
-
 #include <array>
 #include <cmath>
+#include <vector>
 
 #include "core/error.hpp"
+#include "core/parallel.hpp"
 #include "kernels/expert_gemm/expert_gemm.hpp"
 
 namespace moecal::kernels {
@@ -29,7 +29,7 @@ std::string layout_of(const Dtypes& dtypes) {
 }
 
 /// Scales the matrix as the problem says: what a tensor scale would be goes into the blocks'.
-ScaleGrid scale(HostMatrix& matrix, const ExpertGemmProblem& problem, Operand operand,
+ScaleGrid scale(PeriodicMatrix& matrix, const ExpertGemmProblem& problem, Operand operand,
                 std::uint64_t seed) {
   const auto block = scale_block(problem.scale_mode, operand, problem.shape.k);
   const auto rows = operand == Operand::tokens ? problem.shape.m : problem.shape.n;
@@ -108,10 +108,7 @@ void decode_weights(const ExpertGemmOperands& operands, std::int64_t j, std::spa
 }
 
 HostMatrix ExpertGemm::result_rows(std::span<const std::int64_t> rows) const {
-  const auto all = result();
-  HostMatrix chosen{all.dtype, static_cast<std::int64_t>(rows.size()), all.columns, all.scale, {}};
-  for (const auto row : rows) chosen.data.insert(chosen.data.end(), all.row(row), all.row(row + 1));
-  return chosen;
+  return chosen_rows(result(), rows);
 }
 
 void expert_gemm_cpu(const ExpertGemmOperands& operands, std::span<double> c) {
@@ -119,13 +116,13 @@ void expert_gemm_cpu(const ExpertGemmOperands& operands, std::span<double> c) {
   const auto n = static_cast<std::size_t>(operands.n());
   const auto k = static_cast<std::size_t>(operands.k());
   std::vector<double> a(m * k);
-  std::vector<double> b(k);
   for (std::size_t i = 0; i < m; ++i)
     decode_tokens(operands, static_cast<std::int64_t>(i), std::span{a}.subspan(i * k, k));
-  for (std::size_t j = 0; j < n; ++j) {
+  for_each_index(n, 0, [&](std::size_t j) {
+    std::vector<double> b(k);
     decode_weights(operands, static_cast<std::int64_t>(j), b);
     for (std::size_t i = 0; i < m; ++i) c[i * n + j] = dot(std::span{a}.subspan(i * k, k), b);
-  }
+  });
 }
 
 }  // namespace moecal::kernels

@@ -86,9 +86,10 @@ dnnl::matmul::primitive_desc describe(const ExpertGemmProblem& problem,
   }
 }
 
-memory filled(const HostMatrix& matrix, const memory::desc& layout, const dnnl::engine& engine) {
+memory filled(const PeriodicMatrix& matrix, const memory::desc& layout,
+              const dnnl::engine& engine) {
   memory result{layout, engine};
-  std::memcpy(result.get_data_handle(), matrix.data.data(), matrix.data.size());
+  matrix.data.copy(0, {static_cast<std::byte*>(result.get_data_handle()), matrix.data.size()});
   return result;
 }
 
@@ -97,7 +98,7 @@ struct Machine {
   dnnl::stream stream{engine};
 };
 
-memory pack(const HostMatrix& weights, memory::format_tag tag,
+memory pack(const PeriodicMatrix& weights, memory::format_tag tag,
             const dnnl::matmul::primitive_desc& description, Machine& machine) {
   const auto& layout = description.weights_desc();
   memory plain = filled(weights, {layout.dims(), onednn_type(weights.dtype), tag}, machine.engine);
@@ -188,7 +189,7 @@ class OnednnGemm final : public ExpertGemm {
 
 class OnednnWeights final : public PackedWeights {
  public:
-  OnednnWeights(const ExpertGemmProblem& problem, const HostMatrix& weights)
+  OnednnWeights(const ExpertGemmProblem& problem, const PeriodicMatrix& weights)
       : problem_{problem},
         description_{describe(problem, machine_->engine)},
         packed_{pack(weights, stored(!problem.b_is_k_by_n()), description_, *machine_)} {}
@@ -238,7 +239,7 @@ void check_expert_gemm_onednn(const ExpertGemmProblem& problem) {
 LibraryInfo onednn_library() { return {"oneDNN", version(), "", 0}; }
 
 std::unique_ptr<PackedWeights> make_packed_weights_onednn(const ExpertGemmProblem& problem,
-                                                          const HostMatrix& weights) {
+                                                          const PeriodicMatrix& weights) {
   return std::make_unique<OnednnWeights>(problem, weights);
 }
 

@@ -40,6 +40,11 @@ HostMatrix matrix_of(Dtype dtype, const MatrixShape& shape, const std::vector<do
   return matrix;
 }
 
+PeriodicMatrix operand_of(Dtype dtype, const MatrixShape& shape,
+                          const std::vector<double>& values) {
+  return given_matrix(matrix_of(dtype, shape, values));
+}
+
 // The oracle's product, rounded to the result's type.
 HostMatrix product_of(const ExpertGemmProblem& problem, const ExpertGemmOperands& operands) {
   std::vector<double> c(static_cast<std::size_t>(problem.shape.m * problem.shape.n));
@@ -49,8 +54,8 @@ HostMatrix product_of(const ExpertGemmProblem& problem, const ExpertGemmOperands
 
 TEST(Oracle, MatchesATwoByThreeComputedByHand) {
   // A = [1 2; 3 4] (2 tokens), B = [1 0; 0 1; 5 6] (3 outputs), C = A B^T.
-  const ExpertGemmOperands operands{matrix_of(Dtype::f32, {2, 2}, {1, 2, 3, 4}),
-                                    matrix_of(Dtype::f32, {3, 2}, {1, 0, 0, 1, 5, 6})};
+  const ExpertGemmOperands operands{operand_of(Dtype::f32, {2, 2}, {1, 2, 3, 4}),
+                                    operand_of(Dtype::f32, {3, 2}, {1, 0, 0, 1, 5, 6})};
   std::vector<double> c(6);
   expert_gemm_cpu(operands, c);
   EXPECT_EQ(c, (std::vector<double>{1, 2, 17, 3, 4, 39}));
@@ -58,10 +63,10 @@ TEST(Oracle, MatchesATwoByThreeComputedByHand) {
 
 TEST(Oracle, ReadsEachOperandAsItIsStored) {
   // The same product: A = [1 2; 3 4; 0 7], or stored [k, m]; B = [1 0; 5 6], or stored [k, n].
-  const auto a = matrix_of(Dtype::f32, {3, 2}, {1, 2, 3, 4, 0, 7});
-  const auto a_k_by_m = matrix_of(Dtype::f32, {2, 3}, {1, 3, 0, 2, 4, 7});
-  const auto b = matrix_of(Dtype::f32, {2, 2}, {1, 0, 5, 6});
-  const auto b_k_by_n = matrix_of(Dtype::f32, {2, 2}, {1, 5, 0, 6});
+  const auto a = operand_of(Dtype::f32, {3, 2}, {1, 2, 3, 4, 0, 7});
+  const auto a_k_by_m = operand_of(Dtype::f32, {2, 3}, {1, 3, 0, 2, 4, 7});
+  const auto b = operand_of(Dtype::f32, {2, 2}, {1, 0, 5, 6});
+  const auto b_k_by_n = operand_of(Dtype::f32, {2, 2}, {1, 5, 0, 6});
   for (const auto& operands :
        {ExpertGemmOperands{a, b, false, false}, ExpertGemmOperands{a, b_k_by_n, false, true},
         ExpertGemmOperands{a_k_by_m, b_k_by_n, true, true},
@@ -89,8 +94,8 @@ TEST(Operands, AreStoredAsTheLayoutSays) {
 }
 
 TEST(Oracle, AppliesThePerTensorScales) {
-  ExpertGemmOperands operands{matrix_of(Dtype::fp8_e4m3, {1, 2}, {2, 4}),
-                              matrix_of(Dtype::fp8_e4m3, {1, 2}, {8, 16})};
+  ExpertGemmOperands operands{operand_of(Dtype::fp8_e4m3, {1, 2}, {2, 4}),
+                              operand_of(Dtype::fp8_e4m3, {1, 2}, {8, 16})};
   operands.a.scale = 0.5F;
   operands.b.scale = 0.25F;
   std::vector<double> c(1);
@@ -101,8 +106,8 @@ TEST(Oracle, AppliesThePerTensorScales) {
 // Every token and weight is 1, so that c[0, 0] is the sum of the scales' products over k.
 ExpertGemmOperands ones(std::int64_t rows, std::int64_t k) {
   const std::vector<double> values(static_cast<std::size_t>(rows * k), 1);
-  return {matrix_of(Dtype::fp8_e4m3, {rows, k}, values),
-          matrix_of(Dtype::fp8_e5m2, {rows, k}, values)};
+  return {operand_of(Dtype::fp8_e4m3, {rows, k}, values),
+          operand_of(Dtype::fp8_e5m2, {rows, k}, values)};
 }
 
 std::vector<double> oracle_of(const ExpertGemmOperands& operands) {
@@ -138,8 +143,8 @@ TEST(Oracle, ScalesBlocksOfWeights) {
 TEST(Oracle, ScalesBlocksWhereOperandsAreStoredTheOtherWayRound) {
   auto operands = ones(1, 64);
   operands.a_is_k_by_m = operands.b_is_k_by_n = true;
-  operands.a = matrix_of(Dtype::fp8_e4m3, {64, 1}, std::vector<double>(64, 1));
-  operands.b = matrix_of(Dtype::fp8_e5m2, {64, 1}, std::vector<double>(64, 1));
+  operands.a = operand_of(Dtype::fp8_e4m3, {64, 1}, std::vector<double>(64, 1));
+  operands.b = operand_of(Dtype::fp8_e5m2, {64, 1}, std::vector<double>(64, 1));
   operands.a_scales = {{1, 32}, 1, 2, {1, 0.5}};
   operands.b_scales = {{1, 32}, 1, 2, {1, 4}};
   EXPECT_EQ(oracle_of(operands), (std::vector<double>{32 + 64}));
@@ -364,6 +369,16 @@ TEST(RowsToCheck, AreAllOfSmallResults) {
   EXPECT_EQ(rows_to_check(problem_of("f32", {16384, 512, 64})).size(), 16384U) << "2^23 elements";
   EXPECT_EQ(rows_to_check(problem_of("f32", {1500, 8192, 64})).size(), 1500U) << "few rows";
   EXPECT_LE(rows_to_check(problem_of("f32", {163840, 28672, 64})).size(), 5120U + 512U);
+}
+
+TEST(RowsToCheck, AreSharedByProductsThatAreCheckedTogether) {
+  const auto of_one = problem_of("f32", {2048, 2048, 1024});
+  EXPECT_EQ(rows_to_check(of_one).size(), 2048U);
+  EXPECT_EQ(rows_to_check(problem_of("f32", {1, 2048, 1024}), 64).size(), 1U);
+  const auto of_64 = rows_to_check(of_one, 64);
+  EXPECT_LE(of_64.size(), 512U + 64U);
+  EXPECT_EQ(of_64.front(), 0);
+  EXPECT_EQ(of_64.back(), 2047);
 }
 
 TEST(RowsToCheck, HoldSomeOfATileOf64RowsWhereverItIs) {

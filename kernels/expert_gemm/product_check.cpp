@@ -20,6 +20,7 @@ namespace {
 
 constexpr double kFullCheckFlops = 0x1p28;
 constexpr int kSamples = 256;
+constexpr int kFewestSamples = 8;      // of one product, of many that share them
 constexpr std::int64_t kBlock = 1024;  // columns of one Freivalds check
 constexpr std::int64_t kPart = 64;     // rows that a thread checks in one go
 // Of larger results, whose decoding takes longer than their product.
@@ -63,10 +64,15 @@ std::vector<double> row_of(const HostMatrix& matrix, std::int64_t row) {
   return values;
 }
 
+// Four sums at once: one alone waits for each addition.
 double dot(std::span<const double> a, std::span<const double> b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
-  return sum;
+  constexpr std::size_t kSums = 4;
+  std::array<double, kSums> sums{};
+  std::size_t i = 0;
+  for (; i + kSums <= a.size(); i += kSums)
+    for (std::size_t s = 0; s < kSums; ++s) sums[s] += a[i + s] * b[i + s];
+  for (; i < a.size(); ++i) sums[0] += a[i] * b[i];
+  return sums[0] + sums[1] + sums[2] + sums[3];
 }
 
 struct Block {
@@ -103,8 +109,8 @@ double block_error(const Block& block, std::span<const double> a_row, std::span<
   return std::fabs(deviation) / (kDeviations * kErrorDeviation * columns * typical);
 }
 
-bool is_computed_whole(const ExpertGemmProblem& problem) {
-  return expert_gemm_work(problem).flops.value() <= kFullCheckFlops;
+bool is_computed_whole(const ExpertGemmProblem& problem, std::int64_t groups) {
+  return static_cast<double>(groups) * expert_gemm_work(problem).flops.value() <= kFullCheckFlops;
 }
 
 std::vector<std::int64_t> all_rows(std::int64_t count) {
@@ -118,21 +124,35 @@ struct Samples {
   int count = 0;
 };
 
+struct Place {
+  std::int64_t row = 0, column = 0;
+};
+
+std::vector<Place> random_places(const HostMatrix& c, int count) {
+  std::mt19937_64 engine{1};
+  std::vector<Place> places;
+  for (int i = 0; i < count; ++i) {
+    const auto row = static_cast<std::int64_t>(engine() % static_cast<std::uint64_t>(c.rows));
+    places.push_back(
+        {row, static_cast<std::int64_t>(engine() % static_cast<std::uint64_t>(c.columns))});
+  }
+  return places;
+}
+
 double sampled_error_of(const ExpertGemmProblem& problem, const ExpertGemmOperands& operands,
                         std::span<const std::int64_t> rows, const Samples& samples) {
   const auto& c = samples.of;
-  std::mt19937_64 engine{1};
-  std::vector<double> tokens(static_cast<std::size_t>(operands.k())), weights(tokens.size());
-  double worst = 0;
-  for (int sample = 0; sample < samples.count; ++sample) {
-    const auto i = static_cast<std::int64_t>(engine() % static_cast<std::uint64_t>(c.rows));
-    const auto j = static_cast<std::int64_t>(engine() % static_cast<std::uint64_t>(c.columns));
+  const auto places = random_places(c, samples.count);
+  const auto errors = parallel_map(places.size(), [&](std::size_t sample) {
+    const auto& [i, j] = places[sample];
+    std::vector<double> tokens(static_cast<std::size_t>(operands.k())), weights(tokens.size());
     decode_tokens(operands, rows[static_cast<std::size_t>(i)], tokens);
     decode_weights(operands, j, weights);
-    const double truth = dot(tokens, weights);
     const double value = decode_element(c.dtype, c.row(i) + j * size_of(c.dtype));
-    raise(worst, relative_error(value, truth, typical_value(problem)));
-  }
+    return relative_error(value, dot(tokens, weights), typical_value(problem));
+  });
+  double worst = 0;
+  for (const double error : errors) raise(worst, error);
   return worst;
 }
 
@@ -194,11 +214,12 @@ double freivalds_error(const ExpertGemmProblem& problem, const ExpertGemmOperand
   return *std::max_element(worst.begin(), worst.end());
 }
 
-std::vector<std::int64_t> rows_to_check(const ExpertGemmProblem& problem) {
+std::vector<std::int64_t> rows_to_check(const ExpertGemmProblem& problem, std::int64_t groups) {
   const auto& [m, n, k] = problem.shape;
   const std::int64_t stretches = (m + kLongestStretch - 1) / kLongestStretch;
-  const std::int64_t spread = std::max({kFewestRows, kElements / n, stretches});
-  if (is_computed_whole(problem) || m * n <= kElements || spread + 2 * kEdgeRows >= m)
+  const std::int64_t elements = kElements / groups;
+  const std::int64_t spread = std::max({kFewestRows / groups, elements / n, stretches});
+  if (is_computed_whole(problem, groups) || m * n <= elements || spread + 2 * kEdgeRows >= m)
     return all_rows(m);
   std::vector<std::int64_t> rows;
   for (std::int64_t i = 0; i < kEdgeRows; ++i) rows.insert(rows.end(), {i, m - 1 - i});
@@ -213,11 +234,14 @@ std::vector<std::int64_t> rows_to_check(const ExpertGemmProblem& problem) {
 }
 
 VerificationResult check_product_rows(const ExpertGemmProblem& problem,
-                                      const ExpertGemmOperands& operands, const HostMatrix& c) {
+                                      const ExpertGemmOperands& operands, const HostMatrix& c,
+                                      std::int64_t groups) {
   const double tolerance = product_tolerance(problem);
-  if (is_computed_whole(problem)) return {full_error(problem, operands, c), tolerance, "full"};
-  const auto rows = rows_to_check(problem);
-  const double worst = std::max(sampled_error_of(problem, operands, rows, {c, kSamples}),
+  if (is_computed_whole(problem, groups))
+    return {full_error(problem, operands, c), tolerance, "full"};
+  const auto rows = rows_to_check(problem, groups);
+  const auto samples = std::max(kFewestSamples, static_cast<int>(kSamples / groups));
+  const double worst = std::max(sampled_error_of(problem, operands, rows, {c, samples}),
                                 freivalds_error(problem, operands, rows, c));
   std::string method = "sampled+freivalds";
   if (c.rows < problem.shape.m)
@@ -230,9 +254,7 @@ VerificationResult check_product(const ExpertGemmProblem& problem,
   const auto rows = rows_to_check(problem);
   if (static_cast<std::int64_t>(rows.size()) == c.rows)
     return check_product_rows(problem, operands, c);
-  HostMatrix chosen{c.dtype, static_cast<std::int64_t>(rows.size()), c.columns, c.scale, {}};
-  for (const auto row : rows) chosen.data.insert(chosen.data.end(), c.row(row), c.row(row + 1));
-  return check_product_rows(problem, operands, chosen);
+  return check_product_rows(problem, operands, chosen_rows(c, rows));
 }
 
 }  // namespace moecal::kernels

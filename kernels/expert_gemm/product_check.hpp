@@ -36,12 +36,14 @@ namespace moecal::kernels {
 /// The rows of C that a verification looks at: all where it is computed whole or has up to 2^23
 /// elements; else the first and last 256, which the edge tiles have, and about 2^23 elements, 1024
 /// rows at least, one of each stretch of equal length, of 32 rows at most: of any 64 rows that
-/// follow one another some are looked at, of fewer perhaps none. Ascending, and always the same.
-[[nodiscard]] std::vector<std::int64_t> rows_to_check(const ExpertGemmProblem& problem);
+/// follow one another some are looked at, of fewer perhaps none. Ascending, and always the same. Of
+/// `groups` such products that are verified together each has its share of those numbers.
+[[nodiscard]] std::vector<std::int64_t> rows_to_check(const ExpertGemmProblem& problem,
+                                                      std::int64_t groups = 1);
 /// check_product of those rows [rows_to_check, n]: all columns of them.
 [[nodiscard]] VerificationResult check_product_rows(const ExpertGemmProblem& problem,
                                                     const ExpertGemmOperands& operands,
-                                                    const HostMatrix& c);
+                                                    const HostMatrix& c, std::int64_t groups = 1);
 
 /// Full up to 2^28 FLOP, above that 256 samples and Freivalds' check, of rows_to_check.
 [[nodiscard]] VerificationResult check_product(const ExpertGemmProblem& problem,

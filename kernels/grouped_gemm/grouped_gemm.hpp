@@ -65,13 +65,11 @@ class PaddingRange {
 /// The rows of the groups one after the other in `a` [rows, k]; `b` [groups x n, k].
 [[nodiscard]] ExpertGemmOperands make_grouped_gemm_operands(const GroupedGemmProblem& problem,
                                                             std::uint64_t seed);
-/// Group `group` of operands, or of a result [rows, n]: copies.
+/// Group `group` of operands.
 [[nodiscard]] ExpertGemmOperands group_operands(const GroupedGemmProblem& problem,
                                                 const ExpertGemmOperands& operands,
                                                 const std::vector<std::int64_t>& rows,
                                                 std::int64_t group);
-[[nodiscard]] HostMatrix rows_of_matrix(const HostMatrix& matrix, std::int64_t first,
-                                        std::int64_t count);
 
 /// Group `group` as a product of its own. @throws InvalidInput if the group is empty.
 [[nodiscard]] ExpertGemmProblem group_problem(const GroupedGemmProblem& problem,
@@ -82,7 +80,16 @@ class PaddingRange {
 void grouped_gemm_cpu(const GroupedGemmProblem& problem, const ExpertGemmOperands& operands,
                       const std::vector<std::int64_t>& rows, std::span<double> c);
 
-/// check_product of every group of a draw; the worst.
+/// The rows of a draw's result [rows, n] that a verification looks at: rows_to_check of each group,
+/// which share what one product has. Ascending.
+[[nodiscard]] std::vector<std::int64_t> grouped_rows_to_check(
+    const GroupedGemmProblem& problem, const std::vector<std::int64_t>& rows);
+/// check_product_rows of those rows of every group of a draw; the worst.
+[[nodiscard]] VerificationResult check_grouped_product_rows(const GroupedGemmProblem& problem,
+                                                            const ExpertGemmOperands& operands,
+                                                            const std::vector<std::int64_t>& rows,
+                                                            const HostMatrix& c);
+/// The same of a whole result.
 [[nodiscard]] VerificationResult check_grouped_product(const GroupedGemmProblem& problem,
                                                        const ExpertGemmOperands& operands,
                                                        const std::vector<std::int64_t>& rows,
@@ -99,6 +106,8 @@ class GroupedGemm {
   virtual void redraw(int set, const std::vector<std::int64_t>& rows) = 0;
   /// C [rows, n] of buffer set 0 and the draw it has, after the device's work is done. Synchronous.
   [[nodiscard]] virtual HostMatrix result() const = 0;
+  /// Those rows of it, one after the other.
+  [[nodiscard]] virtual HostMatrix result_rows(std::span<const std::int64_t> rows) const;
   [[nodiscard]] virtual LibraryInfo library() const = 0;
 };
 

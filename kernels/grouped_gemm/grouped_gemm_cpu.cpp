@@ -106,12 +106,6 @@ ExpertGemmOperands make_grouped_gemm_operands(const GroupedGemmProblem& problem,
           uniform_matrix(problem.product.b, {problem.groups * n, k}, seed + 1)};
 }
 
-HostMatrix rows_of_matrix(const HostMatrix& matrix, std::int64_t first, std::int64_t count) {
-  HostMatrix part{matrix.dtype, count, matrix.columns, matrix.scale, {}};
-  part.data.assign(matrix.row(first), matrix.row(first + count));
-  return part;
-}
-
 ExpertGemmOperands group_operands(const GroupedGemmProblem& problem,
                                   const ExpertGemmOperands& operands,
                                   const std::vector<std::int64_t>& rows, std::int64_t group) {
@@ -139,21 +133,49 @@ void grouped_gemm_cpu(const GroupedGemmProblem& problem, const ExpertGemmOperand
   }
 }
 
+HostMatrix GroupedGemm::result_rows(std::span<const std::int64_t> rows) const {
+  return chosen_rows(result(), rows);
+}
+
+std::vector<std::int64_t> grouped_rows_to_check(const GroupedGemmProblem& problem,
+                                                const std::vector<std::int64_t>& rows) {
+  std::vector<std::int64_t> chosen;
+  for (std::int64_t group = 0; group < problem.groups; ++group) {
+    if (rows[static_cast<std::size_t>(group)] == 0) continue;
+    const auto first = sum_of(rows, group);
+    for (const auto row : rows_to_check(group_problem(problem, rows, group), problem.groups))
+      chosen.push_back(first + row);
+  }
+  return chosen;
+}
+
+VerificationResult check_grouped_product_rows(const GroupedGemmProblem& problem,
+                                              const ExpertGemmOperands& operands,
+                                              const std::vector<std::int64_t>& rows,
+                                              const HostMatrix& c) {
+  VerificationResult worst{0, product_tolerance(problem.product), "full"};
+  std::int64_t done = 0;  // rows of c
+  for (std::int64_t group = 0; group < problem.groups; ++group) {
+    if (rows[static_cast<std::size_t>(group)] == 0) continue;
+    const auto product = group_problem(problem, rows, group);
+    const auto count = static_cast<std::int64_t>(rows_to_check(product, problem.groups).size());
+    const auto checked = check_product_rows(product, group_operands(problem, operands, rows, group),
+                                            rows_of_matrix(c, done, count), problem.groups);
+    done += count;
+    worst.max_rel_error = std::max(worst.max_rel_error, checked.max_rel_error);
+    if (checked.method != "full") worst.method = "sampled+freivalds";
+  }
+  if (const auto all = padded_rows(rows, 1); done < all)
+    worst.method += " of " + std::to_string(done) + " of " + std::to_string(all) + " rows";
+  return worst;
+}
+
 VerificationResult check_grouped_product(const GroupedGemmProblem& problem,
                                          const ExpertGemmOperands& operands,
                                          const std::vector<std::int64_t>& rows,
                                          const HostMatrix& c) {
-  VerificationResult worst{0, product_tolerance(problem.product), "full"};
-  for (std::int64_t group = 0; group < problem.groups; ++group) {
-    const auto count = rows[static_cast<std::size_t>(group)];
-    if (count == 0) continue;
-    const auto checked = check_product(group_problem(problem, rows, group),
-                                       group_operands(problem, operands, rows, group),
-                                       rows_of_matrix(c, sum_of(rows, group), count));
-    worst.max_rel_error = std::max(worst.max_rel_error, checked.max_rel_error);
-    if (checked.method != "full") worst.method = checked.method;
-  }
-  return worst;
+  return check_grouped_product_rows(problem, operands, rows,
+                                    chosen_rows(c, grouped_rows_to_check(problem, rows)));
 }
 
 }  // namespace moecal::kernels

@@ -125,6 +125,10 @@ class CublasGroupedGemm final : public GroupedGemm {
     return from_device(problem_.product.c, result_shape(problem_, sets_[0].rows), sets_[0].result);
   }
 
+  [[nodiscard]] HostMatrix result_rows(std::span<const std::int64_t> rows) const override {
+    return rows_from_device(problem_.product.c, problem_.product.shape.n, rows, sets_[0].result);
+  }
+
   [[nodiscard]] LibraryInfo library() const override {
     int version = 0;  // 13.1.0 is 130100
     check(cublasGetVersion(handle_.get(), &version), "asking for cuBLAS's version");

@@ -51,6 +51,10 @@ class CublasLtGraph final : public GroupedGemm {
     return from_device(problem_.product.c, result_shape(problem_, sets_[0].rows), sets_[0].result);
   }
 
+  [[nodiscard]] HostMatrix result_rows(std::span<const std::int64_t> rows) const override {
+    return rows_from_device(problem_.product.c, problem_.product.shape.n, rows, sets_[0].result);
+  }
+
   [[nodiscard]] LibraryInfo library() const override {
     return {"cuBLASLt", cublaslt_version(),
             "graph streams=" + std::to_string(CublasLtLanes::kLanes) +

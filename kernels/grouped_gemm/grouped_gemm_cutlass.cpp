@@ -111,6 +111,10 @@ class CutlassGroupedGemm final : public GroupedGemm {
     return from_device(problem_.product.c, result_shape(problem_, sets_[0].rows), sets_[0].result);
   }
 
+  [[nodiscard]] HostMatrix result_rows(std::span<const std::int64_t> rows) const override {
+    return rows_from_device(problem_.product.c, problem_.product.shape.n, rows, sets_[0].result);
+  }
+
   [[nodiscard]] LibraryInfo library() const override {
     return {"CUTLASS", cutlass_version(),
             kernel_.description + " first draw: " + describe_rows(group_rows(problem_, 0)),

@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "kernels/grouped_gemm/grouped_gemm.hpp"
@@ -32,6 +34,7 @@ class OnednnGroups final : public GroupedGemm {
            to = buffers.result.as<std::byte>() + first * product.shape.n * size_of(product.c)] {
             multiply(from, to);
           });
+      add_kernel(buffers.weights[group]->library().algorithm);
       first += rows[group];
     }
   }
@@ -48,7 +51,9 @@ class OnednnGroups final : public GroupedGemm {
   }
 
   [[nodiscard]] LibraryInfo library() const override {
-    auto library = sets_.front().weights.front()->library();
+    auto library = onednn_library();
+    for (const auto& kernel : kernels_)
+      library.algorithm += (library.algorithm.empty() ? "" : " or ") + kernel;
     library.algorithm += " first draw: " + describe_rows(group_rows(problem_, 0));
     return library;
   }
@@ -60,6 +65,10 @@ class OnednnGroups final : public GroupedGemm {
     std::vector<std::int64_t> rows{};
     std::vector<std::function<void()>> products{};  // of the groups that have rows
   };
+
+  void add_kernel(const std::string& kernel) {
+    if (std::ranges::find(kernels_, kernel) == kernels_.end()) kernels_.push_back(kernel);
+  }
 
   void add_set(const ExpertGemmOperands& operands) {
     const auto& product = problem_.product;
@@ -74,6 +83,7 @@ class OnednnGroups final : public GroupedGemm {
 
   GroupedGemmProblem problem_;
   std::vector<Set> sets_;
+  std::vector<std::string> kernels_;  // of the products of all draws, each once
 };
 
 }  // namespace

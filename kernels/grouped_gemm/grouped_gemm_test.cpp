@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
+#include <utility>
 
 #include "bench/benchmark.hpp"
 #include "core/element.hpp"
@@ -37,10 +38,10 @@ GroupedGemmProblem problem_of(const std::string& family, const Groups& groups,
                               expert_gemm_dtypes(family), routing);
 }
 
-HostMatrix column(const std::vector<float>& values) {
+PeriodicMatrix column(const std::vector<float>& values) {
   auto matrix = zero_matrix(Dtype::f32, {static_cast<std::int64_t>(values.size()), 1});
   std::memcpy(matrix.data.data(), values.data(), matrix.data.size());
-  return matrix;
+  return given_matrix(std::move(matrix));
 }
 
 TEST(GroupedGemmCpu, GivesEachGroupItsRowsAndItsWeights) {
@@ -166,6 +167,70 @@ TEST(GroupedGemmTrial, VerifiesTheDrawThatTheFirstSetHas) {
   EXPECT_FALSE(balanced->redraw(0, 1)) << "all draws are alike";
 }
 
+// Results of more than 2^23 elements: some rows of each large group are looked at.
+class LargeGroups : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto gemm = make_grouped_gemm_onednn({problem_, operands_, 1});
+    gemm->launch(0, nullptr);
+    c_ = gemm->result();
+    EXPECT_EQ(gemm->result_rows(checked_).data, chosen_rows(c_, checked_).data);
+  }
+  VerificationResult with_error_in(std::int64_t row) {
+    auto wrong = chosen_rows(c_, checked_);
+    const auto place = std::ranges::lower_bound(checked_, row) - checked_.begin();
+    auto* bits = wrong.data.data() + (place * 4096 + 7) * 4;
+    encode_element(Dtype::f32, decode_element(Dtype::f32, bits) + 8, bits);
+    return check_grouped_product_rows(problem_, operands_, rows_, wrong);
+  }
+  const GroupedGemmProblem problem_ =
+      grouped_gemm_problem({{"groups", 4}, {"m", 1100}, {"n", 4096}, {"k", 24}},
+                           expert_gemm_dtypes("f32"), {.distribution = "power_law"});
+  const ExpertGemmOperands operands_ = make_grouped_gemm_operands(problem_, 3);
+  const std::vector<std::int64_t> rows_ = group_rows(problem_, 0);
+  const std::vector<std::int64_t> checked_ = grouped_rows_to_check(problem_, rows_);
+  HostMatrix c_;
+};
+
+TEST_F(LargeGroups, AreLookedAtFromTheFirstRowToTheLastOfEach) {
+  EXPECT_LT(checked_.size(), 4400U);
+  EXPECT_TRUE(std::ranges::is_sorted(checked_));
+  std::int64_t first = 0;
+  for (const auto count : rows_) {
+    if (count == 0) continue;
+    EXPECT_TRUE(std::ranges::binary_search(checked_, first));
+    first += count;
+    EXPECT_TRUE(std::ranges::binary_search(checked_, first - 1));
+  }
+  const auto result = check_grouped_product(problem_, operands_, rows_, c_);
+  EXPECT_LE(result.max_rel_error, result.tolerance);
+  EXPECT_EQ(result.method,
+            "sampled+freivalds of " + std::to_string(checked_.size()) + " of 4400 rows");
+}
+
+TEST_F(LargeGroups, ShowOneWrongElementInWhatIsLookedAt) {
+  for (const auto row : {checked_.front(), checked_[checked_.size() / 2], checked_.back()}) {
+    const auto result = with_error_in(row);
+    EXPECT_GT(result.max_rel_error, result.tolerance) << "row " << row;
+  }
+}
+
+// A library may run another kernel for a group of other rows: none is left out.
+TEST(OnednnLoopLibrary, NamesTheKernelOfEveryGroup) {
+  const auto problem = problem_of("f32", {8, 100}, {.distribution = "power_law"});
+  const auto operands = make_grouped_gemm_operands(problem, 3);
+  const auto gemm = make_grouped_gemm_onednn({problem, operands, 1});
+  const auto algorithm = gemm->library().algorithm;
+  for (std::int64_t group = 0; group < 8; ++group) {
+    const auto rows = group_rows(problem, 0)[static_cast<std::size_t>(group)];
+    if (rows == 0) continue;
+    const auto weights =
+        make_packed_weights_onednn(problem.product, rows_of_matrix(operands.b, group * 33, 33));
+    (void)weights->product(rows);
+    EXPECT_THAT(algorithm, HasSubstr(weights->library().algorithm)) << rows << " rows";
+  }
+}
+
 TEST(GroupedProductCheck, CatchesAGroupMultipliedWithItsNeighboursWeights) {
   const auto problem = problem_of("f32", {4, 16});
   const auto operands = make_grouped_gemm_operands(problem, 3);
@@ -180,7 +245,9 @@ TEST(GroupedProductCheck, CatchesAGroupMultipliedWithItsNeighboursWeights) {
   };
   EXPECT_LE(result_of(operands).max_rel_error, product_tolerance(problem.product));
   auto shifted = operands;
-  std::rotate(shifted.b.data.begin(), shifted.b.data.begin() + 33 * 20 * 4, shifted.b.data.end());
+  auto weights = operands.b.data.whole();
+  std::rotate(weights.begin(), weights.begin() + 33 * 20 * 4, weights.end());
+  shifted.b.data = PeriodicBytes{std::move(weights)};
   EXPECT_GT(result_of(shifted).max_rel_error, product_tolerance(problem.product));
 }
 

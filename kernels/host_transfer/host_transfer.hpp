@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <vector>
 
+#include "core/periodic_bytes.hpp"
 #include "core/work.hpp"
 #include "runtime/stream.hpp"
 
@@ -31,17 +31,9 @@ struct HostTransferKind {
 /// The oracle: what a copy there and back leaves, on the host.
 void host_transfer_cpu(std::span<const std::byte> from, std::span<std::byte> to);
 
-/// Bytes that number `number` copies: they repeat after so many that no power of two divides.
-class TransferPattern {
- public:
-  explicit TransferPattern(std::uint64_t number);
-  /// Writes the part of it that starts at byte `first`.
-  void fill(std::span<std::byte> to, std::int64_t first) const;
-  [[nodiscard]] bool is_in(std::span<const std::byte> bytes, std::int64_t first) const;
-
- private:
-  std::vector<std::byte> period_;
-};
+/// The bytes that copy number `number` moves: another one's are others, so that one that went to
+/// the wrong place is seen.
+[[nodiscard]] PeriodicBytes transfer_pattern(std::uint64_t number, std::int64_t bytes);
 
 /// Host memory of one set: of `devices` devices if the kind is of all.
 [[nodiscard]] Bytes host_memory_of(const HostTransferShape& shape, const HostTransferKind& kind,

@@ -11,13 +11,11 @@
 #include "runtime/buffer.hpp"
 #include "runtime/cuda_stream.hpp"
 #include "runtime/device_info.hpp"
+#include "runtime/device_memory.hpp"
 #include "runtime/event.hpp"
 
 namespace moecal::kernels {
 namespace {
-
-// Of what lies in device memory, so much at a time passes through the host's.
-constexpr std::int64_t kChunk = std::int64_t{64} << 20;
 
 int current_device() {
   int device = 0;
@@ -57,14 +55,6 @@ class HostSide {
   std::vector<std::byte> pageable_;
 };
 
-/// `of_part(first byte, bytes)` for all parts of so many bytes, while it is true.
-template <class OfPart>
-bool in_parts(std::int64_t bytes, OfPart&& of_part) {
-  for (std::int64_t first = 0; first < bytes; first += kChunk)
-    if (!of_part(first, std::min(kChunk, bytes - first))) return false;
-  return true;
-}
-
 /// One way of one device.
 struct Way {
   int device = 0;
@@ -79,14 +69,14 @@ class Copy {
   Copy(const Way& way, std::int64_t bytes)
       : way_{way},
         bytes_{bytes},
-        pattern_{way.number},
+        pattern_{transfer_pattern(way.number, bytes)},
         host_{bytes, way.pinned},
         memory_{static_cast<std::size_t>(bytes)} {
     check(cudaMemset(memory_.data(), 0, memory_.size()), "clearing device memory");
     if (way.to_device)
-      pattern_.fill(host_.bytes(), 0);
+      pattern_.copy(0, host_.bytes());
     else
-      fill_device();
+      device_memory::write(memory_.data(), pattern_);
     check(cudaDeviceSynchronize(), "waiting for the patterns of copies");
   }
   void run(const CudaEvent& start, Stream whole) {
@@ -105,29 +95,14 @@ class Copy {
   [[nodiscard]] bool arrived() {
     const OnDevice here{way_.device};
     stream_.synchronize();
-    if (!way_.to_device) return pattern_.is_in(host_.bytes(), 0);
-    std::vector<std::byte> part(static_cast<std::size_t>(std::min(kChunk, bytes_)));
-    return in_parts(bytes_, [&](std::int64_t first, std::int64_t count) {
-      const std::span here_of_it{part.data(), static_cast<std::size_t>(count)};
-      copy_bytes(here_of_it.data(), memory_.data() + first, here_of_it.size());
-      return pattern_.is_in(here_of_it, first);
-    });
+    if (!way_.to_device) return pattern_.equals(0, host_.bytes());
+    return device_memory::holds(memory_.data(), pattern_);
   }
 
  private:
-  void fill_device() {
-    std::vector<std::byte> part(static_cast<std::size_t>(std::min(kChunk, bytes_)));
-    in_parts(bytes_, [&](std::int64_t first, std::int64_t count) {
-      const std::span here_of_it{part.data(), static_cast<std::size_t>(count)};
-      pattern_.fill(here_of_it, first);
-      copy_bytes(memory_.data() + first, here_of_it.data(), here_of_it.size());
-      return true;
-    });
-  }
-
   Way way_;
   std::int64_t bytes_;
-  TransferPattern pattern_;
+  PeriodicBytes pattern_;
   HostSide host_;
   DeviceBuffer memory_;
   CudaStream stream_;

@@ -6,6 +6,7 @@
 #include "core/build.hpp"
 #include "core/error.hpp"
 #include "kernels/memory_copy/memory_copy_buffers.hpp"
+#include "runtime/device_info.hpp"
 
 namespace moecal::bench {
 namespace {
@@ -43,14 +44,14 @@ class MemoryCopyTrial final : public Trial {
     buffers_ = kernels::make_memory_copy_host_buffers(shape_, sets);
   }
   [[nodiscard]] VerificationResult verify() override {
-    const bool equal = buffers_->target(0) == kernels::memory_copy_pattern(shape_);
+    const bool equal = buffers_->target_holds(0, kernels::memory_copy_pattern(shape_));
     return {equal ? 0.0 : 1.0, 0.0, "full"};
   }
   [[nodiscard]] int enqueues() const override { return cuda_ ? 2 : 0; }
   [[nodiscard]] std::string filled_with() const override { return kUniformFill; }
   [[nodiscard]] LibraryInfo library() const override {
     if (cuda_ && own_) return {"moecal", build::version, "16-byte accesses", 0};
-    if (cuda_) return {"cuda_runtime", "", "cudaMemcpyAsync", 0};
+    if (cuda_) return {"cuda_runtime", cuda_runtime_version(), "cudaMemcpyAsync", 0};
     return {"glibc", gnu_get_libc_version(), "memcpy", 0};
   }
 
@@ -72,7 +73,7 @@ class MemoryCopy final : public Benchmark {
  public:
   [[nodiscard]] std::string operation() const override { return "memory_copy"; }
   [[nodiscard]] std::vector<Case> sweep(Suite suite, const std::string&, int) const override {
-    const std::int64_t factor = suite == Suite::full ? 2 : 4;
+    const std::int64_t factor = suite == Suite::full ? 2 : suite == Suite::planner ? 4 : 8;
     const std::int64_t largest = suite == Suite::quick ? 64_MiB : 1_GiB;
     std::vector<Case> cases;
     for (std::int64_t bytes = 64_KiB; bytes <= largest; bytes *= factor)

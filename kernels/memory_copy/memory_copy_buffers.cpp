@@ -2,10 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/memory_copy/memory_copy_buffers.hpp"
 
-#include <span>
+#include <vector>
 
-#include "core/hash.hpp"
-#include "core/narrow_float.hpp"
+#include "core/fill.hpp"
 
 namespace moecal::kernels {
 namespace {
@@ -14,14 +13,14 @@ class HostBuffers final : public MemoryCopyBuffers {
  public:
   HostBuffers(const MemoryCopyShape& shape, int sets)
       : sets_(static_cast<std::size_t>(sets),
-              Set{memory_copy_pattern(shape),
+              Set{memory_copy_pattern(shape).whole(),
                   std::vector<std::byte>(static_cast<std::size_t>(shape.bytes))}) {}
   [[nodiscard]] MemoryCopyTensors tensors(int set) override {
     auto& buffers = sets_[static_cast<std::size_t>(set)];
     return {buffers.source.data(), buffers.target.data()};
   }
-  [[nodiscard]] std::vector<std::byte> target(int set) override {
-    return sets_[static_cast<std::size_t>(set)].target;
+  [[nodiscard]] bool target_holds(int set, const PeriodicBytes& bytes) override {
+    return bytes.equals(0, sets_[static_cast<std::size_t>(set)].target);
   }
 
  private:
@@ -34,15 +33,9 @@ class HostBuffers final : public MemoryCopyBuffers {
 
 }  // namespace
 
-std::vector<std::byte> memory_copy_pattern(const MemoryCopyShape& shape) {
-  constexpr std::size_t kPeriod = 1'048'573;  // a prime
-  std::vector<BFloat16> numbers(static_cast<std::size_t>(shape.bytes + 1) / 2);
-  const auto uniform = [](std::size_t i) { return 0x1p-63 * static_cast<double>(mix(i)) - 1; };
-  for (std::size_t i = 0; i < numbers.size(); ++i)
-    numbers[i] =
-        i < kPeriod ? from_float<BFloat16>(static_cast<float>(uniform(i))) : numbers[i - kPeriod];
-  const auto bytes = std::as_bytes(std::span{numbers});
-  return {bytes.begin(), bytes.begin() + shape.bytes};
+PeriodicBytes memory_copy_pattern(const MemoryCopyShape& shape) {
+  return uniform_bytes({Dtype::bf16}, (shape.bytes + 1) / 2)
+      .part(0, static_cast<std::size_t>(shape.bytes));
 }
 
 std::unique_ptr<MemoryCopyBuffers> make_memory_copy_host_buffers(const MemoryCopyShape& shape,

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <memory>
-#include <vector>
 
+#include "core/periodic_bytes.hpp"
 #include "kernels/memory_copy/memory_copy.hpp"
 
 namespace moecal::kernels {
@@ -13,13 +13,12 @@ class MemoryCopyBuffers {
  public:
   virtual ~MemoryCopyBuffers() = default;
   [[nodiscard]] virtual MemoryCopyTensors tensors(int set) = 0;
-  /// The target of a set as it is now, [bytes]; waits for work under way.
-  [[nodiscard]] virtual std::vector<std::byte> target(int set) = 0;
+  /// Whether the target of a set holds these bytes now; waits for work under way.
+  [[nodiscard]] virtual bool target_holds(int set, const PeriodicBytes& bytes) = 0;
 };
 
-/// What every source holds, [bytes]: bf16 numbers uniform in [-1, 1]. No two neighbouring blocks
-/// are alike, so that a misplaced one is seen.
-[[nodiscard]] std::vector<std::byte> memory_copy_pattern(const MemoryCopyShape& shape);
+/// What every source holds, [bytes]: bf16 numbers uniform in [-1, 1].
+[[nodiscard]] PeriodicBytes memory_copy_pattern(const MemoryCopyShape& shape);
 
 [[nodiscard]] std::unique_ptr<MemoryCopyBuffers> make_memory_copy_host_buffers(
     const MemoryCopyShape& shape, int sets);

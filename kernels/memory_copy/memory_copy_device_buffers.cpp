@@ -11,18 +11,14 @@ class DeviceBuffers final : public MemoryCopyBuffers {
   DeviceBuffers(const MemoryCopyShape& shape, int sets) {
     const auto pattern = memory_copy_pattern(shape);
     for (int set = 0; set < sets; ++set)
-      sets_.push_back({to_device<std::byte>(pattern), DeviceBuffer{pattern.size()}});
+      sets_.push_back({to_device(pattern), DeviceBuffer{pattern.size()}});
   }
   [[nodiscard]] MemoryCopyTensors tensors(int set) override {
     auto& buffers = sets_[static_cast<std::size_t>(set)];
     return {buffers.source.data(), buffers.target.data()};
   }
-  [[nodiscard]] std::vector<std::byte> target(int set) override {
-    check(cudaDeviceSynchronize(), "waiting for the copies");
-    const auto& target = sets_[static_cast<std::size_t>(set)].target;
-    std::vector<std::byte> host(target.size());
-    copy_bytes(host.data(), target.data(), host.size());
-    return host;
+  [[nodiscard]] bool target_holds(int set, const PeriodicBytes& bytes) override {
+    return device_memory::holds(sets_[static_cast<std::size_t>(set)].target.data(), bytes);
   }
 
  private:

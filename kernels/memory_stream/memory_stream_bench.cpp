@@ -3,6 +3,7 @@
 #include "bench/benchmark.hpp"
 #include "kernels/memory_stream/memory_stream.hpp"
 #include "kernels/own_bench.hpp"
+#include "kernels/row_check.hpp"
 
 namespace moecal::bench {
 namespace {
@@ -13,21 +14,24 @@ using kernels::MemoryStreamShape;
 // Sums of 4096 numbers in [-1, 1], added in another order.
 constexpr double kSumTolerance = 1e-4;
 
+constexpr auto kRowBytes = kernels::kStreamBlockElements * static_cast<std::int64_t>(sizeof(float));
+
 struct Buffers {
   Buffers(const MemoryStreamShape& shape, Memory::Place place)
-      : first{filled(place, shape, shape.reads > 0, 1)},
-        second{filled(place, shape, shape.reads > 1, 2)},
+      : first{place, {Dtype::f32, 1}, shape.reads > 0 ? shape.bytes / 4 : 0},
+        second{place, {Dtype::f32, 2}, shape.reads > 1 ? shape.bytes / 4 : 0},
         target{place,
                static_cast<std::size_t>(shape.writes > 0 ? shape.bytes : 4 * stream_sums(shape))} {}
-  static Memory filled(Memory::Place place, const MemoryStreamShape& shape, bool used,
-                       std::uint64_t seed) {
-    return Memory::of(place, uniform_elements(Dtype::f32, used ? shape.bytes / 4 : 0, seed));
-  }
   [[nodiscard]] kernels::MemoryStreamTensors tensors() const {
-    return {first.as<float>(), second.as<float>(), target.as<float>()};
+    return {first.memory.as<float>(), second.memory.as<float>(), target.as<float>()};
   }
-  Memory first, second, target;
+  UniformInput first, second;
+  Memory target;
 };
+
+const float* floats(const std::vector<std::byte>& bytes) {
+  return reinterpret_cast<const float*>(bytes.data());
+}
 
 class MemoryStreamTrial final : public Trial {
  public:
@@ -49,14 +53,21 @@ class MemoryStreamTrial final : public Trial {
   void prepare(int sets) override {
     for (int set = 0; set < sets; ++set) sets_.emplace_back(shape_, place_);
   }
+  /// Rows are the blocks that have a sum.
   [[nodiscard]] VerificationResult verify() override {
     const auto& set = sets_.front();
-    const auto first = set.first.to_host<float>(), second = set.second.to_host<float>();
-    const auto actual = set.target.to_host<std::byte>();
-    std::vector<float> expected(actual.size() / sizeof(float));
-    memory_stream_cpu(shape_, {first.data(), second.data(), expected.data()});
-    const Memory held = Memory::of(Memory::Place::host, expected);
-    return {relative_error(Dtype::f32, actual, held.to_host<std::byte>()), kSumTolerance, "full"};
+    const auto rows = rows_to_check(stream_sums(shape_), kernels::kStreamBlockElements);
+    const auto first = rows_of(set.first.bytes, rows, kRowBytes);
+    const auto second = rows_of(set.second.bytes, rows, kRowBytes);
+    const auto actual =
+        set.target.rows_to_host(rows, shape_.writes > 0 ? kRowBytes : sizeof(float));
+    std::vector<std::byte> expected(actual.size());
+    auto of_rows = shape_;
+    of_rows.bytes = static_cast<std::int64_t>(shape_.writes > 0 ? actual.size() : first.size());
+    memory_stream_cpu(of_rows,
+                      {floats(first), floats(second), reinterpret_cast<float*>(expected.data())});
+    return {relative_error(Dtype::f32, actual, expected), kSumTolerance,
+            check_method(rows, stream_sums(shape_))};
   }
   [[nodiscard]] LibraryInfo library() const override { return own_library(); }
   [[nodiscard]] int enqueues() const override {

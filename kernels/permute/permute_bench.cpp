@@ -1,10 +1,27 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include "kernels/permute/permute.hpp"
+#include "kernels/permute/permute_bench.hpp"
+
+#include <numeric>
+#include <vector>
+
 #include "kernels/routing_bench.hpp"
+#include "kernels/row_check.hpp"
 
 namespace moecal::bench {
 namespace {
+
+std::int64_t result_size(const kernels::PermuteShape& shape) {
+  return shape.to_fp8 ? 1 : size_of(shape.dtype);
+}
+
+/// Of the first rows: the oracle has a place for choices that were dropped too.
+std::vector<float> first_scales(const kernels::PermuteShape& shape,
+                                const std::vector<float>& scales, std::size_t rows) {
+  std::vector<std::int64_t> first(rows);
+  std::iota(first.begin(), first.end(), 0);
+  return columns_of(scales, first, shape.tokens * shape.top_k);
+}
 
 struct Permute {
   static constexpr char name[] = "permute";
@@ -17,16 +34,17 @@ struct Permute {
   };
   struct Buffers {
     Buffers(const Pool& pool, const Shape& shape, Memory::Place place, std::int64_t draw)
-        : tokens{Memory::of(place,
-                            uniform_elements(shape.dtype, shape.tokens * shape.hidden, pool.seed))},
+        : tokens{place, {shape.dtype, pool.seed}, shape.tokens * shape.hidden},
           row_of{Memory::of(place, pool.routing.routing(draw).row_of)},
           rows{place, static_cast<std::size_t>(shape.tokens * shape.top_k * shape.hidden *
-                                               (shape.to_fp8 ? 1 : size_of(shape.dtype)))},
+                                               result_size(shape))},
           scales{place, static_cast<std::size_t>(scale_count(shape)) * sizeof(float)} {}
     [[nodiscard]] kernels::PermuteTensors tensors() const {
-      return {tokens.as<void>(), row_of.as<std::int32_t>(), rows.as<void>(), scales.as<float>()};
+      return {tokens.memory.as<void>(), row_of.as<std::int32_t>(), rows.as<void>(),
+              scales.as<float>()};
     }
-    Memory tokens, row_of, rows, scales;
+    UniformInput tokens;
+    Memory row_of, rows, scales;
   };
 
   static std::vector<Case> cases(Suite suite) { return routed_cases(row_points(suite)); }
@@ -45,18 +63,30 @@ struct Permute {
     buffers.row_of.assign(pool.routing.routing(draw).row_of);
   }
   static VerificationResult verify(const Shape& shape, const Buffers& buffers) {
-    const auto tokens = buffers.tokens.to_host<std::byte>();
-    const auto row_of = buffers.row_of.to_host<std::int32_t>();
-    const auto actual = buffers.rows.to_host<std::byte>();
-    const auto scales = buffers.scales.to_host<float>();
-    auto expected = actual;  // rows past the last one taken may hold an earlier draw's
-    auto expected_scales = scales;
-    permute_cpu(shape, {tokens.data(), row_of.data(), expected.data(), expected_scales.data()});
-    return {actual == expected && scales == expected_scales ? 0.0 : 1.0, 0.0, "full"};
+    return check_permuted(shape,
+                          {buffers.tokens.bytes, buffers.row_of, buffers.rows, buffers.scales});
   }
 };
 
 }  // namespace
+
+VerificationResult check_permuted(const kernels::PermuteShape& shape, const Permuted& permuted) {
+  const auto checked =
+      routed_rows_to_check(permuted.row_of.to_host<std::int32_t>(), shape.top_k, shape.hidden);
+  auto of_checked = shape;
+  of_checked.tokens = static_cast<std::int64_t>(checked.tokens.size());
+  const auto tokens = rows_of(permuted.tokens, checked.tokens, shape.hidden * size_of(shape.dtype));
+  const auto rows = permuted.rows.rows_to_host(checked.rows, shape.hidden * result_size(shape));
+  const auto scales =
+      columns_of(permuted.scales.to_host<float>(), checked.rows, shape.tokens * shape.top_k);
+  std::vector<std::byte> expected(rows.size());
+  std::vector<float> expected_scales(static_cast<std::size_t>(scale_count(of_checked)));
+  permute_cpu(of_checked,
+              {tokens.data(), checked.row_of.data(), expected.data(), expected_scales.data()});
+  const bool equal =
+      rows == expected && scales == first_scales(of_checked, expected_scales, checked.rows.size());
+  return {equal ? 0.0 : 1.0, 0.0, check_method(checked.tokens, shape.tokens)};
+}
 
 std::unique_ptr<Benchmark> make_permute() { return std::make_unique<OwnBenchmark<Permute>>(); }
 

@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
-#include "core/element.hpp"
 #include "core/error.hpp"
 #include "core/narrow_float.hpp"
-#include "core/parallel.hpp"
 #include "kernels/own_bench.hpp"
+#include "kernels/row_check.hpp"
 
 namespace moecal::bench {
 namespace {
@@ -59,23 +59,15 @@ std::vector<Activations> activations_of(Suite suite) {
   return all;
 }
 
-template <class T>
-float amax_of(const T* values, std::int64_t count) {
-  float amax = 0;
-  for (std::int64_t i = 0; i < count; ++i) amax = std::max(amax, std::fabs(to_float(values[i])));
-  return amax;
-}
-
-/// The row that holds the largest magnitude of uniform values; there is one at least.
-std::int64_t row_of_amax(const QuantizeShape& shape, const std::vector<std::byte>& values) {
-  std::vector<float> amax(static_cast<std::size_t>(shape.tokens));
-  with_float_type(shape.from, [&](auto zero) {
-    const auto* first = reinterpret_cast<const decltype(zero)*>(values.data());
-    for_each_index(amax.size(), 0, [&](std::size_t row) {
-      amax[row] = amax_of(first + static_cast<std::int64_t>(row) * shape.hidden, shape.hidden);
-    });
+/// The first row that holds the largest magnitude of uniform values; there is one value at least.
+std::int64_t row_of_amax(const QuantizeShape& shape, const PeriodicBytes& values) {
+  return with_float_type(shape.from, [&](auto zero) {
+    std::vector<decltype(zero)> period(values.period() / sizeof zero);
+    values.copy(0, std::as_writable_bytes(std::span{period}));
+    const auto amax =
+        std::ranges::max_element(period, {}, [](auto value) { return std::fabs(to_float(value)); });
+    return (amax - period.begin()) / shape.hidden;
   });
-  return std::max_element(amax.begin(), amax.end()) - amax.begin();
 }
 
 struct Quantize {
@@ -83,17 +75,16 @@ struct Quantize {
   using Shape = QuantizeShape;
 
   struct Buffers {
-    Buffers(const Case& c, const Shape& shape, Memory::Place place, int set)
-        : values{Memory::of(place,
-                            uniform_elements(shape.from, shape.tokens * shape.hidden,
-                                             c.routing.seed + static_cast<std::uint64_t>(set)))},
+    Buffers(const Case& c, const Shape& shape, Memory::Place place, int)
+        : values{place, {shape.from, c.routing.seed}, shape.tokens * shape.hidden},
           quantized{place, static_cast<std::size_t>(shape.tokens * shape.hidden)},
           scales{place, static_cast<std::size_t>(scale_count(shape)) * sizeof(float)},
           workspace{place, workspace_bytes(shape, place)} {}
     [[nodiscard]] kernels::QuantizeTensors tensors() const {
-      return {values.as<void>(), quantized.as<void>(), scales.as<float>()};
+      return {values.memory.as<void>(), quantized.as<void>(), scales.as<float>()};
     }
-    Memory values, quantized, scales, workspace;
+    UniformInput values;
+    Memory quantized, scales, workspace;
   };
 
   static std::vector<Case> cases(Suite suite) {
@@ -116,7 +107,7 @@ struct Quantize {
   }
   static VerificationResult verify(const Shape& shape, const Buffers& buffers) {
     auto rows = rows_to_check(shape.tokens, shape.hidden);
-    const auto all = buffers.values.to_host<std::byte>();
+    const auto& all = buffers.values.bytes;
     const bool one_scale = shape.groups == ScaleGroups::tensor;
     // The oracle finds the scale of all in the row that it comes from.
     if (one_scale && shape.tokens > 0)
@@ -124,7 +115,7 @@ struct Quantize {
           !std::binary_search(rows.begin(), rows.end(), decisive))
         rows.insert(std::lower_bound(rows.begin(), rows.end(), decisive), decisive);
     const auto values = rows_of(all, rows, shape.hidden * size_of(shape.from));
-    const auto quantized = rows_of(buffers.quantized.to_host<std::byte>(), rows, shape.hidden);
+    const auto quantized = buffers.quantized.rows_to_host(rows, shape.hidden);
     auto scales = buffers.scales.to_host<float>();
     if (!one_scale) scales = columns_of(scales, rows, shape.tokens);
     std::vector<std::byte> expected(quantized.size());

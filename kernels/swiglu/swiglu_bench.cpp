@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "kernels/own_bench.hpp"
+#include "kernels/row_check.hpp"
 
 namespace moecal::bench {
 namespace {
@@ -40,20 +41,20 @@ std::vector<Activations> activations_of(Suite suite) {
 
 struct Swiglu {
   static constexpr char name[] = "swiglu";
+  static constexpr Seconds seconds_per_point{0.1};
   using Shape = kernels::SwigluShape;
 
   struct Buffers {
-    Buffers(const Case& c, const Shape& shape, Memory::Place place, int set)
-        : gate_up{Memory::of(place,
-                             uniform_elements(shape.from, shape.tokens * 2 * shape.inner,
-                                              c.routing.seed + static_cast<std::uint64_t>(set)))},
+    Buffers(const Case& c, const Shape& shape, Memory::Place place, int)
+        : gate_up{place, {shape.from, c.routing.seed}, shape.tokens * 2 * shape.inner},
           activated{place,
                     static_cast<std::size_t>(shape.tokens * shape.inner * size_of(shape.to))},
           scales{place, static_cast<std::size_t>(scale_count(shape)) * sizeof(float)} {}
     [[nodiscard]] kernels::SwigluTensors tensors() const {
-      return {gate_up.as<void>(), activated.as<void>(), scales.as<float>()};
+      return {gate_up.memory.as<void>(), activated.as<void>(), scales.as<float>()};
     }
-    Memory gate_up, activated, scales;
+    UniformInput gate_up;
+    Memory activated, scales;
   };
 
   static std::vector<Case> cases(Suite suite) {
@@ -77,9 +78,8 @@ struct Swiglu {
     const auto rows = rows_to_check(shape.tokens, shape.inner);
     const auto method = check_method(rows, shape.tokens);
     const auto gate_up =
-        rows_of(buffers.gate_up.to_host<std::byte>(), rows, 2 * shape.inner * size_of(shape.from));
-    const auto actual =
-        rows_of(buffers.activated.to_host<std::byte>(), rows, shape.inner * size_of(shape.to));
+        rows_of(buffers.gate_up.bytes, rows, 2 * shape.inner * size_of(shape.from));
+    const auto actual = buffers.activated.rows_to_host(rows, shape.inner * size_of(shape.to));
     const auto scales = columns_of(buffers.scales.to_host<float>(), rows, shape.tokens);
     std::vector<std::byte> expected(actual.size());
     std::vector<float> expected_scales(scales.size());

@@ -29,6 +29,7 @@ bool equal(const Memory& actual, const Memory& expected) {
 
 struct TopkGate {
   static constexpr char name[] = "topk_gate";
+  static constexpr Seconds seconds_per_point{0.15};
   using Shape = kernels::TopkGateShape;
 
   struct Pool {

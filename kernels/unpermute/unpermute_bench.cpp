@@ -1,10 +1,23 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
+#include "kernels/unpermute/unpermute_bench.hpp"
+
+#include <vector>
+
 #include "kernels/routing_bench.hpp"
-#include "kernels/unpermute/unpermute.hpp"
+#include "kernels/row_check.hpp"
 
 namespace moecal::bench {
 namespace {
+
+/// [tokens, top_k] of those tokens.
+std::vector<float> weights_of(const std::vector<float>& all,
+                              const std::vector<std::int64_t>& tokens, std::int64_t top_k) {
+  std::vector<float> chosen;
+  for (const auto token : tokens)
+    chosen.insert(chosen.end(), all.begin() + token * top_k, all.begin() + (token + 1) * top_k);
+  return chosen;
+}
 
 struct Unpermute {
   static constexpr char name[] = "unpermute";
@@ -19,17 +32,17 @@ struct Unpermute {
     Buffers(const Pool& pool, const Shape& shape, Memory::Place place, std::int64_t draw)
         : Buffers{pool.routing.routing(draw), pool.seed, shape, place} {}
     Buffers(const SetRouting& routing, std::uint64_t seed, const Shape& shape, Memory::Place place)
-        : rows{Memory::of(
-              place,
-              uniform_elements(shape.dtype, shape.tokens * shape.top_k * shape.hidden, seed))},
+        : rows{place, {shape.dtype, seed}, shape.tokens * shape.top_k * shape.hidden},
           row_of{Memory::of(place, routing.row_of)},
           weight_of{Memory::of(place, routing.draw.weight_of)},
           tokens{place,
                  static_cast<std::size_t>(shape.tokens * shape.hidden * size_of(shape.dtype))} {}
     [[nodiscard]] kernels::UnpermuteTensors tensors() const {
-      return {rows.as<void>(), row_of.as<std::int32_t>(), weight_of.as<float>(), tokens.as<void>()};
+      return {rows.memory.as<void>(), row_of.as<std::int32_t>(), weight_of.as<float>(),
+              tokens.as<void>()};
     }
-    Memory rows, row_of, weight_of, tokens;
+    UniformInput rows;
+    Memory row_of, weight_of, tokens;
   };
 
   /// permute's, without those of dtypes that have no arithmetic: experts return 16-bit rows.
@@ -56,21 +69,34 @@ struct Unpermute {
     buffers.weight_of.assign(routing.draw.weight_of);
   }
   static VerificationResult verify(const Shape& shape, const Buffers& buffers) {
-    const auto rows = buffers.rows.to_host<std::byte>();
-    const auto row_of = buffers.row_of.to_host<std::int32_t>();
-    const auto weight_of = buffers.weight_of.to_host<float>();
-    const auto actual = buffers.tokens.to_host<std::byte>();
-    std::vector<std::byte> expected(actual.size());
-    unpermute_cpu(shape, {rows.data(), row_of.data(), weight_of.data(), expected.data()});
-    // A fused multiply-add can move a result across a rounding boundary: a unit in the last place.
-    const double tolerance = shape.dtype == Dtype::bf16  ? 0x1p-7
-                             : shape.dtype == Dtype::f16 ? 0x1p-10
-                                                         : 0x1p-20;
-    return {relative_error(shape.dtype, actual, expected), tolerance, "full"};
+    return check_unpermuted(
+        shape, {buffers.rows.bytes, buffers.row_of, buffers.weight_of, buffers.tokens});
   }
 };
 
 }  // namespace
+
+VerificationResult check_unpermuted(const kernels::UnpermuteShape& shape,
+                                    const Unpermuted& unpermuted) {
+  const auto checked =
+      routed_rows_to_check(unpermuted.row_of.to_host<std::int32_t>(), shape.top_k, shape.hidden);
+  auto of_checked = shape;
+  of_checked.tokens = static_cast<std::int64_t>(checked.tokens.size());
+  const auto row_bytes = shape.hidden * size_of(shape.dtype);
+  const auto rows = rows_of(unpermuted.rows, checked.rows, row_bytes);
+  const auto weight_of =
+      weights_of(unpermuted.weight_of.to_host<float>(), checked.tokens, shape.top_k);
+  const auto actual = unpermuted.tokens.rows_to_host(checked.tokens, row_bytes);
+  std::vector<std::byte> expected(actual.size());
+  unpermute_cpu(of_checked,
+                {rows.data(), checked.row_of.data(), weight_of.data(), expected.data()});
+  // A fused multiply-add can move a result across a rounding boundary: a unit in the last place.
+  const double tolerance = shape.dtype == Dtype::bf16  ? 0x1p-7
+                           : shape.dtype == Dtype::f16 ? 0x1p-10
+                                                       : 0x1p-20;
+  return {relative_error(shape.dtype, actual, expected), tolerance,
+          check_method(checked.tokens, shape.tokens)};
+}
 
 std::unique_ptr<Benchmark> make_unpermute() { return std::make_unique<OwnBenchmark<Unpermute>>(); }
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "core/host_matrix.hpp"
 #include "core/observation.hpp"
+#include "core/periodic_matrix.hpp"
 #include "core/routing.hpp"
 #include "core/work.hpp"
 #include "kernels/grouped_gemm/grouped_gemm.hpp"
@@ -50,9 +50,9 @@ struct MoeLayerRouting {
 
 /// Uniform over [-1, 1], as expert_gemm's operands.
 struct MoeLayerData {
-  HostMatrix tokens;   // [tokens, hidden] of `values`
-  HostMatrix gate_up;  // [experts x 2 inter, hidden] of `operands`
-  HostMatrix down;     // [experts x hidden, inter] of `operands`
+  PeriodicMatrix tokens;   // [tokens, hidden] of `values`
+  PeriodicMatrix gate_up;  // [experts x 2 inter, hidden] of `operands`
+  PeriodicMatrix down;     // [experts x hidden, inter] of `operands`
 };
 [[nodiscard]] MoeLayerData make_moe_layer_data(const MoeLayerProblem& problem, std::uint64_t seed);
 

@@ -3,16 +3,20 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "core/error.hpp"
+#include "core/parallel.hpp"
 #include "layers/moe_layer/moe_layer.hpp"
 
 namespace moecal::layers {
 namespace {
 
-// Checking a token takes some nanoseconds per multiplication.
+// Checking a token takes a few nanoseconds per multiplication.
 constexpr double kCheckedMultiplications = 0x1p29;
 constexpr std::int64_t kFewestTokens = 2;
+// Of one thread: many times what it takes to start one.
+constexpr std::int64_t kMultiplicationsAtOnce = std::int64_t{1} << 20;
 
 std::int64_t number(const Point& point, const std::string& name) {
   const auto found = point.find(name);
@@ -26,16 +30,20 @@ std::int64_t number(const Point& point, const std::string& name) {
 double silu(double x) { return x / (1 + std::exp(-x)); }
 
 /// weights [count rows from `first`, x.size()] times x.
-std::vector<double> multiply(const HostMatrix& weights, std::int64_t first, std::int64_t count,
+std::vector<double> multiply(const PeriodicMatrix& weights, std::int64_t first, std::int64_t count,
                              const std::vector<double>& x) {
-  std::vector<double> row(x.size());
-  std::vector<double> result;
-  for (std::int64_t i = first; i < first + count; ++i) {
-    decode_row(weights, i, row);
-    double sum = 0;
-    for (std::size_t j = 0; j < x.size(); ++j) sum += row[j] * x[j];
-    result.push_back(sum);
-  }
+  std::vector<double> result(static_cast<std::size_t>(count));
+  const std::int64_t at_once = std::max<std::int64_t>(1, kMultiplicationsAtOnce / weights.columns);
+  for_each_index(static_cast<std::size_t>((count + at_once - 1) / at_once), 0,
+                 [&](std::size_t part) {
+                   std::vector<double> row(x.size());
+                   const std::int64_t begin = static_cast<std::int64_t>(part) * at_once;
+                   for (std::int64_t i = begin; i < std::min(begin + at_once, count); ++i) {
+                     decode_row(weights, first + i, row);
+                     result[static_cast<std::size_t>(i)] =
+                         std::inner_product(row.begin(), row.end(), x.begin(), 0.0);
+                   }
+                 });
   return result;
 }
 
@@ -165,11 +173,12 @@ VerificationResult check_moe_layer(const MoeLayerProblem& problem, const MoeLaye
   const std::int64_t checked = std::min(problem.tokens, std::max(kFewestTokens, affordable));
   VerificationResult result{0, moe_layer_tolerance(problem),
                             checked == problem.tokens ? "full" : "sampled"};
-  for (std::int64_t i = 0; i < checked; ++i) {
-    const std::int64_t token = checked == 1 ? 0 : i * (problem.tokens - 1) / (checked - 1);
-    const double error = error_of(output, token, moe_layer_cpu(problem, data, routing, token));
-    result.max_rel_error = std::max(result.max_rel_error, error);
-  }
+  const auto errors = parallel_map(static_cast<std::size_t>(checked), [&](std::size_t i) {
+    const std::int64_t token =
+        checked == 1 ? 0 : static_cast<std::int64_t>(i) * (problem.tokens - 1) / (checked - 1);
+    return error_of(output, token, moe_layer_cpu(problem, data, routing, token));
+  });
+  result.max_rel_error = *std::max_element(errors.begin(), errors.end());
   return result;
 }
 

@@ -19,12 +19,12 @@ struct Operands {
   std::byte* results;
 };
 
-Weights packed(const kernels::GroupedGemmProblem& problem, const HostMatrix& weights) {
+Weights packed(const kernels::GroupedGemmProblem& problem, const PeriodicMatrix& weights) {
   const auto n = problem.product.shape.n;
   Weights packed;
   for (std::int64_t expert = 0; expert < problem.groups; ++expert)
-    packed.push_back(kernels::make_packed_weights_onednn(
-        problem.product, kernels::rows_of_matrix(weights, expert * n, n)));
+    packed.push_back(kernels::make_packed_weights_onednn(problem.product,
+                                                         rows_of_matrix(weights, expert * n, n)));
   return packed;
 }
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "bench/benchmark.hpp"
 #include "collectives/all_to_all_v/all_to_all_v.hpp"
@@ -51,10 +52,10 @@ std::vector<MoeLayerRouting> routing_of(const bench::Case& c, int sets) {
   return all;
 }
 
-HostMatrix matrix(const MatrixShape& shape, const std::vector<float>& values) {
+PeriodicMatrix matrix(const MatrixShape& shape, const std::vector<float>& values) {
   auto result = zero_matrix(Dtype::f32, shape);
   std::memcpy(result.data.data(), values.data(), result.data.size());
-  return result;
+  return given_matrix(std::move(result));
 }
 
 TEST(MoeLayerCpu, AddsUpItsExpertsGatedProducts) {

@@ -130,6 +130,21 @@ cudaError_t cudaFree(void* pointer) { return release(pointer); }
 cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind) {
   std::memcpy(to, from, bytes);
   fake_cuda().copy_under_way = true;
+  if (fake_cuda().owns(to, bytes) && !fake_cuda().owns(from, bytes))
+    fake_cuda().bytes_from_outside += bytes;
+  return cudaSuccess;
+}
+// On the device only: between places of live allocations that do not overlap.
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream) {
+  const auto *first = static_cast<const std::byte*>(from), *second = static_cast<std::byte*>(to);
+  const bool apart = first + bytes <= second || second + bytes <= first;
+  if (kind != cudaMemcpyDeviceToDevice || !apart || !fake_cuda().owns(from, bytes) ||
+      !fake_cuda().owns(to, bytes))
+    return cudaErrorInvalidValue;
+  const bool ran = fake_cuda().run(stream, [=] { std::memcpy(to, from, bytes); });
+  if (!ran) return cudaErrorStreamCaptureImplicit;
+  if (stream == nullptr || stream == cudaStreamLegacy) fake_cuda().copy_under_way = true;
   return cudaSuccess;
 }
 

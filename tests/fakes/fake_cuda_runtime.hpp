@@ -53,6 +53,7 @@ struct FakeCudaDevice {
   // Of the calling thread, as in the capture mode that moecal uses.
   static thread_local inline bool capturing = false;
   static thread_local inline FakeCapture capture;
+  std::atomic<std::size_t> bytes_from_outside = 0;  // of cudaMemcpy, into live allocations
   // Set by cudaMemcpy, whose bytes may not have arrived; cleared by waiting for the default stream.
   std::atomic<bool> copy_under_way = false;
   std::atomic<int> graph_launches = 0;

@@ -45,6 +45,9 @@ TEST_P(RecordedAttention, EqualsTheOracle) {
   attention->launch(0, kStream);
   const auto checked = check_attention(shape, operands, attention->result());
   EXPECT_LE(checked.max_rel_error, checked.tolerance);
+  const auto rows = attention_rows_to_check(shape);
+  const auto of_rows = check_attention_rows(shape, operands, attention->result_rows(rows));
+  EXPECT_LE(of_rows.max_rel_error, of_rows.tolerance);
   EXPECT_THAT(attention->library().algorithm, HasSubstr("unfused scores: id="));
 }
 
