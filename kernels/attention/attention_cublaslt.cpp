@@ -8,7 +8,6 @@
 #include "kernels/attention/attention.hpp"
 #include "kernels/expert_gemm/cublaslt_choice.hpp"
 #include "kernels/expert_gemm/device_matrix.hpp"
-#include "runtime/buffer.hpp"
 #include "runtime/device_fill.hpp"
 
 namespace moecal::kernels {

@@ -34,9 +34,8 @@ class HostBuffers final : public MemoryCopyBuffers {
 }  // namespace
 
 PeriodicBytes memory_copy_pattern(const MemoryCopyShape& shape) {
-  constexpr std::uint64_t kSeed = 1;
-  const auto bytes = static_cast<std::size_t>(shape.bytes);
-  return uniform_bytes({Dtype::bf16, kSeed}, (shape.bytes + 1) / 2).part(0, bytes);
+  return uniform_bytes({Dtype::bf16}, (shape.bytes + 1) / 2)
+      .part(0, static_cast<std::size_t>(shape.bytes));
 }
 
 std::unique_ptr<MemoryCopyBuffers> make_memory_copy_host_buffers(const MemoryCopyShape& shape,

@@ -17,8 +17,7 @@ class MemoryCopyBuffers {
   [[nodiscard]] virtual bool target_holds(int set, const PeriodicBytes& bytes) = 0;
 };
 
-/// What every source holds, [bytes]: bf16 numbers uniform in [-1, 1]. No two neighbouring blocks
-/// are alike, so that a misplaced one is seen.
+/// What every source holds, [bytes]: bf16 numbers uniform in [-1, 1].
 [[nodiscard]] PeriodicBytes memory_copy_pattern(const MemoryCopyShape& shape);
 
 [[nodiscard]] std::unique_ptr<MemoryCopyBuffers> make_memory_copy_host_buffers(

@@ -19,7 +19,7 @@ namespace {
 
 TEST(MemoryCopyFill, IsUniformInMinusOneToOne) {
   constexpr std::int64_t kNumbers = 100'000;
-  const auto source = memory_copy_pattern({2 * kNumbers + 1});
+  const auto source = memory_copy_pattern({2 * kNumbers + 1}).whole();
   ASSERT_EQ(source.size(), 2 * kNumbers + 1);
   double sum = 0, squares = 0;
   for (std::int64_t i = 0; i < kNumbers; ++i) {
@@ -34,7 +34,7 @@ TEST(MemoryCopyFill, IsUniformInMinusOneToOne) {
 
 TEST(MemoryCopyFill, HasNoTwoBlocksAlike) {
   constexpr std::ptrdiff_t kBlock = 1 << 21;
-  const auto source = memory_copy_pattern({3 * kBlock});
+  const auto source = memory_copy_pattern({3 * kBlock}).whole();
   for (const auto first : {0, 1})
     EXPECT_FALSE(std::equal(source.begin() + first * kBlock, source.begin() + (first + 1) * kBlock,
                             source.begin() + (first + 1) * kBlock));
