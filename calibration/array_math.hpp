@@ -11,7 +11,8 @@ struct WithLogarithms {
 };
 
 /// Natural logarithms and exponentials of many numbers, several at once, within 1e-15 of
-/// themselves. `values` and `out` have one length, and may be the same numbers.
+/// themselves. `values` and `out` have one length, and may be the same numbers. Below -708 and
+/// above 709 exponentials are as of these.
 void logarithms(std::span<const double> values, std::span<double> out);
 void exponentials(std::span<const double> values, std::span<double> out);
 

@@ -6,7 +6,8 @@
 #include <array>
 #include <bit>
 #include <cmath>
-#include <random>
+
+#include "calibration/twister.hpp"
 
 namespace moecal::calibration {
 namespace {
@@ -316,7 +317,7 @@ class Booster {
   BoostedTrees model_;
   Bins bins_;
   std::vector<double> residuals_;
-  std::mt19937_64 random_;
+  Twister random_;
   double unit_ = 1;
   std::vector<int> usable_, features_;
   std::vector<std::uint32_t> rows_;  // that this tree is grown on

@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <random>
 
 #include "calibration/synthetic.hpp"
+#include "calibration/twister.hpp"
 
 namespace moecal::calibration {
 namespace {
@@ -75,6 +77,14 @@ TEST(BoostedTrees, WithoutAnythingToAskAboutAreZero) {
   const std::vector<double> targets{1, 2, 3};
   const auto trees = fit_boosted_trees(constant, targets, {});
   EXPECT_EQ(evaluate(trees, constant), (std::vector<double>{0, 0, 0}));
+}
+
+TEST(Twister, DrawsTheNumbersOfTheLibrarys) {
+  for (const std::uint64_t seed : {0UL, 1UL, 20261121UL, ~0UL}) {
+    std::mt19937_64 expected{seed};
+    Twister drawn{seed};
+    for (int i = 0; i < 1000; ++i) ASSERT_EQ(drawn(), expected()) << seed << ", number " << i;
+  }
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include <random>
 #include <sstream>
 
+#include "calibration/expert_exchange.hpp"
 #include "calibration/fit.hpp"
 #include "calibration/prepared_model.hpp"
 #include "calibration/residual.hpp"
@@ -135,14 +136,19 @@ std::vector<FitPoint> gemm_points() {
   return points;
 }
 
-/// A form fitted to these points, as fit() would leave it; "+residual" in the name adds one.
+/// A form fitted to these points, as fit() would leave it; "+residual" in the name adds one of
+/// trees, "+radial_basis of 200" one of so many centres.
 Model gemm_model(const std::string& name) {
-  const auto points = gemm_points();
+  const auto all = gemm_points();
+  const std::string basis = "+radial_basis of ";
+  const auto centres = name.find(basis);
+  const auto points =
+      centres == name.npos ? all : thin(all, std::stoul(name.substr(centres + basis.size())));
   const ReferenceRates rates{989e12, 3.35e12, true, 132};
   Model model = name.starts_with("roofline")    ? fit_roofline(points, rates)
                 : name.starts_with("tile_wave") ? fit_tile_wave(points, rates)
                                                 : fit_saturating_roofline(points, rates);
-  if (name.ends_with("+residual"))
+  if (name.find('+') != name.npos)
     model.residual =
         fit_residual(points, model, plan_residual(points, model, rates.multiprocessors));
   model.operation = "expert_gemm";
@@ -181,6 +187,26 @@ void BM_PredictGrouped(benchmark::State& state, bool residual) {
   const auto model = fit(files, options).coefficients.models.front();
   if (model.residual.has_value() != residual)
     return state.SkipWithError("the fit kept no residual of the grouped GEMMs");
+  predict_all(state, model);
+}
+
+/// Tokens sent to their experts over eight ranks.
+void BM_PredictExchange(benchmark::State& state, Copies copies) {
+  const ExchangeSystem system{8, 132, copies};
+  std::vector<FitPoint> points;
+  for (double tokens = 1; tokens <= 4096; tokens *= 2)
+    for (const double hidden : {2048.0, 4096.0, 7168.0})
+      for (const double top_k : {2.0, 4.0, 8.0}) {
+        Inputs inputs{.size = tokens, .exchange = {tokens, 256, top_k, 2 * hidden}};
+        points.push_back({inputs, 2e-5 + tokens * (1e-9 + top_k * hidden / 2e11)});
+      }
+  auto model = fit_expert_exchange(points, system);
+  model.operation = "moe_dispatch";
+  model.conditions.dtype = "bf16";
+  model.conditions.group = 8;
+  model.validity = {
+      {"tokens", {1, 4096}}, {"hidden", {2048, 7168}}, {"experts", {64, 256}}, {"top_k", {1, 8}}};
+  model.residual_quantiles = {{0, 65, 0.2, 30}, {65, 512, 0.15, 30}, {512, 0, 0.1, 30}};
   predict_all(state, model);
 }
 
@@ -238,8 +264,17 @@ void register_all() {
     benchmark::RegisterBenchmark(
         residual ? "Predict/grouped_gemms+residual" : "Predict/grouped_gemms",
         [residual](benchmark::State& state) { BM_PredictGrouped(state, residual); });
-  for (const std::string form : {"roofline", "saturating_roofline", "saturating_roofline+residual",
-                                 "tile_wave", "tile_wave+residual"})
+  benchmark::RegisterBenchmark("Predict/expert_exchange", [](benchmark::State& state) {
+    BM_PredictExchange(state, Copies::per_rank);
+  });
+  benchmark::RegisterBenchmark(
+      "Predict/expert_exchange, a copy per expert",
+      [](benchmark::State& state) { BM_PredictExchange(state, Copies::per_expert); });
+  // 200 points are what accuracy is shown for; past 799 there are trees.
+  static_assert(kTreePoints == 800);
+  for (const std::string form :
+       {"roofline", "saturating_roofline", "saturating_roofline+residual", "tile_wave",
+        "tile_wave+residual", "tile_wave+radial_basis of 200", "tile_wave+radial_basis of 799"})
     benchmark::RegisterBenchmark(("Predict/" + form).c_str(),
                                  [form](benchmark::State& state) { BM_PredictGemm(state, form); });
 }

@@ -85,6 +85,7 @@ std::vector<FitFunction> memory_forms(const Series& series, const ReferenceRates
 /// The points of a series of GEMMs that a fit saw, told apart by all their numbers.
 std::vector<double> key_of(std::span<const FitPoint> points) {
   std::vector<double> key;
+  key.reserve(8 * points.size());
   for (const auto& [inputs, seconds] : points)
     for (const double number : {inputs.m, inputs.n, inputs.k, inputs.size, inputs.flops,
                                 inputs.bytes, inputs.grouped.fullest, seconds})

@@ -103,6 +103,7 @@ std::map<int, std::vector<HeldOut>> predict_without(std::span<const FitPoint> po
                                                     const std::set<int>& unseen,
                                                     const FitFunction& fit) {
   std::vector<FitPoint> training;
+  training.reserve(points.size());
   for (std::size_t i = 0; i < points.size(); ++i)
     if (!unseen.contains(fold_of[i])) training.push_back(points[i]);
   std::map<int, std::vector<HeldOut>> result;

@@ -24,15 +24,17 @@ constexpr double kManyRows = 50;  // from here on a count is drawn from the norm
 
 double padded(double rows, double multiple) { return std::ceil(rows / multiple) * multiple; }
 
+void add(RankLoads& loads, const RankLoads& others) {
+  loads.rows += others.rows;
+  loads.active += others.active;
+  loads.padded_16 += others.padded_16;
+  loads.padded_128 += others.padded_128;
+  loads.fullest = std::max(loads.fullest, others.fullest);
+}
+
 RankLoads loads_of(std::span<const double> rows_of) {
   RankLoads loads;
-  for (const double rows : rows_of) {
-    loads.rows += rows;
-    loads.active += rows > 0 ? 1 : 0;
-    loads.padded_16 += padded(rows, 16);
-    loads.padded_128 += padded(rows, 128);
-    loads.fullest = std::max(loads.fullest, rows);
-  }
+  for (const double rows : rows_of) add(loads, equal_loads(1, rows));
   return loads;
 }
 
@@ -42,17 +44,19 @@ void drop_over(std::int64_t capacity, std::vector<double>& rows_of) {
   for (double& rows : rows_of) rows = std::min(rows, static_cast<double>(capacity));
 }
 
-/// Rows as even as whole numbers allow, spread over the ranks first.
+/// Rows as even as whole numbers allow, spread over the ranks first: some experts have one more.
 RankLoads balanced_loads(const RoutingShape& shape, std::int64_t ranks, std::int64_t capacity) {
-  const auto rows = static_cast<std::size_t>((shape.tokens * shape.top_k + ranks - 1) / ranks);
-  std::vector<double> rows_of(static_cast<std::size_t>(shape.experts / ranks));
-  for (std::size_t e = 0; e < rows_of.size(); ++e)
-    rows_of[e] = static_cast<double>(rows / rows_of.size() + (e < rows % rows_of.size() ? 1 : 0));
-  drop_over(capacity, rows_of);
-  auto loads = loads_of(rows_of);
-  const auto experts = static_cast<double>(shape.experts / ranks);
+  const std::int64_t rows = (shape.tokens * shape.top_k + ranks - 1) / ranks;
+  const std::int64_t experts = shape.experts / ranks, fuller = rows % experts;
+  const auto loads_of_some = [&](std::int64_t some, std::int64_t each) {
+    const auto kept = capacity == 0 ? each : std::min(each, capacity);
+    return equal_loads(static_cast<double>(some), static_cast<double>(kept));
+  };
+  auto loads = loads_of_some(experts - fuller, rows / experts);
+  if (fuller > 0) add(loads, loads_of_some(fuller, rows / experts + 1));
   loads.mean = static_cast<double>(shape.tokens * shape.top_k) / static_cast<double>(ranks);
-  if (capacity > 0) loads.mean = std::min(loads.mean, experts * static_cast<double>(capacity));
+  if (capacity > 0)
+    loads.mean = std::min(loads.mean, static_cast<double>(experts) * static_cast<double>(capacity));
   return loads;
 }
 
@@ -170,6 +174,11 @@ void check(const RoutingShape& shape, std::int64_t ranks, const RoutingSpec& rou
 }
 
 }  // namespace
+
+RankLoads equal_loads(double experts, double rows) {
+  return {experts * rows, rows > 0 ? experts : 0, experts * padded(rows, 16),
+          experts * padded(rows, 128), rows};
+}
 
 RankLoads busiest_rank_loads(const RoutingShape& shape, std::int64_t ranks,
                              const RoutingSpec& routing) {

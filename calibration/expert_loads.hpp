@@ -20,6 +20,9 @@ struct RankLoads {
   double mean = 0;                       // rows of a rank on average over all of them
 };
 
+/// Of so many experts with as many rows each.
+[[nodiscard]] RankLoads equal_loads(double experts, double rows);
+
 /// Experts are spread over `ranks` ranks in equal, contiguous parts. The same arguments give the
 /// same result: drawn distributions average a few fixed draws.
 /// @throws InvalidInput if ranks does not divide the experts, there are more than 65536 of them, or

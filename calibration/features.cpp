@@ -110,12 +110,18 @@ GroupedInputs layer_inputs(const Call& call) {
   return grouped;
 }
 
-GroupedInputs group_inputs(const Call& call) {
+GroupedInputs group_inputs(double groups, const RankLoads& loads, const ExpertProduct& product) {
   GroupedInputs grouped;
-  grouped.experts = call.number("groups");
-  set_loads(grouped, loads_of(call));
+  grouped.experts = groups;
+  set_loads(grouped, loads);
+  grouped.products[0] = product;
+  return grouped;
+}
+
+GroupedInputs group_inputs(const Call& call) {
+  auto grouped =
+      group_inputs(call.number("groups"), loads_of(call), {call.number("n"), call.number("k")});
   grouped.weight_size = call.b();
-  grouped.products[0] = {call.number("n"), call.number("k")};
   return grouped;
 }
 
@@ -309,6 +315,15 @@ Inputs gemm_inputs(double groups, double m, double n, double k, const ElementByt
   const auto work = gemm_work(groups, m, n, k, bytes);
   const double moved = work.read.value() + work.written.value();
   return {m, work.flops.value(), moved, m, n, k, {}};
+}
+
+Inputs even_groups_inputs(double groups, double m, double n, double k, const ElementBytes& bytes) {
+  auto inputs = gemm_inputs(groups, m, n, k, bytes);
+  inputs.m = inputs.n = inputs.k = 0;  // of one GEMM only
+  inputs.grouped = group_inputs(groups, equal_loads(groups, m), {n, k});
+  inputs.grouped.weight_size = bytes.b;
+  inputs.size = inputs.grouped.rows;
+  return inputs;
 }
 
 bool takes_routing(const std::string& operation) {

@@ -66,6 +66,9 @@ struct ElementBytes {
 /// Of `groups` products of m x k and k x n: what inputs_of gives, without names to look up.
 [[nodiscard]] Inputs gemm_inputs(double groups, double m, double n, double k,
                                  const ElementBytes& bytes);
+/// The same of a grouped_gemm with m rows in each group and no capacity.
+[[nodiscard]] Inputs even_groups_inputs(double groups, double m, double n, double k,
+                                        const ElementBytes& bytes);
 
 [[nodiscard]] Family family_of(const std::string& operation, const Point& point);
 /// Whether ranks of a system take part in it: exchanges with experts among them.

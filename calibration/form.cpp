@@ -11,6 +11,7 @@
 #include "calibration/latency_bandwidth.hpp"
 #include "calibration/log_log_table.hpp"
 #include "calibration/overlap.hpp"
+#include "calibration/prepared_residual.hpp"
 #include "calibration/residual.hpp"
 #include "calibration/roofline.hpp"
 #include "calibration/saturating_roofline.hpp"
@@ -38,22 +39,37 @@ std::span<const Form> all_forms() {
 }
 
 const Form& form(std::string_view name) {
-  std::string known;
-  for (const auto& candidate : all_forms()) {
+  for (const auto& candidate : all_forms())
     if (candidate.name == name) return candidate;
-    known += " " + std::string{candidate.name};
-  }
+  std::string known;
+  for (const auto& candidate : all_forms()) known += " " + std::string{candidate.name};
   throw InvalidInput{"unknown form '" + std::string{name} + "'; known:" + known};
 }
 
+namespace {
+
+/// Of the compact form alone. Prepared forms have the very numbers of their equations, but for
+/// tables: those take logarithms in another way.
+std::vector<double> compact_seconds(const Model& model, std::span<const Inputs> calls) {
+  const auto& of = form(model.form);
+  std::vector<double> seconds(calls.size());
+  if (calls.size() > 1 && of.prepare != nullptr && model.table.empty())
+    of.prepare(model)->seconds(calls, seconds);
+  else
+    std::transform(calls.begin(), calls.end(), seconds.begin(),
+                   [&](const Inputs& inputs) { return of.seconds(model, inputs); });
+  return seconds;
+}
+
+}  // namespace
+
 double evaluate(const Model& model, const Inputs& inputs) {
+  if (!model.residual) return form(model.form).seconds(model, inputs);
   return evaluate(model, std::span{&inputs, 1}).front();
 }
 
 std::vector<double> evaluate(const Model& model, std::span<const Inputs> calls) {
-  const auto seconds_of = form(model.form).seconds;
-  std::vector<double> seconds;
-  for (const auto& inputs : calls) seconds.push_back(seconds_of(model, inputs));
+  auto seconds = compact_seconds(model, calls);
   if (!model.residual) return seconds;
   const auto corrections = log_corrections(*model.residual, calls, seconds);
   for (std::size_t i = 0; i < seconds.size(); ++i) seconds[i] *= std::exp(corrections[i]);
@@ -69,27 +85,11 @@ std::unique_ptr<PreparedForm> prepare_compact(const Model& model) {
       [&model, seconds = of.seconds](const Inputs& inputs) { return seconds(model, inputs); });
 }
 
-/// A compact form with a residual on top.
-class PreparedCorrection final : public PreparedForm {
- public:
-  explicit PreparedCorrection(const Model& model)
-      : compact_{prepare_compact(model)}, residual_{*model.residual} {}
-  void seconds(std::span<const Inputs> calls, std::span<double> seconds) const override {
-    compact_->seconds(calls, seconds);
-    const auto corrections = log_corrections(residual_, calls, seconds.first(calls.size()));
-    for (std::size_t i = 0; i < calls.size(); ++i) seconds[i] *= std::exp(corrections[i]);
-  }
-
- private:
-  std::unique_ptr<PreparedForm> compact_;
-  const Residual& residual_;
-};
-
 }  // namespace
 
 std::unique_ptr<PreparedForm> prepare(const Model& model) {
-  if (model.residual) return std::make_unique<PreparedCorrection>(model);
-  return prepare_compact(model);
+  if (!model.residual) return prepare_compact(model);
+  return std::make_unique<PreparedCorrection>(prepare_compact(model), *model.residual);
 }
 
 double parameter_or(const Model& model, std::string_view name, double fallback) {

@@ -11,10 +11,14 @@ namespace {
 using Vector = std::array<double, kMostLinear>;
 using Which = std::array<std::size_t, kMostLinear>;
 
-/// Cholesky solution of the rows and columns `which[0..N)`; false where the matrix is not positive
-/// definite. N is known to the compiler, for loops as short as these cost more than what they do.
+constexpr double kDiagonal = 1 + 1e-12;  // of a normalised system
+
+/// Cholesky solution of the rows and columns `which[0..N)` of a normalised system; false where the
+/// matrix is not positive definite. N is known to the compiler, for loops as short as these cost
+/// more than what they do.
 template <std::size_t N>
 bool solve_part(const SmallSystem& system, const Which& which, Vector& out) {
+  static const double kFirstInverse = 1 / std::sqrt(kDiagonal);
   std::array<std::array<double, N>, N> lower;
   std::array<double, N> inverse;  // of the diagonal
   for (std::size_t i = 0; i < N; ++i)
@@ -22,7 +26,7 @@ bool solve_part(const SmallSystem& system, const Which& which, Vector& out) {
       double rest = system.matrix[which[i]][which[j]];
       for (std::size_t k = 0; k < j; ++k) rest -= lower[i][k] * lower[j][k];
       if (i == j && !(rest > 0)) return false;
-      if (i == j) inverse[i] = 1 / std::sqrt(rest);
+      if (i == j) inverse[i] = i == 0 ? kFirstInverse : 1 / std::sqrt(rest);
       lower[i][j] = rest * inverse[j];
     }
   for (std::size_t i = 0; i < N; ++i) {
@@ -46,26 +50,28 @@ bool solve_part(const SmallSystem& system, const Which& which, std::size_t count
 }
 
 /// Unit diagonal, and a ridge that is felt only where a parameter has no say of its own.
-Vector normalise(SmallSystem& system) {
+template <std::size_t N>
+Vector normalise(const SmallSystem& given, SmallSystem& system) {
   Vector scale{};
-  for (std::size_t i = 0; i < system.size; ++i)
-    scale[i] = 1 / std::sqrt(std::max(system.matrix[i][i], 1e-300));
-  for (std::size_t i = 0; i < system.size; ++i) {
-    for (std::size_t j = 0; j < system.size; ++j) system.matrix[i][j] *= scale[i] * scale[j];
-    system.matrix[i][i] = 1 + 1e-12;
-    system.right[i] *= scale[i];
+  for (std::size_t i = 0; i < N; ++i)
+    scale[i] = 1 / std::sqrt(std::max(given.matrix[i][i], 1e-300));
+  for (std::size_t i = 0; i < N; ++i) {
+    for (std::size_t j = 0; j < i; ++j)
+      system.matrix[i][j] = given.matrix[i][j] * (scale[i] * scale[j]);
+    system.matrix[i][i] = kDiagonal;
+    system.right[i] = given.right[i] * scale[i];
   }
   return scale;
 }
 
-}  // namespace
-
-std::array<double, kMostLinear> solve_non_negative(const SmallSystem& given) {
-  auto system = given;
-  const auto scale = normalise(system);
+/// The best of the solutions that are not negative with fewer and fewer parameters free.
+template <std::size_t N>
+Vector solve_of_size(const SmallSystem& given) {
+  SmallSystem system;
+  const auto scale = normalise<N>(given, system);
   Which free{0, 1, 2, 3};
   Vector part{}, solution{};
-  for (std::size_t count = system.size; count > 0; --count) {
+  for (std::size_t count = N; count > 0; --count) {
     const bool solved = solve_part(system, free, count, part);
     const auto worst = std::min_element(part.begin(), part.begin() + count);
     if (solved && *worst >= 0) {
@@ -76,6 +82,15 @@ std::array<double, kMostLinear> solve_non_negative(const SmallSystem& given) {
     std::copy(free.begin() + gone + 1, free.begin() + count, free.begin() + gone);
   }
   return solution;
+}
+
+}  // namespace
+
+std::array<double, kMostLinear> solve_non_negative(const SmallSystem& system) {
+  return system.size == 4   ? solve_of_size<4>(system)
+         : system.size == 3 ? solve_of_size<3>(system)
+         : system.size == 2 ? solve_of_size<2>(system)
+                            : solve_of_size<1>(system);
 }
 
 KnotScreen::KnotScreen(std::span<const FitPoint> points)
@@ -113,7 +128,6 @@ double KnotScreen::cost(std::span<const double> knots) const {
     row[0] = ws - a * w + whole * past.w;
     row[j + 1] = in.wss - past.wss - a * (2 * ws - a * w) + whole * whole * past.w;
     for (std::size_t i = 1; i <= j; ++i) row[i] = length[i] * row[0];
-    for (std::size_t i = 0; i <= j; ++i) system.matrix[i][j + 1] = row[i];
     system.right[j + 1] = in.wst - past.wst - a * (in.wt - past.wt) + whole * past.wt;
   }
   const auto solution = solve_non_negative(system);

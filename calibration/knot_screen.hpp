@@ -12,7 +12,8 @@ namespace moecal::calibration {
 /// The most parameters of a continuous line that are linear: a latency and three slopes.
 inline constexpr std::size_t kMostLinear = 4;
 
-/// A small symmetric system, kept in place: thousands are solved in one search for knots.
+/// A small symmetric system, kept in place: thousands are solved in one search for knots. Of its
+/// matrix what stands above the diagonal is not looked at.
 struct SmallSystem {
   std::size_t size = 0;
   std::array<std::array<double, kMostLinear>, kMostLinear> matrix{};

@@ -113,12 +113,12 @@ class Linearised {
                     has_slopes_of_.end()))
       evaluate_at(parameters, true);
     gradient.setZero(slopes_.cols());
-    weighted_ = slopes_;
+    weighted_.resize(slopes_.rows(), slopes_.cols());
+    const auto count = static_cast<std::size_t>(slopes_.cols());
     for (std::size_t row = 0; row < residuals_.size(); ++row) {
-      const auto r = static_cast<Eigen::Index>(row);
       const double weight = cauchy_weight(residuals_[row], problem_.loss_scale);
-      gradient += weight * residuals_[row] * slopes_.row(r).transpose();
-      weighted_.row(r) *= weight;
+      add_weighted({slopes_.data() + row * count, count}, {weight, weight * residuals_[row]},
+                   weighted_.data() + row * count);
     }
     curvature.noalias() = slopes_.transpose() * weighted_;
   }
@@ -138,6 +138,16 @@ class Linearised {
   Eigen::MatrixXd curvature;
 
  private:
+  /// A row's part in the gradient, by its weighted residual, and its weighted slopes.
+  void add_weighted(std::span<const double> slopes, std::pair<double, double> weight_and_residual,
+                    double* weighted) {
+    const auto [weight, residual] = weight_and_residual;
+    for (std::size_t i = 0; i < slopes.size(); ++i) {
+      gradient.data()[i] += residual * slopes[i];
+      weighted[i] = slopes[i] * weight;
+    }
+  }
+
   void evaluate_at(std::span<const double> parameters, bool with_slopes) {
     evaluate_rows(
         problem_, parameters, residuals_,

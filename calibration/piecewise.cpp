@@ -69,7 +69,8 @@ double part_in_segment(std::span<const double> knots, std::size_t segment, doubl
 class LineAtKnots {
  public:
   explicit LineAtKnots(std::span<const FitPoint> points) : predicted_(points.size()) {
-    for (const auto& point : points) points_.push_back({point.inputs.size, point.seconds});
+    for (const auto& [inputs, seconds] : points)
+      points_.push_back({inputs.size, seconds, 1 / (seconds * seconds)});
   }
 
   /// A latency, and a slope of each segment.
@@ -85,18 +86,23 @@ class LineAtKnots {
     Line best;
     for (int iteration = 0; iteration < 12; ++iteration) {
       const auto line = step(iteration == 0);
-      const double now = predict(line);
+      const double hopeless = (iteration == 0 ? kHopelessAtFirst : kHopeless) * to_beat;
+      constexpr double kInfinity = std::numeric_limits<double>::infinity();
+      const double now = is_surely_above(hopeless, line) ? kInfinity : predict(line, hopeless);
       const bool settled = !(now < best.cost * (1 - 1e-5));
       if (now < best.cost) best = {line, now};
       if (!std::isfinite(now) || (settled && iteration > 2)) break;
-      if (now > (iteration == 0 ? kHopelessAtFirst : kHopeless) * to_beat) break;
+      if (now > hopeless) break;
     }
     return best;
   }
 
  private:
+  static constexpr double kHalf = 0.5 * kLossScale * kLossScale;  // of a sum of logarithms: a cost
+
   struct Point {
     double size, seconds;
+    double first_weight;  // in a first step, which is linearised at the point itself
   };
   struct Predicted {
     double seconds, residual;
@@ -122,16 +128,20 @@ class LineAtKnots {
       while (at < points_.size() && points_[at].size <= knots[j]) ++at;
       segment.end = at;
     }
-    for (std::size_t r = 0; r < points_.size(); ++r) predicted_[r] = {points_[r].seconds, 0};
+  }
+
+  static double weight_of(const Predicted& predicted) {
+    const double scaled = predicted.residual / kLossScale;
+    return 1 / ((1 + scaled * scaled) * predicted.seconds * predicted.seconds);
   }
 
   /// Of one Gauss-Newton step on log(predicted / measured), linearised at the prediction.
   [[nodiscard]] Sums sums_of(const Segment& segment, bool first) const {
     Sums sums;
     for (std::size_t r = segment.first; r < segment.end; ++r) {
-      const auto [at, residual] = predicted_[r];
-      const double scaled = first ? 0 : residual / kLossScale;
-      const double w = 1 / ((1 + scaled * scaled) * at * at), p = points_[r].size - segment.from;
+      const auto [at, residual] = first ? Predicted{points_[r].seconds, 0} : predicted_[r];
+      const double w = first ? points_[r].first_weight : weight_of(predicted_[r]);
+      const double p = points_[r].size - segment.from;
       const double wp = w * p, target = at * (1 - residual);
       sums.w += w;
       sums.wp += wp;
@@ -159,13 +169,32 @@ class LineAtKnots {
       matrix[j + 1][j + 1] += sums.wpp;
       system.right[j + 1] += sums.wpr;
     }
-    for (std::size_t i = 0; i < system.size; ++i)
-      for (std::size_t j = 0; j < i; ++j) matrix[j][i] = matrix[i][j];
     return solve_non_negative(system);
   }
 
-  /// The cost of a line; infinite where it is not positive.
-  double predict(const Row& line) {
+  /// Whether a line's cost is above this, where a bound without a logarithm can tell: |log x| is at
+  /// least |x - 1| / max(x, 1). Most lines of a search end here.
+  [[nodiscard]] bool is_surely_above(double cost, const Row& line) const {
+    const double most = std::exp(cost / kHalf * (1 + 1e-9));  // of the product; with room to round
+    if (!(most < 1e300)) return false;
+    double product = 1, base = line[0];
+    for (std::size_t j = 0; j < count_; ++j) {
+      const auto& segment = segments_[j];
+      for (std::size_t r = segment.first; r < segment.end; ++r) {
+        const auto& point = points_[r];
+        const double at = base + line[j + 1] * (point.size - segment.from);
+        const double scaled = (at - point.seconds) / (std::max(at, point.seconds) * kLossScale);
+        product *= 1 + scaled * scaled;
+        if (!(at > 0) || product > most) return true;
+      }
+      base += line[j + 1] * segment.length;
+    }
+    return false;
+  }
+
+  /// The cost of a line; infinite where it is not positive, or seen to come above `hopeless` before
+  /// all points were asked: the cost only grows from point to point.
+  double predict(const Row& line, double hopeless) {
     double cost = 0, product = 1, base = line[0];
     for (std::size_t j = 0; j < count_; ++j) {
       const auto& segment = segments_[j];
@@ -176,11 +205,13 @@ class LineAtKnots {
         const double scaled = predicted_[r].residual / kLossScale;
         product *= 1 + scaled * scaled;
         // A logarithm of eight factors in the place of eight logarithms.
-        if (r % 8 == 7) cost += std::log(std::exchange(product, 1));
+        if (r % 8 != 7) continue;
+        cost += std::log(std::exchange(product, 1));
+        if (kHalf * cost > hopeless) return std::numeric_limits<double>::infinity();
       }
       base += line[j + 1] * segment.length;
     }
-    return 0.5 * kLossScale * kLossScale * (cost + std::log(product));
+    return kHalf * (cost + std::log(product));
   }
 
   std::vector<Point> points_;

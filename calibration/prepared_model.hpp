@@ -1,21 +1,12 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
-#include <vector>
 
-#include "calibration/form.hpp"
+#include "calibration/call_inputs.hpp"
 
 namespace moecal::calibration {
-
-/// One named number of many calls, e.g. every call's m.
-struct CallColumn {
-  std::string name;
-  std::span<const std::int64_t> values;
-};
 
 /// Where predictions go, one entry a call. `half_widths` (of log time: the 90 % interval is
 /// seconds * exp(-+half_width)) may be empty, and is then not computed.
@@ -28,9 +19,10 @@ struct PredictionColumns {
 /// arithmetic, or some hundred of a GEMM's. Made for planners that ask for millions of calls.
 ///
 /// A transfer takes the column "bytes"; a GEMM m, n, k (and groups); others the numbers of their
-/// points. Calls inside the model's validity take the fast way. Those outside it go to
-/// predict_with() one by one, for its rules of widening, and so do all calls of operations whose
-/// work is no sum of products of their numbers, and of grouped GEMMs: some microseconds each.
+/// points. Calls inside the model's validity take the fast way, those that a residual fades at too.
+/// Those outside it go to predict_with() one by one, for its rules of widening, and so do all calls
+/// of operations whose work is no sum of products of their numbers, and of MoE layers, whose loads
+/// are drawn: some microseconds each, or some dozen.
 class PreparedModel {
  public:
   /// Keeps a copy of the model. @throws InvalidInput if it lacks what its form needs.

@@ -67,6 +67,25 @@ std::vector<Model> fitted_models() {
                                 {{"compute_ns", compute}, {"communication_ns", communication}},
                                 2e-6 + 1e-9 * std::hypot(static_cast<double>(compute),
                                                          static_cast<double>(communication))));
+  for (std::int64_t groups = 2; groups <= 32; groups *= 2)
+    for (std::int64_t m = 1; m <= 4096; m *= 4)
+      for (const std::int64_t n : {1024, 4096}) {
+        const double flops = 2.0 * static_cast<double>(groups * m * n * 2048);
+        const double bytes = 4.0 * static_cast<double>(groups * n * 2048);
+        all.push_back(observation("grouped_gemm",
+                                  {{"groups", groups}, {"m", m}, {"n", n}, {"k", 2048}},
+                                  disturb(4e-6 + std::hypot(flops / 6e14, bytes / 3e12))));
+      }
+  for (std::int64_t tokens = 16; tokens <= 4096; tokens *= 2)
+    for (const std::int64_t hidden : {2048, 4096, 7168})
+      for (const std::int64_t experts : {64, 256}) {
+        const Point point{
+            {"tokens", tokens}, {"hidden", hidden}, {"experts", experts}, {"top_k", experts / 32}};
+        auto o = observation("moe_dispatch", point,
+                             disturb(2e-5 + static_cast<double>(tokens * hidden) / 4e10));
+        o.ranks.group = o.ranks.world = 8;
+        all.push_back(std::move(o));
+      }
   const std::vector<ObservationFile> files{synthetic::file(all)};
   return fit(files, {}).coefficients.models;
 }
@@ -115,6 +134,8 @@ TEST(PreparedModel, SaysWhatPredictWithSaysOfEveryForm) {
   EXPECT_TRUE(forms.contains("latency_bandwidth"));
   EXPECT_TRUE(forms.contains("overlap"));
   EXPECT_TRUE(forms.contains("saturating_roofline"));
+  EXPECT_TRUE(forms.contains("grouped_gemms"));
+  EXPECT_TRUE(forms.contains("expert_exchange"));
 }
 
 TEST(PreparedModel, KeepsTablesWithUnevenRowsAndUnderflowingSizes) {

@@ -8,6 +8,8 @@
 #include <cmath>
 #include <limits>
 
+#include "calibration/array_math.hpp"
+
 namespace moecal::calibration {
 namespace {
 
@@ -61,6 +63,20 @@ double left_out_score(std::span<const Coordinates> centres, const Vector& target
   const auto kernels = kernel_matrix(centres, basis.lengths);
   const Vector noise = Vector::Constant(targets.size(), basis.noise);
   return left_out_errors(kernels, noise, targets).cwiseAbs().cwiseMin(kSpikeCap).mean();
+}
+
+/// Places that are worked on together: what belongs to them stays in the nearest cache.
+constexpr std::size_t kPlaces = 256;
+using OfPlaces = std::array<double, kPlaces>;
+
+/// Adds weight kernel(squared distance) at each place.
+void add_terms(double weight, const OfPlaces& squared, std::span<double> sums) {
+  const auto count = static_cast<Eigen::Index>(sums.size());
+  OfPlaces away, decay;
+  Eigen::Map<Eigen::ArrayXd> minus{away.data(), count};
+  minus = -(3 * Eigen::Map<const Eigen::ArrayXd>{squared.data(), count}).sqrt();
+  exponentials(std::span{away}.first(sums.size()), std::span{decay}.first(sums.size()));
+  for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += weight * ((1 - away[i]) * decay[i]);
 }
 
 }  // namespace
@@ -121,6 +137,35 @@ double evaluate(const RadialBasis& basis, std::span<const Coordinates> centres,
   for (std::size_t i = 0; i < centres.size(); ++i)
     sum += basis.weights[i] * kernel(squared_distance(centres[i], at, basis.lengths));
   return sum;
+}
+
+PreparedBasis::PreparedBasis(const RadialBasis& basis, std::span<const Coordinates> centres)
+    : basis_{basis}, centres_{centres.begin(), centres.end()} {
+  centres_.resize(std::min(centres_.size(), basis.weights.size()));
+  for (auto& centre : centres_)
+    for (std::size_t c = 0; c < centre.size(); ++c) centre[c] /= basis.lengths[c];
+}
+
+/// Centre by centre, so that the terms of a place add up in the order that evaluate() has them.
+void PreparedBasis::values(std::span<const std::vector<double>> columns,
+                           std::span<double> out) const {
+  std::fill(out.begin(), out.end(), 0);
+  std::vector<OfPlaces> places(basis_.lengths.size());
+  for (std::size_t from = 0; from < out.size(); from += kPlaces) {
+    const auto sums = out.subspan(from, std::min(kPlaces, out.size() - from));
+    for (std::size_t c = 0; c < places.size(); ++c)
+      for (std::size_t i = 0; i < sums.size(); ++i)
+        places[c][i] = columns[c][from + i] / basis_.lengths[c];
+    for (std::size_t centre = 0; centre < centres_.size(); ++centre) {
+      OfPlaces squared{};
+      for (std::size_t c = 0; c < places.size(); ++c)
+        for (std::size_t i = 0; i < sums.size(); ++i) {
+          const double apart = centres_[centre][c] - places[c][i];
+          squared[i] += apart * apart;
+        }
+      add_terms(basis_.weights[centre], squared, sums);
+    }
+  }
 }
 
 }  // namespace moecal::calibration

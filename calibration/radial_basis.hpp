@@ -28,4 +28,18 @@ struct RadialBasis {
 [[nodiscard]] double evaluate(const RadialBasis& basis, std::span<const Coordinates> centres,
                               std::span<const double> at);
 
+/// A radial basis for many places: what does not change from one to the next is worked out once.
+class PreparedBasis {
+ public:
+  /// `basis` must outlive it. Without weights there are no terms.
+  PreparedBasis(const RadialBasis& basis, std::span<const Coordinates> centres);
+  /// evaluate() at each place, within 1e-15 of the sum of its terms' sizes. `columns`: by
+  /// coordinate; those past the centres' are not looked at.
+  void values(std::span<const std::vector<double>> columns, std::span<double> out) const;
+
+ private:
+  const RadialBasis& basis_;
+  std::vector<Coordinates> centres_;  // over the lengths
+};
+
 }  // namespace moecal::calibration

@@ -26,29 +26,15 @@ double distance(std::span<const double> a, std::span<const double> b) {
   return most;
 }
 
-struct Features {
-  FeatureColumns columns;
-  [[nodiscard]] Coordinates place(std::size_t row, std::size_t coordinates) const {
-    Coordinates place;
-    for (std::size_t i = 0; i < coordinates; ++i) place.push_back(columns[i][row]);
-    return place;
-  }
-};
-
-Features features_of(const FeatureSet& set, double multiprocessors, std::span<const Inputs> calls,
-                     std::span<const double> compact_seconds) {
-  Features features{FeatureColumns(set.count, std::vector<double>(calls.size()))};
-  std::array<double, kMostFeatures> row{};
-  for (std::size_t i = 0; i < calls.size(); ++i) {
-    set.compute({calls[i], compact_seconds[i], multiprocessors}, row);
-    for (std::size_t f = 0; f < set.count; ++f) features.columns[f][i] = row[f];
-  }
-  return features;
+Coordinates place_of(const FeatureColumns& columns, std::size_t row, std::size_t coordinates) {
+  Coordinates place;
+  for (std::size_t i = 0; i < coordinates; ++i) place.push_back(columns[i][row]);
+  return place;
 }
 
 /// The training points in a residual's terms.
 struct Training {
-  Features features;
+  FeatureColumns columns;
   std::vector<double> targets;  // log(measured / compact)
   std::vector<Coordinates> places;
 };
@@ -59,10 +45,10 @@ Training training_of(std::span<const FitPoint> points, const Model& compact,
   std::vector<Inputs> calls;
   for (const auto& point : points) calls.push_back(point.inputs);
   const auto seconds = evaluate(compact, calls);
-  Training training{features_of(set, plan.multiprocessors, calls, seconds), {}, {}};
+  Training training{feature_columns(set, plan.multiprocessors, calls, seconds), {}, {}};
   for (std::size_t i = 0; i < points.size(); ++i) {
     training.targets.push_back(std::log(points[i].seconds / seconds[i]));
-    training.places.push_back(training.features.place(i, set.coordinates));
+    training.places.push_back(place_of(training.columns, i, set.coordinates));
   }
   return training;
 }
@@ -112,7 +98,7 @@ double weight_at(const ResidualGate& gate, std::span<const double> place) {
     nearest = std::min(nearest, distance(centre, place));
     if (nearest <= gate.reach) return 1;
   }
-  return std::clamp(2 - nearest / gate.reach, 0.0, 1.0);
+  return weight_at_distance(gate, nearest);
 }
 
 }  // namespace
@@ -143,10 +129,14 @@ Residual fit_residual(std::span<const FitPoint> points, const Model& compact,
     residual.basis = fit_radial_basis(training.places, training.targets, plan.basis);
   } else {
     residual.gate.centres = spread_out(training.places, kGateCentres);
-    residual.trees = fit_boosted_trees(training.features.columns, training.targets, plan.boosting);
+    residual.trees = fit_boosted_trees(training.columns, training.targets, plan.boosting);
   }
   residual.gate.reach = reach_of(training.places, residual.gate.centres);
   return residual;
+}
+
+double weight_at_distance(const ResidualGate& gate, double octaves) {
+  return std::clamp(2 - octaves / gate.reach, 0.0, 1.0);
 }
 
 double residual_weight(const Residual& residual, const Inputs& inputs) {
@@ -159,13 +149,13 @@ double residual_weight(const Residual& residual, const Inputs& inputs) {
 std::vector<double> log_corrections(const Residual& residual, std::span<const Inputs> calls,
                                     std::span<const double> compact_seconds) {
   const auto& set = feature_set(residual.features);
-  const auto features = features_of(set, residual.multiprocessors, calls, compact_seconds);
+  const auto columns = feature_columns(set, residual.multiprocessors, calls, compact_seconds);
   std::vector<double> corrections(calls.size(), 0);
-  if (residual.kind == kSymmetricTrees) corrections = evaluate(residual.trees, features.columns);
+  if (residual.kind == kSymmetricTrees) corrections = evaluate(residual.trees, columns);
   std::array<double, kMostFeatures> all{};
   const auto place = std::span{all}.first(set.coordinates);
   for (std::size_t i = 0; i < calls.size(); ++i) {
-    for (std::size_t f = 0; f < place.size(); ++f) place[f] = features.columns[f][i];
+    for (std::size_t f = 0; f < place.size(); ++f) place[f] = columns[f][i];
     if (residual.kind == kRadialBasis)
       corrections[i] = evaluate(residual.basis, residual.gate.centres, place);
     corrections[i] *= weight_at(residual.gate, place);

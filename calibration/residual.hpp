@@ -40,6 +40,9 @@ struct ResidualPlan {
 /// where the compact form answers alone.
 [[nodiscard]] double residual_weight(const Residual& residual, const Inputs& inputs);
 
+/// The same of a place so far from the nearest of those points.
+[[nodiscard]] double weight_at_distance(const ResidualGate& gate, double octaves);
+
 /// What is added to the compact form's log seconds, weight included. One value a call.
 [[nodiscard]] std::vector<double> log_corrections(const Residual& residual,
                                                   std::span<const Inputs> calls,

@@ -13,6 +13,7 @@
 namespace moecal::calibration {
 namespace {
 
+constexpr std::size_t kMostFeatures = 64;
 constexpr std::array<double, 3> kRows{64, 128, 256};
 constexpr std::array<double, 2> kColumns{192, 256};
 constexpr std::array<std::pair<double, double>, 6> kTiles{
@@ -102,12 +103,33 @@ constexpr std::array<FeatureSet, 2> kSets{
 }  // namespace
 
 const FeatureSet& feature_set(const std::string& name) {
-  std::string known;
-  for (const auto& set : kSets) {
+  for (const auto& set : kSets)
     if (set.name == name) return set;
-    known += " " + std::string{set.name};
-  }
+  std::string known;
+  for (const auto& set : kSets) known += " " + std::string{set.name};
   throw InvalidInput{"unknown features '" + name + "'; known:" + known};
+}
+
+FeatureColumns feature_columns(const FeatureSet& set, double multiprocessors,
+                               std::span<const Inputs> calls,
+                               std::span<const double> compact_seconds) {
+  FeatureColumns columns(set.count, std::vector<double>(calls.size()));
+  std::array<double, kMostFeatures> row{};
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    set.compute({calls[i], compact_seconds[i], multiprocessors}, row);
+    for (std::size_t f = 0; f < set.count; ++f) columns[f][i] = row[f];
+  }
+  return columns;
+}
+
+FeatureColumns coordinate_columns(const FeatureSet& set, std::span<const Inputs> calls) {
+  FeatureColumns columns(set.coordinates, std::vector<double>(calls.size()));
+  std::array<double, kMostFeatures> row{};
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    set.place(calls[i], row);
+    for (std::size_t f = 0; f < set.coordinates; ++f) columns[f][i] = row[f];
+  }
+  return columns;
 }
 
 }  // namespace moecal::calibration

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "calibration/boosted_trees.hpp"
 #include "calibration/features.hpp"
 
 namespace moecal::calibration {
@@ -28,6 +29,14 @@ struct FeatureSet {
 
 /// @throws InvalidInput naming the known sets.
 [[nodiscard]] const FeatureSet& feature_set(const std::string& name);
+
+/// All features of calls, by feature. `compact_seconds`: one of each call.
+[[nodiscard]] FeatureColumns feature_columns(const FeatureSet& set, double multiprocessors,
+                                             std::span<const Inputs> calls,
+                                             std::span<const double> compact_seconds);
+/// Their coordinates alone.
+[[nodiscard]] FeatureColumns coordinate_columns(const FeatureSet& set,
+                                                std::span<const Inputs> calls);
 
 /// Of a GEMM: log2 of m, n, k, of their products, of FLOPs, bytes, intensity and the compact time;
 /// how full the tiles and waves of a few tile shapes are; powers of two in m, n and k.

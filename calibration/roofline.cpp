@@ -85,6 +85,7 @@ double smooth_max(double a, double b, double q) {
 std::vector<FitPoint> thin(std::span<const FitPoint> points, std::size_t most) {
   if (points.size() <= most) return {points.begin(), points.end()};
   std::vector<FitPoint> kept;
+  kept.reserve(most);
   for (std::size_t i = 0; i < most; ++i) kept.push_back(points[i * points.size() / most]);
   return kept;
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "calibration/tile_wave.hpp"
 
+#include <Eigen/Core>
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -52,7 +53,9 @@ double ceiling(double x) {
   return whole < x ? whole + 1 : whole;
 }
 
-using OfTiles = std::array<double, kTiles>;  // rows of a tile slowest, as kTileSides
+/// Rows of a tile slowest, as kTileSides. One more than there are, so that processors take two at
+/// once: it is never the fastest.
+using OfTiles = Eigen::Array<double, kTiles + 1, 1>;
 
 /// A call cut into tiles: what no parameter changes.
 struct Tiling {
@@ -73,9 +76,13 @@ struct Tiling {
   }
 
   double m = 0, n = 0, k = 0, bytes = 0;
-  OfTiles waves{};                                 // unsplit
-  OfTiles empty{};                                 // rows of tiles without a row of the product
-  std::array<OfTiles, kSplits.size()> unfilled{};  // of the last wave
+  OfTiles waves = OfTiles::Zero();                     // unsplit
+  OfTiles empty = OfTiles::Zero();                     // rows of tiles without a row of the product
+  std::array<OfTiles, kSplits.size()> unfilled = [] {  // of the last wave
+    std::array<OfTiles, kSplits.size()> none;
+    none.fill(OfTiles::Zero());
+    return none;
+  }();
 };
 
 /// The card and the parameters, as seconds.
@@ -93,8 +100,9 @@ struct Costs {
     }
   }
 
-  OfTiles arithmetic{}, operands{};  // of a tile and an element of k
-  double sum = 0;                    // of an element of the product and a split
+  OfTiles arithmetic = OfTiles::Constant(std::numeric_limits<double>::infinity());
+  OfTiles operands = OfTiles::Zero();  // both of a tile and an element of k
+  double sum = 0;                      // of an element of the product and a split
 };
 
 /// One way to run the product: its tile, how often k is split, and its time.
@@ -111,33 +119,30 @@ double sums_of(const Costs& costs, const Tiling& call, std::size_t split) {
   return split > 0 ? costs.sum * call.m * call.n * kSplits[split] : 0;
 }
 
-/// The times of all tiles at one split: without a branch, so that the compiler takes two at once.
-void seconds_of_tiles(std::span<const double> p, const Costs& costs, const Tiling& call,
-                      std::pair<std::size_t, OfTiles&> split) {
-  auto& [which, seconds] = split;
-  const double f = p[kF], u = p[kU], times = kSplits[which];
-  const double depth = depth_of(p, call, which), sums = sums_of(costs, call, which);
-  for (std::size_t tile = 0; tile < kTiles; ++tile) {
-    const double lost = f * call.unfilled[which][tile];
-    const double full = std::max(1.0, call.waves[tile] * times);
-    const double waves = full + lost + u * call.empty[tile];
-    seconds[tile] = waves * ((costs.arithmetic[tile] + costs.operands[tile]) * depth) + sums;
-  }
+/// The times of all tiles at one split.
+OfTiles seconds_of_tiles(std::span<const double> p, const Costs& costs, const Tiling& call,
+                         std::size_t split) {
+  const double depth = depth_of(p, call, split), sums = sums_of(costs, call, split);
+  const OfTiles lost = p[kF] * call.unfilled[split];
+  const OfTiles full = (call.waves * kSplits[split]).max(1.0);
+  const OfTiles waves = full + lost + p[kU] * call.empty;
+  return waves * ((costs.arithmetic + costs.operands) * depth) + sums;
 }
 
 /// Of equally fast ways the one of the smallest tile, then of the fewest splits.
 Way fastest_way(std::span<const double> p, const Costs& costs, const Tiling& call,
                 std::size_t splits) {
   std::array<OfTiles, kSplits.size()> seconds;
-  double least = std::numeric_limits<double>::infinity();
+  OfTiles fastest = OfTiles::Constant(std::numeric_limits<double>::infinity());
   for (std::size_t split = 0; split < splits; ++split) {
-    seconds_of_tiles(p, costs, call, {split, seconds[split]});
-    for (const double each : seconds[split]) least = std::min(least, each);
+    seconds[split] = seconds_of_tiles(p, costs, call, split);
+    fastest = fastest.min(seconds[split]);
   }
-  for (std::size_t tile = 0; tile < kTiles; ++tile)
-    for (std::size_t split = 0; split < splits; ++split)
-      if (seconds[split][tile] == least) return {tile, split, least};
-  return {0, 0, least};
+  const double least = fastest.minCoeff();
+  std::size_t tile = 0, split = 0;
+  while (tile + 1 < kTiles && fastest[tile] != least) ++tile;
+  while (split + 1 < splits && seconds[split][tile] != least) ++split;
+  return {tile, split, least};
 }
 
 /// ||way, memory||_q, and what the q-th powers say of each side's share.

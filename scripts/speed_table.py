@@ -17,8 +17,8 @@ import subprocess
 
 BEGIN, END = "<!-- begin speed_table.py -->", "<!-- end speed_table.py -->"
 GOALS = {"segmented_latency_bandwidth": 20, "log_log_table": 20, "latency_bandwidth": 20, "pooled_curve": 20,
-         "saturating_roofline": 3,
-         "tile_wave+residual": 0.3}
+         "saturating_roofline": 3, "grouped_gemms+residual": 0.3, "saturating_roofline+residual": 0.3,
+         "tile_wave+residual": 0.3, "tile_wave+radial_basis of 200": 0.3, "tile_wave+radial_basis of 799": 0.3}
 FIT_GOAL_S = 5  # 200,000 observations by two threads
 
 
