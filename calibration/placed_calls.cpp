@@ -18,7 +18,7 @@ constexpr double kNarrowGap = 1.5;
 
 std::vector<SwitchGap> gaps_of(const Series& series) {
   std::vector<SwitchGap> gaps;
-  if (series.family != Family::transfer || series.conditions.any_routing) return gaps;
+  if (series.family != Family::transfer || !series.one_size) return gaps;  // no curve over a size
   Model curve;
   for (const auto& point : series.points)
     curve.table.emplace_back(point.inputs.size, point.seconds);

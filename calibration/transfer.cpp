@@ -116,7 +116,7 @@ using Measured = std::set<std::pair<std::string, std::string>>;  // operation an
 
 NotTransferred unmeasured(const std::string& operation, const std::string& tier) {
   NotTransferred one{operation + (tier == "inter" ? " between nodes" : ""),
-                     "no measured card has it",
+                     "no other measured card has it",
                      operation,
                      {}};
   one.conditions.tier = tier;

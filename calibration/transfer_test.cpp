@@ -195,7 +195,7 @@ TEST(Transfer, NamesWhatNoMeasuredCardHas) {
   const auto result = transfer(donors, kTarget);
   std::set<std::string> named;
   for (const auto& one : result.unmeasured) {
-    EXPECT_EQ(one.reason, "no measured card has it");
+    EXPECT_EQ(one.reason, "no other measured card has it");
     named.insert(one.series);
   }
   for (const auto& kernel : kMemoryBound)

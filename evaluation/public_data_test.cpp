@@ -7,7 +7,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "calibration/predict.hpp"
 #include "core/data_dir.hpp"
@@ -212,11 +214,20 @@ const std::vector<std::string>& long_reports() {
 }
 
 TEST(CommittedReports, CoverEachCardAndDtype) {
+  std::map<std::string, int> rows;
   for (const auto& report : long_reports())
     for (const auto& row : committed_report(report)) {
       if (is_baseline(row)) continue;
       EXPECT_GE(row["coverage_90"], 0.8) << row;
+      ++rows[row["task"]];
     }
+  // Ten cards and dtypes of GEMMs, seven of layers, and all of them together.
+  const std::map<std::string, int> expected{{"gemm.dense", 11},
+                                            {"gemm.200", 11},
+                                            {"gemm.compact", 11},
+                                            {"moe.known_model", 8},
+                                            {"moe.unseen_model", 8}};
+  EXPECT_EQ(rows, expected);
 }
 
 TEST(CommittedReports, OfDenseGemmsAreAsNarrowAndNearAsTheirGoals) {
@@ -246,15 +257,18 @@ bool is_rival(const nlohmann::json& own, const nlohmann::json& row) {
 }
 
 TEST(CommittedReports, BeatTheirBaselinesOnEveryCardAndDtype) {
+  std::set<std::string> compared;
   for (const auto& report : long_reports()) {
     const auto rows = committed_report(report);
     for (const auto& own : rows)
       for (const auto& row : rows) {
         if (is_baseline(own) || !is_rival(own, row)) continue;
+        compared.insert(own["task"]);
         EXPECT_LE(own["median_ape"], row["median_ape"]) << own << row;
         EXPECT_LE(own["p90_ape"], row["p90_ape"]) << own << row;
       }
   }
+  EXPECT_EQ(compared.size(), 5U);
 }
 
 /// A third of a grid's points, chosen by suggest and fitted by moecal, errs no more than the whole

@@ -52,6 +52,11 @@ std::string why_not_transferred(const ComparedCard& card, const Query& query) {
         (query.dtype.empty() || c.dtype == query.dtype))
       return each.reason;
   }
+  const auto& own = card.models.models;
+  if (std::ranges::any_of(own, [&](const calibration::Model& model) {
+        return model.operation == query.operation && model.conditions.tier == query.tier;
+      }))
+    return "";  // measured otherwise: what is missing is said better by the models
   for (const auto& each : card.unmeasured)
     if (each.operation == query.operation && each.conditions.tier == query.tier)
       return each.series + ": " + each.reason;

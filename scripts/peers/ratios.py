@@ -211,8 +211,9 @@ def compare_with_copy(observations: list[dict]) -> Rows:
 
 
 def compare_gate_with_reading(observations: list[dict]) -> Rows:
-    """Times of softmax and top-k over the time of reading the logits once. Where an observation has no time of that part,
-    the whole gate's, which also counts and sorts the choices: then the row says so."""
+    """Times of softmax and top-k over the time of reading the logits once. Where an observation has no time of that part, or
+    one that may have found its logits in the cache, the whole gate's, which also counts and sorts the choices: then the row
+    says so."""
     rate, rows = read_rate(observations), new_rows()
     for o in filter(is_cold, observations):
         if o["operation"] != "topk_gate":
@@ -220,12 +221,12 @@ def compare_gate_with_reading(observations: list[dict]) -> Rows:
         logits = o["point"]["tokens"] * o["point"]["experts"] * SIZES[o["dtypes"]["a"]]
         if logits < LOGITS:
             continue
-        part = o.get("parts_s", {}).get(CHOICE)
+        part = o.get("parts_s", {}).get(CHOICE) if o.get("parts_cache", {}).get(CHOICE) == "cold" else None
         try:
             reading = logits / rate.at(logits)
         except Unavailable:
             continue
-        what = f"{kind(o)}: scores and top-k" if part else f"{kind(o)}: the whole gate (its parts were not timed)"
+        what = f"{kind(o)}: scores and top-k" if part else f"{kind(o)}: the whole gate (that part was not timed cold)"
         row = rows[what, o["implementation"]]
         row.aim = OF_READING
         row.add((statistics.median(part) if part else seconds(o)) / reading, point_text(o))
@@ -233,7 +234,8 @@ def compare_gate_with_reading(observations: list[dict]) -> Rows:
 
 
 def table_seconds(gate: dict) -> float:
-    """What a gate takes for its table (counts, offsets, places): all but the scores and the choice.
+    """What a gate takes for its table (counts, offsets, places): all but the scores and the choice. Its parts are small, so a
+    cold gate's may have found their choices in the cache: then a peer is held against the faster time.
     @throws Unavailable if its parts were not timed."""
     parts = gate.get("parts_s", {})
     if CHOICE not in parts:

@@ -69,14 +69,17 @@ class Comparisons(unittest.TestCase):
         point = {"tokens": 131072, "experts": 256, "top_k": 8}
         reads = [reading(64, 64e-6), reading(1024, 1024e-6)]
         whole = observation("topk_gate", point, 400e-6, dtypes={"a": "f32"})
-        parts = whole | {"parts_s": {"choose_experts": [150e-6, 160e-6, 170e-6], "table": [200e-6]}}
+        parts = whole | {"parts_s": {"choose_experts": [150e-6, 160e-6, 170e-6], "table": [200e-6]},
+                         "parts_cache": {"choose_experts": "cold", "table": "warm"}}
         rows = ratios.compare_gate_with_reading([*reads, parts])
         (key, row), = rows.items()
         self.assertEqual(key, ("topk_gate: scores and top-k", "own"))
         self.assertAlmostEqual(row.median(), 1.25)
         self.assertEqual(row.verdict(True), "at most 1.3: met")
-        (key, row), = ratios.compare_gate_with_reading([*reads, whole]).items()
-        self.assertIn("whole gate", key[0])
+        warm = parts | {"parts_cache": {"choose_experts": "warm", "table": "warm"}}
+        for o in (whole, warm):
+            (key, row), = ratios.compare_gate_with_reading([*reads, o]).items()
+            self.assertIn("whole gate", key[0])
         self.assertEqual(row.verdict(True), "at most 1.3: missed")
         small = observation("topk_gate", point | {"tokens": 4096}, dtypes={"a": "f32"})
         self.assertFalse(ratios.compare_gate_with_reading([*reads, small]))
