@@ -50,7 +50,10 @@ Result result_of(const Observation& observation) {
   std::string of = observation.operation + "/" + observation.implementation;
   for (const auto& [name, value] : observation.point)
     of += "/" + name + ":" + std::to_string(value);
-  return {of, observation.work, Seconds{observation.seconds()}, observation.dtypes.a};
+  return {.of = of,
+          .work = observation.work,
+          .time = Seconds{observation.seconds()},
+          .dtype = observation.dtypes.a};
 }
 
 void check_possible(const Result& result, const Card& card, Bytes last_level_cache) {
@@ -58,7 +61,8 @@ void check_possible(const Result& result, const Card& card, Bytes last_level_cac
     check_rate(result.of, {(result.work.flops / result.time).value(), peak->value(), "FLOP/s",
                            "dense " + result.dtype + " peak"});
   const Bytes moved = result.work.read + result.work.written;
-  if (card.memory_bandwidth && moved.value() >= kOutOfCache * last_level_cache.value())
+  if (card.memory_bandwidth && !result.warm &&
+      moved.value() >= kOutOfCache * last_level_cache.value())
     check_rate(result.of, {(moved / result.time).value(), card.memory_bandwidth->value.value(),
                            "B/s", "memory bandwidth"});
 }

@@ -20,13 +20,15 @@ struct Result {
   Work work;
   Seconds time{0};
   std::string dtype;  // that the card's peak is looked up by
+  bool warm = false;  // some of its bytes may come from the cache: memory does not limit them
 };
 /// The median of a point.
 [[nodiscard]] Result result_of(const Observation& observation);
 
 /// @throws Error if it beats the card's nominal figures by more than 2 %: more FLOP/s than its
-/// dense peak, or, over at least four times the last-level cache, more bytes/s than its memory
-/// moves. Then the clock or the counted work is wrong. Figures that are not known limit nothing.
+/// dense peak, or, over at least four times the last-level cache and not warm, more bytes/s than
+/// its memory moves. Then the clock or the counted work is wrong. Figures that are not known limit
+/// nothing.
 void check_possible(const Result& result, const Card& card, Bytes last_level_cache);
 
 /// Expects of a point what longer points of the same kind took, so that a sweep does not run into

@@ -65,12 +65,24 @@ TEST(MeasuredParts, SayWhetherTheyWereColdWhereTheWholeWas) {
 
 TEST(MeasuredParts, FailThePointWhereTheyAreImpossible) {
   FakePoint point;
+  point.cache = CachePolicy::cold;
   point.setup.card.memory_bandwidth = Nominal<BytesPerSecond>{BytesPerSecond{1e9}, "test"};
   const auto o = measure_parts(point, {{.name = "possible", .work = {.read = Bytes{0.9e6}}},
                                        {.name = "gate", .work = {.read = Bytes{2e6}}}});
   EXPECT_EQ(o.outcome, Outcome::failed);
   EXPECT_THAT(o.reason, HasSubstr("impossible result of the part gate of fake/fake: "));
   EXPECT_EQ(o.parts_s.size(), 2u) << "they are kept";
+}
+
+// Of a cache of 10 kB, over which one set of 99 caches goes again and again.
+TEST(MeasuredParts, MayBeFasterThanMemoryWhereTheyAreWarm) {
+  FakePoint point;
+  point.cache = CachePolicy::cold;
+  point.setup.card.memory_bandwidth = Nominal<BytesPerSecond>{BytesPerSecond{0.5e9}, "test"};
+  const auto o =
+      measure_parts(point, {{.name = "gate", .work = {.read = Bytes{0.99e6}}, .sets = 1}});
+  EXPECT_EQ(o.outcome, Outcome::measured) << o.reason;
+  EXPECT_EQ(o.parts_cache.at("gate"), "warm");
 }
 
 TEST(MeasuredParts, GoThroughAllBufferSets) {

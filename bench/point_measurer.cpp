@@ -45,6 +45,14 @@ void check_rotation(const PlannedPoint& point, const Trial& trial, const SetRota
                 std::to_string(rotation.sets()) + " was never launched on"};
 }
 
+void check_verified(const VerificationResult& result) {
+  if (result.max_rel_error <= result.tolerance) return;
+  std::ostringstream reason;
+  reason << "verification failed: relative error " << result.max_rel_error << " is over "
+         << result.tolerance << " (" << result.method << ")";
+  throw Error{reason.str()};
+}
+
 // A table that every sample shares says what that table costs, not what routing costs; but balanced
 // routing has one table only.
 void check_draws(const PlannedPoint& point, const Trial& trial, const Sampling& sampling) {
@@ -117,7 +125,7 @@ void PointMeasurer::make_and_measure(const PlannedPoint& point, Observation& obs
 void PointMeasurer::warm_up_device(const PlannedPoint& point) {
   if (device_is_warm_ || point.implementation.of_host) return;
   begin_step("warming the device up", Activity::Limit::own_work);
-  setup_.warm_up_device();
+  on_every_rank(world_, [&] { setup_.warm_up_device(); });
   device_is_warm_ = true;
 }
 
@@ -219,15 +227,20 @@ void PointMeasurer::record(const std::vector<TimedPart>& parts, const PlannedPoi
                            Observation& observation) const {
   const auto whole = result_of(observation);
   const Bytes cache = measured_by(point.implementation, setup_.machine).last_level_cache;
+  std::vector<Result> results;
   for (const auto& [part, seconds] : parts) {
     observation.parts_s[part.name] = seconds;
-    if (point.cache == CachePolicy::cold)
-      observation.parts_cache[part.name] =
-          to_string(policy_of(part.work.read + part.work.written, part.sets, cache));
+    auto policy = CachePolicy::warm;
+    if (point.cache == CachePolicy::cold) {
+      policy = policy_of(part.work.read + part.work.written, part.sets, cache);
+      observation.parts_cache[part.name] = to_string(policy);
+    }
+    results.push_back({"the part " + part.name + " of " + whole.of, part.work,
+                       Seconds{median(seconds)}, whole.dtype, policy == CachePolicy::warm});
   }
-  for (const auto& [part, seconds] : parts)
-    check_possible(point, {"the part " + part.name + " of " + whole.of, part.work,
-                           Seconds{median(seconds)}, whole.dtype});
+  on_every_rank(world_, [&] {
+    for (const auto& result : results) check_possible(point, result);
+  });
 }
 
 // A host beside the device that is measured has no figures.
@@ -276,12 +289,10 @@ void PointMeasurer::verify(const PlannedPoint& point, Trial& trial, Observation&
   // JSON has no word for what is not a number.
   if (!std::isfinite(result.max_rel_error)) result.max_rel_error = kNotANumber;
   result.max_rel_error = world_.max(result.max_rel_error);
-  if (result.max_rel_error <= result.tolerance)
-    return check_possible(point, result_of(observation));
-  std::ostringstream reason;
-  reason << "verification failed: relative error " << result.max_rel_error << " is over "
-         << result.tolerance << " (" << result.method << ")";
-  throw Error{reason.str()};
+  on_every_rank(world_, [&] {
+    check_verified(result);
+    check_possible(point, result_of(observation));
+  });
 }
 
 }  // namespace moecal::bench

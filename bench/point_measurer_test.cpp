@@ -15,6 +15,7 @@ namespace moecal::bench {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 TEST(PointMeasurer, RecordsSamplesPolicyAndVerification) {
   const auto o = FakePoint{}.measure_changed([](FakeTrial&) {});
@@ -183,6 +184,7 @@ struct FakeWorld {
   using MakeTrial = std::function<std::unique_ptr<Trial>(ControlPlane&, FakePoint&)>;
   std::string operation = "fake";
   Prepare prepare = [](ControlPlane&, FakePoint&) {};
+  Work work{};
 
   template <int kRanks>
   std::array<Observation, kRanks> measure(const MakeTrial& make) const {
@@ -192,6 +194,7 @@ struct FakeWorld {
       prepare(world, point);
       FakeBenchmark benchmark{[&] { return make(world, point); }};
       benchmark.operation_ = operation;
+      benchmark.work_ = work;
       observations[static_cast<std::size_t>(world.rank())] =
           PointMeasurer{world, point.setup}.measure(
               {&benchmark, {"fake", "mpi"}, {}, CachePolicy::warm});
@@ -236,7 +239,8 @@ class FakeTrialWithParts final : public FakeTrial {
              [this] { return Seconds{device_.median_s / 4 * std::exchange(launches_, 0)}; }},
             {.name = "four",
              .launch = [this](int, Stream) { time_.now_s += device_.median_s; },
-             .calls = 4}};
+             .calls = 4,
+             .work = {.flops = Flops{1e6}}}};
   }
 
  private:
@@ -261,6 +265,26 @@ TEST(PointMeasurer, TimesThePartsOfATrialApart) {
     for (const double seconds : o.parts_s.at("own")) EXPECT_NEAR(seconds, 2.25e-3, 1e-9);
     for (const double seconds : o.parts_s.at("four")) EXPECT_NEAR(seconds, 2.25e-3, 1e-9);
   }
+}
+
+// What rank 1 alone finds, all say: nobody goes on to calls that it does not join.
+TEST(PointMeasurer, FailsOnEveryRankWhatOneRankCannotBelieveOrDo) {
+  const auto slow_card = [](ControlPlane& world, FakePoint& point) {
+    if (world.rank() == 1) point.setup.card.peak[""] = {FlopsPerSecond{1e9}, "test"};
+  };
+  const auto no_warm_up = [](ControlPlane& world, FakePoint& point) {
+    if (world.rank() == 1) point.setup.warm_up_device = [] { throw Error{"the device is gone"}; };
+  };
+  const auto with_parts = [](ControlPlane&, FakePoint& point) {
+    return std::make_unique<FakeTrialWithParts>(point.time, FakeDevice{.median_s = 1e-4});
+  };
+  const FakeWorld too_fast{.prepare = slow_card, .work = {.flops = Flops{1e6}}};
+  for (const auto& o : too_fast.measure<3>(with_parts))
+    EXPECT_THAT(o.reason, StartsWith("rank 1: impossible result of fake/fake: "));
+  for (const auto& o : FakeWorld{.prepare = slow_card}.measure<3>(with_parts))
+    EXPECT_THAT(o.reason, StartsWith("rank 1: impossible result of the part four of fake/fake: "));
+  for (const auto& o : FakeWorld{.prepare = no_warm_up}.measure<3>(with_parts))
+    EXPECT_EQ(o.reason, "rank 1: the device is gone");
 }
 
 // Groups {0, 2} and {1, 3}; the second is ten times slower, and nobody in either is late by more

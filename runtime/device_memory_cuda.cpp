@@ -3,6 +3,7 @@
 #include "runtime/device_memory.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -13,8 +14,9 @@ namespace {
 
 // Behind what the default stream was given before.
 void copy_on_device(std::byte* to, const std::byte* from, std::size_t bytes) {
-  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, cudaStreamLegacy),
-        "copying " + std::to_string(bytes) + " bytes on the device");
+  const auto status = cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, cudaStreamLegacy);
+  if (status != cudaSuccess)
+    check(status, "copying " + std::to_string(bytes) + " bytes on the device");
 }
 
 void wait_for_copies() {
@@ -29,6 +31,13 @@ void write_period(std::byte* to, const PeriodicBytes& bytes) {
     copy_bytes(to + done, piece.data(), count);
     done += count;
   }
+}
+
+/// Past the last of the rows that follow `row` both here and in the array.
+template <class Iterator>
+Iterator end_of_run(Iterator row, Iterator end) {
+  const auto last = std::adjacent_find(row, end, [](auto a, auto b) { return b != a + 1; });
+  return last == end ? end : std::next(last);
 }
 
 void wait_for_device() { check(cudaDeviceSynchronize(), "waiting for the device"); }
@@ -78,14 +87,17 @@ bool holds(const void* from, const PeriodicBytes& bytes) {
 }
 
 // They are brought together on the device: thousands of small copies over the bus would take longer
-// than one large one.
+// than one large one. Rows that are neighbours there are one copy.
 void read_rows(void* to, const Rows& from) {
   wait_for_device();
   const DeviceBuffer together{from.rows.size() * from.row_bytes};
   std::size_t done = 0;
-  for (const auto row : from.rows) {
-    const std::size_t first = static_cast<std::size_t>(row) * from.row_bytes;
-    const std::size_t count = std::min(from.row_bytes, from.bytes - first);
+  for (auto row = from.rows.begin(); row != from.rows.end();) {
+    const auto end = end_of_run(row, from.rows.end());
+    const std::size_t first = static_cast<std::size_t>(*row) * from.row_bytes;
+    const auto rows = static_cast<std::size_t>(std::distance(row, end));
+    const std::size_t count = std::min(rows * from.row_bytes, from.bytes - first);
+    row = end;
     copy_on_device(together.data() + done, static_cast<const std::byte*>(from.array) + first,
                    count);
     done += count;

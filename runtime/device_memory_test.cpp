@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/error.hpp"
@@ -90,6 +91,18 @@ TEST_F(OnFakeDevice, GivesRowsInTheOrderAskedFor) {
     EXPECT_EQ(rows[32], static_cast<std::byte>(102));
     EXPECT_TRUE(memory.rows_to_host({}, 10).empty());
   }
+}
+
+TEST_F(OnFakeDevice, CopiesNeighbouringRowsAtOnce) {
+  const auto bytes = pattern_bytes(1, 103).whole();  // 10 rows of 10, and 3 bytes
+  const auto memory = Memory::of(Place::device, bytes);
+  fake_cuda().copies_on_device = 0;
+  const auto rows = memory.rows_to_host({2, 3, 4, 3, 4, 9, 10}, 10);
+  EXPECT_EQ(fake_cuda().copies_on_device, 3);
+  std::vector<std::byte> expected;
+  for (const auto& [first, end] : {std::pair{20, 50}, std::pair{30, 50}, std::pair{90, 103}})
+    expected.insert(expected.end(), bytes.begin() + first, bytes.begin() + end);
+  EXPECT_EQ(rows, expected);
 }
 
 TEST_F(OnFakeDevice, SaysWhichCopyFailed) {

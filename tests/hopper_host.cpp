@@ -11,6 +11,7 @@
 #include "kernels/expert_gemm/product_check.hpp"
 #include "kernels/grouped_gemm/grouped_gemm.hpp"
 #include "kernels/row_check.hpp"
+#include "layers/moe_layer/layer_buffers.hpp"
 
 namespace moecal::tests {
 namespace {
@@ -51,8 +52,15 @@ HostWork input(double elements, double element_bytes) {
   const double period = std::min(elements, static_cast<double>(kFillPeriod)) * element_bytes;
   return {.uploaded = period, .expanded = elements * element_bytes, .calls = 4};
 }
+/// At the rate of a copy, which reads too.
+HostWork cleared(double bytes) { return {.expanded = bytes, .calls = 1}; }
 HostWork table(double bytes) { return {.uploaded = bytes, .touched = bytes, .calls = 4}; }
 HostWork buffer() { return {.calls = 2}; }
+/// Of an operation with own kernels: a piece of a slab where there are many sets.
+HostWork own_buffers(double count, int sets) {
+  constexpr int kMany = 1000;
+  return sets > kMany ? HostWork{} : count * buffer();
+}
 HostWork result_rows(double rows, double row_bytes) {
   return {.read_back = rows * row_bytes,
           .touched = rows * row_bytes,
@@ -115,6 +123,16 @@ HostWork attention(const Case& c, int sets) {
   return all_of({sets * set, check});
 }
 
+/// All that a draw's first launch left: every result and what lies between.
+HostWork cleared_by(const layers::MoeLayerProblem& problem) {
+  constexpr double kArrays = 14;
+  const double values = real(problem.tokens * (problem.hidden - problem.experts));  // no logits
+  auto work =
+      cleared(layers::bytes_between(problem).value() + values * real(size_of(problem.values)));
+  work.calls = kArrays;
+  return work;
+}
+
 HostWork moe_layer(const Case& c, int sets) {
   const double hidden = real(of(c, "hidden")), inter = real(of(c, "inter"));
   const double experts = real(of(c, "experts")), tokens = real(of(c, "tokens"));
@@ -164,8 +182,8 @@ HostWork topk_gate(const Case& c, int sets) {
               HostWork{.read_back = tokens * experts * bytes_of(c.dtypes.a) + 16 * choices,
                        .touched = 2 * tokens * experts * bytes_of(c.dtypes.a) + 32 * choices,
                        .alone = 2 * tokens * experts + choices}});
-  return all_of(
-      {table(logits), drawn, sets * (8 * buffer()), sets * redraw_work("topk_gate", c), check});
+  return all_of({table(logits), drawn, sets * own_buffers(8, sets),
+                 sets * redraw_work("topk_gate", c), check});
 }
 
 HostWork quantize(const Case& c, int sets) {
@@ -189,11 +207,11 @@ HostWork swiglu(const Case& c, int sets) {
 /// Compared whole, piece by piece.
 HostWork memory_copy(const Case& c, int sets) {
   const double bytes = real(of(c, "bytes"));
-  return all_of(
-      {sets * all_of({input(bytes, 1), buffer()}), HostWork{.read_back = bytes,
-                                                            .touched = std::min(bytes, 0x1p26),
-                                                            .alone = bytes / 50,
-                                                            .calls = bytes / 0x1p26}});
+  return all_of({sets * all_of({input(bytes, 1), buffer(), cleared(bytes)}),
+                 HostWork{.read_back = bytes,
+                          .touched = std::min(bytes, 0x1p26),
+                          .alone = bytes / 50,
+                          .calls = bytes / 0x1p26}});
 }
 
 HostWork memory_stream(const Case& c, int sets) {
@@ -253,9 +271,11 @@ HostWork host_work(const std::string& operation, const Case& c, int sets) {
 
 HostWork redraw_work(const std::string& operation, const Case& c) {
   if (!c.routed) return {};
-  if (operation == "grouped_gemm") {  // every group planned anew, and a graph of them
+  if (operation == "grouped_gemm") {  // every group planned anew, a graph of them, a result cleared
     const double groups = real(of(c, "groups"));
-    return {.alone = groups * real(of(c, "m")) * (groups + 5) / 5, .calls = 3 * groups + 20};
+    return {.expanded = groups * real(of(c, "m") * of(c, "n")) * bytes_of(c.dtypes.c),
+            .alone = groups * real(of(c, "m")) * (groups + 5) / 5,
+            .calls = 3 * groups + 21};
   }
   const double choices = real(of(c, "tokens") * of(c, "top_k"));
   HostWork work = table(4 * choices);
@@ -264,6 +284,7 @@ HostWork redraw_work(const std::string& operation, const Case& c) {
     const double experts = real(of(c, "experts"));
     work.alone += real(of(c, "tokens")) * (2 * experts + 40) / 5;
     work.calls += 6 * experts + 40;
+    work += cleared_by(layers::moe_layer_problem(c.point, c.dtypes, c.routing));
   }
   return work;
 }

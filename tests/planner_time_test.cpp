@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "bench/cache_policy.hpp"
+#include "kernels/topk_gate/topk_gate.hpp"
+#include "layers/moe_layer/layer_buffers.hpp"
 #include "tests/fake_hopper.hpp"
 #include "tests/hopper_host.hpp"
 #include "tests/kernel_benchmarks.hpp"
@@ -61,10 +63,26 @@ std::vector<Implementation> implementations_on_a_gpu(const Benchmark& benchmark)
   return all;
 }
 
+Bytes moved(const Work& work) { return work.read + work.written; }
+
+/// Of the larger of its parts: each by itself goes over all buffer sets.
+Bytes footprint_of_gate(const Case& c) {
+  const kernels::TopkGateShape shape{.tokens = c.point.at("tokens"),
+                                     .experts = c.point.at("experts"),
+                                     .top_k = c.point.at("top_k"),
+                                     .dtype = parse_dtype(c.dtypes.a)};
+  return std::max(moved(choose_experts_work(shape)), moved(sort_choices_work(shape)));
+}
+
 /// Of all operands, results and what lies between them.
-Bytes footprint_of(const Benchmark& benchmark, const Work& work) {
+Bytes footprint_of(const std::string& operation, const Case& c, const Work& work) {
   // Attention's scores are written twice and read twice, but there once.
-  return benchmark.operation() == "attention" ? 0.5 * work.written : work.read + work.written;
+  if (operation == "attention") return 0.5 * work.written;
+  if (operation == "topk_gate") return std::min(footprint_of_gate(c), moved(work));
+  if (operation == "moe_layer")
+    return moved(work) +
+           layers::bytes_between(layers::moe_layer_problem(c.point, c.dtypes, c.routing));
+  return moved(work);
 }
 
 double choosing(const std::string& operation, const Implementation& implementation, double call_s) {
@@ -109,7 +127,7 @@ class Accountant {
   };
   SuiteTime of_point(const Point& point, CachePolicy policy) {
     const auto operation = point.benchmark.operation();
-    const Bytes footprint = footprint_of(point.benchmark, point.work);
+    const Bytes footprint = footprint_of(operation, point.c, point.work);
     int sets = 1;
     try {
       sets = buffer_sets(policy, footprint, Bytes{tests::kHopperL2});
@@ -117,8 +135,7 @@ class Accountant {
       return {};
     }
     if (sets * footprint > kHalfOfMemory) return {};
-    const Bytes moved = point.work.read + point.work.written;
-    const double call_s = point.implementation.of_host ? moved.value() / kHostBandwidth
+    const double call_s = point.implementation.of_host ? moved(point.work).value() / kHostBandwidth
                                                        : tests::hopper_seconds(point.c, point.work);
     const auto sampled = sample_(call_s);
     const double host = tests::host_seconds(tests::host_work(operation, point.c, sets));

@@ -23,8 +23,9 @@ class CublasLtGraph final : public GroupedGemm {
     }
   }
 
-  /// Launches the products once, and their graph: a set that is drawn anew is as warm as one that
-  /// was used, and no first launch, which uploads the graph, falls into a batch that is held.
+  /// Launches the products once, and their graph: no first launch, which loads a kernel or uploads
+  /// the graph, falls into a batch that is held. What that leaves in the cache is not what a launch
+  /// leaves: the result is written over again.
   void redraw(int set, const std::vector<std::int64_t>& rows) override {
     auto& buffers = sets_[static_cast<std::size_t>(set)];
     const CublasLtAddresses bases{buffers.weights.data(), buffers.tokens.data(),

@@ -33,6 +33,12 @@ HostTransferKind kind_of(const std::string& implementation) {
   throw Unsupported{"there is no copy named " + implementation};
 }
 
+/// Asked once, and only where something is measured: a list of points needs no device.
+int devices_of_this_host() {
+  static const auto count = static_cast<int>(find_cuda_devices().devices.size());
+  return count;
+}
+
 class HostTransferTrial final : public Trial {
  public:
   HostTransferTrial(const HostTransferShape& shape, const HostTransferKind& kind)
@@ -67,15 +73,13 @@ class HostTransferTrial final : public Trial {
   [[nodiscard]] std::string filled_with() const override { return "pattern of its index"; }
 
  private:
-  int devices_ = static_cast<int>(find_cuda_devices().devices.size());
+  int devices_ = devices_of_this_host();
   HostTransferShape shape_;
   HostTransferKind kind_;
   std::vector<std::unique_ptr<kernels::HostTransfer>> sets_;
 };
 
 class HostTransfer final : public Benchmark {
-  const int devices_ = static_cast<int>(find_cuda_devices().devices.size());
-
  public:
   [[nodiscard]] std::string operation() const override { return "host_transfer"; }
   [[nodiscard]] Seconds seconds_per_point() const override { return Seconds{0.25}; }
@@ -100,7 +104,7 @@ class HostTransfer final : public Benchmark {
   }
   [[nodiscard]] Work work_by(const Implementation& implementation, const Case& c) const override {
     return kernels::host_transfer_work({c.point.at("bytes")}, kind_of(implementation.name),
-                                       devices_);
+                                       devices_of_this_host());
   }
   [[nodiscard]] std::vector<Implementation> implementations() const override {
     std::vector<Implementation> found;

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/memory_copy/memory_copy_buffers.hpp"
 #include "runtime/buffer.hpp"
+#include "runtime/device_fill.hpp"
 
 namespace moecal::kernels {
 namespace {
@@ -10,8 +11,11 @@ class DeviceBuffers final : public MemoryCopyBuffers {
  public:
   DeviceBuffers(const MemoryCopyShape& shape, int sets) {
     const auto pattern = memory_copy_pattern(shape);
-    for (int set = 0; set < sets; ++set)
-      sets_.push_back({to_device(pattern), DeviceBuffer{pattern.size()}});
+    for (int set = 0; set < sets; ++set) {
+      const auto& added = sets_.emplace_back(to_device(pattern), DeviceBuffer{pattern.size()});
+      // The memory may be that of a point before, whose target held the same pattern.
+      mark_unwritten(added.target.data(), added.target.size());
+    }
   }
   [[nodiscard]] MemoryCopyTensors tensors(int set) override {
     auto& buffers = sets_[static_cast<std::size_t>(set)];

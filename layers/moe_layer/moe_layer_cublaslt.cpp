@@ -53,8 +53,9 @@ class Set {
   Set(const Set&) = delete;
   Set& operator=(const Set&) = delete;
 
-  /// Runs every step once, and the graph, so that a set that is drawn anew is as warm as one that
-  /// was used.
+  /// Runs every step once, and the graph, so that no sample loads a kernel, chooses an algorithm or
+  /// uploads a graph. What that leaves in the cache is not what a launch leaves: all results are
+  /// written over again.
   void redraw(const MoeLayerRouting& routing) {
     buffers_.logits.assign(routing.logits);
     plan(routing);

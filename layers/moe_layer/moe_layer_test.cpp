@@ -89,6 +89,22 @@ TEST(MoeLayerWork, CountsRoutedRowsAndTheWeightsOfBusyExperts) {
   EXPECT_DOUBLE_EQ(work.written.value(), 2.0 * 2 * 48);
 }
 
+// Two tokens of 48 bf16 values with two choices each, of which a capacity of one takes two.
+TEST(StepWorks, CountNoRowThatACapacityDrops) {
+  const auto problem = problem_of(case_of("bf16", {}, 2));
+  RoutingDraw draw{2, 8, 2, {0, 1, 0, 1}, {1, 1, 1, 1}, {2, 2, 0, 0, 0, 0, 0, 0}, {}};
+  const auto all = step_works(problem, {draw, 0, {}});
+  const auto taken = step_works(problem, {draw, 1, {}});
+  const double row = 48 * 2, table = 4 * 4, weights = 4 * 4;
+  EXPECT_EQ(all.at("permute").written.value(), 4 * row);
+  EXPECT_EQ(taken.at("permute").written.value(), 2 * row);
+  EXPECT_EQ(taken.at("permute").read.value(), 2 * row + table) << "every token is read";
+  EXPECT_EQ(all.at("unpermute").read.value(), 4 * row + table + weights);
+  EXPECT_EQ(taken.at("unpermute").read.value(), 2 * row + table + weights);
+  EXPECT_EQ(taken.at("unpermute").written.value(), 2 * row) << "every token is written";
+  EXPECT_EQ(taken.at("unpermute").flops.value(), 2.0 * 2 * 48);
+}
+
 TEST(MoeLayerProblem, NamesWhatIsWrong) {
   auto c = case_of("bf16");
   c.point["expert_parallel"] = 2;

@@ -48,6 +48,8 @@ cudaError_t allocate(void** pointer, std::size_t bytes) {
   const std::size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
   *pointer = std::aligned_alloc(kAlignment, rounded);
   std::memset(*pointer, kUnwritten, bytes);
+  const auto& left = fake_cuda().left_behind;
+  if (!left.empty()) std::memcpy(*pointer, left.data(), std::min(bytes, left.size()));
   const std::lock_guard lock{fake_cuda().buffers_mutex};
   fake_cuda().buffers[static_cast<std::byte*>(*pointer)] = bytes;
   return cudaSuccess;
@@ -144,6 +146,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
     return cudaErrorInvalidValue;
   const bool ran = fake_cuda().run(stream, [=] { std::memcpy(to, from, bytes); });
   if (!ran) return cudaErrorStreamCaptureImplicit;
+  ++fake_cuda().copies_on_device;
   if (stream == nullptr || stream == cudaStreamLegacy) fake_cuda().copy_under_way = true;
   return cudaSuccess;
 }
@@ -160,6 +163,7 @@ cudaError_t cudaFreeHost(void* pointer) {
 
 cudaError_t cudaMemset(void* to, int value, size_t bytes) {
   std::memset(to, value, bytes);
+  fake_cuda().copy_under_way = true;
   return cudaSuccess;
 }
 

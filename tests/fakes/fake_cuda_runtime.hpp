@@ -49,12 +49,15 @@ struct FakeCudaDevice {
   FakeHold last_hold;
   std::map<const std::byte*, std::size_t> buffers;  // live allocations: start and bytes
   std::size_t memory = std::size_t{1} << 30;        // a larger allocation fails
+  std::vector<std::byte> left_behind;               // what new allocations hold, from their start
   mutable std::mutex buffers_mutex;
   // Of the calling thread, as in the capture mode that moecal uses.
   static thread_local inline bool capturing = false;
   static thread_local inline FakeCapture capture;
   std::atomic<std::size_t> bytes_from_outside = 0;  // of cudaMemcpy, into live allocations
-  // Set by cudaMemcpy, whose bytes may not have arrived; cleared by waiting for the default stream.
+  std::atomic<int> copies_on_device = 0;            // cudaMemcpyAsync's
+  // Set by cudaMemcpy and cudaMemset, whose bytes may not have arrived; cleared by waiting for the
+  // default stream.
   std::atomic<bool> copy_under_way = false;
   std::atomic<int> graph_launches = 0;
   std::atomic<int> live_graphs = 0;  // instantiated and not destroyed
