@@ -16,7 +16,8 @@ constexpr std::int64_t kMost = std::int64_t{1} << 60;  // bytes: more than any m
 
 Launch require_launch(const ImportOptions& options, const std::optional<Launch>& of_file,
                       const FileLine& where) {
-  const auto given = launch_of_options(options);
+  const bool is_set = of_file && of_file->of_program;
+  const auto given = is_set ? std::nullopt : launch_of_options(options);
   const auto& launch = given ? given : of_file;
   if (!launch)
     throw InvalidInput{where.str() + ": nothing says how many ranks took part: give --ranks"};

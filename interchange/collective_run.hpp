@@ -33,8 +33,8 @@ struct CollectiveRow {
   std::string wrong{};  // why its results were wrong; empty if they were not
 };
 
-/// --ranks, or else what the file says. @throws InvalidInput at `where` if neither says, or no
-/// launch can be so.
+/// What the program sets, else --ranks, else what the file says. @throws InvalidInput at `where` if
+/// none of them says, or no launch can be so.
 [[nodiscard]] Launch require_launch(const ImportOptions& options,
                                     const std::optional<Launch>& of_file, const FileLine& where);
 

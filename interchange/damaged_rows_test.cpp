@@ -17,11 +17,29 @@ using testing::IsEmpty;
 
 TEST(LooksLikeRow, TellsRowsFromNoise) {
   for (const auto* row : {"1024", "1024 2x.34", "1o24   22.34", "1048576 262144 flxat -1 9.9 nan",
-                          "8192 | 80.00", "-024 22.34", "1024\t22.34\t21.90\tx"})
+                          "8192 | 80.00", "-024 22.34", "1024\t22.34\t21.90\tx", "1024 x2.34"})
     EXPECT_TRUE(looks_like_row(row)) << row;
-  for (const auto* noise : {"", "node7:1:2 [0] NCCL INFO x", "2026-01-02 12:30:00 up",
-                            "12:30:00 3 4", "0: 1 2", "10.0.0.1 joined 2 3", " 10%|##  | 3/30",
-                            "3/30 done", "8 ranks have ended", "# 8 9", "[0] 8 9", "-----"})
+  for (const auto* noise : {"",
+                            "node7:1:2 [0] NCCL INFO x",
+                            "2026-01-02 12:30:00 up",
+                            "12:30:00 3 4",
+                            "0: 1 2",
+                            "10.0.0.1 joined 2 3",
+                            " 10%|##  | 3/30",
+                            "3/30 done",
+                            "8 ranks have ended",
+                            "# 8 9",
+                            "[0] 8 9",
+                            "-----",
+                            "8 GPUs",
+                            "3 warnings",
+                            "8 H100",
+                            "8 ranks, 2 nodes",
+                            "12:01:03 8 9",
+                            "2024-05-01 INFO 8 9",
+                            "2024-05-01-12 8 9",
+                            "0 0x00007f1b ucs_callbackq() ???:0",
+                            "# Avg bus bandwidth : 8.1"})
     EXPECT_FALSE(looks_like_row(noise)) << noise;
 }
 
@@ -47,7 +65,10 @@ TEST_P(DamagedRows, AreRefusedAndNoOtherIsLost) {
 /// What other programs write in the middle of a table.
 const std::string kNoise =
     "node7:12:34 [0] NCCL INFO Channel 00/1\n2026-01-02 12:30:00,123 WARNING 3 links\n"
-    " 10%|##        | 3/30 [00:01<00:09]\n8 ranks are still waiting\n";
+    " 10%|##        | 3/30 [00:01<00:09]\n8 ranks are still waiting\n8 GPUs\n3 warnings\n"
+    "12:01:03 3 links down\n2024-05-01 12:01:03 INFO 8 9\n"
+    "1 more process has sent help message help-mpi.txt\n"
+    "node7:12:34 [0] transport.cc:9 NCCL WARN 3\n";
 
 const std::string kOsu =
     "# OSU MPI-CUDA Allreduce Latency Test v7.5\n# Datatype: MPI_FLOAT.\n"
@@ -192,6 +213,41 @@ TEST(DamagedRows, TabsSeparateAsBlanksDo) {
                                    {.card = "h100-sxm", .ranks = 8});
   EXPECT_EQ(imported.observations.size(), 2u);
   EXPECT_THAT(imported.refused, IsEmpty());
+}
+
+// A row's halves and its head may stand on lines of their own, with other ranks' lines between.
+TEST(DamagedRows, LinesAmongRowsThatAreNoneAreNotRefused) {
+  const std::string labelled =
+      " 0: h:1:2 [0] NCCL INFO Connected\n0: 3 warnings\n[3] 8 GPUs\n"
+      "[1,0]<stderr>:8 ranks have ended\n0:\n";
+  const std::string half = "    100.0   10.49   18.35      0\n";
+  const auto imported = import_log(
+      kHead + devices(8) + kColumns + "#  (B) (elements) (us) (GB/s) (GB/s) (us) (GB/s) (GB/s)\n" +
+      kNoise + labelled + kRow + kNoise + labelled + "1048576 262144 float sum -1\n" + kNoise +
+      labelled + half + kNoise + labelled + half + labelled + "\n" + kNoise + kRow +
+      "# Out of bounds values : 0 OK\n# Avg bus bandwidth    : 14.5\n#\n3 4\n");
+  EXPECT_EQ(imported.observations.size(), 6u);
+  EXPECT_THAT(reasons(imported), IsEmpty());
+}
+
+// "3 12345" could be a size and a count. The rates tell a root and a time, and of which row.
+TEST(DamagedRows, FiguresThatStartLikeASizeAreTheirRows) {
+  const std::string head = "broadcast_perf -g 8\n" + kHead + devices(8) + kColumns;
+  const std::string row = "1048576 262144 float none", figures = "3 12345 0.08 0.08 0";
+  const auto whole = import_log(head + row + "\nh:1:2 NCCL INFO x\n" + figures +
+                                " 12300 0.09 0.09 0\n" + row + " 3 100.0 10.49 10.49 0\n");
+  EXPECT_THAT(reasons(whole), IsEmpty());
+  ASSERT_EQ(whole.observations.size(), 3u);
+  EXPECT_NEAR(whole.observations[0].seconds(), 12345e-6, 1e-9);
+  EXPECT_NEAR(whole.observations[1].seconds(), 12300e-6, 1e-9);
+  // The check of the first measurement, behind its rates, failed.
+  const auto second = import_log(head + row + " 0 12345 0.08 0.08\n3 12300 0.09 0.09 0\n");
+  EXPECT_THAT(reasons(second), IsEmpty());
+  EXPECT_EQ(second.observations.size(), 2u);
+  // A row without its type, behind one without its figures, is damaged as that one is.
+  const auto damaged = import_log(head + row + "\n1048576 262144 3 12345 0.08 0.08 0\n");
+  EXPECT_THAT(damaged.observations, IsEmpty());
+  EXPECT_EQ(damaged.refused.size(), 2u);
 }
 
 // After the table, and after a blank line, sentences may start with a number.

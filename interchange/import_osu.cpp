@@ -58,7 +58,14 @@ struct Section {
   std::optional<CollectiveRun> run;
   std::string dtype;
   std::vector<std::string> columns;
+  std::string problem;  // why no row below the title can be used; empty if they can
 };
+
+Launch launch_of_two() {
+  auto launch = launch_of(2, "the test");
+  launch.of_program = true;
+  return launch;
+}
 
 class Importer {
  public:
@@ -78,7 +85,7 @@ class Importer {
       launch_->ranks.nodes = launch.nodes.value_or(1);
       launch_->nodes_known = launch.nodes.has_value();
     } else if (const auto title = read_title(line.text)) {
-      section_ = Section{*title, operation_of(*title), {}, "", {}};
+      section_ = Section{*title, operation_of(*title), {}, "", {}, ""};
     } else if (line.text.find("Datatype: MPI_") != std::string::npos) {
       section_.dtype = dtype_of(line.text);
     } else if (const auto columns = read_columns(line.text)) {
@@ -117,13 +124,27 @@ class Importer {
     return dtype;
   }
 
+  /// A file holds the sections of several launches: where one of them cannot be, its own rows are
+  /// refused. An unknown card is wrong with the whole file.
   void begin(int line) {
+    const auto& card = collector_.card_of("", line);
+    try {
+      const FileLine where{collector_.file().path, line};
+      const bool of_two = section_.operation == "send_recv";
+      begin_with(require_launch(options_, of_two ? launch_of_two() : launch_, where), card);
+    } catch (const InvalidInput& error) {
+      section_.problem = error.what();
+    }
+  }
+
+  void begin_with(const Launch& launch, const Card& card) {
     if (section_.dtype.empty()) section_.dtype = usual_dtype();
-    const FileLine where{collector_.file().path, line};
+    if (options_.nodes && !nodes_of_options(launch, options_))
+      collector_.note("--nodes " + std::to_string(*options_.nodes) +
+                      " is not of the test between two ranks");
     CollectiveRun run;
-    run.launch = section_.operation == "send_recv" ? launch_of(2, "the test")
-                                                   : require_launch(options_, launch_, where);
-    run.card = collector_.card_of("", line);
+    run.launch = launch;
+    run.card = card;
     run.implementation = slug(section_.title.library);
     run.backend = run.implementation.starts_with("nccl") ? "nccl" : "mpi";
     run.library = {run.backend, "unknown", "unknown", 0};
@@ -138,8 +159,11 @@ class Importer {
                      [&] { collector_.leave_out("operation " + section_.title.test); });
       return;
     }
-    if (!section_.run) begin(line.number);
-    collector_.row(line.number, [&] { take_words(words_of(line.text), line.number); });
+    if (!section_.run && section_.problem.empty()) begin(line.number);
+    collector_.row(line.number, [&] {
+      if (!section_.problem.empty()) throw InvalidInput{section_.problem};
+      take_words(words_of(line.text), line.number);
+    });
   }
 
   void take_words(const std::vector<std::string>& words, int line) {

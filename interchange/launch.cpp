@@ -44,6 +44,11 @@ std::optional<Launch> launch_of_options(const ImportOptions& options) {
   return launch;
 }
 
+std::optional<int> nodes_of_options(const Launch& launch, const ImportOptions& options) {
+  if (launch.of_program && options.nodes > launch.ranks.group) return std::nullopt;
+  return options.nodes;
+}
+
 Launch launch_of(std::int64_t ranks, const std::string& known_from) {
   Launch launch;
   launch.known_from = known_from;
@@ -60,10 +65,11 @@ std::string why_no_launch(const Launch& launch, const ImportOptions& options) {
   if (ranks > kMostRanks)
     return launch.known_from + " gives more than " + named(kMostRanks, "rank") +
            ": no system has those";
-  const int nodes = options.nodes.value_or(launch.ranks.nodes);
+  const auto given = nodes_of_options(launch, options);
+  const int nodes = given.value_or(launch.ranks.nodes);
   if (nodes >= 1 && nodes <= ranks) return "";
-  return (options.nodes ? "--nodes" : launch.known_from) + " gives " + named(nodes, "node") +
-         " for " + named(ranks, "rank") + ": no node can be without one";
+  return (given ? "--nodes" : launch.known_from) + " gives " + named(nodes, "node") + " for " +
+         named(ranks, "rank") + ": no node can be without one";
 }
 
 LaunchLine read_launch_line(const std::string& line) {
@@ -85,9 +91,9 @@ void complete(Launch& launch, const Card& card, const ImportOptions& options) {
                        : card.devices_per_node     ? card.devices_per_node->value
                                                    : ranks.group;
   const int needed = 1 + (ranks.group - 1) / per_node;
-  launch.nodes_assumed = !launch.nodes_known && !options.nodes;
-  ranks.nodes =
-      options.nodes.value_or(launch.nodes_known ? ranks.nodes : std::max(needed, ranks.nodes));
+  const auto given = nodes_of_options(launch, options);
+  launch.nodes_assumed = !launch.nodes_known && !given;
+  ranks.nodes = given.value_or(launch.nodes_known ? ranks.nodes : std::max(needed, ranks.nodes));
   ranks.world = std::max(ranks.world, ranks.group);
   ranks.tier = ranks.nodes > 1 ? "inter" : "intra";
   if (launch.devices_per_node == 0) launch.devices_per_node = 1 + (ranks.group - 1) / ranks.nodes;

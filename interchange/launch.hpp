@@ -22,6 +22,8 @@ struct Launch {
   std::string known_from;
   bool nodes_known = false;    // ranks.nodes is what the file says
   bool nodes_assumed = false;  // as few as the ranks fit on
+  // The program takes no other number of ranks: what the user says of more is of other runs.
+  bool of_program = false;
 };
 
 /// The ranks that the user gives with --ranks; nothing if they do not.
@@ -30,6 +32,11 @@ struct Launch {
 /// So many ranks, which `known_from` says. Any number is kept, also one that cannot be: whether it
 /// can is asked where the launch is used.
 [[nodiscard]] Launch launch_of(std::int64_t ranks, const std::string& known_from);
+
+/// The nodes that the user gives for this launch; nothing if they give none, or more than a launch
+/// can have of which the program sets the ranks.
+[[nodiscard]] std::optional<int> nodes_of_options(const Launch& launch,
+                                                  const ImportOptions& options);
 
 /// Why no launch can be so: fewer ranks than one, more than kMostRanks, a node without a rank.
 /// Empty if it can.

@@ -11,9 +11,11 @@
 namespace moecal::interchange {
 namespace {
 
+using testing::Contains;
 using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 const std::string kOsu =
     "# OSU MPI-CUDA Allreduce Latency Test v7.5\n# Datatype: MPI_FLOAT.\n"
@@ -48,14 +50,16 @@ TEST(LaunchLimits, ATablesNodesAreNoMoreThanSystemsHave) {
 
 TEST(LaunchLimits, ALaunchWithoutNodesOrRanksIsRefused) {
   const ImportOptions card{.card = "b200-sxm"};
-  EXPECT_EQ(what_is_wrong("srun --nodes=0 --ntasks=8 ./osu_allreduce\n" + kOsu, card),
-            "log.txt:5: the launch command gives 0 nodes for 8 ranks: no node can be without one");
-  EXPECT_EQ(what_is_wrong("srun --nodes=9 --ntasks=8 ./osu_allreduce\n" + kOsu, card),
-            "log.txt:5: the launch command gives 9 nodes for 8 ranks: no node can be without one");
+  EXPECT_THAT(reasons(import_log("srun --nodes=0 --ntasks=8 ./osu_allreduce\n" + kOsu, card)),
+              ElementsAre("5: log.txt:5: the launch command gives 0 nodes for 8 ranks: no node can "
+                          "be without one"));
+  EXPECT_THAT(reasons(import_log("srun --nodes=9 --ntasks=8 ./osu_allreduce\n" + kOsu, card)),
+              ElementsAre("5: log.txt:5: the launch command gives 9 nodes for 8 ranks: no node can "
+                          "be without one"));
   for (const auto* id : {"b200-sxm", "cpu-made-up"}) {
     const ImportOptions options{.card = id};
-    EXPECT_THAT(what_is_wrong("mpirun -np 0 ./osu_allreduce\n" + kOsu, options),
-                HasSubstr("log.txt:5: the launch command gives 0 ranks"));
+    EXPECT_THAT(reasons(import_log("mpirun -np 0 ./osu_allreduce\n" + kOsu, options)),
+                ElementsAre(HasSubstr("log.txt:5: the launch command gives 0 ranks")));
     EXPECT_THAT(what_is_wrong("mpirun -np 0 ./bin/all_reduce_test -b 8K\n"
                               "data_size(Bytes): | aveg_time(us): | alg_bandwidth(GB/s): |\n"
                               "8192 | 80.00 | 0.10240 | success\n",
@@ -84,8 +88,9 @@ TEST(LaunchLimits, RanksPerNodeTimesNodesIsNotCutToAnInt) {
                              "srun -N 99999 "
                              "--ntasks-per-node=99999"})
     EXPECT_THAT(
-        what_is_wrong(std::string{launch} + " ./osu_allreduce\n" + kOsu, {.card = "b200-sxm"}),
-        HasSubstr("log.txt:5: the launch command gives more than 65536 ranks"));
+        reasons(
+            import_log(std::string{launch} + " ./osu_allreduce\n" + kOsu, {.card = "b200-sxm"})),
+        ElementsAre(HasSubstr("log.txt:5: the launch command gives more than 65536 ranks")));
   EXPECT_THAT(what_is_wrong("torchrun --nproc_per_node=99999 --nnodes=9999 megatron-allreduce.py\n"
                             "size(MB) tavg(usec) avgbw(GB/sec)\n0.50 150.0 6.25\n",
                             {.card = "b200-sxm"}),
@@ -97,11 +102,46 @@ TEST(LaunchLimits, RanksPerNodeTimesNodesIsNotCutToAnInt) {
 
 TEST(LaunchLimits, OptionsAreHeldToTheSame) {
   const auto with = [](int ranks, int nodes) {
-    return what_is_wrong(kOsu, {.card = "b200-sxm", .ranks = ranks, .nodes = nodes});
+    return reasons(import_log(kOsu, {.card = "b200-sxm", .ranks = ranks, .nodes = nodes}));
   };
-  EXPECT_EQ(with(8, 2), "");
-  EXPECT_THAT(with(8, 9), HasSubstr("--nodes gives 9 nodes for 8 ranks"));
-  EXPECT_THAT(with(2147483647, 1), HasSubstr("--ranks gives more than 65536 ranks"));
+  EXPECT_THAT(with(8, 2), IsEmpty());
+  EXPECT_THAT(with(8, 9), ElementsAre(HasSubstr("--nodes gives 9 nodes for 8 ranks")));
+  EXPECT_THAT(with(2147483647, 1), ElementsAre(HasSubstr("--ranks gives more than 65536 ranks")));
+}
+
+const std::string kOsuOfTwo =
+    "# OSU MPI-CUDA Latency Test v7.5\n# Size          Latency (us)\n8      3.25\n16     3.5\n\n";
+
+TEST(LaunchLimits, OptionsOfOtherTestsLeaveTheTestBetweenTwoRanksAlone) {
+  for (const auto& text : {kOsuOfTwo + kOsu, kOsu + "\n" + kOsuOfTwo}) {
+    const auto imported = import_log(text, {.card = "b200-sxm", .ranks = 32, .nodes = 4});
+    EXPECT_THAT(reasons(imported), IsEmpty());
+    ASSERT_EQ(imported.observations.size(), 3u);
+    for (const auto& o : imported.observations) {
+      const bool of_two = o.operation == "send_recv";
+      EXPECT_EQ(o.ranks.group, of_two ? 2 : 32);
+      EXPECT_EQ(o.ranks.nodes, of_two ? 1 : 4);
+    }
+    EXPECT_THAT(imported.notes, Contains("--nodes 4 is not of the test between two ranks"));
+  }
+}
+
+TEST(LaunchLimits, TheTestBetweenTwoRanksCanBeOnTwoNodes) {
+  const auto imported = import_log(kOsuOfTwo, {.card = "b200-sxm", .nodes = 2});
+  ASSERT_EQ(imported.observations.size(), 2u);
+  EXPECT_EQ(imported.observations[0].ranks.nodes, 2);
+  EXPECT_EQ(imported.observations[0].ranks.tier, "inter");
+}
+
+TEST(LaunchLimits, ASectionThatCannotBeIsRefusedAlone) {
+  const auto imported = import_log(kOsuOfTwo + "mpirun -np 0 ./osu_allreduce\n" + kOsu +
+                                       "2097152    150.0\n\nmpirun -np 8 ./osu_allreduce\n" + kOsu,
+                                   {.card = "b200-sxm"});
+  const auto why = "log.txt:10: the launch command gives 0 ranks: no run has those";
+  EXPECT_THAT(reasons(imported), ElementsAre(std::string{"10: "} + why, std::string{"11: "} + why));
+  ASSERT_EQ(imported.observations.size(), 3u);
+  EXPECT_EQ(imported.observations[2].ranks.group, 8);
+  EXPECT_NE(imported.observations[0].run_id, imported.observations[2].run_id);
 }
 
 TEST(LaunchLimits, NcclTestsWithoutThreadsHasNoRanks) {

@@ -70,14 +70,31 @@ std::optional<RowStart> row_start(const std::vector<std::string>& words, int lin
   return std::nullopt;
 }
 
-/// A size and a count are whole; of a row's other neighbours no two are but a root or #wrong of 0
-/// and a long time.
+/// A size and a count are whole. Of a row's other neighbours only a root, or #wrong, and a long
+/// time are: adds_measurement() tells those.
 bool starts_with_size(const std::vector<std::string>& fields) {
   const auto whole = [&fields](std::size_t i) {
     const auto number = i < fields.size() ? printed_number(fields[i]) : std::nullopt;
     return number && number->integer ? number->value : 0.0;
   };
   return whole(0) > 0 && whole(1) > 0;
+}
+
+/// The measurements of a row with these fields; none if any of them contradicts itself.
+std::size_t sound_measurements(NcclRow row, const std::vector<std::string>& fields) {
+  interpret_nccl_fields(fields, row);
+  const bool sound =
+      row.problem.empty() && std::all_of(row.timings.begin(), row.timings.end(),
+                                         [](const auto& timing) { return timing.problem.empty(); });
+  return sound ? row.timings.size() : 0;
+}
+
+/// Whether the fields, behind those the row has, are figures of its own: their rates agree with its
+/// size.
+bool adds_measurement(const RowStart& start, const std::vector<std::string>& fields) {
+  auto all = start.fields;
+  all.insert(all.end(), fields.begin(), fields.end());
+  return sound_measurements(start.row, all) > sound_measurements(start.row, start.fields);
 }
 
 /// "#       size         count      type   redop    root     time   algbw   busbw #wrong ..."
@@ -134,8 +151,8 @@ class TextReader {
   /// A line that holds nothing but the next numbers of the row begun above.
   bool continue_row(const std::vector<std::string>& words) {
     const auto fields = leading_fields(words, 0);
-    if (!row_ || fields.size() < 3 || starts_with_size(fields) ||
-        row_->fields.size() + fields.size() > kMostFields)
+    if (!row_ || fields.size() < 3 || row_->fields.size() + fields.size() > kMostFields ||
+        (starts_with_size(fields) && !adds_measurement(*row_, fields)))
       return false;
     row_->fields.insert(row_->fields.end(), fields.begin(), fields.end());
     return true;

@@ -21,7 +21,15 @@ bool starts_like_number(std::string_view word) {
 bool starts_noise(std::string_view word) {
   if (word.find_first_of(":/%") != word.npos) return true;
   if (std::count(word.begin(), word.end(), '.') > 1) return true;
-  return word.size() == 10 && word[4] == '-' && word[7] == '-';
+  return word.size() >= 10 && word[4] == '-' && word[7] == '-';
+}
+
+/// "x2.34": a number of which the first digit was damaged. Only a point tells it from "H100".
+bool is_spoilt_decimal(std::string_view word) {
+  const auto point = word.find('.');
+  if (point == word.npos || point < 1 || point + 1 == word.size()) return false;
+  const auto rest = word.substr(1);
+  return std::all_of(rest.begin(), rest.end(), [](char c) { return is_digit(c) || c == '.'; });
 }
 
 }  // namespace
@@ -82,9 +90,9 @@ bool looks_like_row(std::string_view line) {
     if (word == "|") continue;
     if (words == 0 && (!starts_like_number(word) || starts_noise(word))) return false;
     ++words;
-    numbers += starts_like_number(word) ? 1 : 0;
+    numbers += starts_like_number(word) || is_spoilt_decimal(word) ? 1 : 0;
   }
-  return words > 0 && 2 * numbers >= words;
+  return 2 * numbers > words;
 }
 
 bool looks_like_markdown_row(std::string_view line) {

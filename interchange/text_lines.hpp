@@ -21,8 +21,8 @@ namespace moecal::interchange {
 /// The cells of a table row in Markdown, trimmed; nothing if the line is not of the form "| .. |".
 [[nodiscard]] std::optional<std::vector<std::string_view>> markdown_cells(std::string_view line);
 /// True for a line that, below the head of a table, can only be a row that was damaged: it starts
-/// with a number, and half of its words do. Time stamps, labels, addresses, shares and dates at its
-/// start say that it is something else.
+/// with a number, and so do most of its words ("8 GPUs" is none). Time stamps, labels, addresses,
+/// shares and dates at its start say that it is something else.
 [[nodiscard]] bool looks_like_row(std::string_view line);
 /// The same of a table in Markdown, for a line without cells: it has one of the bars around a row.
 [[nodiscard]] bool looks_like_markdown_row(std::string_view line);
