@@ -17,8 +17,10 @@
 #include "calibration/overlap.hpp"
 #include "calibration/piecewise.hpp"
 #include "calibration/residual.hpp"
+#include "calibration/ruling_curve.hpp"
 #include "calibration/saturating_roofline.hpp"
 #include "calibration/segmented_latency_bandwidth.hpp"
+#include "calibration/sizes_left_out.hpp"
 #include "calibration/skewed_latency_bandwidth.hpp"
 #include "calibration/switches.hpp"
 #include "calibration/tile_wave.hpp"
@@ -290,6 +292,9 @@ Candidate fit_best_form(const Series& series, const ReferenceRates& nominal) {
   }
   auto choice = choose_nested(series.points, folds_of(series), forms);
   Candidate compact{forms[choice.form](series.points), std::move(choice.held_out), {}};
+  // Routings that are left out leave every size in: an interval is to hold at either unseen.
+  if (series.conditions.any_routing)
+    compact.calibration = with_sizes_left_out(series, compact.held_out, forms[choice.form]);
   if (can_have_residual(series)) compact.fit_form = forms[choice.form];
   if (const auto models = folds_by_layer_model(series.calls); !models.empty())
     compact.unseen_models = cross_validate(series.points, models, forms[choice.form]);
@@ -302,6 +307,8 @@ Candidate fit_compact(const Series& series, const ReferenceRates& nominal) {
   auto compact = fit_best_form(series, nominal);
   if (is_curve(series))
     compact.model.switches = brackets_of(fit_log_log_table(series.points).table);
+  else if (series.conditions.any_routing)
+    compact.model.switches = brackets_of(ruling_curve(series, compact.model));
   return compact;
 }
 
@@ -353,8 +360,9 @@ Candidate fit_table(const Series& series) {
   return {std::move(table), std::move(held_out), std::move(calibration)};
 }
 
-double last_rate_spread(const Series& series) {
-  const auto table = fit_log_log_table(series.points).table;
+double last_rate_spread(const Series& series, const Model& model) {
+  const auto table = series.conditions.any_routing ? ruling_curve(series, model)
+                                                   : fit_log_log_table(series.points).table;
   if (table.size() < 3) return kUnknownSpread;
   double least = std::numeric_limits<double>::infinity(), most = 0;
   for (auto row = table.end() - 3; row != table.end(); ++row) {

@@ -42,8 +42,9 @@ inline constexpr std::size_t kTablePoints = 4;
 /// The series' points as a table. @throws InvalidInput if it is not worth one.
 [[nodiscard]] Candidate fit_table(const Series& series);
 
-/// How far the rates of the last three sizes lie apart: max/min - 1; unknown_spread with fewer.
-[[nodiscard]] double last_rate_spread(const Series& series);
+/// How far the rates of the last three sizes lie apart: max/min - 1; unknown_spread with fewer. Of
+/// any routing the sizes are those that rule by the model (calibration/ruling_curve.hpp).
+[[nodiscard]] double last_rate_spread(const Series& series, const Model& model);
 inline constexpr double kUnknownSpread = 1;
 
 }  // namespace moecal::calibration

@@ -119,7 +119,7 @@ std::map<int, std::vector<HeldOut>> predict_without(std::span<const FitPoint> po
     const auto seconds = evaluate(model, calls);
     for (std::size_t i = 0; i < rows.size(); ++i)
       result[fold_of[rows[i]]].push_back(
-          {calls[i].size, std::log(seconds[i] / points[rows[i]].seconds)});
+          {calls[i].size, std::log(seconds[i] / points[rows[i]].seconds), rows[i]});
   } catch (const InvalidInput&) {
     // Too few points are left without these folds: they say nothing about the form.
   }

@@ -13,8 +13,9 @@ namespace moecal::calibration {
 
 /// What a fit that had not seen a point said about it.
 struct HeldOut {
-  double size = 0;       // the size variable
-  double log_ratio = 0;  // log(predicted / measured)
+  double size = 0;        // the size variable
+  double log_ratio = 0;   // log(predicted / measured)
+  std::size_t point = 0;  // its index among those of the fit
 };
 
 using FitFunction = std::function<Model(std::span<const FitPoint>)>;

@@ -15,7 +15,6 @@
 namespace moecal::calibration {
 namespace {
 
-constexpr int kDraws = 8;
 constexpr std::int64_t kMostExperts = 65536;  // a draw walks over them all
 constexpr std::uint64_t kSeed = 20261121;
 constexpr int kMostSteps = 60;
@@ -153,6 +152,27 @@ std::vector<double> drawn_rows(const RoutingShape& shape, const RoutingSpec& rou
   return rows_of;
 }
 
+double standard_deviation(std::span<const double> values) {
+  const auto count = static_cast<double>(values.size());
+  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / count;
+  double squares = 0;
+  for (const double value : values) squares += (value - mean) * (value - mean);
+  return std::sqrt(squares / (count - 1));
+}
+
+/// What the draws lie apart by. Without a capacity all of them have the same rows.
+void add_spreads(RankLoads& loads, std::span<const RankLoads> draws, bool limited) {
+  std::vector<double> skews, means;
+  for (const auto& draw : draws) {
+    if (!(draw.mean > 0)) continue;
+    skews.push_back(std::log(draw.rows / draw.mean));
+    means.push_back(std::log(draw.mean));
+  }
+  if (skews.size() < 2) return;
+  loads.skew_spread = standard_deviation(skews);
+  if (limited) loads.mean_spread = standard_deviation(means);
+}
+
 RankLoads busiest_of(const std::vector<double>& rows_of, std::int64_t ranks) {
   const std::size_t local = rows_of.size() / static_cast<std::size_t>(ranks);
   RankLoads busiest;
@@ -181,7 +201,7 @@ RankLoads equal_loads(double experts, double rows) {
 }
 
 RankLoads busiest_rank_loads(const RoutingShape& shape, std::int64_t ranks,
-                             const RoutingSpec& routing) {
+                             const RoutingSpec& routing, int draws) {
   if (shape.experts > kMostExperts)
     throw InvalidInput{std::to_string(shape.experts) + " experts are more than the " +
                        std::to_string(kMostExperts) + " whose rows moecal can draw"};
@@ -191,17 +211,19 @@ RankLoads busiest_rank_loads(const RoutingShape& shape, std::int64_t ranks,
   if (routing.distribution == "balanced") return balanced_loads(shape, ranks, capacity);
   std::mt19937_64 engine{kSeed};
   RankLoads mean;
-  for (int draw = 0; draw < kDraws; ++draw) {
+  std::vector<RankLoads> drawn;
+  for (int draw = 0; draw < draws; ++draw) {
     auto rows_of = drawn_rows(shape, routing, engine);
     drop_over(capacity, rows_of);
-    const auto loads = busiest_of(rows_of, ranks);
-    mean.rows += loads.rows / kDraws;
-    mean.active += loads.active / kDraws;
-    mean.padded_16 += loads.padded_16 / kDraws;
-    mean.padded_128 += loads.padded_128 / kDraws;
-    mean.fullest += loads.fullest / kDraws;
-    mean.mean += loads.mean / kDraws;
+    const auto& loads = drawn.emplace_back(busiest_of(rows_of, ranks));
+    mean.rows += loads.rows / draws;
+    mean.active += loads.active / draws;
+    mean.padded_16 += loads.padded_16 / draws;
+    mean.padded_128 += loads.padded_128 / draws;
+    mean.fullest += loads.fullest / draws;
+    mean.mean += loads.mean / draws;
   }
+  add_spreads(mean, drawn, capacity > 0);
   // Experts are drawn one by one, and their sum is not that of all choices to the row.
   if (capacity == 0)
     mean.mean = static_cast<double>(shape.tokens * shape.top_k) / static_cast<double>(ranks);

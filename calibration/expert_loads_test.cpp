@@ -94,6 +94,36 @@ TEST(ExpertLoads, ACapacityDropsRowsOfEveryDistribution) {
   EXPECT_EQ(busiest_rank_loads(shape, 4, {"balanced", 1, 0, 1.0}).rows, 8 * 32);
 }
 
+/// Standard deviation of the log skew of token-by-token draws without a capacity.
+double drawn_skew_spread(const RoutingShape& shape, int ranks, RoutingSpec routing) {
+  constexpr int kDraws = 200;
+  double sum = 0, squares = 0;
+  for (int draw = 1; draw <= kDraws; ++draw) {
+    routing.seed = static_cast<std::uint64_t>(draw);
+    const auto counts = draw_routing(shape, routing).counts;
+    std::int64_t most = 0;
+    for (auto first = counts.begin(); first != counts.end(); first += shape.experts / ranks)
+      most = std::max(most, std::accumulate(first, first + shape.experts / ranks, std::int64_t{0}));
+    const double log_most = std::log(static_cast<double>(most));
+    sum += log_most / kDraws;
+    squares += log_most * log_most / kDraws;
+  }
+  return std::sqrt(squares - sum * sum);
+}
+
+TEST(ExpertLoads, SayHowFarDrawsLieApart) {
+  const RoutingShape shape{512, 32, 2};
+  for (const RoutingSpec& routing : {RoutingSpec{"uniform"}, RoutingSpec{"power_law", 1, 0.8}}) {
+    const auto loads = busiest_rank_loads(shape, 4, routing);
+    const double truth = drawn_skew_spread(shape, 4, routing);
+    EXPECT_GT(loads.skew_spread, truth / 2) << routing.distribution;
+    EXPECT_LT(loads.skew_spread, truth * 2) << routing.distribution;
+    EXPECT_EQ(loads.mean_spread, 0) << "no row is dropped";
+  }
+  EXPECT_GT(busiest_rank_loads(shape, 4, {"power_law", 1, 0.8, 1.5}).mean_spread, 0);
+  EXPECT_EQ(busiest_rank_loads(shape, 4, {"balanced"}).skew_spread, 0);
+}
+
 TEST(ExpertLoads, PowerLawLoadsAreSkewedAndNoExpertHasMoreRowsThanTokens) {
   const RoutingShape shape{1024, 8, 2};
   const auto even = busiest_rank_loads(shape, 8, {"balanced"});

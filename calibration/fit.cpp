@@ -106,7 +106,7 @@ void describe(Model& model, const Series& series, const FitOptions& options) {
   model.observation_ids = observation_ids(series.observation_ids, options.compact);
   model.provenance = series.imported ? "imported" : "measured";
   if (series.family == Family::transfer)
-    model.parameters.push_back({"last_rate_spread", last_rate_spread(series), "1", 0});
+    model.parameters.push_back({"last_rate_spread", last_rate_spread(series, model), "1", 0});
 }
 
 Fitted finish(const Series& series, Candidate candidate, const FitOptions& options) {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "calibration/flat_csv.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -24,7 +25,8 @@ std::string text_of(double value) {
 
 std::string row(const Model& model, const MeasuredCall& call) {
   const auto& c = model.conditions;
-  const auto& [point, routing, load] = call;
+  const auto& point = call.point;
+  const auto& routing = call.routing;
   const auto prediction = predict_with(model, point, routing);
   std::string line = model.operation + "," + (model.system.empty() ? model.card : model.system) +
                      "," + c.dtype + "," + std::to_string(c.group);
@@ -43,9 +45,17 @@ std::string row(const Model& model, const MeasuredCall& call) {
          text_of(routing.exponent) + "," + text_of(routing.capacity_factor) + "\n";
 }
 
+/// Calls that differ in their draw alone are one to a reader who has no draw.
+std::vector<MeasuredCall> without_draws(std::vector<MeasuredCall> calls) {
+  for (auto& call : calls) call.load = {};
+  std::ranges::sort(calls);
+  calls.erase(std::unique(calls.begin(), calls.end()), calls.end());
+  return calls;
+}
+
 /// Where a model is asked, and under which routing: its own where that is a condition.
 std::vector<MeasuredCall> calls_of(const Model& model, const std::vector<MeasuredCall>& measured) {
-  if (!measured.empty()) return measured;
+  if (!measured.empty()) return without_draws(measured);
   std::vector<MeasuredCall> calls;
   for (auto& point : probe_points(model))
     calls.push_back({std::move(point), model.conditions.routing});

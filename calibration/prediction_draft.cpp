@@ -53,9 +53,9 @@ void fade_residual(Draft& draft, const Model& model, const Inputs& inputs) {
 }
 
 /// Past the last size a transfer goes on at its last rate.
-void extrapolate_transfer(Draft& draft, const Model& model, double size) {
-  const double last = model.validity.at("bytes").second, times = size / last;
-  Inputs at_last;
+void extrapolate_transfer(Draft& draft, const Model& model, const Inputs& inputs) {
+  const double last = model.validity.at("bytes").second, times = inputs.size / last;
+  auto at_last = inputs;
   at_last.size = last;
   draft.seconds = evaluate(model, at_last) * times;
   const double spread = parameter_or(model, "last_rate_spread", 1);
@@ -119,11 +119,18 @@ void widen_outside_routings(Draft& draft, const Model& model, const Query& query
                         number(*most) + " as measured: interval widened");
 }
 
-bool past_last_size(const Model& model, const Query& query) {
+/// Of an exchange by a routing the mean bytes are asked too, unless another number is outside.
+Point point_asked(const Model& model, const Point& point, const Inputs& inputs) {
+  auto asked = point;
+  if (model.conditions.any_routing && doublings_outside(model.validity, point) == 0)
+    asked.try_emplace("bytes", std::llround(inputs.size));
+  return asked;
+}
+
+bool past_last_size(const Model& model, const Point& point) {
   const auto range = model.validity.find("bytes");
-  return family_of(model.operation, query.point) == Family::transfer &&
-         range != model.validity.end() && query.point.contains("bytes") &&
-         static_cast<double>(query.point.at("bytes")) > range->second.second;
+  return family_of(model.operation, point) == Family::transfer && range != model.validity.end() &&
+         point.contains("bytes") && static_cast<double>(point.at("bytes")) > range->second.second;
 }
 
 /// Between two sampled sizes with a switch between them either protocol may rule.
@@ -157,14 +164,22 @@ void say_unseen_model(Draft& draft, const Model& model, const Point& asked) {
                              : ", and only one model was: nothing says how models differ"));
 }
 
+/// What is asked for, and how much of a draw is not known beforehand.
+struct Asked {
+  Inputs inputs;
+  double draw_doubt = 0;
+};
+
 /// A skew is asked for as it is, or as what the routing comes to.
-Inputs inputs_asked(const Model& model, const Query& query) {
+Asked inputs_asked(const Model& model, const Query& query) {
   const auto dtypes = dtypes_of(model, query);
   const auto routing = spec_of(routing_asked(model.operation, query));
   const auto inputs = inputs_of(query.operation, query.point, dtypes, routing);
-  if (!model.conditions.any_routing) return inputs;
-  if (query.skew) return with_load(inputs, {inputs.size, *query.skew});
-  return with_load(inputs, expected_load({query.point, dtypes, model.conditions.group, routing}));
+  if (!model.conditions.any_routing) return {inputs};
+  if (query.skew) return {with_load(inputs, {inputs.size, *query.skew})};
+  const auto expected = expected_load({query.point, dtypes, model.conditions.group, routing});
+  const auto expected_inputs = with_load(inputs, expected.load);
+  return {expected_inputs, draw_doubt(model, expected_inputs, expected)};
 }
 
 void widen_outside_skews(Draft& draft, const Model& model, const Inputs& inputs) {
@@ -197,7 +212,7 @@ void add_interval(Draft& draft, std::span<const ResidualQuantile> quantiles, dou
 }
 
 Draft draft_of(const Model& model, const Query& query) {
-  const auto inputs = inputs_asked(model, query);
+  const auto [inputs, draw_doubt] = inputs_asked(model, query);
   Draft draft{evaluate(model, inputs), 0, {}};
   const auto unseen = unseen_model(model, query.point);
   add_interval(draft, unseen ? model.unseen_model_quantiles : model.residual_quantiles,
@@ -205,15 +220,17 @@ Draft draft_of(const Model& model, const Query& query) {
   if (unseen) say_unseen_model(draft, model, *unseen);
   draft.half_width *= IntervalScale{model}.at(inputs.size);
   fade_residual(draft, model, inputs);
-  cover_switch(draft, model, inputs.size);
-  if (past_last_size(model, query))
-    extrapolate_transfer(draft, model, inputs.size);
+  cover_switch(draft, model, ruling_bytes(model, inputs));
+  const auto point = point_asked(model, query.point, inputs);
+  if (past_last_size(model, point))
+    extrapolate_transfer(draft, model, inputs);
   else
-    widen_outside(draft, model, query.point, unseen);
+    widen_outside(draft, model, point, unseen);
   if (model.skews)
     widen_outside_skews(draft, model, inputs);
   else
     widen_outside_routings(draft, model, query);
+  draft.half_width = std::hypot(draft.half_width, draw_doubt);
   return draft;
 }
 

@@ -37,6 +37,8 @@ std::vector<Point> probe_points(const Model& model) {
   if (takes_routing(model.operation) || is_expert_exchange(model.operation)) return {};
   std::vector<Point> points{{}};
   for (const auto& [name, range] : model.validity) {
+    // Bytes that follow from the other numbers of a routed exchange, and its routing.
+    if (name == "bytes" && model.conditions.any_routing && model.validity.size() > 1) continue;
     std::vector<Point> extended;
     for (const auto& point : points)
       for (const auto value : values_of(model, range)) {

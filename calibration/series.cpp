@@ -159,6 +159,12 @@ std::vector<double> seconds_of(const std::vector<const Observation*>& readings, 
   return seconds;
 }
 
+/// Whole bytes, outwards.
+void widen_by_load(Validity& validity, const ExchangeLoad& load) {
+  for (const double bytes : {std::floor(load.mean_bytes), std::ceil(load.mean_bytes)})
+    widen(validity, {{"bytes", std::llround(bytes)}});
+}
+
 /// Repeats become their median; how far they lie apart is kept, and so is a point whose repeats
 /// disagree: that is what the machine does.
 Series finish(Gathering gathering) {
@@ -179,6 +185,7 @@ Series finish(Gathering gathering) {
     s.points.push_back({inputs, median(seconds)});
     s.one_size = s.one_size && point.size() == 1;
     widen(s.validity, point);
+    if (s.conditions.any_routing) widen_by_load(s.validity, load);
     if (seconds.size() < 2) continue;
     const auto [low, high] = std::minmax_element(seconds.begin(), seconds.end());
     spreads.push_back(*high / *low - 1);

@@ -11,89 +11,15 @@
 #include "calibration/fit.hpp"
 #include "calibration/predict.hpp"
 #include "calibration/prepared_model.hpp"
-#include "calibration/synthetic.hpp"
+#include "calibration/synthetic_exchanges.hpp"
 
 // Exchanges over 8 ranks whose cost follows mean x skew^exponent: what the fit makes of it.
 namespace moecal::calibration {
 namespace {
 
-using synthetic::Noise;
+using namespace synthetic;
 using testing::Contains;
 using testing::HasSubstr;
-
-constexpr int kRanks = 8;
-constexpr std::int64_t kHidden = 1024, kExperts = 64, kTopK = 2;
-
-Point point_of(std::int64_t tokens) {
-  return {{"tokens", tokens}, {"hidden", kHidden}, {"experts", kExperts}, {"top_k", kTopK}};
-}
-
-/// As a program records it: tokens of rank r are the r-th share of the draw.
-ExchangedBytes draw_bytes(std::int64_t tokens, const RoutingSpec& spec) {
-  const auto draw = draw_routing({kRanks * tokens, kExperts, kTopK}, spec);
-  ExchangedBytes exchanged{std::vector<std::int64_t>(kRanks), std::vector<std::int64_t>(kRanks)};
-  const auto choices = static_cast<std::size_t>(tokens * kTopK);
-  for (std::size_t i = 0; i < draw.expert_of.size(); ++i) {
-    exchanged.sent[i / choices] += kHidden * 4;
-    exchanged.received[static_cast<std::size_t>(draw.expert_of[i]) / (kExperts / kRanks)] +=
-        kHidden * 4;
-  }
-  return exchanged;
-}
-
-/// 20 us, and 5 GB/s of what rules.
-double seconds_of(const ExchangeLoad& load, double exponent) {
-  return 20e-6 + load.mean_bytes * std::pow(load.skew, exponent) / 5e9;
-}
-
-struct Law {
-  double exponent = 1;
-  Noise noise{.spread = 0.02};
-  bool records_bytes = true;
-};
-
-Observation exchange(std::int64_t tokens, const RoutingSpec& spec, double seconds) {
-  auto o = synthetic::observation("all_to_all_v", point_of(tokens), seconds);
-  o.ranks.group = o.ranks.world = kRanks;
-  o.routed = true;
-  o.routing = spec;
-  return o;
-}
-
-std::vector<Observation> exchanges(const std::vector<RoutingSpec>& routings, const Law& law) {
-  synthetic::Disturbance disturb{law.noise};
-  std::vector<Observation> all;
-  for (const auto& spec : routings)
-    for (const std::int64_t tokens : {16, 64, 256, 1024, 4096}) {
-      const auto exchanged = draw_bytes(tokens, spec);
-      all.push_back(exchange(tokens, spec, disturb(seconds_of(load_of(exchanged), law.exponent))));
-      if (law.records_bytes) all.back().exchanged = exchanged;
-    }
-  return all;
-}
-
-const std::vector<RoutingSpec> kMeasured{{.distribution = "balanced"},
-                                         {.distribution = "uniform"},
-                                         {.distribution = "power_law", .exponent = 0.4},
-                                         {.distribution = "power_law", .exponent = 0.8},
-                                         {.distribution = "power_law", .exponent = 1.6}};
-
-FitResult fit_all(std::vector<Observation> observations) {
-  const std::vector<ObservationFile> files{synthetic::file(std::move(observations))};
-  return fit(files, {});
-}
-
-const Model& only_model(const FitResult& result) {
-  EXPECT_EQ(result.coefficients.models.size(), 1U);
-  return result.coefficients.models.front();
-}
-
-Query query_of(std::int64_t tokens) {
-  Query query{.operation = "all_to_all_v"};
-  query.point = point_of(tokens);
-  query.group = kRanks;
-  return query;
-}
 
 double standard_error(const Model& model, const std::string& name) {
   for (const auto& p : model.parameters)
@@ -264,13 +190,14 @@ TEST(ExchangeLoad, OfADrawAndInExpectation) {
   const RoutingSpec spec{.distribution = "uniform"};
   const auto expected = expected_load({point, dtypes, kRanks, spec});
   const auto drawn = load_of(draw_bytes(4096, spec));
-  EXPECT_DOUBLE_EQ(expected.mean_bytes, drawn.mean_bytes);
-  EXPECT_NEAR(expected.skew, drawn.skew, 0.02);
+  EXPECT_DOUBLE_EQ(expected.load.mean_bytes, drawn.mean_bytes);
+  EXPECT_NEAR(expected.load.skew, drawn.skew, 0.02);
+  EXPECT_EQ(expected.mean_spread, 0);
   const Point sized{{"bytes", 1 << 20}};
-  EXPECT_EQ(expected_load({sized, dtypes, kRanks, spec}), (ExchangeLoad{1 << 20, 1}));
+  EXPECT_EQ(expected_load({sized, dtypes, kRanks, spec}).load, (ExchangeLoad{1 << 20, 1}));
   // Half of the even share: the rest is dropped, by every rank alike.
   const RoutingSpec limited{.distribution = "balanced", .capacity_factor = 0.5};
-  EXPECT_EQ(expected_load({point, dtypes, kRanks, limited}),
+  EXPECT_EQ(expected_load({point, dtypes, kRanks, limited}).load,
             (ExchangeLoad{drawn.mean_bytes / 2, 1}));
 }
 

@@ -117,7 +117,7 @@ Model pool_transfer(const Evidences& donors, const Card& target) {
     series.points.push_back({probe.fit.inputs, std::exp(mean)});
   }
   auto model = fit_segmented_latency_bandwidth(series.points, most_segments(series.points));
-  model.parameters.push_back({"last_rate_spread", last_rate_spread(series), "1", 0});
+  model.parameters.push_back({"last_rate_spread", last_rate_spread(series, model), "1", 0});
   return model;
 }
 
