@@ -128,7 +128,7 @@ std::vector<RoutedPoint> row_points(Suite suite) {
   if (suite == Suite::planner) return planner_points();
   if (suite == Suite::full) return full_points();
   std::vector<RoutedPoint> points;
-  append(points, {512, 4096}, {0, 4096, 8, 2, "bf16"});
+  append(points, {256, 512, 4096}, {0, 4096, 8, 2, "bf16"});
   append(points, {16384}, {0, 512, 16, 2, "f16"});
   append(points, {4096}, {0, 2048, 64, 2, "f16"});
   return points;
