@@ -5,7 +5,9 @@
 
 namespace moecal::cli {
 
-/// Writes the whole file, making its folder. @throws Error if it cannot be written.
+/// Writes the whole file, making its folder. It is written beside and then takes the place of what
+/// was there, which so stays whole if the disk is full or the process ends.
+/// @throws Error if it cannot be written.
 void write_file(const std::string& path, const std::string& text);
 
 /// Makes the folder that a file is to lie in, where it is not there: whoever then opens the file

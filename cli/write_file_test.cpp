@@ -1,0 +1,100 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/write_file.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include "core/error.hpp"
+#include "tests/verb_process.hpp"
+
+namespace moecal::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+class WriteFile : public testing::Test {
+ protected:
+  WriteFile() { fs::create_directories(folder_); }
+  ~WriteFile() override { fs::remove_all(folder_); }
+
+  [[nodiscard]] std::string path(const std::string& name) const {
+    return (folder_ / name).string();
+  }
+  [[nodiscard]] std::ptrdiff_t files() const {
+    return std::distance(fs::directory_iterator{folder_}, {});
+  }
+
+  fs::path folder_ = fs::temp_directory_path() / ("moecal_write_" + std::to_string(::getpid()));
+};
+
+/// As a full disk does: no file grows past so many bytes.
+class LargestFile {
+ public:
+  explicit LargestFile(rlim_t bytes) : handler_{std::signal(SIGXFSZ, SIG_IGN)} {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{bytes, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~LargestFile() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+  LargestFile(const LargestFile&) = delete;
+  LargestFile& operator=(const LargestFile&) = delete;
+
+ private:
+  rlimit before_{};
+  void (*handler_)(int);
+};
+
+TEST_F(WriteFile, MakesTheFolderAndReplacesTheWhole) {
+  write_file(path("a/b/c.json"), "longer than what follows");
+  write_file(path("a/b/c.json"), "short");
+  EXPECT_EQ(read_file(path("a/b/c.json")), "short");
+}
+
+TEST_F(WriteFile, LeavesWhatWasThereIfTheDiskIsFull) {
+  write_file(path("c.json"), "measured last year");
+  {
+    const LargestFile limit{1000};
+    EXPECT_THROW(write_file(path("c.json"), std::string(100'000, 'x')), Error);
+  }
+  EXPECT_EQ(read_file(path("c.json")), "measured last year");
+  EXPECT_EQ(files(), 1);
+}
+
+TEST_F(WriteFile, WritesThroughLinksAndKeepsPermissions) {
+  write_file(path("c.json"), "old");
+  fs::permissions(path("c.json"), fs::perms::owner_read | fs::perms::owner_write);
+  fs::create_symlink("c.json", path("link.json"));
+  write_file(path("link.json"), "new");
+  EXPECT_TRUE(fs::is_symlink(path("link.json")));
+  EXPECT_EQ(read_file(path("c.json")), "new");
+  EXPECT_EQ(fs::status(path("c.json")).permissions(),
+            fs::perms::owner_read | fs::perms::owner_write);
+}
+
+TEST_F(WriteFile, WritesToDevicesWhichStayDevices) {
+  write_file("/dev/null", "nothing");
+  EXPECT_FALSE(fs::is_regular_file("/dev/null"));
+}
+
+TEST_F(WriteFile, NamesTheFileThatCannotBeWritten) {
+  write_file(path("file"), "no folder");
+  try {
+    write_file(path("file/c.json"), "x");
+    FAIL() << "written below a file";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr("cannot write '" + path("file/c.json") + "'"));
+  }
+}
+
+}  // namespace
+}  // namespace moecal::cli
