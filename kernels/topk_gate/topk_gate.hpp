@@ -41,8 +41,9 @@ struct TopkGateTensors {
                                     // by token; -1 where the expert's capacity is used up
 };
 
-// Logits that are no ordinary numbers: +infinity counts as the largest float, -infinity and NaN as
-// the lowest, so a NaN is chosen only when there is nothing better, and weights are always finite.
+// Logits that are no ordinary numbers: +infinity is chosen first and weighs as the largest float;
+// -infinity and NaN count as the lowest, so a NaN is chosen only when there is nothing better.
+// Weights are always finite.
 
 /// Logits read once, each output written once. No FLOPs: the gate moves memory.
 [[nodiscard]] Work topk_gate_work(const TopkGateShape& shape);

@@ -18,8 +18,12 @@ namespace {
 constexpr float kLargest = std::numeric_limits<float>::max();
 constexpr float kSmallestNormal = std::numeric_limits<float>::min();
 
-float score(float logit) {
-  return std::isnan(logit) ? -kLargest : std::clamp(logit, -kLargest, kLargest);
+float score(float logit) { return std::isnan(logit) ? -kLargest : std::max(logit, -kLargest); }
+/// Not yet scaled. Infinity counts as the largest float, so that no difference is NaN.
+float weight_of(GateScores kind, float score, float highest) {
+  score = std::min(score, kLargest);
+  return kind == GateScores::softmax ? std::exp(score - std::min(highest, kLargest))
+                                     : 1 / (1 + std::exp(-score));
 }
 
 /// The experts with the highest scores, and their weights, for one token.
@@ -39,9 +43,7 @@ void choose_experts(GateScores kind, std::span<const float> scores, std::span<st
   float sum = 0;
   for (std::size_t choice = 0; choice < chosen.size(); ++choice) {
     chosen[choice] = order[choice];
-    sum += weights[choice] = kind == GateScores::softmax
-                                 ? std::exp(score_of(order[choice]) - score_of(order[0]))
-                                 : 1 / (1 + std::exp(-score_of(order[choice])));
+    sum += weights[choice] = weight_of(kind, score_of(order[choice]), score_of(order[0]));
   }
   for (float& weight : weights) weight /= std::max(sum, kSmallestNormal);
 }

@@ -3,13 +3,11 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
-#include <cfloat>
-#include <cmath>
 #include <cstdint>
 #include <string>
 
 #include "core/error.hpp"
-#include "kernels/element.cuh"
+#include "kernels/topk_gate/choose_experts.cuh"
 #include "kernels/topk_gate/topk_gate.hpp"
 #include "runtime/launch.cuh"
 
@@ -37,103 +35,10 @@ struct Gate {
   std::int64_t capacity;
   std::int64_t choices;  // tokens x top_k
   int tiles;
-  bool aligned;  // logits start at a multiple of 16 bytes
   TopkGateTensors tensors;
   int* tile_counts;  // [experts, tiles]: choices of an expert in a tile; after scan_tiles in those
                      // before
 };
-
-// ---- choosing experts ---------------------------------------------------------------------------
-
-struct Candidate {
-  float score;
-  int expert;
-};
-
-/// True if `a` is to be chosen before `b`.
-__device__ inline bool beats(const Candidate& a, const Candidate& b) {
-  return a.score > b.score || (a.score == b.score && a.expert < b.expert);
-}
-
-// What no expert scores: marks one that is taken, or that does not exist.
-constexpr float kTaken = -INFINITY;
-
-/// fmaxf and fminf return the number where the other operand is NaN.
-__device__ inline float score_of(float logit) { return fminf(fmaxf(logit, -FLT_MAX), FLT_MAX); }
-
-/// The scores of experts [first, first + kPerLane) of a token; kTaken beyond the last.
-template <int kPerLane, class T>
-__device__ void load_scores(const Gate& gate, std::int64_t token, int first,
-                            float (&scores)[kPerLane]) {
-  const T* logits = static_cast<const T*>(gate.tensors.logits) + token * gate.experts;
-  const int experts = token < gate.tokens ? gate.experts : 0;
-  if (gate.aligned && gate.experts % kPerLane == 0 && first < experts) {
-    load_floats<kPerLane>(logits + first, scores);
-#pragma unroll
-    for (int i = 0; i < kPerLane; ++i) scores[i] = score_of(scores[i]);
-  } else {
-#pragma unroll
-    for (int i = 0; i < kPerLane; ++i)
-      scores[i] = first + i < experts ? score_of(widen(logits[first + i])) : kTaken;
-  }
-}
-
-template <int kPerLane>
-__device__ Candidate best_of_lane(const float (&scores)[kPerLane], int first) {
-  Candidate best{scores[0], first};
-#pragma unroll
-  for (int i = 1; i < kPerLane; ++i)
-    if (scores[i] > best.score) best = {scores[i], first + i};
-  return best;
-}
-
-/// The best candidate of kLanes neighbouring lanes, on each of them.
-template <int kLanes>
-__device__ Candidate best_of_group(Candidate best) {
-#pragma unroll
-  for (int distance = kLanes / 2; distance > 0; distance /= 2) {
-    const Candidate other{__shfl_xor_sync(kAllLanes, best.score, distance),
-                          __shfl_xor_sync(kAllLanes, best.expert, distance)};
-    if (beats(other, best)) best = other;
-  }
-  return best;
-}
-
-// kLanes lanes share a token, each holding kPerLane neighbouring experts in registers: with 8
-// experts a warp works on 32 tokens, with 256 on one. Lanes past the last token go along without a
-// token, since the shuffles need the whole warp.
-template <class T, int kLanes, int kPerLane, GateScores kScores>
-__global__ void __launch_bounds__(kBlockThreads) choose_experts(Gate gate) {
-  constexpr int kTokensPerBlock = kBlockThreads / kLanes;
-  const int lane = static_cast<int>(threadIdx.x) % kLanes;
-  const std::int64_t token =
-      std::int64_t{blockIdx.x} * kTokensPerBlock + static_cast<int>(threadIdx.x) / kLanes;
-  const bool has_token = token < gate.tokens;
-  const int first = lane * kPerLane;
-  float scores[kPerLane];
-  load_scores<kPerLane, T>(gate, token, first, scores);
-  std::int32_t* expert_of = gate.tensors.expert_of + token * gate.top_k;
-  float* weight_of = gate.tensors.weight_of + token * gate.top_k;
-  float highest = 0;
-  float sum = 0;
-  for (int choice = 0; choice < gate.top_k; ++choice) {
-    const Candidate best = best_of_group<kLanes>(best_of_lane(scores, first));
-#pragma unroll
-    for (int i = 0; i < kPerLane; ++i)
-      if (first + i == best.expert) scores[i] = kTaken;
-    if (choice == 0) highest = best.score;
-    const float weight =
-        kScores == GateScores::softmax ? expf(best.score - highest) : 1 / (1 + expf(-best.score));
-    sum += weight;
-    if (has_token && choice % kLanes == lane) {
-      expert_of[choice] = best.expert;
-      weight_of[choice] = weight;
-    }
-  }
-  if (!has_token) return;
-  for (int choice = lane; choice < gate.top_k; choice += kLanes)
-    weight_of[choice] /= fmaxf(sum, FLT_MIN);
-}
 
 // ---- sorting the choices by expert --------------------------------------------------------------
 
@@ -292,27 +197,8 @@ Gate view_of(const TopkGateShape& shape, const TopkGateTensors& tensors, void* w
           .capacity = shape.capacity,
           .choices = shape.tokens * shape.top_k,
           .tiles = tiles_of(shape),
-          .aligned = reinterpret_cast<std::uintptr_t>(tensors.logits) % 16 == 0,
           .tensors = tensors,
           .tile_counts = static_cast<int*>(workspace)};
-}
-
-/// The fewest lanes per token, from kLanes on, that hold all experts with 8 on each (16 beyond
-/// 256).
-template <class T, GateScores kScores, int kLanes = 1>
-void launch_choose_experts(const Gate& gate, Stream stream) {
-  constexpr int kPerLane = kLanes <= kWarpSize ? 8 : 16;
-  constexpr int kUsedLanes = std::min(kLanes, kWarpSize);
-  if constexpr (kLanes <= kWarpSize)
-    if (gate.experts > kLanes * kPerLane)
-      return launch_choose_experts<T, kScores, kLanes * 2>(gate, stream);
-  constexpr int kTokensPerBlock = kBlockThreads / kUsedLanes;
-  const auto blocks = static_cast<unsigned>((gate.tokens + kTokensPerBlock - 1) / kTokensPerBlock);
-  launch({.what = "choose experts",
-          .grid = dim3{blocks, 1, 1},
-          .block = dim3{kBlockThreads, 1, 1},
-          .stream = stream},
-         choose_experts<T, kUsedLanes, kPerLane, kScores>, gate);
 }
 
 void sort_choices(const Gate& gate, Stream stream) {
@@ -344,13 +230,15 @@ void choose_experts_cuda(const TopkGateShape& shape, const TopkGateTensors& tens
                          Stream stream) {
   check_on_cuda(shape);
   if (shape.tokens == 0) return;
-  const Gate gate = view_of(shape, tensors, nullptr);
   with_float_type(shape.dtype, [&](auto zero) {
-    using T = DeviceType<decltype(zero)>;
-    if (shape.scores == GateScores::softmax)
-      launch_choose_experts<T, GateScores::softmax>(gate, stream);
-    else
-      launch_choose_experts<T, GateScores::sigmoid>(gate, stream);
+    launch_choose_experts<DeviceType<decltype(zero)>>({.logits = tensors.logits,
+                                                       .expert_of = tensors.expert_of,
+                                                       .weight_of = tensors.weight_of,
+                                                       .tokens = shape.tokens,
+                                                       .experts = static_cast<int>(shape.experts),
+                                                       .top_k = static_cast<int>(shape.top_k),
+                                                       .scores = shape.scores},
+                                                      stream);
   });
 }
 

@@ -166,6 +166,13 @@ TEST(TopkGateCpu, TakesNanAsTheLowestAndStaysFinite) {
               testing::Each(0.5F));
 }
 
+TEST(TopkGateCpu, ChoosesInfinityBeforeTheLargestFloatAndWeighsThemAlike) {
+  const std::vector<float> logits{std::numeric_limits<float>::max(), kInfinity, 0, 1};
+  const Table table = gated_on_cpu({.tokens = 1, .experts = 4, .top_k = 2}, logits.data());
+  EXPECT_THAT(table.expert_of, ElementsAre(1, 0));
+  EXPECT_THAT(table.weight_of, ElementsAre(0.5F, 0.5F));
+}
+
 TEST(TopkGateWork, ReadsLogitsOnceAndWritesTheTable) {
   const auto work = topk_gate_work({.tokens = 256, .experts = 8, .top_k = 2, .dtype = Dtype::bf16});
   EXPECT_DOUBLE_EQ(work.read.value(), 256 * 8 * 2);
@@ -218,6 +225,15 @@ TEST_F(TopkGateKernel, EqualsOracleForEveryDtypeAndExpertCount) {
                                    .dtype = dtype});
 }
 
+// More choices than a token's threads hold at once, of as many experts as they share.
+TEST_F(TopkGateKernel, EqualsOracleForManyChoices) {
+  for (const std::int64_t experts : {128, 250, 256, 512})
+    for (const std::int64_t top_k : {8, 9, 40})
+      for (const Dtype dtype : {Dtype::f32, Dtype::bf16})
+        expect_kernel_equals_oracle(
+            {.tokens = 67, .experts = experts, .top_k = top_k, .dtype = dtype});
+}
+
 TEST_F(TopkGateKernel, EqualsOracleForSigmoids) {
   for (const std::int64_t top_k : {1, 2, 4, 8})
     for (const std::int64_t experts : {8, 64, 256})
@@ -247,6 +263,11 @@ TEST_F(TopkGateKernel, EqualsOracleWhenOneExpertTakesAll) {
 TEST_F(TopkGateKernel, TakesStrangeAndUnalignedLogits) {
   expect_equal(gated_by_kernel(kStrangeShape, after_gap(4, as_bytes(kStrangeLogits)), 4),
                gated_on_cpu(kStrangeShape, kStrangeLogits.data()));
+
+  const TopkGateShape last{.tokens = 1, .experts = 8, .top_k = 3};
+  const std::vector<float> ends{
+      std::numeric_limits<float>::max(), kInfinity, NAN, -kInfinity, -kInfinity, kInfinity, NAN, 1};
+  expect_equal(gated_by_kernel(last, as_bytes(ends)), gated_on_cpu(last, ends.data()));
 
   const TopkGateShape shape{.tokens = 33, .experts = 8, .top_k = 2, .dtype = Dtype::bf16};
   const Bytes logits = random_logits(shape);

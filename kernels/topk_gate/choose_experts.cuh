@@ -1,0 +1,322 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <cfloat>
+#include <cmath>
+#include <cstdint>
+
+#include "kernels/element.cuh"
+#include "kernels/topk_gate/topk_gate.hpp"
+#include "runtime/launch.cuh"
+
+// Choosing a token's experts. A card that reads 4 TB/s has time for a few instructions per logit.
+// So a token is shared by as few threads as read memory well, and of the logits, which are read
+// once, only the highest of every chunk of 16 bytes is kept, and the highest of every four chunks:
+// a turn compares those, and reads again the one chunk that it takes an expert from.
+namespace moecal::kernels {
+
+struct ChoiceOfExperts {
+  const void* logits;       // [tokens, experts]
+  std::int32_t* expert_of;  // [tokens, top_k]
+  float* weight_of;         // [tokens, top_k]
+  std::int64_t tokens;
+  int experts;
+  int top_k;
+  GateScores scores;
+};
+
+inline constexpr int kChooseThreads = 128;
+inline constexpr unsigned kWholeWarp = 0xffffffffU;
+/// Choices of a token that its threads hold until they are written together.
+inline constexpr int kHeldChoices = 8;
+/// What no expert scores: marks one that is taken, or that does not exist.
+inline constexpr float kTaken = -INFINITY;
+
+/// fmaxf returns the number where the other operand is NaN.
+__device__ inline float score_of(float logit) { return fmaxf(logit, -FLT_MAX); }
+
+template <int kLanes, class T, class Combine>
+__device__ T combine_lanes(T value, Combine combine) {
+#pragma unroll
+  for (int distance = kLanes / 2; distance > 0; distance /= 2)
+    value = combine(value, __shfl_xor_sync(kWholeWarp, value, distance));
+  return value;
+}
+
+/// The highest scores left of four neighbouring chunks of a thread.
+inline constexpr int kGroupChunks = 4;
+struct alignas(16) ChunkGroup {
+  float best[kGroupChunks];
+
+  [[nodiscard]] __device__ float highest() const {
+    return fmaxf(fmaxf(best[0], best[1]), fmaxf(best[2], best[3]));
+  }
+};
+
+/// What one of the kLanes neighbouring threads of a token has of its scores: every kLanes-th chunk
+/// of 16 bytes, kElements in all. kWhole: rows consist of whole, aligned chunks.
+template <class T, int kLanes, int kElements, bool kWhole>
+class ShareOfScores {
+ public:
+  static constexpr int kChunk = kElementsPer16Bytes<T>;
+  static constexpr int kChunks = kElements / kChunk;
+  static constexpr int kGroups = (kChunks + kGroupChunks - 1) / kGroupChunks;
+
+  /// Registers have no numbers, so what is found by number lies here. Each thread has its own.
+  struct Groups {
+    ChunkGroup best[kGroups][kChooseThreads];
+    unsigned taken[kGroups][kChooseThreads];  // 8 bits of each chunk
+  };
+
+  /// `logits` and `experts` are the token's.
+  __device__ ShareOfScores(const T* logits, int experts, Groups& groups)
+      : first_{static_cast<int>(threadIdx.x) % kLanes * kChunk},
+        logits_{logits + first_},
+        experts_{experts - first_},
+        groups_{groups} {
+#pragma unroll
+    for (int group = 0; group < kGroups; ++group) {
+      ChunkGroup best;
+#pragma unroll
+      for (int i = 0; i < kGroupChunks; ++i) best.best[i] = highest_of(group * kGroupChunks + i);
+      highest_[group] = best.highest();
+      groups_.best[group][threadIdx.x] = best;
+      groups_.taken[group][threadIdx.x] = 0;
+    }
+  }
+
+  struct Best {
+    float score;
+    int group;
+    ChunkGroup of_group;
+    int chunk;  // of the group
+  };
+  /// The highest score left, in the chunk of the lowest experts that has it.
+  [[nodiscard]] __device__ Best best() const {
+    float score = highest_[0];
+    int group = 0;
+#pragma unroll
+    for (int i = 1; i < kGroups; ++i)
+      if (highest_[i] > score) {
+        score = highest_[i];
+        group = i;
+      }
+    Best best{score, group, groups_.best[group][threadIdx.x], 0};
+#pragma unroll
+    for (int chunk = kGroupChunks - 1; chunk >= 0; --chunk)
+      if (best.of_group.best[chunk] == score) best.chunk = chunk;
+    return best;
+  }
+
+  /// The first expert of its chunk.
+  [[nodiscard]] __device__ int first_of(const Best& best) const { return first_ + offset_of(best); }
+
+  /// Takes the lowest expert of best(), and returns it.
+  __device__ int take(const Best& best) {
+    unsigned& taken = groups_.taken[best.group][threadIdx.x];
+    float scores[kChunk];
+    load(offset_of(best), scores);
+    const unsigned taken_of_chunk = taken >> (8 * best.chunk);
+    int chosen = 0;
+#pragma unroll
+    for (int i = kChunk - 1; i >= 0; --i) {
+      scores[i] = (taken_of_chunk >> i & 1U) != 0 ? kTaken : scores[i];
+      if (scores[i] == best.score) chosen = i;
+    }
+    taken |= 1U << (8 * best.chunk + chosen);
+    float left = kTaken;
+#pragma unroll
+    for (int i = 0; i < kChunk; ++i) left = fmaxf(left, i == chosen ? kTaken : scores[i]);
+    set_highest(best, left);
+    return first_of(best) + chosen;
+  }
+
+ private:
+  /// How far a chunk lies behind the thread's first.
+  [[nodiscard]] __device__ static constexpr int offset_of_chunk(int chunk) {
+    return chunk * kLanes * kChunk;
+  }
+  [[nodiscard]] __device__ static int offset_of(const Best& best) {
+    return offset_of_chunk(best.group * kGroupChunks + best.chunk);
+  }
+
+  /// kTaken where there is no such chunk.
+  [[nodiscard]] __device__ float highest_of(int chunk) const {
+    if (chunk >= kChunks || offset_of_chunk(chunk) >= experts_) return kTaken;
+    float logits[kChunk];
+    read(offset_of_chunk(chunk), logits);
+    float highest = -FLT_MAX;  // of NaN alone
+#pragma unroll
+    for (int i = 0; i < kChunk; ++i) highest = fmaxf(highest, logits[i]);
+    return highest;
+  }
+
+  __device__ void set_highest(Best of, float score) {
+#pragma unroll
+    for (int chunk = 0; chunk < kGroupChunks; ++chunk)
+      of.of_group.best[chunk] = chunk == of.chunk ? score : of.of_group.best[chunk];
+    groups_.best[of.group][threadIdx.x] = of.of_group;
+    const float highest = of.of_group.highest();
+#pragma unroll
+    for (int i = 0; i < kGroups; ++i) highest_[i] = i == of.group ? highest : highest_[i];
+  }
+
+  /// The scores of a chunk; kTaken beyond the last expert.
+  __device__ void load(int offset, float (&scores)[kChunk]) const {
+    read(offset, scores);
+#pragma unroll
+    for (int i = 0; i < kChunk; ++i)
+      scores[i] = kWhole || offset + i < experts_ ? score_of(scores[i]) : kTaken;
+  }
+
+  /// Its logits; NaN beyond the last expert.
+  __device__ void read(int offset, float (&logits)[kChunk]) const {
+    if constexpr (kWhole) {
+      load_floats<kChunk>(logits_ + offset, logits);
+    } else {
+#pragma unroll
+      for (int i = 0; i < kChunk; ++i)
+        logits[i] = offset + i < experts_ ? widen(logits_[offset + i]) : NAN;
+    }
+  }
+
+  int first_;        // expert of this thread's
+  const T* logits_;  // from that one on
+  int experts_;      // from that one on
+  Groups& groups_;
+  float highest_[kGroups];
+};
+
+/// The next choice of a token and its score, for all of its threads: every lane of the warp takes
+/// part.
+template <int kLanes, class Share>
+__device__ int choose_next(Share& share, float& score) {
+  const auto best = share.best();
+  score = combine_lanes<kLanes>(best.score, [](float a, float b) { return fmaxf(a, b); });
+  constexpr int kNowhere = 1 << 30;
+  const int place = best.score == score ? share.first_of(best) : kNowhere;
+  const int lowest = combine_lanes<kLanes>(place, [](int a, int b) { return a < b ? a : b; });
+  int expert = 0;
+  if (place == lowest) expert = share.take(best);
+  return kLanes == 1
+             ? expert
+             : __shfl_sync(kWholeWarp, expert, lowest / Share::kChunk & (kLanes - 1), kLanes);
+}
+
+/// Not yet scaled. Infinity counts as the largest float, so that no difference is NaN.
+__device__ inline float weight_of(GateScores kind, float score, float highest) {
+  score = fminf(score, FLT_MAX);
+  return kind == GateScores::softmax ? expf(score - fminf(highest, FLT_MAX))
+                                     : 1 / (1 + expf(-score));
+}
+
+/// Up to kHeldChoices of a token, spread over its threads: thread `lane` has those of number lane,
+/// lane + kLanes, ...
+template <int kLanes>
+struct HeldChoices {
+  static constexpr int kCount = kHeldChoices / kLanes;
+  int expert[kCount] = {};
+  float score[kCount] = {};
+
+  __device__ void hold(int number, int lane, int of_expert, float of_score) {
+#pragma unroll
+    for (int i = 0; i < kCount; ++i)
+      if (number == i * kLanes + lane) {
+        expert[i] = of_expert;
+        score[i] = of_score;
+      }
+  }
+  /// Makes weights of the scores of the first `count`, and returns their sum over this thread's.
+  __device__ float weigh(const ChoiceOfExperts& gate, int count, int lane, float highest) {
+    float sum = 0;
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      if (i * kLanes + lane >= count) continue;
+      score[i] = weight_of(gate.scores, score[i], highest);
+      sum += score[i];
+    }
+    return sum;
+  }
+  __device__ void write(const ChoiceOfExperts& gate, std::int64_t to, int count, int lane,
+                        float scale) const {
+#pragma unroll
+    for (int i = 0; i < kCount; ++i)
+      if (const int number = i * kLanes + lane; number < count) {
+        gate.expert_of[to + number] = expert[i];
+        gate.weight_of[to + number] = score[i] * scale;
+      }
+  }
+};
+
+/// What weights are multiplied with so that they sum to 1, of the sums of a token's threads.
+template <int kLanes>
+__device__ float scale_of(float sum) {
+  return 1 / fmaxf(combine_lanes<kLanes>(sum, [](float a, float b) { return a + b; }), FLT_MIN);
+}
+
+// Threads past the last token choose for the last one too, since the shuffles need whole warps.
+template <class T, int kLanes, int kElements, bool kWhole>
+__global__ void __launch_bounds__(kChooseThreads) choose_experts(ChoiceOfExperts gate) {
+  const int lane = static_cast<int>(threadIdx.x) % kLanes;
+  const std::int64_t token =
+      std::int64_t{blockIdx.x} * (kChooseThreads / kLanes) + static_cast<int>(threadIdx.x) / kLanes;
+  const bool has_token = token < gate.tokens;
+  const std::int64_t read_token = has_token ? token : gate.tokens - 1;
+  using Share = ShareOfScores<T, kLanes, kElements, kWhole>;
+  __shared__ typename Share::Groups groups;
+  Share share{static_cast<const T*>(gate.logits) + read_token * gate.experts, gate.experts, groups};
+  float highest = 0;
+  float sum = 0;
+  for (int first = 0; first < gate.top_k; first += kHeldChoices) {
+    const int left = gate.top_k - first;
+    const int count = left < kHeldChoices ? left : kHeldChoices;
+    HeldChoices<kLanes> held;
+    for (int i = 0; i < count; ++i) {
+      float score;
+      const int expert = choose_next<kLanes>(share, score);
+      if (first + i == 0) highest = score;
+      held.hold(i, lane, expert, score);
+    }
+    sum += held.weigh(gate, count, lane, highest);
+    const float scale = gate.top_k <= kHeldChoices ? scale_of<kLanes>(sum) : 1;
+    if (has_token) held.write(gate, token * gate.top_k + first, count, lane, scale);
+  }
+  if (gate.top_k <= kHeldChoices) return;
+  // More choices than are held are scaled when all of them are known.
+  const float scale = scale_of<kLanes>(sum);
+  if (!has_token) return;
+  for (int choice = lane; choice < gate.top_k; choice += kLanes)
+    gate.weight_of[token * gate.top_k + choice] *= scale;
+}
+
+template <class T, int kLanes, int kElements>
+void launch_choose_experts_with(const ChoiceOfExperts& gate, Stream stream) {
+  constexpr int kTokensPerBlock = kChooseThreads / kLanes;
+  const bool whole = reinterpret_cast<std::uintptr_t>(gate.logits) % 16 == 0 &&
+                     gate.experts % kElementsPer16Bytes<T> == 0;
+  const auto blocks = static_cast<unsigned>((gate.tokens + kTokensPerBlock - 1) / kTokensPerBlock);
+  launch({.what = "choose experts",
+          .grid = dim3{blocks, 1, 1},
+          .block = dim3{kChooseThreads, 1, 1},
+          .stream = stream},
+         whole ? choose_experts<T, kLanes, kElements, true>
+               : choose_experts<T, kLanes, kElements, false>,
+         gate);
+}
+
+/// Up to 512 experts.
+template <class T>
+void launch_choose_experts(const ChoiceOfExperts& gate, Stream stream) {
+  if (gate.experts <= 8) return launch_choose_experts_with<T, 1, 8>(gate, stream);
+  if (gate.experts <= 16) return launch_choose_experts_with<T, 1, 16>(gate, stream);
+  if (gate.experts <= 32) return launch_choose_experts_with<T, 2, 16>(gate, stream);
+  if (gate.experts <= 64) return launch_choose_experts_with<T, 2, 32>(gate, stream);
+  if (gate.experts <= 128) return launch_choose_experts_with<T, 2, 64>(gate, stream);
+  if (gate.experts <= 256) return launch_choose_experts_with<T, 2, 128>(gate, stream);
+  launch_choose_experts_with<T, 4, 128>(gate, stream);
+}
+
+}  // namespace moecal::kernels
