@@ -7,12 +7,12 @@
 #include <cmath>
 #include <sstream>
 
+#include "interchange/text_lines.hpp"
+
 namespace moecal::interchange {
 namespace {
 
-constexpr int kLinesBeforeHead = 10;
-
-/// Splits at commas outside of quotes.
+/// Splits at commas outside of quotes; blanks around a field are no part of it.
 std::vector<std::string> split(const std::string& line) {
   std::vector<std::string> fields(1);
   bool quoted = false;
@@ -24,6 +24,7 @@ std::vector<std::string> split(const std::string& line) {
     else if (c != '\r')
       fields.back() += c;
   }
+  for (auto& field : fields) field = trimmed(field);
   return fields;
 }
 
@@ -72,21 +73,12 @@ bool CsvTable::take_head(const std::vector<std::string>& fields,
   return true;
 }
 
-std::optional<CsvTable> CsvTable::find(const std::string& text,
-                                       const std::vector<std::string>& needed) {
-  std::istringstream stream{text};
-  std::string line;
-  CsvTable table;
-  for (int number = 1; std::getline(stream, line); ++number) {
-    if (line.empty() || line == "\r") continue;
-    auto fields = split(line);
-    if (!table.columns_.empty())
-      table.rows_.push_back({number, std::move(fields)});
-    else if (!table.take_head(fields, needed) && number >= kLinesBeforeHead)
-      return std::nullopt;
-  }
-  if (table.columns_.empty()) return std::nullopt;
-  return table;
+bool CsvTable::has_head(const std::string& text, const std::vector<std::string>& needed) {
+  const auto lines = lines_of(text);
+  return std::any_of(lines.begin(), lines.end(), [&needed](std::string_view line) {
+    const bool may_be = line.find(needed.front()) != line.npos;  // few lines are worth splitting
+    return may_be && CsvTable{}.take_head(split(std::string{line}), needed);
+  });
 }
 
 std::vector<CsvTable> CsvTable::find_all(const std::string& text,
@@ -95,7 +87,7 @@ std::vector<CsvTable> CsvTable::find_all(const std::string& text,
   std::string line;
   std::vector<CsvTable> tables;
   for (int number = 1; std::getline(stream, line); ++number) {
-    if (line.empty() || line == "\r") continue;
+    if (trimmed(line).empty()) continue;
     auto fields = split(line);
     CsvTable next;
     if (next.take_head(fields, needed))

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,14 +33,12 @@ class CsvRow {
 /// A CSV file: lines before the head are skipped (tools and people put remarks there).
 class CsvTable {
  public:
-  /// @param needed columns by which the head is known
-  /// @return nothing if no line among the first ten has them all
-  static std::optional<CsvTable> find(const std::string& text,
-                                      const std::vector<std::string>& needed);
   /// Every table of a text in which heads may stand anywhere: a line that has all needed columns
-  /// begins a table, which goes on to the next one.
+  /// begins a table, which goes on to the next one. Files put one behind the other are such a text.
   static std::vector<CsvTable> find_all(const std::string& text,
                                         const std::vector<std::string>& needed);
+  /// Whether find_all() would find one.
+  static bool has_head(const std::string& text, const std::vector<std::string>& needed);
 
   [[nodiscard]] bool has(const std::string& column) const { return columns_.contains(column); }
   /// The names of the columns, left to right; of columns with one name, the first.

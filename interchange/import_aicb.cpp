@@ -28,7 +28,8 @@ class Importer {
       : collector_{file, options, "aicb"} {}
 
   Imported import() {
-    for (const auto& table : CsvTable::find_all(collector_.file().text, kColumns))
+    for (const auto& table : CsvTable::find_all(collector_.file().text, kColumns)) {
+      set_up_.clear();  // another run sets its groups up again
       table.for_each(
           [&](const CsvRow& row) {
             const auto& card = collector_.card_of("", row.line());
@@ -37,6 +38,7 @@ class Importer {
           [&](int line, const std::string& reason) {
             collector_.row(line, [&] { throw InvalidInput{reason}; });
           });
+    }
     return collector_.finish();
   }
 
@@ -66,6 +68,7 @@ class Importer {
     if (milliseconds > 0 && !is_rate_of(*algbw, kGiB, bytes, time))
       throw InvalidInput{"algbw (in GiB/s) is not msg_size / _elapsed_time"};
     require_busbw(row, operation, *algbw);
+    collector_.note("the type is not said: bf16 is assumed, sizes are in bytes");
     take_collective(collector_, run, {row.line(), operation, "bf16", bytes, milliseconds / 1e3});
   }
 
@@ -87,9 +90,7 @@ Imported read(const ForeignFile& file, const ImportOptions& options) {
   return Importer{file, options}.import();
 }
 
-bool recognises(const std::string& text) {
-  return text.find("comm_type") != std::string::npos && !CsvTable::find_all(text, kColumns).empty();
-}
+bool recognises(const std::string& text) { return CsvTable::has_head(text, kColumns); }
 
 }  // namespace
 

@@ -63,15 +63,21 @@ void take_rows(const CsvTable& csv, const AiconfiguratorTable& table, Collector&
       });
 }
 
+void require_single_columns(const CsvTable& csv, const ForeignFile& file) {
+  if (!csv.repeated().empty())
+    throw InvalidInput{file.path + ": the head names the column '" + csv.repeated() +
+                       "' twice: which of them is meant?"};
+}
+
 Imported read(const ForeignFile& file, const ImportOptions& options) {
   Collector collector{file, options, "aiconfigurator"};
   for (const auto& table : tables()) {
-    const auto csv = CsvTable::find(file.text, table.columns);
-    if (!csv) continue;
-    if (!csv->repeated().empty())
-      throw InvalidInput{file.path + ": the head names the column '" + csv->repeated() +
-                         "' twice: which of them is meant?"};
-    take_rows(*csv, table, collector);
+    const auto csvs = CsvTable::find_all(file.text, table.columns);
+    if (csvs.empty()) continue;
+    for (const auto& csv : csvs) {
+      require_single_columns(csv, file);
+      take_rows(csv, table, collector);
+    }
     return collector.finish();
   }
   throw InvalidInput{file.path + ": has the columns of no aiconfigurator table that moecal reads"};
@@ -79,7 +85,7 @@ Imported read(const ForeignFile& file, const ImportOptions& options) {
 
 bool recognises(const std::string& text) {
   return std::any_of(tables().begin(), tables().end(), [&text](const auto& table) {
-    return CsvTable::find(text, table.columns).has_value();
+    return CsvTable::has_head(text, table.columns);
   });
 }
 
@@ -155,8 +161,8 @@ void take_table_row(const CsvRow& row, const Card& card, Collector& collector, O
 }
 
 Format aiconfigurator_format() {
-  return {"aiconfigurator", "NCCL, GEMM and MoE tables of aiconfigurator, as CSV", recognises,
-          read};
+  return {"aiconfigurator", "NCCL, GEMM and MoE tables of aiconfigurator, as CSV", recognises, read,
+          true};
 }
 
 }  // namespace moecal::interchange

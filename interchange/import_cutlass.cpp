@@ -141,7 +141,7 @@ Imported read(const ForeignFile& file, const ImportOptions& options) {
   return Importer{file, options}.import();
 }
 
-bool recognises(const std::string& text) { return !CsvTable::find_all(text, kHead).empty(); }
+bool recognises(const std::string& text) { return CsvTable::has_head(text, kHead); }
 
 }  // namespace
 

@@ -39,7 +39,7 @@ bool recognises(const std::string& text) {
 
 Format deepep_format() {
   return {"deepep", "what DeepEP's tests print: normal, low-latency and release 2's", recognises,
-          read};
+          read, true};
 }
 
 }  // namespace moecal::interchange

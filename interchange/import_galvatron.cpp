@@ -115,7 +115,7 @@ bool recognises(const std::string& text) {
 }  // namespace
 
 Format galvatron_format() {
-  return {"galvatron", "hardware profiles of Galvatron (sp_time_*.json)", recognises, read};
+  return {"galvatron", "hardware profiles of Galvatron (sp_time_*.json)", recognises, read, true};
 }
 
 }  // namespace moecal::interchange

@@ -224,7 +224,7 @@ bool recognises(const std::string& text) {
 }  // namespace
 
 Format nccl_ep_format() {
-  return {"nccl-ep", "what ep_bench of NCCL's extensions prints", recognises, read};
+  return {"nccl-ep", "what ep_bench of NCCL's extensions prints", recognises, read, true};
 }
 
 }  // namespace moecal::interchange

@@ -146,7 +146,7 @@ bool recognises(const std::string& text) {
 }  // namespace
 
 Format nvbandwidth_format() {
-  return {"nvbandwidth", "text and JSON (--json) of nvbandwidth", recognises, read};
+  return {"nvbandwidth", "text and JSON (--json) of nvbandwidth", recognises, read, true};
 }
 
 }  // namespace moecal::interchange

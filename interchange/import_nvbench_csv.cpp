@@ -34,13 +34,16 @@ class Importer {
       : collector_{file, options, "nvbench"} {}
 
   Imported import() {
-    const auto table = CsvTable::find(collector_.file().text, kHead);
-    if (!table) throw InvalidInput{collector_.file().path + ": has no head of NVBench's CSV"};
-    read_head(table->columns());
-    table->for_each([&](const CsvRow& row) { take(row); },
-                    [&](int line, const std::string& reason) {
-                      collector_.row(line, [&] { throw InvalidInput{reason}; });
-                    });
+    const auto tables = CsvTable::find_all(collector_.file().text, kHead);
+    if (tables.empty())
+      throw InvalidInput{collector_.file().path + ": has no head of NVBench's CSV"};
+    for (const auto& table : tables) {
+      read_head(table.columns());
+      table.for_each([&](const CsvRow& row) { take(row); },
+                     [&](int line, const std::string& reason) {
+                       collector_.row(line, [&] { throw InvalidInput{reason}; });
+                     });
+    }
     return collector_.finish();
   }
 
@@ -54,6 +57,7 @@ class Importer {
     }
     if (cold_.name.empty() && batch_.name.empty())
       throw InvalidInput{collector_.file().path + ": no column gives a GPU time and its unit"};
+    axes_.clear();
     const auto first = std::find(columns.begin(), columns.end(), "Device Name");
     const auto last = std::find(columns.begin(), columns.end(), "Skipped");
     for (auto column = first; column < last; ++column)
@@ -111,12 +115,12 @@ Imported read(const ForeignFile& file, const ImportOptions& options) {
   return Importer{file, options}.import();
 }
 
-bool recognises(const std::string& text) { return CsvTable::find(text, kHead).has_value(); }
+bool recognises(const std::string& text) { return CsvTable::has_head(text, kHead); }
 
 }  // namespace
 
 Format nvbench_csv_format() {
-  return {"nvbench-csv", "CSV of NVBench programs (--csv)", recognises, read};
+  return {"nvbench-csv", "CSV of NVBench programs (--csv)", recognises, read, true};
 }
 
 }  // namespace moecal::interchange

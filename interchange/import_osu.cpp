@@ -212,7 +212,8 @@ bool recognises(const std::string& text) {
 }  // namespace
 
 Format osu_format() {
-  return {"osu", "latency tests of the OSU micro-benchmarks", recognises, read_with<Importer>};
+  return {"osu", "latency tests of the OSU micro-benchmarks", recognises, read_with<Importer>,
+          true};
 }
 
 }  // namespace moecal::interchange

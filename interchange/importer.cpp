@@ -32,6 +32,9 @@
 #include "interchange/import_osu.hpp"
 #include "interchange/import_torch_all_reduce.hpp"
 #include "interchange/import_torch_gemm.hpp"
+#include "interchange/launcher_prefixes.hpp"
+#include "interchange/plain_text.hpp"
+#include "interchange/text_lines.hpp"
 #include "interchange/utf8.hpp"
 
 namespace moecal::interchange {
@@ -57,20 +60,81 @@ void refuse_binary(const ForeignFile& file) {
   if (file.text.empty()) throw InvalidInput{"'" + file.path + "' is empty"};
 }
 
-Imported import(ForeignFile file, const ImportOptions& options) {
-  file.sha256 = sha256(file.text);  // of the file as it lies there, packed or not
-  if (is_gzip(file.text)) file.text = gunzip(file.text, file.path);
-  refuse_binary(file);
-  const int replaced = replace_what_is_not_utf8(file.text);
+/// Text as every reader expects it: UTF-8 without marks, colours, control characters and what
+/// launchers put before lines. Lines keep their numbers. @return what was replaced, for the user
+std::vector<std::string> make_plain(ForeignFile& file) {
+  if (const auto problem = why_no_plain_text(file.text); !problem.empty())
+    throw InvalidInput{"'" + file.path + "' " + problem};
+  std::vector<std::string> notes;
+  remove_marks_and_colours(file.text);
+  if (const int bytes = replace_what_is_not_utf8(file.text); bytes > 0)
+    notes.push_back(std::to_string(bytes) + " bytes are no UTF-8: read as '?'");
+  if (const int characters = replace_control_characters(file.text); characters > 0)
+    notes.push_back(std::to_string(characters) + " control characters: read as '?'");
+  remove_launcher_prefixes(file.text);
+  remove_blanks_at_line_ends(file.text);
+  return notes;
+}
+
+/// The line that a text of several ends in without a line end; 0: it ends with one, or with the
+/// bracket that closes a document.
+int open_line(const std::string& text) {
+  const bool whole = text.ends_with('\n') || text.ends_with('}');
+  if (whole || text.find('\n') == text.npos) return 0;
+  return static_cast<int>(lines_of(text).size());
+}
+
+/// Half a figure is a figure: where nothing else in a row would tell, one of the line in which a
+/// file breaks off is not believed.
+void refuse_row_cut_short(int line, Imported& imported) {
+  const auto erased = std::erase_if(imported.observations,
+                                    [line](const Observation& o) { return o.source.line == line; });
+  for (std::size_t i = 0; i < erased; ++i)
+    imported.refused.push_back(
+        {line,
+         "the file ends in this row, without a line end: its last figure may be cut short; "
+         "end the line if the row is whole"});
+}
+
+/// Texts in JSON hold any character, and messages quote them.
+std::string printable(std::string text) {
+  replace_control_characters(text);
+  return text;
+}
+
+void make_printable(Imported& imported) {
+  for (auto& row : imported.refused) row.reason = printable(row.reason);
+  for (auto& note : imported.notes) note = printable(note);
+  std::map<std::string, int> not_imported;
+  for (const auto& [what, rows] : imported.not_imported) not_imported[printable(what)] += rows;
+  imported.not_imported = std::move(not_imported);
+}
+
+Imported read_plain(const ForeignFile& file, const ImportOptions& options) {
   const auto& format = chosen_format(file, options.format);
   auto imported = format.read(file, options);
-  if (replaced > 0)
-    imported.notes.push_back(std::to_string(replaced) + " bytes are no UTF-8: read as '?'");
+  if (const int line = open_line(file.text); line > 0 && format.row_ends_unchecked)
+    refuse_row_cut_short(line, imported);
   imported.format = format.name;
   if (imported.rows_read == 0)
     throw InvalidInput{"'" + file.path + "' holds no row of format " + format.name + "; known:\n" +
                        list_of_formats()};
   return imported;
+}
+
+Imported import(ForeignFile file, const ImportOptions& options) {
+  file.sha256 = sha256(file.text);  // of the file as it lies there, packed or not
+  if (is_gzip(file.text)) file.text = gunzip(file.text, file.path);
+  refuse_binary(file);
+  const auto notes = make_plain(file);
+  try {
+    auto imported = read_plain(file, options);
+    imported.notes.insert(imported.notes.end(), notes.begin(), notes.end());
+    make_printable(imported);
+    return imported;
+  } catch (const InvalidInput& error) {
+    throw InvalidInput{printable(error.what())};
+  }
 }
 
 }  // namespace

@@ -58,6 +58,8 @@ struct Format {
   std::string description;
   bool (*recognises)(const std::string& text);
   Imported (*read)(const ForeignFile& file, const ImportOptions& options);
+  /// True where a row's last figure follows from none of the others: half of it is believed too.
+  bool row_ends_unchecked = false;
 };
 
 /// Every format moecal reads, in the order in which they are tried.

@@ -20,7 +20,8 @@ struct TextLine {
 [[nodiscard]] std::vector<TextLine> numbered_lines(const std::string& text);
 
 /// Replaces what a launcher puts before each piece of output: "0:" (srun --label),
-/// "[1,0]<stdout>:" (mpirun --tag-output), "[0]" (mpich), also in the middle of a line.
+/// "[1,0]<stdout>:" (mpirun --tag-output), "[0]" (mpich), in the middle of a line too, where ranks
+/// wrote at the same time. remove_launcher_prefixes() knows more of them, at the start of lines.
 [[nodiscard]] std::string without_prefixes(const std::string& line);
 
 /// The words between white space.
