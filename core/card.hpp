@@ -36,8 +36,9 @@ struct Card {
       device_class;  // cards of one class reach like shares of their figures; empty: unknown
   MaybeNominal<Bytes> memory;
   MaybeNominal<BytesPerSecond> memory_bandwidth;
-  std::map<std::string, Nominal<FlopsPerSecond>> peak;  // dense, by dtype of the operands
-  Link link;                                            // between the devices of a node
+  // Dense, by dtype of the operands; "tf32" is the other way to multiply those of f32.
+  std::map<std::string, Nominal<FlopsPerSecond>> peak;
+  Link link;  // between the devices of a node
   MaybeNominal<int> devices_per_node;
   Link nic;   // one device's share of the node's network
   Link pcie;  // to the host

@@ -78,7 +78,9 @@ TEST(Card, PeaksAreDenseAndSharedByTwinTypes) {
   const auto card = find_card("h100-sxm");
   EXPECT_DOUBLE_EQ(card.dense_peak("bf16")->value(), 9.895e14);
   EXPECT_EQ(card.dense_peak("fp8_e5m2"), card.dense_peak("fp8_e4m3"));
-  EXPECT_FALSE(card.dense_peak("f32").has_value());
+  EXPECT_DOUBLE_EQ(card.dense_peak("f32")->value(), 6.7e13) << "without TF32";
+  EXPECT_DOUBLE_EQ(card.peak.at("tf32").value.value(), 4.945e14);
+  EXPECT_FALSE(card.dense_peak("int32").has_value());
   EXPECT_FALSE(find_card("a100-sxm-80").dense_peak("fp8_e4m3").has_value());
 }
 
@@ -96,7 +98,9 @@ TEST(Card, GivesAGroupTheWholeLinkOfASwitchAndItsShareOfAMesh) {
   const auto mesh = find_card("a100-64");  // four devices, each two joined by 100 GB/s
   EXPECT_DOUBLE_EQ(mesh.link_rate(2)->value(), 1e11);
   EXPECT_DOUBLE_EQ(mesh.link_rate(4)->value(), 3e11);
+  EXPECT_DOUBLE_EQ(find_card("ascend-910b").link_rate(2)->value(), 2.8e10);
   EXPECT_FALSE(find_card("mi250x").link_rate(2).has_value());
+  EXPECT_FALSE(find_card("mi210").link_rate(2).has_value()) << "servers hold 1 to 8 of them";
 }
 
 TEST(CardReader, NamesFileAndKey) {

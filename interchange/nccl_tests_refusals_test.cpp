@@ -62,12 +62,45 @@ TEST(Plausibility, HoldsForWhateverACardsCacheCannotHold) {
     Observation copy;
     copy.operation = "memory_copy";
     copy.point = {{"bytes", id == std::string{"ascend-910b"} ? 900'000'000 : 600'000'000}};
-    const auto bytes = static_cast<double>(copy.point.at("bytes"));
-    copy.samples_s = {bytes / (1.1 * card.memory_bandwidth->value.value())};
+    const Bytes bytes{static_cast<double>(copy.point.at("bytes"))};
+    copy.work.read = copy.work.written = bytes;
+    const auto share_of_bandwidth = [&](double share) {
+      return 2 * bytes.value() / (share * card.memory_bandwidth->value.value());
+    };
+    copy.samples_s = {share_of_bandwidth(1.1)};
     EXPECT_THAT(why_impossible(card, copy), HasSubstr("memory bandwidth of " + card.id));
-    copy.samples_s = {bytes / (0.9 * card.memory_bandwidth->value.value())};
+    copy.samples_s = {share_of_bandwidth(0.9)};
     EXPECT_EQ(why_impossible(card, copy), "");
   }
+}
+
+// A copy reads its bytes and writes them: 1.9 TB/s copied is 3.8 TB/s of an H100's 3.35.
+TEST(Plausibility, ACopyTouchesItsBytesTwice) {
+  const auto report = [](const std::string& rate) {
+    return "nvbandwidth Version: v0.7\nDevice 0: NVIDIA H100 80GB HBM3 (00000000:1b:00)\n\n"
+           "Running device_local_copy.\nmemory copy local GPU(column) bandwidth (GB/s)\n"
+           "           0\n 0   " +
+           rate + "\n\nSUM device_local_copy " + rate + "\n";
+  };
+  EXPECT_EQ(import_log(report("1360.00")).observations.size(), 1u);
+  EXPECT_THAT(reasons(import_log(report("1900.00"))),
+              ElementsAre("7: 3800 GB/s is more than the 3350 GB/s memory bandwidth of h100-sxm"));
+}
+
+TEST(Plausibility, ProductsOfFloatsAreHeldToThePeakOfTf32) {
+  const auto card = find_card("a100-sxm-80");
+  Observation product;
+  product.operation = "expert_gemm";
+  product.dtypes.a = "f32";
+  product.work.flops = Flops{1e15};
+  product.samples_s = {1e15 / 600e12};
+  EXPECT_EQ(why_impossible(card, product),
+            "600 TFLOP/s is more than the 156 TFLOP/s dense peak of a100-sxm-80");
+  product.samples_s = {1e15 / 150e12};
+  EXPECT_EQ(why_impossible(card, product), "");
+  // No way to multiply floats faster than f32 is known of this one.
+  EXPECT_THAT(why_impossible(find_card("mi210"), product),
+              HasSubstr("the 45.3 TFLOP/s dense peak of mi210"));
 }
 
 TEST(NcclTests, OneRankIsNoCollective) {

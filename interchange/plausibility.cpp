@@ -14,9 +14,12 @@ constexpr double kSlack = 1.02;
 constexpr Bytes kLargestCache{256.0 * 1024 * 1024};
 
 /// The rate no product of this dtype can pass. Where the sheet has no peak for the dtype, its
-/// highest peak bounds it too: no type is faster than the narrowest one.
+/// highest peak bounds it too: no type is faster than the narrowest one. Libraries multiply f32 in
+/// TF32 where they are allowed to, and few prints say so.
 std::optional<FlopsPerSecond> highest_rate(const Card& card, const std::string& dtype) {
   auto highest = card.dense_peak(dtype);
+  const auto tf32 = card.peak.find("tf32");
+  if (dtype == "f32" && tf32 != card.peak.end()) return tf32->second.value;
   if (highest) return highest;
   for (const auto& [name, peak] : card.peak)
     if (!highest || peak.value > *highest) highest = peak.value;
@@ -29,11 +32,14 @@ std::string rounded(double value) {
   return text;
 }
 
-/// Bytes of device memory one rank must touch at least once.
+/// Bytes of device memory one rank must touch at least once. The bytes of a copy are read and
+/// written; those of a collective are its buffer.
 Bytes touched(const Observation& o) {
+  const auto moved = o.work.read + o.work.written;
+  const bool known = find_collective(o.operation) == nullptr && moved > Bytes{0};
   const auto bytes = o.point.find("bytes");
-  if (bytes != o.point.end()) return Bytes{static_cast<double>(bytes->second)};
-  return o.work.read + o.work.written;
+  if (known || bytes == o.point.end()) return moved;
+  return Bytes{static_cast<double>(bytes->second)};
 }
 
 // In-switch reduction and links counted in one direction explain a factor of two each.

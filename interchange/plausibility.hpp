@@ -9,9 +9,9 @@
 namespace moecal::interchange {
 
 /// Why this card cannot have done the observation's work in that time, or an empty text. Limits are
-/// 1.02x the nominal dense peak (of a dtype without one: of the card's fastest), and 1.02x the
-/// nominal memory bandwidth for what no cache can hold; and four times a link's nominal rate, which
-/// in-switch reduction passes.
+/// 1.02x the nominal dense peak (of f32: that of TF32; of a dtype without one: of the card's
+/// fastest), and 1.02x the nominal memory bandwidth for what no cache can hold; and four times a
+/// link's nominal rate, which in-switch reduction passes.
 [[nodiscard]] std::string why_impossible(const Card& card, const Observation& observation);
 
 /// The card the user names or the file does. @throws InvalidInput if neither is known: `where` is
