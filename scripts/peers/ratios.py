@@ -267,16 +267,17 @@ def once_each(observations: list[dict]) -> list[dict]:
 
 
 Timed = list[tuple[dict, str, float]]  # an observation, a peer's name, the peer's seconds at it
+EAGER = " (eager)"  # ends the name of a peer whose time has Python's dispatch in it: it is in no best
 
 
 def contenders(observations: list[dict], operation: str, timed: Timed) -> dict[str, tuple[dict, dict[str, float]]]:
-    """By piece of work: an observation of it, and seconds by implementation, peers included."""
+    """By piece of work: an observation of it, and seconds by implementation, peers included that were captured."""
     found: dict[str, tuple[dict, dict[str, float]]] = {}
     for o in observations:
         if o["operation"] == operation:
             found.setdefault(same_work(o), (o, {}))[1][o["implementation"]] = seconds(o)
     for o, peer, took in timed:
-        if o["operation"] == operation:
+        if o["operation"] == operation and not peer.endswith(EAGER):
             found[same_work(o)][1][peer] = took
     return found
 

@@ -8,13 +8,12 @@ import collections
 import time
 
 from moe_peers import PEERS
-from ratios import Timed, Unavailable, buffer_sets, in_turn, kind
+from ratios import EAGER, Timed, Unavailable, buffer_sets, in_turn, kind
 from timing import Timer
 from torch_peer import Compiled, Torch
 
 TORCH = "PyTorch (torch.mm, torch._scaled_mm, torch._grouped_mm, index_select, softmax and topk, silu, ...)"
 COMPILED = "PyTorch's torch.compile (permute, unpermute, quantize, swiglu, topk_gate)"
-EAGER = " (eager)"
 LONGEST_REASON = 240
 
 
@@ -83,6 +82,12 @@ class Runner:
         self.timer, self.not_run = timer, not_run
         self.timed: Timed = []
 
+    def warm_device(self) -> None:
+        try:
+            self.timer.warm_device()
+        except Exception as error:  # peers may run all the same  # pylint: disable=broad-except
+            self.not_run.add("products that warm the device up", error)
+
     def run(self, peers: list, points: list[dict], seconds: float) -> None:
         """After so many seconds no further one is begun."""
         deadline = time.monotonic() + seconds
@@ -102,7 +107,11 @@ class Runner:
     def run_one(self, peer, o: dict) -> None:
         try:
             took = self.timer.seconds([peer.make(o) for _ in range(buffer_sets(o))])
-            self.timed.append((o, peer.name + EAGER * self.timer.is_eager, took))
+            why_eager = self.timer.why_eager
+            self.timed.append((o, peer.name + EAGER * bool(why_eager), took))
+            if why_eager:
+                reason = Unavailable(f"timed call by call, with Python's dispatch, and so in no best: {why_eager}")
+                self.not_run.add(f"{peer.name}, {kind(o)}", reason, 1)
         except Exception as error:  # compilers raise anything; the next point is run  # pylint: disable=broad-except
             self.not_run.add(f"{peer.name}, {kind(o)}", error, 1)
 
@@ -115,6 +124,8 @@ def run_peers(observations: list[dict], arguments: argparse.Namespace, not_run: 
         timer, peers = available(arguments, not_run)
         points, runner = in_turn(observations, arguments.points), Runner(timer, not_run)
         timed = runner.timed
+        if peers:
+            runner.warm_device()
         runner.run([peer for peer in peers if not isinstance(peer, Compiled)], points, arguments.seconds)
         runner.run([peer for peer in peers if isinstance(peer, Compiled)], points, arguments.compile_seconds)
     except KeyboardInterrupt:

@@ -92,6 +92,12 @@ class Comparisons(unittest.TestCase):
         self.assertEqual(rows["expert_gemm bf16", "PyTorch"].entries[0][0], 1.0)
         self.assertEqual({name for name, _ in rows}, {"expert_gemm bf16"}, "one implementation is no comparison")
 
+    def test_what_was_not_captured_is_not_among_the_fastest(self):
+        o = gemm("TN", 1.0)
+        self.assertFalse(ratios.compare_with_best([o], "expert_gemm", [(o, "PyTorch" + ratios.EAGER, 0.9)]))
+        rows = ratios.compare_with_best([o], "expert_gemm", [(o, "PyTorch (eager)", 0.5), (o, "other", 0.8)])
+        self.assertAlmostEqual(rows["expert_gemm bf16", "moecal's fastest"].median(), 0.8)
+
     def test_grouped_products_stand_side_by_side(self):
         point = {"groups": 4, "m": 8, "n": 8, "k": 8}
         draws = [{"distribution": name, "capacity_factor": 0} for name in ("uniform", "power_law")]

@@ -50,6 +50,12 @@ class PeersTimes(unittest.TestCase):
         rows = self.rows([self.permute, self.gate], [(self.permute, "vLLM", 14.0), (self.permute, "PyTorch", 6.0)])
         self.assertEqual(rows["permute", peers.BEST_PEER].entries[0][0], 1.5, "the least ratio, not the least time")
 
+    def test_what_was_not_captured_is_the_best_of_nothing(self):
+        o, timed = self.permute, [("vLLM", 14.0), ("PyTorch", 6.0), ("slow start (eager)", 5.0)]
+        rows = self.rows([o, self.gate], [(o, name, took) for name, took in timed])
+        self.assertEqual(rows["permute", peers.BEST_PEER].entries[0][0], 1.5)
+        self.assertEqual(rows["permute", "slow start (eager)"].entries[0][0], 1.25, "it is shown all the same")
+
     def test_tables_say_how_many_of_how_many(self):
         points = [gemm("TN", 1.0), gemm("TN", 2.0), gemm("NN", 1.0)]
         rows = peers.compare_with_peers(points, [(points[0], "PyTorch", 0.97)], [], peers.NotRun())

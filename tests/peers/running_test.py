@@ -46,7 +46,13 @@ class Peer:
 
 
 class Timer:
-    is_eager = False
+    why_eager = ""
+
+    def __init__(self):
+        self.warmed = 0
+
+    def warm_device(self):
+        self.warmed += 1
 
     def seconds(self, sets):
         return sum(call() for call in sets)
@@ -87,6 +93,21 @@ class Running(unittest.TestCase):
         torch.names_gaps = True
         self.runner.run([torch, Peer("SGLang", None, "topk_gate")], [observation("launch", {})], 60)
         self.assertEqual(self.not_run.text(), "- PyTorch, launch: it has no operators for just that work (1 points)")
+
+    def test_what_could_not_be_captured_says_so_beside_its_name_and_among_what_is_in_no_best(self):
+        self.runner.timer.why_eager = "operation not permitted\nstack"
+        self.runner.run([Peer("slow", lambda _: lambda: 1.5)], self.points[:1], 60)
+        self.assertEqual(self.runner.timed[0][1:], ("slow (eager)", 3.0))
+        self.assertEqual(self.not_run.text(), "- slow, swiglu: timed call by call, with Python's dispatch, and so in no best: "
+                                              "operation not permitted (1 points)")
+
+    def test_the_device_is_warmed_up_once_and_before_any_peer(self):
+        timer, warmed = Timer(), []
+        peers = [Peer(name, lambda _: warmed.append(timer.warmed) or (lambda: 1.0)) for name in ("one", "two")]
+        points = [observation("swiglu", {}, cache="warm")] * 2
+        with unittest.mock.patch.object(running, "available", lambda *_: (timer, peers)):
+            running.run_peers(points, arguments(), self.not_run)
+        self.assertEqual(warmed, [1] * 4)
 
     def test_what_was_timed_before_an_interrupt_stays(self):
         taken = iter([1.0])
