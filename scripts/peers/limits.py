@@ -7,7 +7,8 @@ from __future__ import annotations
 import os
 import pathlib
 
-from ratios import Timed, Unavailable, moved, point_text
+from observed import Unavailable, moved, point_text
+from ratios import Timed
 
 TOLERANCE = 1.02  # nominal figures are rounded, clocks vary a little
 OUT_OF_CACHE = 4

@@ -30,9 +30,10 @@ import sys
 
 from limits import without_impossible
 from moe_peers import MoePeer
-from ratios import (EAGER, OF_PEER, OF_TORCH_GEMM, Rows, Timed, Unavailable, compare_gate_with_reading, compare_with_best,
-                    compare_with_copy, kind, new_rows, once_each, point_text, seconds, side_by_side, table)
+from observed import Unavailable, is_launch_bound, kind, point_text, seconds
+from ratios import EAGER, Timed, compare_gate_with_reading, compare_with_best, compare_with_copy, once_each, side_by_side
 from running import NotRun, run_peers
+from tables import OF_PEER, OF_TORCH_GEMM, Rows, new_rows, table
 
 ALL_GEMMS = "expert_gemm, all types"
 INTERRUPTED = 130
@@ -152,6 +153,10 @@ def main() -> int:
     print(f"# Ratios on {first.get('card', 'an unnamed card')} ({first.get('device_name', '')})\n")
     print(f"{datetime.date.today()}, driver {first.get('driver') or 'none'}, moecal {backend[0]['commit']}, "
           f"{len(backend)} points{', `' + arguments.command + '`' if arguments.command else ''}.")
+    launch_bound = [f"{o['operation']} {point_text(o)}" for o in backend if is_launch_bound(o)]
+    if launch_bound:
+        print(f"{len(launch_bound)} points of moecal could not be held until they were enqueued, and took what their host did: "
+              f"{'; '.join(launch_bound)}.")
     points = once_each(backend)
     timed, peers = run_peers(points, arguments, not_run)
     if is_judged:

@@ -8,7 +8,8 @@ import collections
 import time
 
 from moe_peers import PEERS
-from ratios import EAGER, Timed, Unavailable, buffer_sets, in_turn, kind
+from observed import Unavailable, buffer_sets, kind, seconds
+from ratios import EAGER, Timed
 from timing import Timer
 from torch_peer import Compiled, Torch
 
@@ -114,6 +115,36 @@ class Runner:
                 self.not_run.add(f"{peer.name}, {kind(o)}", reason, 1)
         except Exception as error:  # compilers raise anything; the next point is run  # pylint: disable=broad-except
             self.not_run.add(f"{peer.name}, {kind(o)}", error, 1)
+
+
+def spread(count: int) -> list[int]:
+    """0..count-1 so that every beginning of the list is spread over all: first the middle, then the quarters, ..."""
+    order, seen = [], set()
+    parts = 1
+    while len(order) < count:
+        parts *= 2
+        for odd in range(1, parts, 2):
+            index = count * odd // parts
+            if index < count and index not in seen:
+                seen.add(index)
+                order.append(index)
+        if parts > 2 * count:
+            order += [index for index in range(count) if index not in seen]
+    return order
+
+
+def in_turn(observations: list[dict], most: int = 0) -> list[dict]:
+    """The points that peers are run on, kinds in turn and each kind spread over its times: wherever time runs out, what was
+    taken stands for all. most: of each kind, at most so many (0: all)."""
+    groups = collections.defaultdict(list)
+    for o in observations:
+        groups[kind(o)].append(o)
+    queues = []
+    for group in groups.values():
+        group.sort(key=seconds)
+        queues.append([group[index] for index in spread(len(group))][:most or None])
+    longest = max(map(len, queues), default=0)
+    return [queue[turn] for turn in range(longest) for queue in queues if turn < len(queue)]
 
 
 def run_peers(observations: list[dict], arguments: argparse.Namespace, not_run: NotRun) -> tuple[Timed, list]:

@@ -11,7 +11,7 @@ import statistics
 import time
 import typing
 
-from ratios import Unavailable
+from observed import Unavailable
 
 BATCH_S = 1e-3
 DEVICE_WARM_UP_S = 3  # of products, once: as long as moecal keeps a device busy before its first trial

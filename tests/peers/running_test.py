@@ -13,7 +13,7 @@ import unittest.mock
 
 from doubles import FAKE_TORCH, gemm, observation
 import moe_peers
-import ratios
+import observed
 import running
 import torch_peer
 
@@ -179,13 +179,13 @@ class Packages(unittest.TestCase):
         (self.folder / "moecal_no_such_peer").mkdir()  # a clone's root is no package
         for name in ("moecal_no_such_peer", "moecal_nor_this"):
             said = f"has no package {name}; .* --peer-path DIR names the folder that holds {name}/"
-            with self.assertRaisesRegex(ratios.Unavailable, said):
+            with self.assertRaisesRegex(observed.Unavailable, said):
                 moe_peers.imported(name + ".kernels")
 
     def test_one_that_was_built_for_another_pytorch_says_so(self):
         self.package(sgl_kernel="raise ImportError('undefined symbol: _ZN3c10')")
         said = f"sgl_kernel of {self.folder}/.* cannot be imported: ImportError: undefined"
-        with self.assertRaisesRegex(ratios.Unavailable, said):
+        with self.assertRaisesRegex(observed.Unavailable, said):
             moe_peers.Sglang(FAKE_TORCH, "cuda")
 
     def test_one_beside_is_run(self):
@@ -196,7 +196,7 @@ class Packages(unittest.TestCase):
         torch = types.SimpleNamespace(device=str, ops=types.SimpleNamespace(_moe_C=kernels), **vars(FAKE_TORCH))
         self.assertEqual(moe_peers.Vllm(torch, "cuda").name, "vLLM dev")
         torch.ops._moe_C = types.SimpleNamespace()
-        with self.assertRaisesRegex(ratios.Unavailable, "vLLM dev has no compiled kernels"):
+        with self.assertRaisesRegex(observed.Unavailable, "vLLM dev has no compiled kernels"):
             moe_peers.Vllm(torch, "cuda")
 
 

@@ -8,7 +8,7 @@ import unittest.mock
 import weakref
 
 import doubles  # noqa: F401  # it says where the modules are
-import ratios
+import observed
 import timing
 
 
@@ -118,7 +118,7 @@ class Timing(unittest.TestCase):
             fake = FakeCuda(submission_s=submission_s)
             self.assertAlmostEqual(timing.Timer(fake.torch, "cuda").seconds([fake.call] * 3), 1e-7, delta=1e-12)
         fake = FakeCuda(submission_s=0.3)
-        with self.assertRaisesRegex(ratios.Unavailable, "not submitted in 0.1 s"):
+        with self.assertRaisesRegex(observed.Unavailable, "not submitted in 0.1 s"):
             timing.Timer(fake.torch, "cuda").seconds([fake.call])
 
     def test_a_batch_is_long_beside_its_events(self):
@@ -156,13 +156,13 @@ class Timing(unittest.TestCase):
         for said in ("CUDA out of memory. Tried to allocate 2 GiB", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED"):
             fake = FakeCuda(RuntimeError(said))
             timer = timing.Timer(fake.torch, "cuda")
-            with self.assertRaisesRegex(ratios.Unavailable, "no memory to capture 3 buffer sets: CUDA"):
+            with self.assertRaisesRegex(observed.Unavailable, "no memory to capture 3 buffer sets: CUDA"):
                 timer.seconds([fake.call] * 3)
             self.assertTrue(fake.cache_emptied, "the next peer would find no memory either")
 
     def test_a_rotation_that_takes_too_long_is_given_up(self):
         with unittest.mock.patch.object(timing, "LONGEST_S", 0):
-            with self.assertRaisesRegex(ratios.Unavailable, "its 3 buffer sets"):
+            with self.assertRaisesRegex(observed.Unavailable, "its 3 buffer sets"):
                 timing.Timer(None, "cpu").seconds([lambda: None] * 3)
             fewest = timing.Timer(None, "cpu").samples(lambda: None)
             self.assertEqual(len(fewest), timing.FEWEST)
