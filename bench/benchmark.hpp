@@ -87,7 +87,8 @@ class Trial {
   /// Of an exchange by a routing draw: what each rank of the group has in it.
   [[nodiscard]] virtual ExchangedBytes exchanged() const { return {}; }
   /// Kernels, copies and events that a launch enqueues at most, where it never waits for the
-  /// device: then no launch gap is in its time (Clock::hold). 0: it may wait, or has to.
+  /// device: then no launch gap is in its time (Clock::hold). 0: it may wait, or has to. Of a
+  /// graph: enqueued_by_graph().
   [[nodiscard]] virtual int enqueues() const { return 0; }
   /// What the operands hold, as it stands in the record; never zeros, which draw less power.
   [[nodiscard]] virtual std::string filled_with() const = 0;

@@ -36,7 +36,9 @@ class Clock {
   /// Whether batches are to be held from now on: the device starts one when the host has enqueued
   /// all of it, and no launch gap is in its time. Only for launches that enqueue and return, and
   /// that ran before. Clocks that cannot, and that of several ranks, go on as they did. A batch
-  /// that the device could not be kept from is done again, not held, as are all after it.
+  /// that the device could not be kept from is done again; where that is twice, it and all after
+  /// it are not held: each goes ahead of itself once, untimed, so that the host has enqueued of
+  /// what is timed as much as it can when the device comes to it.
   virtual void hold(bool /*wanted*/) {}
   /// Called within a batch, between launches, where more would not fit into the device's queue at
   /// once: a held batch is timed up to here, waited for and held again.
@@ -52,8 +54,9 @@ class Clock {
 /// The host's monotonic clock: for work that is done when the launch returns.
 [[nodiscard]] std::unique_ptr<Clock> make_steady_clock();
 
-/// Events on a stream of its own, of the current CUDA device: cuda_event, and cuda_event_held where
-/// batches are held (runtime/stream_hold.hpp). Only in builds with CUDA.
+/// Events on a stream of its own, of the current CUDA device: cuda_event, cuda_event_held where
+/// batches are held (runtime/stream_hold.hpp), cuda_event_led where they should be and cannot.
+/// Only in builds with CUDA.
 [[nodiscard]] std::unique_ptr<Clock> make_cuda_event_clock();
 
 /// Decorates the clock of each rank: all get the slowest rank's time, so that whatever is decided

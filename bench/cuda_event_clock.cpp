@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "bench/clock.hpp"
+#include "core/observation.hpp"
 #include "runtime/cuda_stream.hpp"
 #include "runtime/event.hpp"
 #include "runtime/stream_hold.hpp"
@@ -18,17 +19,21 @@ using HostClock = std::chrono::steady_clock;
 class CudaEventClock final : public Clock {
  public:
   [[nodiscard]] Seconds time(const std::function<void()>& batch) override {
-    const Seconds held = run(batch);
-    if (!lapsed_) return held;
-    hold_wanted_ = lapsed_ = false;
-    can_hold_ = false;
+    // Twice, for a host that was kept from its work once.
+    for (int trial = 0; holds() && trial < 2; ++trial) {
+      lapsed_ = false;
+      const Seconds held = run(batch);
+      if (!lapsed_) return held;
+      can_hold_ = trial == 0;
+    }
+    if (leads()) batch();  // while the device is at it, the host enqueues what is timed
     return run(batch);
   }
   void watch(std::function<void(Seconds)> check) override { check_ = std::move(check); }
   void hold(bool wanted) override {
-    hold_wanted_ = wanted && can_hold_;
+    hold_wanted_ = wanted;
     // Not before: ranks whose peers are lost must not wait for a device that never ends.
-    if (hold_wanted_ && !hold_) hold_.emplace();
+    if (holds() && !hold_) hold_.emplace();
   }
   void cut() override {
     if (!held_) return;
@@ -37,11 +42,14 @@ class CudaEventClock final : public Clock {
   }
   [[nodiscard]] std::optional<Seconds> host_time() const override { return host_; }
   [[nodiscard]] std::string name() const override {
-    return hold_wanted_ ? "cuda_event_held" : "cuda_event";
+    if (leads()) return kLedTimer;
+    return holds() ? "cuda_event_held" : "cuda_event";
   }
   [[nodiscard]] Stream stream() const override { return stream_.get(); }
 
  private:
+  [[nodiscard]] bool holds() const { return hold_wanted_ && can_hold_; }
+  [[nodiscard]] bool leads() const { return hold_wanted_ && !can_hold_; }
   Seconds run(const std::function<void()>& batch) {
     time_ = host_ = Seconds{0};
     begin_piece();
@@ -55,7 +63,7 @@ class CudaEventClock final : public Clock {
     return time_;
   }
   void begin_piece() {
-    if (hold_wanted_) held_.emplace(*hold_, stream_.get());
+    if (holds()) held_.emplace(*hold_, stream_.get());
     start_.record(stream_.get());
     host_start_ = HostClock::now();
   }

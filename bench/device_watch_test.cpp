@@ -27,14 +27,14 @@ class RecordedTrace : public testing::Test {
  protected:
   RecordedTrace() {
     setenv("MOECAL_FAKE_NVML_TRACE", MOECAL_SOURCE_DIR "/bench/testing/nvml_trace.csv", 1);
-    Machine machine;
-    machine.device = 0;
-    machine.pci_bus_id = "0000:1b:00.0";
+    traced.device = 0;
+    traced.pci_bus_id = "0000:1b:00.0";
     setup.machine.memory = Bytes{1e9};
-    setup.watch = make_device_watch(machine, MOECAL_FAKE_NVML);
+    setup.watch = make_device_watch(traced, MOECAL_FAKE_NVML);
     setup.make_clock = [this](const Implementation&) { return std::make_unique<FakeClock>(time); };
   }
   ~RecordedTrace() override { unsetenv("MOECAL_FAKE_NVML_TRACE"); }
+  Machine traced;
   FakeTime time;
   PointMeasurer::Setup setup;
 };
@@ -44,14 +44,27 @@ TEST_F(RecordedTrace, GivesExactlyItsFlags) {
   const auto o = measure(setup, time);
   ASSERT_EQ(o.outcome, Outcome::measured) << o.reason;
   ASSERT_EQ(o.samples_s.size(), 9U);
-  EXPECT_EQ(o.flags.throttled, (std::vector<bool>{0, 0, 1, 1, 1, 1, 1, 0, 0}));
-  EXPECT_EQ(o.device.throttle_reasons, (std::vector<std::uint64_t>{0, 0, 4, 4, 4, 36, 4, 1, 2}));
+  EXPECT_EQ(o.flags.throttled, (std::vector<bool>{0, 1, 1, 1, 1, 1, 1, 0, 0}));
+  EXPECT_EQ(o.device.throttle_reasons, (std::vector<std::uint64_t>{0, 4, 4, 4, 4, 36, 4, 1, 2}));
   EXPECT_EQ(o.device.sm_clock_hz, (std::vector<double>{1980e6, 1965e6, 1845e6, 1830e6, 1785e6,
                                                        1410e6, 1845e6, 1980e6, 1980e6}));
-  EXPECT_EQ(o.device.power_w, (std::vector<double>{512, 688, 701, 699, 700, 455, 700, 602, 598}));
+  EXPECT_EQ(o.device.power_w, (std::vector<double>{512, 698, 701, 699, 700, 455, 700, 602, 598}));
   EXPECT_EQ(o.device.temperature_c, (std::vector<double>{55, 61, 66, 68, 71, 87, 79, 72, 70}));
-  EXPECT_TRUE(o.device.power_limited) << "five samples of nine";
+  EXPECT_TRUE(o.device.power_limited) << "five samples of nine: one was hot beside";
   EXPECT_EQ(o.device.energy_j, 0) << "not asked for";
+}
+
+// A brake that is pulled from outside, beside the card's own limit or not, is an accident.
+TEST_F(RecordedTrace, OfABrakeIsThrottledAndNotPowerLimited) {
+  setenv("MOECAL_FAKE_NVML_TRACE", MOECAL_SOURCE_DIR "/bench/testing/nvml_brake.csv", 1);
+  setup.watch = {};  // the library is unloaded, and reads the other trace
+  setup.watch = make_device_watch(traced, MOECAL_FAKE_NVML);
+  const auto o = measure(setup, time);
+  ASSERT_EQ(o.outcome, Outcome::measured) << o.reason;
+  EXPECT_EQ(o.flags.throttled, std::vector<bool>(o.samples_s.size(), true));
+  EXPECT_EQ(o.device.throttle_reasons.front(), 128U);
+  EXPECT_EQ(o.device.throttle_reasons.back(), 132U);
+  EXPECT_FALSE(o.device.power_limited);
 }
 
 /// How often the library was asked for what `name` counts.
@@ -111,8 +124,10 @@ TEST(DeviceTrace, IsPowerLimitedFromHalfOfTheSamplesOn) {
   EXPECT_FALSE(is_power_limited(trace));
   trace.throttle_reasons = {4, 0, 0};
   EXPECT_FALSE(is_power_limited(trace));
-  trace.throttle_reasons = {4, 0x80, 0, 0};
+  trace.throttle_reasons = {4, 4, 0, 0};
   EXPECT_TRUE(is_power_limited(trace));
+  trace.throttle_reasons = {4, 0x80, 0x84, 0};
+  EXPECT_FALSE(is_power_limited(trace)) << "that is a brake";
   trace.throttle_reasons = {0x40, 0x40};
   EXPECT_FALSE(is_power_limited(trace)) << "that is heat";
 }

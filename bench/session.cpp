@@ -60,6 +60,8 @@ PointMeasurer::Setup make_setup(const Session::Place& place, const Options& opti
   setup.sampler.interrupted = interrupted;
   if (options.energy) setup.sampler.energy_loop = Seconds{1};
   setup.watch = make_device_watch(place.machine);
+  if (place.machine.device >= 0)
+    setup.sampler.shortest_sample = shortest_device_batch(options.suite);
   if constexpr (build::has_cuda)
     if (const int device = place.machine.device; device >= 0)
       setup.warm_up_device = [device, seconds = options.clock_warm_up] {
@@ -236,6 +238,7 @@ void Session::record(const Observation& observation) {
   ++*counts[static_cast<std::size_t>(observation.outcome)];
   tally_.not_begun += observation.reason == kNotBegun ? 1 : 0;
   tally_.power_limited += observation.device.power_limited ? 1 : 0;
+  tally_.launch_bound += observation.is_launch_bound() ? 1 : 0;
   if (observation.outcome == Outcome::skipped && first_skip_.empty())
     first_skip_ = observation.reason;
   (void)write([&] {
@@ -306,6 +309,10 @@ int Session::finish() {
   if (tally_.power_limited > 0)
     std::cerr << "moecal: power-limited: the device's power limit held " << tally_.power_limited
               << " points back in half of their samples or more\n";
+  if (tally_.launch_bound > 0)
+    std::cerr << "moecal: launch-bound: the device could not be kept from " << tally_.launch_bound
+              << " points until they were enqueued, and they took what the host did; no fit uses "
+                 "them\n";
   if (nothing)
     std::cerr << "moecal: nothing was measured: every point was skipped"
               << (first_skip_.empty() ? "" : ", the first because " + first_skip_) << "\n";

@@ -24,6 +24,7 @@ class Session {
   struct Tally {
     int measured = 0, skipped = 0, failed = 0;
     int power_limited = 0;
+    int launch_bound = 0;
     int not_begun = 0;  // of the skipped: within the time limit
     int given_up = 0;   // by earlier launches of this run that ended inside them
   };

@@ -26,6 +26,10 @@ Seconds default_budget(const std::string& suite) {
   return Seconds{suite == "full" ? 1.0 : 0.2};
 }
 
+Seconds shortest_device_batch(const std::string& suite) {
+  return Seconds{suite == "quick" ? 100e-6 : 500e-6};
+}
+
 std::string_view StopRule::reason(std::span<const double> samples, const TimeSpent& spent) const {
   const int count = static_cast<int>(samples.size());
   if (count >= min_samples && checkpoint_from(count, min_samples) == count &&

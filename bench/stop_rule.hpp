@@ -40,4 +40,8 @@ struct StopRule {
 /// Of sampled time, for each point of a suite; a file of cases is a planner's.
 [[nodiscard]] Seconds default_budget(const std::string& suite);
 
+/// Of a device, for each batch of a suite: recording the events around it takes 1 to 2 us, which is
+/// then under half a percent. Quick has no time for that: its short points bear 1 to 2 %.
+[[nodiscard]] Seconds shortest_device_batch(const std::string& suite);
+
 }  // namespace moecal::bench

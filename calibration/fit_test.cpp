@@ -310,6 +310,18 @@ TEST(Fit, LeavesOutWhatHeatHeldBackThroughoutAndSaysWhatThePowerLimitDid) {
   EXPECT_EQ(result.report.points, 7);
 }
 
+// Not held, and as long as the host's own work: the time between launches, not the kernel's.
+TEST(Fit, LeavesOutWhatTookItsHostAsLongAsItsDevice) {
+  auto observations = curve("all_reduce", 2, 8, two_segments, {});
+  for (const int i : {0, 1, 2}) observations[i].host_s = observations[i].samples_s;
+  observations[0].sample.timer = kLedTimer;
+  observations[1].sample.timer = "cuda_event";  // as a copy that its host waits for
+  observations[2].sample.timer = "cuda_event_held";
+  const auto result = fit_all(observations);
+  EXPECT_EQ(result.report.counts.launch_bound, 1);
+  EXPECT_EQ(result.report.points, 7);
+}
+
 TEST(Fit, RefusesEmptySetsAndUnknownCards) {
   EXPECT_THROW((void)fit_all({}), InvalidInput);
   try {

@@ -264,6 +264,8 @@ class Sorter {
         ++counts_.unusable;
       else if (throttled_throughout(o) && !o.device.power_limited)
         ++counts_.throttled;
+      else if (o.is_launch_bound())
+        ++counts_.launch_bound;
       else {
         gatherer_.add(o, environment);
         counts_.power_limited += throttled_throughout(o) ? 1 : 0;

@@ -37,10 +37,11 @@ struct Series {
 /// What became of the observations that were read.
 struct ObservationCounts {
   int measured = 0, skipped = 0, failed = 0;
-  int other_cards = 0;  // measured on a card that was not asked for
-  int unusable = 0;     // measured, but without a size: 0 bytes, no rows
-  int impossible = 0;   // measured at a point that cannot be: left out, with the reason
-  int throttled = 0;    // in every sample, by more than the power limit: left out
+  int other_cards = 0;   // measured on a card that was not asked for
+  int unusable = 0;      // measured, but without a size: 0 bytes, no rows
+  int impossible = 0;    // measured at a point that cannot be: left out, with the reason
+  int launch_bound = 0;  // as Observation::is_launch_bound: left out
+  int throttled = 0;     // in every sample, by more than the power limit: left out
   // In every sample, by the power limit: kept, since that is what the card sustains.
   int power_limited = 0;
 };

@@ -134,11 +134,13 @@ void print_summary(const calibration::FitResult& result) {
   std::printf("\n%zu models of %d series: %d points, measured %d times",
               result.coefficients.models.size(), result.report.series, result.report.points,
               counts.measured - counts.other_cards - counts.unusable - counts.impossible -
-                  counts.throttled);
+                  counts.throttled - counts.launch_bound);
   std::printf("; %d skipped and %d failed points are not used", counts.skipped, counts.failed);
   if (counts.other_cards > 0) std::printf("; %d of other cards", counts.other_cards);
   if (counts.unusable > 0) std::printf("; %d without a size", counts.unusable);
   if (counts.throttled > 0) std::printf("; %d throttled in every sample", counts.throttled);
+  if (counts.launch_bound > 0)
+    std::printf("; %d could not be held and took what their host did", counts.launch_bound);
   if (counts.power_limited > 0)
     std::printf("; of the points used %d were power-limited in every sample", counts.power_limited);
   std::printf("\n");

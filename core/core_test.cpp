@@ -102,6 +102,19 @@ TEST(Observation, ThrottledSamplesDoNotCount) {
   EXPECT_DOUBLE_EQ(o.seconds(), 1.5e-3);
 }
 
+TEST(Observation, IsLaunchBoundWhereItWasNotHeldAndTheHostTookAsLong) {
+  auto o = sample_observation({});
+  o.samples_s = {10e-6, 10e-6, 10e-6};
+  o.host_s = {9e-6, 9e-6, 1e-6};
+  EXPECT_FALSE(o.is_launch_bound()) << "it says nothing of having been led";
+  o.sample.timer = kLedTimer;
+  EXPECT_TRUE(o.is_launch_bound());
+  o.host_s = {7e-6, 7e-6, 1e-6};
+  EXPECT_FALSE(o.is_launch_bound());
+  o.host_s.clear();
+  EXPECT_FALSE(o.is_launch_bound());
+}
+
 TEST(ObservationReader, NamesFileLineAndField) {
   auto line = to_json_line(sample_observation({}));
   auto bad = line;

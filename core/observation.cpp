@@ -116,6 +116,13 @@ double Observation::seconds() const {
   return median(kept.empty() ? samples_s : kept);
 }
 
+// The host may also have waited because the device's queue was full; of what is rarely led at all,
+// leaving that out too is the lesser harm.
+bool Observation::is_launch_bound() const {
+  constexpr double kAboutAsLong = 0.8;
+  return sample.timer == kLedTimer && !host_s.empty() && median(host_s) >= kAboutAsLong * seconds();
+}
+
 // How many launches the warm-up took is found out, not asked for: a resumed run cannot know it.
 std::string Observation::key() const {
   Json asked = policy_json(policy);

@@ -24,11 +24,15 @@ enum class Outcome { measured, skipped, failed };
 /// measures it.
 inline constexpr char kNotBegun[] = "not begun: the time limit of the run was over";
 
+/// Timer of batches that the device could not be kept from until they were enqueued: each follows
+/// an untimed one of its kind.
+inline constexpr char kLedTimer[] = "cuda_event_led";
+
 /// How each number of samples_s came about.
 struct SampleInfo {
   std::string statistic = "raw";  // raw | mean | median: of what one sample stands for
   std::int64_t iterations_per_sample = 1;
-  std::string timer;  // steady_clock | cuda_event | cuda_event_held | foreign
+  std::string timer;  // steady_clock | cuda_event | cuda_event_held | cuda_event_led | foreign
   // Of our own sampler only; else empty and 0.
   std::string fill{};              // what the operands hold, e.g. uniform [-1, 1]
   int buffer_sets = 0;             // that the launches went through in turn
@@ -139,6 +143,9 @@ struct Observation {
   /// Median of the samples that are not throttled (of all, if all are). @throws InvalidInput if
   /// there are none.
   [[nodiscard]] double seconds() const;
+  /// Its batches could not be held, and the host took about as long as the device: what a launch
+  /// costs is in its samples, and no fit learns from it.
+  [[nodiscard]] bool is_launch_bound() const;
   /// The resume key: same key, same measurement; run_id and the warm-up's length are not part of
   /// it.
   [[nodiscard]] std::string key() const;

@@ -5,8 +5,9 @@
 
 namespace moecal {
 
-/// Lets the current CUDA device write its memory for that long, so that its clocks are those of a
-/// device at work. Returns when it is done; only in builds with CUDA. @throws Error
+/// Lets the current CUDA device write its memory and multiply for that long, in turns, so that its
+/// clocks are those of a device at work, and its power that of products too. Returns when it is
+/// done; only in builds with CUDA. @throws Error
 void keep_device_busy(Seconds seconds);
 
 }  // namespace moecal

@@ -4,12 +4,14 @@
 
 #include "runtime/buffer.hpp"
 #include "runtime/device_load.hpp"
+#include "runtime/device_products.hpp"
 
 namespace moecal {
 namespace {
 
 constexpr std::size_t kBytes = std::size_t{256} << 20;  // more than any card's cache
-constexpr int kWritesAtOnce = 64;                       // the host looks at the time in between
+constexpr int kWritesAtOnce = 32;                       // the host looks at the time in between
+constexpr int kProductsAtOnce = 2;                      // as long as the writes, about
 
 }  // namespace
 
@@ -20,6 +22,8 @@ void keep_device_busy(Seconds seconds) {
   while (std::chrono::steady_clock::now() - start < seconds) {
     for (int i = 0; i < kWritesAtOnce; ++i)
       check(cudaMemset(buffer.data(), i, buffer.size()), "keeping the device busy");
+    for (int i = 0; i < kProductsAtOnce; ++i)
+      enqueue_products(buffer.as<float>(), cudaStreamLegacy);
     check(cudaStreamSynchronize(cudaStreamLegacy), "waiting for the device's warm-up");
   }
 }

@@ -19,6 +19,14 @@ struct HoldWords {
 /// queue takes, beyond which the host waits for the device.
 inline constexpr int kMostHeld = 400;
 
+/// What a launch of a graph of so many nodes counts of them. It is one submission, whose commands
+/// lie ready on the device: what it takes of the queue does not grow with its nodes, but is the
+/// driver's secret. So graphs count their nodes, and one that is larger than may be held is held
+/// alone; should a driver not take it, the hold lapses.
+[[nodiscard]] constexpr int enqueued_by_graph(int nodes) {
+  return nodes < kMostHeld ? nodes : kMostHeld;
+}
+
 /// Enqueues one thread that waits until words->released is `number` or more; after `longest` it
 /// ends by itself and says so in words->lapsed. stream_hold_cuda.cu, or a test's double.
 void enqueue_hold(HoldWords* words, std::uint32_t number, Seconds longest, Stream stream);

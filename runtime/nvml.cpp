@@ -27,7 +27,7 @@ struct ThrottleReason {
   std::uint64_t bit;
   std::string_view name;
   bool throttles;
-  bool is_power = false;
+  bool is_own_limit = false;  // of power, which a card runs at all day
 };
 constexpr std::array<ThrottleReason, 9> kThrottleReasons{{
     {0x1, "idle", false},
@@ -37,7 +37,7 @@ constexpr std::array<ThrottleReason, 9> kThrottleReasons{{
     {0x10, "sync boost", true},
     {0x20, "software thermal slowdown", true},
     {0x40, "hardware thermal slowdown", true},
-    {0x80, "hardware power brake", true, true},
+    {0x80, "hardware power brake", true},
     {0x100, "display clocks", false},
 }};
 
@@ -171,9 +171,13 @@ bool is_throttled(std::uint64_t reasons) {
 }
 
 bool is_power_limited(std::uint64_t reasons) {
-  for (const auto& reason : kThrottleReasons)
-    if (reason.is_power && (reasons & reason.bit) != 0) return true;
-  return false;
+  bool limited = false;
+  for (const auto& reason : kThrottleReasons) {
+    if (!reason.throttles || (reasons & reason.bit) == 0) continue;
+    if (!reason.is_own_limit) return false;
+    limited = true;
+  }
+  return limited;
 }
 
 std::string throttle_names(std::uint64_t reasons) {

@@ -29,7 +29,7 @@ struct NvmlClocks {
 /// True if a reason in the mask lowers the clock because of power or heat. An idle device and
 /// clocks set by an administrator are not throttling.
 [[nodiscard]] bool is_throttled(std::uint64_t reasons);
-/// True if a reason in the mask is the device's power limit.
+/// True if what lowers the clock is the device's own power limit, and no heat or brake beside it.
 [[nodiscard]] bool is_power_limited(std::uint64_t reasons);
 /// "software power cap, hardware thermal slowdown"; "none" for an empty mask.
 [[nodiscard]] std::string throttle_names(std::uint64_t reasons);

@@ -44,13 +44,13 @@ if [[ $device == cuda ]]; then
   toolkit=$(cuda_toolkit)
   [[ -n "$toolkit" ]] || { echo "calibrate.sh: no CUDA toolkit (nvcc 13.0 or newer) found; install one, or use --device cpu" >&2; exit 1; }
   export CUDACXX="$toolkit/bin/nvcc"
-  fetch_cutlass
   preset=cuda-mpi
 else
   preset=cpu
 fi
 
 install_packages "${moecal_build_packages[@]}"
+[[ $device != cuda ]] || fetch_cutlass
 say "building (preset $preset)"
 mkdir -p "$out"
 build=build/$preset-release

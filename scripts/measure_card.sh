@@ -87,9 +87,9 @@ build_clone() {
     toolkit=$(cuda_toolkit)
     [[ -n $toolkit ]] || fail "no CUDA toolkit (nvcc 13.0 or newer) found; install one, or measure from a bundle (scripts/bundle.sh)"
     export CUDACXX=$toolkit/bin/nvcc
-    (cd "$root" && fetch_cutlass)
   fi
   install_packages "${moecal_build_packages[@]}"
+  [[ $device != cuda ]] || (cd "$root" && fetch_cutlass)
   build=$root/build/$preset-release
   (cd "$root" && cmake --preset "$preset" -B "$build" -DMOECAL_TESTS=OFF >/dev/null)
   cmake --build "$build"

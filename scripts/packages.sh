@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sourced by the other scripts: what moecal needs from the system, and how to get it on Debian.
 
-# package:probe, where a probe is command:NAME, header:NAME (found by the C++ compiler), python:NAME or file:PATH.
+# package:probe, where a probe is command:NAME, header:NAME (found by the C++ compiler), python:NAME (of the system's
+# python3), module:NAME (of the PATH's) or file:PATH.
 moecal_build_packages=(
   g++:command:g++ cmake:command:cmake ninja-build:command:ninja git:command:git
   libbenchmark-dev:header:benchmark/benchmark.h nlohmann-json3-dev:header:nlohmann/json.hpp
@@ -16,6 +17,8 @@ moecal_test_packages=(
   libboost-context-dev:header:boost/context/fiber.hpp clang-format:command:clang-format
   python3:command:python3 python3-jsonschema:python:jsonschema
 )
+# What CUTLASS's headers are fetched with, where there is a CUDA toolkit.
+moecal_cutlass_packages=(python3:command:python3 python3-pip:module:pip)
 
 # Of scripts/fuzz.sh only. clang's runtime library holds libFuzzer.
 moecal_fuzz_packages=(clang:command:clang++ libclang-rt-14-dev:file:/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a)
@@ -27,6 +30,7 @@ probe_found() {
     command:*) command -v "${1#command:}" >/dev/null ;;
     header:*) g++ -std=c++20 -E -x c++ -include "${1#header:}" /dev/null >/dev/null 2>&1 ;;
     file:*) [[ -e "${1#file:}" ]] ;;
+    module:*) python3 -c "import ${1#module:}" >/dev/null 2>&1 ;;
     python:*) /usr/bin/python3 -c "import ${1#python:}" >/dev/null 2>&1 ;;
   esac
 }
@@ -77,6 +81,7 @@ moecal_cutlass=nvidia-cutlass==4.2.0.0
 fetch_cutlass() {
   local folder=build/cutlass wheel
   [[ -n "${MOECAL_CUTLASS:-}" || -e "$folder/cutlass_library/source/include/cutlass/cutlass.h" ]] && return 0
+  install_packages "${moecal_cutlass_packages[@]}" || say "going on without"
   mkdir -p build
   wheel=$(mktemp -d build/cutlass.XXXXXX)
   if python3 -m pip download -q --retries 1 --timeout 20 --no-deps --disable-pip-version-check --dest "$wheel" "$moecal_cutlass" >"$wheel/log" 2>&1 &&

@@ -82,9 +82,9 @@ echo libcublasLt.so.99 >"$root/$bundle/lib/needs_from_cuda"
 inside --help >/dev/null 2>"$work/said"
 grep -q 'libcublasLt.so.99 is not on this machine' "$work/said"
 # A job script that ends at the first failure goes on after it, although no Python is there to ask for wheels.
-env -i "$change_root" "$root" /bin/sh -euc "MOECAL_BUNDLE=/$bundle; set -- --environment; . /$bundle/run.sh; echo \$MOECAL_BIN" \
+env -i "$change_root" "$root" /bin/sh -euc "MOECAL_BUNDLE=/$bundle MOECAL_ENVIRONMENT_ONLY=1; . /$bundle/run.sh; echo \$MOECAL_BIN" \
   >"$work/bin" 2>"$work/said"
-[[ $(cat "$work/bin") == "/$bundle/bin" ]] || { echo "run.sh --environment ends a script that sources it" >&2; exit 1; }
+[[ $(cat "$work/bin") == "/$bundle/bin" ]] || { echo "run.sh with MOECAL_ENVIRONMENT_ONLY ends a script that sources it" >&2; exit 1; }
 mkdir -p "$root/usr/local/cuda-99.0/lib64"
 touch "$root/usr/local/cuda-99.0/lib64/libcublasLt.so.99"
 inside --help >/dev/null 2>"$work/said"

@@ -40,7 +40,8 @@ inline Sampled sample(double call_s, const std::string& suite) {
   bench::SetRotation rotation{1};
   bench::FakeClock clock{time};
   const auto world = make_single_rank_plane();
-  const bench::SamplerOptions options{.stop = {.budget = bench::default_budget(suite)}};
+  const bench::SamplerOptions options{.stop = {.budget = bench::default_budget(suite)},
+                                      .shortest_sample = bench::shortest_device_batch(suite)};
   const auto sampling = bench::Sampler{clock, *world, options}.run(trial, rotation);
   return {time.now_s, static_cast<double>(sampling.samples_s.size()),
           static_cast<double>(sampling.batch)};

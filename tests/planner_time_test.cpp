@@ -143,9 +143,10 @@ class Accountant {
             choosing(operation, point.implementation, call_s), host};
   }
   /// Those of a layer are timed in graphs of sixteen calls, ten samples each after a first.
-  static double parts(const std::string& operation, double call_s) {
-    if (operation == "moe_layer") return 11 * 16 * std::max(call_s, 1e-4 / 16);
-    return operation == "topk_gate" ? 2 * 11 * std::max(call_s, 1e-4) : 0;
+  [[nodiscard]] double parts(const std::string& operation, double call_s) const {
+    const double batch_s = shortest_device_batch(suite_.name).count();
+    if (operation == "moe_layer") return 11 * std::max(16 * call_s, batch_s);
+    return operation == "topk_gate" ? 2 * 11 * std::max(call_s, batch_s) : 0;
   }
   /// Of the sets of each sample, until the wall ends the point.
   [[nodiscard]] double redraws(const Point& point, const tests::Sampled& sampled, int sets) const {

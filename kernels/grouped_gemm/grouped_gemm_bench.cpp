@@ -7,6 +7,7 @@
 #include "core/build.hpp"
 #include "kernels/expert_gemm/expert_gemm_sweep.hpp"
 #include "kernels/grouped_gemm/grouped_gemm.hpp"
+#include "runtime/hold_words.hpp"
 
 namespace moecal::bench {
 namespace {
@@ -81,8 +82,9 @@ class GroupedGemmTrial final : public Trial {
   }
   [[nodiscard]] int enqueues() const override {
     if (implementation_ == kOnednn) return 0;
-    return implementation_ == kCublaslt ? kernels::enqueued_by_cublaslt(problem_.groups)
-                                        : kMostOfOneCall;
+    return implementation_ == kCublaslt
+               ? enqueued_by_graph(kernels::enqueued_by_cublaslt(problem_.groups))
+               : kMostOfOneCall;
   }
   [[nodiscard]] std::string filled_with() const override { return kUniformFill; }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/units.hpp"
 #include "core/work.hpp"
@@ -44,8 +45,11 @@ class EmptyLaunches {
 /// Only in builds with CUDA. @throws Error.
 [[nodiscard]] std::unique_ptr<EmptyLaunches> make_empty_launches(LaunchKind kind,
                                                                  const LaunchShape& shape);
-/// The shortest time above zero that two events of the current device told apart, of many pairs
-/// with nothing between them: what a batch has to be far longer than. Only in builds with CUDA.
+/// The smallest difference between two of the readings that differ; infinite where none do.
+[[nodiscard]] Seconds smallest_step(std::vector<Seconds> readings);
+/// The step of the clock that events of the current device read, of many pairs with more or fewer
+/// others between them: what a batch has to be far longer than. What recording one takes is another
+/// thing, the operation's event_record. Only in builds with CUDA.
 [[nodiscard]] Seconds event_resolution();
 
 }  // namespace moecal::kernels

@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cuda_runtime.h>
 
-#include <algorithm>
-#include <limits>
+#include <utility>
 #include <vector>
 
 #include "kernels/launch/launch.hpp"
@@ -17,6 +16,7 @@ namespace moecal::kernels {
 namespace {
 
 constexpr int kEventPairs = 1000;
+constexpr int kMostBetween = 8;
 
 __global__ void do_nothing() {}
 __global__ void count_launch(unsigned long long* count) { *count += 1; }
@@ -136,16 +136,16 @@ std::unique_ptr<EmptyLaunches> make_empty_launches(LaunchKind kind, const Launch
 
 Seconds event_resolution() {
   const CudaStream stream;
-  Seconds least{std::numeric_limits<double>::infinity()};
+  CudaEvent start, stop, between;
+  std::vector<Seconds> readings;
   for (int pair = 0; pair < kEventPairs; ++pair) {
-    CudaEvent start, stop;
     start.record(stream.get());
+    for (int others = pair % kMostBetween; others > 0; --others) between.record(stream.get());
     stop.record(stream.get());
     stop.synchronize();
-    if (const Seconds between = elapsed(start, stop); between > Seconds{0})
-      least = std::min(least, between);
+    readings.push_back(elapsed(start, stop));
   }
-  return least;
+  return smallest_step(std::move(readings));
 }
 
 }  // namespace moecal::kernels

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "core/build.hpp"
 #include "runtime/device_info.hpp"
 
@@ -16,6 +18,17 @@ TEST(Launch, RunsEveryThreadOnce) {
 }
 
 TEST(Launch, IsNoWork) { EXPECT_EQ(launch_work({100}), Work{}); }
+
+TEST(SmallestStep, IsThatOfTheClockAndNotTheLeastReading) {
+  const auto step = [](std::vector<Seconds> readings) { return smallest_step(readings).count(); };
+  EXPECT_NEAR(step({Seconds{1.536e-6}, Seconds{2.048e-6}, Seconds{1.536e-6}, Seconds{3.584e-6}}),
+              0.512e-6, 1e-12);
+  const double noise = 1e-13;  // of readings that CUDA gives as milliseconds in a float
+  EXPECT_NEAR(step({Seconds{1.536e-6}, Seconds{1.536e-6 + noise}, Seconds{2.56e-6}}), 1.024e-6,
+              1e-12);
+  EXPECT_TRUE(std::isinf(step({Seconds{1e-6}, Seconds{1e-6}})));
+  EXPECT_TRUE(std::isinf(step({})));
+}
 
 TEST(LaunchOnDevice, RunsEachOfItsLaunches) {
   if (const auto found = find_cuda_devices(); found.devices.empty()) GTEST_SKIP() << found.reason;

@@ -6,6 +6,7 @@
 #include "kernels/routing_bench.hpp"
 #include "layers/moe_layer/layer_buffers.hpp"
 #include "layers/moe_layer/moe_layer.hpp"
+#include "runtime/hold_words.hpp"
 
 namespace moecal::bench {
 namespace {
@@ -73,7 +74,8 @@ class MoeLayerTrial final : public Trial {
   }
   [[nodiscard]] int enqueues() const override {
     if (implementation_ != kCublaslt) return 0;
-    return kOwnSteps * kMostKernels + 2 * kernels::enqueued_by_cublaslt(problem_.experts);
+    return enqueued_by_graph(kOwnSteps * kMostKernels +
+                             2 * kernels::enqueued_by_cublaslt(problem_.experts));
   }
   [[nodiscard]] std::string filled_with() const override {
     return std::string{kUniformFill} + ", logits of the chosen from 2 on";
@@ -90,7 +92,7 @@ class MoeLayerTrial final : public Trial {
       parts.push_back({.name = part.name,
                        .launch = part.launch,
                        .calls = part.calls,
-                       .enqueues = part.calls * enqueued_by(part.name),
+                       .enqueues = enqueued_by_graph(part.calls * enqueued_by(part.name)),
                        .work = works.at(part.name),
                        .sets = part.sets});
     return parts;

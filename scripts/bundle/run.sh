@@ -4,7 +4,8 @@
 # Runs moecal, or one of its programs, where the archive was unpacked:
 #   ./run.sh measure --suite quick --out run.jsonl      any verb of moecal
 #   ./run.sh bench_memory --device cuda                 one benchmark program
-#   . ./run.sh --environment                            only sets the variables, for a job script
+#   MOECAL_BUNDLE=$PWD MOECAL_ENVIRONMENT_ONLY=1; . ./run.sh    only sets the variables, for a job script in any shell
+#   MOECAL_BUNDLE=$PWD; . ./run.sh --environment        the same in bash: other shells pass a sourced file no words
 # CUDA's libraries are looked for in $LD_LIBRARY_PATH, $CUDA_HOME, /usr/local/cuda*, and in the wheels of the
 # python3 of the PATH (nvidia-cublas, nvidia-nccl, ...) or of $MOECAL_PYTHON.
 here=${MOECAL_BUNDLE:-$(cd "${0%/*}" 2>/dev/null && pwd)}
@@ -72,7 +73,12 @@ MOECAL_DATA_DIR=${MOECAL_DATA_DIR:-$here/share/moecal}
 MOECAL_BIN=$here/bin
 export MOECAL_DATA_DIR MOECAL_BIN
 
-case "${1:-}" in
+action=${1:-}
+if [ -n "${MOECAL_ENVIRONMENT_ONLY:-}" ]; then
+  action=--environment
+  unset MOECAL_ENVIRONMENT_ONLY # later calls of this script do what they are asked
+fi
+case "$action" in
   --environment) ;;
   bench_*)
     program=$1

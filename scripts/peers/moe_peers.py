@@ -9,8 +9,9 @@ import importlib
 import importlib.util
 import inspect
 
+from observed import Unavailable, kind, seconds
 from operands import Operands
-from ratios import Unavailable, gate_of, kind, seconds, table_seconds
+from ratios import gate_of, table_seconds
 
 BLOCK_ROWS = 128  # to which align kernels pad an expert's rows
 STORED_AT_ONCE = 4  # rows that align kernels fill their table by

@@ -3,7 +3,7 @@
 """What peers are given: tensors of a point's shapes and types, and routing draws of its distribution."""
 from __future__ import annotations
 
-from ratios import Unavailable, capacity_factor
+from observed import Unavailable, capacity_factor
 
 NAMES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "fp8_e4m3": "float8_e4m3fn", "fp8_e5m2": "float8_e5m2",
          "int8": "int8", "int32": "int32", "uint8": "uint8"}

@@ -12,8 +12,10 @@ that a kernel reaches, at 256 MiB moved and more. Each aim is printed beside its
 
 Peers do the work of the point: its layout, types, scales, and the cast that moecal's kernel has fused. They are run on
 uniform data, on as many buffer sets as moecal's point went through where its cache was cold, each set with a routing
-draw of its own; in batches of at least 100 us between device events, a batch being a replayed CUDA graph (a row says
-"eager" where the peer cannot be captured). Compiling is in no time. Products are held against moecal's fastest
+draw of its own; in batches of at least 1 ms between device events, a batch being a replayed CUDA graph, behind a kernel
+that holds the stream until it is submitted. Where a peer cannot be captured its row says "eager", has Python's dispatch in
+its time, and is in no best and no fastest. Results beyond the card's nominal figures are left out and named, as moecal's
+own are. Compiling is in no time. Products are held against moecal's fastest
 implementation of the point. Points are taken in turn until the time is up, spread over each kind; the tables say how many
 of how many. Ctrl-C ends the peers, and prints what they took by then (exit status 130).
 """
@@ -26,10 +28,12 @@ import json
 import os
 import sys
 
+from limits import without_impossible
 from moe_peers import MoePeer
-from ratios import (OF_PEER, OF_TORCH_GEMM, Rows, Timed, Unavailable, compare_gate_with_reading, compare_with_best,
-                    compare_with_copy, kind, new_rows, once_each, point_text, seconds, side_by_side, table)
-from running import EAGER, NotRun, run_peers
+from observed import Unavailable, is_launch_bound, kind, point_text, seconds
+from ratios import EAGER, Timed, compare_gate_with_reading, compare_with_best, compare_with_copy, once_each, side_by_side
+from running import NotRun, run_peers
+from tables import OF_PEER, OF_TORCH_GEMM, Rows, new_rows, table
 
 ALL_GEMMS = "expert_gemm, all types"
 INTERRUPTED = 130
@@ -97,7 +101,8 @@ def compare_with_peers(observations: list[dict], timed: Timed, peers: list, not_
             row = rows[what, name]
             row.of, row.aim = count, aim
             row.add(took / own, point_text(o))
-        ratios_at[id(o)].append((took / own, o))
+        if not name.endswith(EAGER):
+            ratios_at[id(o)].append((took / own, o))
     for found in ratios_at.values():
         if len(found) > 1:
             (ratio, o) = min(found, key=lambda entry: entry[0])
@@ -148,8 +153,14 @@ def main() -> int:
     print(f"# Ratios on {first.get('card', 'an unnamed card')} ({first.get('device_name', '')})\n")
     print(f"{datetime.date.today()}, driver {first.get('driver') or 'none'}, moecal {backend[0]['commit']}, "
           f"{len(backend)} points{', `' + arguments.command + '`' if arguments.command else ''}.")
+    launch_bound = [f"{o['operation']} {point_text(o)}" for o in backend if is_launch_bound(o)]
+    if launch_bound:
+        print(f"{len(launch_bound)} points of moecal could not be held until they were enqueued, and took what their host did: "
+              f"{'; '.join(launch_bound)}.")
     points = once_each(backend)
     timed, peers = run_peers(points, arguments, not_run)
+    if is_judged:
+        timed = without_impossible(timed, first.get("card", ""), not_run)
     if peers:
         print(f"Peers were run at {len({id(o) for o, _, _ in timed})} of {len(points)} of these points; after "
               f"{arguments.seconds:g} s ({arguments.compile_seconds:g} s with torch.compile) no further one was begun.")
@@ -164,7 +175,7 @@ def main() -> int:
                 "implementation", is_judged, "No point was timed with more than one implementation: not yet measured.")
     if any(o["operation"] == "grouped_gemm" for o in backend):
         print(f"\n## grouped_gemm, implementations side by side\n\n{side_by_side(backend, 'grouped_gemm', timed)}")
-    print(f"\n## Peers not run\n\n{not_run.text()}")
+    print(f"\n## Peers not run, or in no best\n\n{not_run.text()}")
     return INTERRUPTED if arguments.is_interrupted else 0
 
 

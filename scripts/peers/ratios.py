@@ -4,157 +4,18 @@
 from __future__ import annotations
 
 import bisect
-import collections
-import dataclasses
-import json
 import math
 import statistics
+
+from observed import PRODUCTS, Unavailable, is_cold, kind, moved, point_text, same_work, seconds
+from tables import OF_BEST, OF_COPY, OF_READING, Rows, new_rows
 
 COPIED = 256 * 2**20  # bytes moved from which a kernel is held against a copy
 LOGITS = 32 * 2**20   # bytes of logits from which the gate is held against reading them
 SIZES = {"f32": 4, "f16": 2, "bf16": 2, "fp8_e4m3": 1, "fp8_e5m2": 1, "int8": 1, "uint8": 1}
 MOVERS = ("permute", "unpermute", "quantize", "swiglu", "topk_gate", "memory_stream")
-PRODUCTS = ("expert_gemm", "grouped_gemm")
-CHOICE = "choose_experts"  # the part of topk_gate that reads the logits
-
-
-class Unavailable(Exception):
-    """A peer does not do this work, or not here."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Aim:
-    """What a median is to reach."""
-    bound: float
-    at_most: bool = False
-
-    def text(self) -> str:
-        return f"{'at most' if self.at_most else 'at least'} {self.bound:g}"
-
-    def is_met(self, ratio: float) -> bool:
-        return ratio <= self.bound if self.at_most else ratio >= self.bound
-
-
-OF_COPY, OF_PEER, OF_TORCH_GEMM, OF_BEST, OF_READING = Aim(0.92), Aim(1.0), Aim(0.98), Aim(0.95), Aim(1.3, at_most=True)
 AIMED_AT_COPY = ("permute", "unpermute", "quantize", "swiglu")
-
-
-@dataclasses.dataclass
-class Row:
-    """Ratios of one operation to one other thing, with the point that each is of."""
-    aim: Aim | None = None
-    of: int = 0  # points there are; 0: as many as there are ratios
-    entries: list[tuple[float, str]] = dataclasses.field(default_factory=list)
-
-    def add(self, ratio: float, point: str) -> None:
-        self.entries.append((ratio, point))
-
-    def median(self) -> float:
-        return statistics.median(ratio for ratio, _ in self.entries)
-
-    def verdict(self, is_judged: bool) -> str:
-        if self.aim is None:
-            return "not judged"
-        return f"{self.aim.text()}: " + (("met" if self.aim.is_met(self.median()) else "missed") if is_judged else "of GPUs")
-
-    def short(self) -> str:
-        """How many of the points miss the aim by themselves."""
-        return "-" if self.aim is None else str(sum(not self.aim.is_met(ratio) for ratio, _ in self.entries))
-
-    def worst(self) -> tuple[float, str]:
-        pick = max if self.aim is not None and self.aim.at_most else min
-        return pick(self.entries, key=lambda entry: entry[0])
-
-
-Rows = dict[tuple[str, str], Row]
-
-
-def new_rows() -> Rows:
-    return collections.defaultdict(Row)
-
-
-def table(rows: Rows, other: str, is_judged: bool) -> str:
-    """Aims are of GPUs: on a CPU they are shown, and not judged."""
-    lines = [f"| operation | {other} | points | median | aim of the median | points short of it | worst | at |",
-             "|---|---|---|---|---|---|---|---|"]
-    for (operation, name), row in sorted(rows.items()):
-        worst, at = row.worst()
-        taken = f"{len(row.entries)} of {max(row.of, len(row.entries))}"
-        cells = [operation, name, taken, f"{row.median():.2f}", row.verdict(is_judged), row.short(), f"{worst:.2f}", at]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-# What an observation says.
-
-def kept_median(values: list[float], flags: list[bool]) -> float:
-    kept = [value for value, flag in zip(values, flags) if not flag]
-    return statistics.median(kept or values)
-
-
-def seconds(o: dict) -> float:
-    return kept_median(o["samples_s"], o["flags"]["throttled"])
-
-
-def moved(o: dict) -> float:
-    return o["work"]["read_bytes"] + o["work"]["written_bytes"]
-
-
-def is_cold(o: dict) -> bool:
-    return o["policy"]["cache"] == "cold"
-
-
-def capacity_factor(o: dict) -> float:
-    return o.get("routing", {}).get("capacity_factor", 0)
-
-
-def kind(o: dict) -> str:
-    """The operation, and what makes its work another one: types, scales, layout, scores, a capacity."""
-    d, words = o["dtypes"], [o["operation"]]
-    if o["operation"] in PRODUCTS:
-        words.append(d["a"] if d["a"] == d.get("b") else f"{d['a']} x {d.get('b', '')}")
-    if d.get("scale_mode") not in ("", "none", None):
-        words.append(d["scale_mode"])
-    if d.get("layout") not in ("", "TN", None):
-        words.append(d["layout"])
-    if o["operation"] in ("permute", "swiglu") and d["c"] != d["a"]:
-        words.append(f"to {d['c']}")
-    if o["operation"] == "topk_gate" and o["implementation"].endswith("_sigmoid"):
-        words.append("sigmoid")
-    if capacity_factor(o):
-        words.append("with a capacity")
-    if o["operation"] == "memory_stream":
-        p = o["point"]
-        words.append({(1, 0): "read", (0, 1): "write", (2, 1): "triad"}.get((p["reads"], p["writes"]), ""))
-    return " ".join(filter(None, words))
-
-
-def point_text(o: dict) -> str:
-    numbers = " ".join(f"{name}={value}" for name, value in o["point"].items())
-    return f"{numbers} {o['dtypes']['a']} {o['policy']['cache']}"
-
-
-def same_work(o: dict) -> str:
-    """Equal where two observations are of one piece of work, by whatever implementation."""
-    return json.dumps([o["operation"], o["point"], o["dtypes"], o.get("routing"), o["policy"]["cache"]], sort_keys=True)
-
-
-def buffer_sets(o: dict) -> int:
-    """How many sets of operands a peer goes through: as many as moecal's launches did."""
-    if not is_cold(o):
-        return 1
-    sets = o["sample"].get("buffer_sets", 0)
-    if sets < 1:  # one, where a set is so large that nothing of it stays in the cache
-        raise Unavailable("the record does not say how many buffer sets its cold cache took")
-    return sets
-
-
-def stored_shapes(point: dict, layout: str) -> tuple[tuple[int, int, bool], tuple[int, int, bool]]:
-    """(rows, columns, is used transposed) of both operands of C [m, n] = A B as they lie in memory. layout: TN (or
-    none: forward, A [m, k], B stored [n, k]), NN (dgrad, B stored [k, n]), NT (wgrad, A stored [k, m] too), TT."""
-    m, n, k = point["m"], point["n"], point["k"]
-    weights, tokens = layout or "TN"
-    return ((k, m, True) if tokens == "T" else (m, k, False), (k, n, False) if weights == "N" else (n, k, True))
+CHOICE = "choose_experts"  # the part of topk_gate that reads the logits
 
 
 class Rate:
@@ -267,16 +128,17 @@ def once_each(observations: list[dict]) -> list[dict]:
 
 
 Timed = list[tuple[dict, str, float]]  # an observation, a peer's name, the peer's seconds at it
+EAGER = " (eager)"  # ends the name of a peer whose time has Python's dispatch in it: it is in no best
 
 
 def contenders(observations: list[dict], operation: str, timed: Timed) -> dict[str, tuple[dict, dict[str, float]]]:
-    """By piece of work: an observation of it, and seconds by implementation, peers included."""
+    """By piece of work: an observation of it, and seconds by implementation, peers included that were captured."""
     found: dict[str, tuple[dict, dict[str, float]]] = {}
     for o in observations:
         if o["operation"] == operation:
             found.setdefault(same_work(o), (o, {}))[1][o["implementation"]] = seconds(o)
     for o, peer, took in timed:
-        if o["operation"] == operation:
+        if o["operation"] == operation and not peer.endswith(EAGER):
             found[same_work(o)][1][peer] = took
     return found
 
@@ -308,33 +170,3 @@ def side_by_side(observations: list[dict], operation: str, timed: Timed) -> str:
         draw = o.get("routing", {}).get("distribution", "")
         lines.append("| " + " | ".join([f"{kind(o)} {point_text(o)} {draw}".strip(), *cells]) + " |")
     return "\n".join(lines)
-
-
-def spread(count: int) -> list[int]:
-    """0..count-1 so that every beginning of the list is spread over all: first the middle, then the quarters, ..."""
-    order, seen = [], set()
-    parts = 1
-    while len(order) < count:
-        parts *= 2
-        for odd in range(1, parts, 2):
-            index = count * odd // parts
-            if index < count and index not in seen:
-                seen.add(index)
-                order.append(index)
-        if parts > 2 * count:
-            order += [index for index in range(count) if index not in seen]
-    return order
-
-
-def in_turn(observations: list[dict], most: int = 0) -> list[dict]:
-    """The points that peers are run on, kinds in turn and each kind spread over its times: wherever time runs out, what was
-    taken stands for all. most: of each kind, at most so many (0: all)."""
-    groups = collections.defaultdict(list)
-    for o in observations:
-        groups[kind(o)].append(o)
-    queues = []
-    for group in groups.values():
-        group.sort(key=seconds)
-        queues.append([group[index] for index in spread(len(group))][:most or None])
-    longest = max(map(len, queues), default=0)
-    return [queue[turn] for turn in range(longest) for queue in queues if turn < len(queue)]

@@ -8,13 +8,13 @@ import collections
 import time
 
 from moe_peers import PEERS
-from ratios import Timed, Unavailable, buffer_sets, in_turn, kind
+from observed import Unavailable, buffer_sets, kind, seconds
+from ratios import EAGER, Timed
 from timing import Timer
 from torch_peer import Compiled, Torch
 
 TORCH = "PyTorch (torch.mm, torch._scaled_mm, torch._grouped_mm, index_select, softmax and topk, silu, ...)"
 COMPILED = "PyTorch's torch.compile (permute, unpermute, quantize, swiglu, topk_gate)"
-EAGER = " (eager)"
 LONGEST_REASON = 240
 
 
@@ -83,6 +83,12 @@ class Runner:
         self.timer, self.not_run = timer, not_run
         self.timed: Timed = []
 
+    def warm_device(self) -> None:
+        try:
+            self.timer.warm_device()
+        except Exception as error:  # peers may run all the same  # pylint: disable=broad-except
+            self.not_run.add("products that warm the device up", error)
+
     def run(self, peers: list, points: list[dict], seconds: float) -> None:
         """After so many seconds no further one is begun."""
         deadline = time.monotonic() + seconds
@@ -102,9 +108,43 @@ class Runner:
     def run_one(self, peer, o: dict) -> None:
         try:
             took = self.timer.seconds([peer.make(o) for _ in range(buffer_sets(o))])
-            self.timed.append((o, peer.name + EAGER * self.timer.is_eager, took))
+            why_eager = self.timer.why_eager
+            self.timed.append((o, peer.name + EAGER * bool(why_eager), took))
+            if why_eager:
+                reason = Unavailable(f"timed call by call, with Python's dispatch, and so in no best: {why_eager}")
+                self.not_run.add(f"{peer.name}, {kind(o)}", reason, 1)
         except Exception as error:  # compilers raise anything; the next point is run  # pylint: disable=broad-except
             self.not_run.add(f"{peer.name}, {kind(o)}", error, 1)
+
+
+def spread(count: int) -> list[int]:
+    """0..count-1 so that every beginning of the list is spread over all: first the middle, then the quarters, ..."""
+    order, seen = [], set()
+    parts = 1
+    while len(order) < count:
+        parts *= 2
+        for odd in range(1, parts, 2):
+            index = count * odd // parts
+            if index < count and index not in seen:
+                seen.add(index)
+                order.append(index)
+        if parts > 2 * count:
+            order += [index for index in range(count) if index not in seen]
+    return order
+
+
+def in_turn(observations: list[dict], most: int = 0) -> list[dict]:
+    """The points that peers are run on, kinds in turn and each kind spread over its times: wherever time runs out, what was
+    taken stands for all. most: of each kind, at most so many (0: all)."""
+    groups = collections.defaultdict(list)
+    for o in observations:
+        groups[kind(o)].append(o)
+    queues = []
+    for group in groups.values():
+        group.sort(key=seconds)
+        queues.append([group[index] for index in spread(len(group))][:most or None])
+    longest = max(map(len, queues), default=0)
+    return [queue[turn] for turn in range(longest) for queue in queues if turn < len(queue)]
 
 
 def run_peers(observations: list[dict], arguments: argparse.Namespace, not_run: NotRun) -> tuple[Timed, list]:
@@ -115,6 +155,8 @@ def run_peers(observations: list[dict], arguments: argparse.Namespace, not_run: 
         timer, peers = available(arguments, not_run)
         points, runner = in_turn(observations, arguments.points), Runner(timer, not_run)
         timed = runner.timed
+        if peers:
+            runner.warm_device()
         runner.run([peer for peer in peers if not isinstance(peer, Compiled)], points, arguments.seconds)
         runner.run([peer for peer in peers if isinstance(peer, Compiled)], points, arguments.compile_seconds)
     except KeyboardInterrupt:

@@ -3,8 +3,8 @@
 """The work of moecal's own kernels in PyTorch's operators: functions of tensors, which torch.compile takes too."""
 from __future__ import annotations
 
+from observed import Unavailable
 from operands import Operands, check_no_capacity
-from ratios import Unavailable
 
 BLOCK = 128  # neighbours that share a scale
 

@@ -4,8 +4,8 @@
 outputs."""
 from __future__ import annotations
 
+from observed import Unavailable, stored_shapes
 from operands import Operands
-from ratios import Unavailable, stored_shapes
 
 
 class Products:

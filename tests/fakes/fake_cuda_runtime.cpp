@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "runtime/device_products.hpp"
+
 namespace moecal::tests {
 
 FakeCudaDevice& fake_cuda() {
@@ -86,8 +88,12 @@ void moecal::enqueue_hold(HoldWords* words, std::uint32_t number, Seconds, Strea
   auto& device = fake_cuda();
   ++device.holds;
   device.last_hold = {words, number};
-  if (device.holds_lapse) words->lapsed = number;
+  if (device.holds_lapse == 0) return;
+  --device.holds_lapse;
+  words->lapsed = number;
 }
+
+void moecal::enqueue_products(float*, Stream) {}
 
 extern "C" {
 

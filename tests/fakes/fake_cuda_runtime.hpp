@@ -44,7 +44,7 @@ struct FakeCudaDevice {
   bool graphs_are_empty = false;  // a launch of any computes nothing
   double clock_ms = 0;            // what events read
   double launch_ms = 0;           // that the host takes to launch something
-  bool holds_lapse = false;       // every hold ends by itself
+  int holds_lapse = 0;            // so many of the next end by themselves
   int holds = 0;                  // of streams, since the start
   FakeHold last_hold;
   std::map<const std::byte*, std::size_t> buffers;  // live allocations: start and bytes

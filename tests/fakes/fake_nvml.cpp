@@ -22,6 +22,8 @@ std::vector<Row> trace;
 std::size_t row = 0;
 
 bool read_trace(const char* path) {
+  trace.clear();
+  row = 0;
   std::ifstream file{path};
   for (std::string line; std::getline(file, line);) {
     if (line.empty() || line[0] == '#' || line[0] == 's') continue;

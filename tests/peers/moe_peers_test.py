@@ -6,7 +6,7 @@ import unittest
 
 from doubles import MOE_POINT, fake_peer, observation
 import moe_peers
-import ratios
+import observed
 
 
 class Signatures(unittest.TestCase):
@@ -18,7 +18,7 @@ class Signatures(unittest.TestCase):
 
         moe_peers.call_with(align, {"topk_ids": 1, "cumsum_buffer": 2, "token_cnts_buffer": 3})()
         self.assertEqual(seen, {"topk_ids": 1, "cumsum_buffer": 2, "pad": False})
-        with self.assertRaisesRegex(ratios.Unavailable, "cumsum_buffer"):
+        with self.assertRaisesRegex(observed.Unavailable, "cumsum_buffer"):
             moe_peers.call_with(align, {"topk_ids": 1})
 
 
@@ -74,7 +74,7 @@ class MoePeers(unittest.TestCase):
         self.assertEqual(seen, {"rows": (6, 16), "ids": (6, 2), "count": 12, "most": 6, "map": "index"})
         engine.make(observation("unpermute", self.point))()
         self.assertEqual((seen["tables"], seen["weights"], seen["map"]), (("rows", "places"), (6, 2), "index"))
-        with self.assertRaisesRegex(ratios.Unavailable, "FP8"):
+        with self.assertRaisesRegex(observed.Unavailable, "FP8"):
             engine.make(observation("permute", self.point, dtypes={"a": "fp8_e4m3", "c": "fp8_e4m3"}))
 
     def test_align_kernels_get_tables_of_their_experts(self):
@@ -113,7 +113,7 @@ class MoePeers(unittest.TestCase):
         self.assertIs(seen[0], seen[1])
 
     def test_a_cast_is_not_theirs(self):
-        with self.assertRaisesRegex(ratios.Unavailable, "does not cast"):
+        with self.assertRaisesRegex(observed.Unavailable, "does not cast"):
             fake_peer(moe_peers.Vllm).make(observation("permute", self.point, dtypes={"c": "fp8_e4m3"}))
 
 

@@ -4,40 +4,49 @@
 import unittest
 
 from doubles import MIB, copy, gemm, observation, reading
+import observed
 import ratios
+import running
 
 
 class Observations(unittest.TestCase):
     def test_a_throttled_sample_does_not_count(self):
         o = observation("permute", {}) | {"samples_s": [1.0, 3.0, 9.0], "flags": {"throttled": [False, False, True]}}
-        self.assertEqual(ratios.seconds(o), 2.0)
+        self.assertEqual(observed.seconds(o), 2.0)
         o["flags"]["throttled"] = [True, True, True]
-        self.assertEqual(ratios.seconds(o), 3.0)
+        self.assertEqual(observed.seconds(o), 3.0)
+
+    def test_what_was_not_held_and_took_its_host_as_long_is_launch_bound(self):
+        o = observation("permute", {}, 10e-6, sample={"timer": "cuda_event_led"}, host_s=[9e-6, 9e-6, 1e-6])
+        self.assertTrue(observed.is_launch_bound(o))
+        self.assertFalse(observed.is_launch_bound(o | {"host_s": [7e-6]}))
+        self.assertFalse(observed.is_launch_bound(o | {"sample": {"timer": "cuda_event"}}))
+        self.assertFalse(observed.is_launch_bound(observation("permute", {})))
 
     def test_a_kind_is_a_piece_of_work(self):
-        kinds = [ratios.kind(observation("quantize", {}, dtypes={"c": "fp8_e4m3", "scale_mode": mode}))
+        kinds = [observed.kind(observation("quantize", {}, dtypes={"c": "fp8_e4m3", "scale_mode": mode}))
                  for mode in ("tensor", "block_1x128")]
         self.assertEqual(kinds, ["quantize tensor", "quantize block_1x128"])
-        self.assertEqual(ratios.kind(gemm("NT")), "expert_gemm bf16 NT")
-        self.assertEqual(ratios.kind(gemm("TN")), "expert_gemm bf16")
+        self.assertEqual(observed.kind(gemm("NT")), "expert_gemm bf16 NT")
+        self.assertEqual(observed.kind(gemm("TN")), "expert_gemm bf16")
         fused = observation("swiglu", {}, dtypes={"c": "fp8_e4m3", "scale_mode": "block_1x128"})
-        self.assertEqual(ratios.kind(fused), "swiglu block_1x128 to fp8_e4m3")
+        self.assertEqual(observed.kind(fused), "swiglu block_1x128 to fp8_e4m3")
         limited = observation("permute", {}, routing={"capacity_factor": 1.2})
-        self.assertEqual(ratios.kind(limited), "permute with a capacity")
+        self.assertEqual(observed.kind(limited), "permute with a capacity")
 
     def test_operands_lie_as_the_layout_says(self):
         point = {"m": 6, "n": 4, "k": 2}
-        self.assertEqual(ratios.stored_shapes(point, "TN"), ((6, 2, False), (4, 2, True)))
-        self.assertEqual(ratios.stored_shapes(point, ""), ((6, 2, False), (4, 2, True)))
-        self.assertEqual(ratios.stored_shapes(point, "NN"), ((6, 2, False), (2, 4, False)))
-        self.assertEqual(ratios.stored_shapes(point, "NT"), ((2, 6, True), (2, 4, False)))
+        self.assertEqual(observed.stored_shapes(point, "TN"), ((6, 2, False), (4, 2, True)))
+        self.assertEqual(observed.stored_shapes(point, ""), ((6, 2, False), (4, 2, True)))
+        self.assertEqual(observed.stored_shapes(point, "NN"), ((6, 2, False), (2, 4, False)))
+        self.assertEqual(observed.stored_shapes(point, "NT"), ((2, 6, True), (2, 4, False)))
 
     def test_a_cold_peer_goes_through_as_many_sets_as_moecal_did(self):
-        self.assertEqual(ratios.buffer_sets(observation("swiglu", {}, sample={"buffer_sets": 3000})), 3000)
-        self.assertEqual(ratios.buffer_sets(observation("permute", {}, sample={"buffer_sets": 1})), 1)
-        self.assertEqual(ratios.buffer_sets(observation("swiglu", {}, cache="warm", sample={"buffer_sets": 3000})), 1)
-        with self.assertRaises(ratios.Unavailable):
-            ratios.buffer_sets(observation("swiglu", {}, sample={}))
+        self.assertEqual(observed.buffer_sets(observation("swiglu", {}, sample={"buffer_sets": 3000})), 3000)
+        self.assertEqual(observed.buffer_sets(observation("permute", {}, sample={"buffer_sets": 1})), 1)
+        self.assertEqual(observed.buffer_sets(observation("swiglu", {}, cache="warm", sample={"buffer_sets": 3000})), 1)
+        with self.assertRaises(observed.Unavailable):
+            observed.buffer_sets(observation("swiglu", {}, sample={}))
 
 
 class Comparisons(unittest.TestCase):
@@ -45,7 +54,7 @@ class Comparisons(unittest.TestCase):
         rate = ratios.copy_rate([copy(100, 1.0), copy(400, 2.0), copy(400, 4.0)])
         self.assertAlmostEqual(rate.at(200 * MIB), 150 * MIB)
         self.assertEqual(rate.at(4000 * MIB), 200 * MIB)
-        with self.assertRaises(ratios.Unavailable):
+        with self.assertRaises(observed.Unavailable):
             rate.at(99 * MIB)
 
     def test_quantize_is_held_against_a_copy_by_scale_mode(self):
@@ -92,6 +101,12 @@ class Comparisons(unittest.TestCase):
         self.assertEqual(rows["expert_gemm bf16", "PyTorch"].entries[0][0], 1.0)
         self.assertEqual({name for name, _ in rows}, {"expert_gemm bf16"}, "one implementation is no comparison")
 
+    def test_what_was_not_captured_is_not_among_the_fastest(self):
+        o = gemm("TN", 1.0)
+        self.assertFalse(ratios.compare_with_best([o], "expert_gemm", [(o, "PyTorch" + ratios.EAGER, 0.9)]))
+        rows = ratios.compare_with_best([o], "expert_gemm", [(o, "PyTorch (eager)", 0.5), (o, "other", 0.8)])
+        self.assertAlmostEqual(rows["expert_gemm bf16", "moecal's fastest"].median(), 0.8)
+
     def test_grouped_products_stand_side_by_side(self):
         point = {"groups": 4, "m": 8, "n": 8, "k": 8}
         draws = [{"distribution": name, "capacity_factor": 0} for name in ("uniform", "power_law")]
@@ -108,15 +123,15 @@ class Comparisons(unittest.TestCase):
 class Choosing(unittest.TestCase):
     def test_every_beginning_is_spread(self):
         for count in (0, 1, 2, 3, 7, 8, 100):
-            self.assertEqual(sorted(ratios.spread(count)), list(range(count)))
-        self.assertEqual(ratios.spread(8)[:3], [4, 2, 6])
+            self.assertEqual(sorted(running.spread(count)), list(range(count)))
+        self.assertEqual(running.spread(8)[:3], [4, 2, 6])
 
     def test_kinds_take_turns_and_none_is_left_out(self):
         points = [gemm("TN", i + 1.0) for i in range(40)] + [observation("swiglu", {}, i + 1.0) for i in range(2)]
-        order = ratios.in_turn(points)
+        order = running.in_turn(points)
         self.assertEqual(len(order), 42)
         self.assertEqual([o["operation"] for o in order[:4]], ["expert_gemm", "swiglu"] * 2)
-        self.assertEqual(len(ratios.in_turn(points, most=3)), 5)
+        self.assertEqual(len(running.in_turn(points, most=3)), 5)
 
 
 if __name__ == "__main__":

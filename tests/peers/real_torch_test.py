@@ -16,9 +16,9 @@ except (ImportError, OSError):
     sys.exit(77)
 
 from doubles import MOE_POINT, gemm, grouped, observation
+import observed
 import operands
 import peers
-import ratios
 import running
 import torch_peer
 import torch_products
@@ -51,9 +51,9 @@ class Products(unittest.TestCase):
 
     def test_fp8_products_are_of_one_layout(self):
         types_of = {"a": "fp8_e4m3", "b": "fp8_e4m3", "c": "bf16", "scale_mode": "tensor", "layout": "NN"}
-        with self.assertRaisesRegex(ratios.Unavailable, "TN only"):
+        with self.assertRaisesRegex(observed.Unavailable, "TN only"):
             program(gemm(dtypes=types_of))
-        with self.assertRaisesRegex(ratios.Unavailable, "block_1x128"):
+        with self.assertRaisesRegex(observed.Unavailable, "block_1x128"):
             program(gemm(dtypes=types_of | {"layout": "TN", "scale_mode": "block_1x128"}))
 
     def check_product(self, result, exact, dtype=torch.bfloat16):
@@ -127,12 +127,12 @@ class Routing(unittest.TestCase):
 
     def test_a_capacity_or_another_draw_is_no_work_of_these_operators(self):
         for operation in ("permute", "unpermute", "topk_gate"):
-            with self.assertRaisesRegex(ratios.Unavailable, "capacity"):
+            with self.assertRaisesRegex(observed.Unavailable, "capacity"):
                 program(observation(operation, MOE_POINT, routing={"capacity_factor": 1.2, "distribution": "uniform"}))
         for o in (observation("permute", MOE_POINT), grouped()):
-            with self.assertRaisesRegex(ratios.Unavailable, "recorded"):
+            with self.assertRaisesRegex(observed.Unavailable, "recorded"):
                 program(o | {"routing": {"capacity_factor": 0, "distribution": "recorded"}})
-            with self.assertRaisesRegex(ratios.Unavailable, "capacity"):
+            with self.assertRaisesRegex(observed.Unavailable, "capacity"):
                 program(o | {"routing": {"capacity_factor": 1.2, "distribution": "balanced"}})
 
 

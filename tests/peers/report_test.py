@@ -12,8 +12,10 @@ import unittest.mock
 
 from doubles import gemm, grouped, observation
 import moe_peers
+import observed
 import peers
 import ratios
+import tables
 
 RECORD = gemm(outcome={"kind": "measured"}, ranks={"world": 1}, commit="abc")
 
@@ -35,7 +37,7 @@ class PeersTimes(unittest.TestCase):
         self.assertEqual(self.peer.own_seconds(observation("unpermute", self.point, 6.0), []), 6.0)
         self.gate["parts_s"]["sort"] = [2.5, 2.5]
         self.assertEqual(self.peer.own_seconds(self.gate, []), 2.5)
-        with self.assertRaises(ratios.Unavailable):
+        with self.assertRaises(observed.Unavailable):
             self.peer.own_seconds(self.permute, [self.permute, observation("topk_gate", self.point)])
 
     def test_a_permute_that_sorts_is_held_against_permute_and_table(self):
@@ -50,11 +52,17 @@ class PeersTimes(unittest.TestCase):
         rows = self.rows([self.permute, self.gate], [(self.permute, "vLLM", 14.0), (self.permute, "PyTorch", 6.0)])
         self.assertEqual(rows["permute", peers.BEST_PEER].entries[0][0], 1.5, "the least ratio, not the least time")
 
+    def test_what_was_not_captured_is_the_best_of_nothing(self):
+        o, timed = self.permute, [("vLLM", 14.0), ("PyTorch", 6.0), ("slow start (eager)", 5.0)]
+        rows = self.rows([o, self.gate], [(o, name, took) for name, took in timed])
+        self.assertEqual(rows["permute", peers.BEST_PEER].entries[0][0], 1.5)
+        self.assertEqual(rows["permute", "slow start (eager)"].entries[0][0], 1.25, "it is shown all the same")
+
     def test_tables_say_how_many_of_how_many(self):
         points = [gemm("TN", 1.0), gemm("TN", 2.0), gemm("NN", 1.0)]
         rows = peers.compare_with_peers(points, [(points[0], "PyTorch", 0.97)], [], peers.NotRun())
         self.assertEqual(peers.arguments_of(["o.jsonl"]).points, 0, "all points, as far as the time goes")
-        text = ratios.table(rows, "peer", True)
+        text = tables.table(rows, "peer", True)
         self.assertIn("| expert_gemm bf16 | PyTorch | 1 of 2 | 0.97 | at least 0.98: missed | 1 | 0.97 |", text)
         self.assertIn("| expert_gemm, all types | PyTorch | 1 of 3 |", text)
 

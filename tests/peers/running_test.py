@@ -13,7 +13,7 @@ import unittest.mock
 
 from doubles import FAKE_TORCH, gemm, observation
 import moe_peers
-import ratios
+import observed
 import running
 import torch_peer
 
@@ -46,7 +46,13 @@ class Peer:
 
 
 class Timer:
-    is_eager = False
+    why_eager = ""
+
+    def __init__(self):
+        self.warmed = 0
+
+    def warm_device(self):
+        self.warmed += 1
 
     def seconds(self, sets):
         return sum(call() for call in sets)
@@ -87,6 +93,21 @@ class Running(unittest.TestCase):
         torch.names_gaps = True
         self.runner.run([torch, Peer("SGLang", None, "topk_gate")], [observation("launch", {})], 60)
         self.assertEqual(self.not_run.text(), "- PyTorch, launch: it has no operators for just that work (1 points)")
+
+    def test_what_could_not_be_captured_says_so_beside_its_name_and_among_what_is_in_no_best(self):
+        self.runner.timer.why_eager = "operation not permitted\nstack"
+        self.runner.run([Peer("slow", lambda _: lambda: 1.5)], self.points[:1], 60)
+        self.assertEqual(self.runner.timed[0][1:], ("slow (eager)", 3.0))
+        self.assertEqual(self.not_run.text(), "- slow, swiglu: timed call by call, with Python's dispatch, and so in no best: "
+                                              "operation not permitted (1 points)")
+
+    def test_the_device_is_warmed_up_once_and_before_any_peer(self):
+        timer, warmed = Timer(), []
+        peers = [Peer(name, lambda _: warmed.append(timer.warmed) or (lambda: 1.0)) for name in ("one", "two")]
+        points = [observation("swiglu", {}, cache="warm")] * 2
+        with unittest.mock.patch.object(running, "available", lambda *_: (timer, peers)):
+            running.run_peers(points, arguments(), self.not_run)
+        self.assertEqual(warmed, [1] * 4)
 
     def test_what_was_timed_before_an_interrupt_stays(self):
         taken = iter([1.0])
@@ -158,13 +179,13 @@ class Packages(unittest.TestCase):
         (self.folder / "moecal_no_such_peer").mkdir()  # a clone's root is no package
         for name in ("moecal_no_such_peer", "moecal_nor_this"):
             said = f"has no package {name}; .* --peer-path DIR names the folder that holds {name}/"
-            with self.assertRaisesRegex(ratios.Unavailable, said):
+            with self.assertRaisesRegex(observed.Unavailable, said):
                 moe_peers.imported(name + ".kernels")
 
     def test_one_that_was_built_for_another_pytorch_says_so(self):
         self.package(sgl_kernel="raise ImportError('undefined symbol: _ZN3c10')")
         said = f"sgl_kernel of {self.folder}/.* cannot be imported: ImportError: undefined"
-        with self.assertRaisesRegex(ratios.Unavailable, said):
+        with self.assertRaisesRegex(observed.Unavailable, said):
             moe_peers.Sglang(FAKE_TORCH, "cuda")
 
     def test_one_beside_is_run(self):
@@ -175,7 +196,7 @@ class Packages(unittest.TestCase):
         torch = types.SimpleNamespace(device=str, ops=types.SimpleNamespace(_moe_C=kernels), **vars(FAKE_TORCH))
         self.assertEqual(moe_peers.Vllm(torch, "cuda").name, "vLLM dev")
         torch.ops._moe_C = types.SimpleNamespace()
-        with self.assertRaisesRegex(ratios.Unavailable, "vLLM dev has no compiled kernels"):
+        with self.assertRaisesRegex(observed.Unavailable, "vLLM dev has no compiled kernels"):
             moe_peers.Vllm(torch, "cuda")
 
 

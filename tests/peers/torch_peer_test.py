@@ -5,8 +5,8 @@ import types
 import unittest
 
 from doubles import MOE_POINT, FakeTensor, gemm, grouped, observation
+import observed
 import operands
-import ratios
 import torch_kernels
 import torch_peer
 import torch_products
@@ -39,7 +39,7 @@ class Products(WithDoubles):
         self.assertEqual(seen, [((6, 2), (2, 4))] * 4)
 
     def test_an_fp8_product_of_another_layout_is_none_of_torchs(self):
-        with self.assertRaisesRegex(ratios.Unavailable, "TN only"):
+        with self.assertRaisesRegex(observed.Unavailable, "TN only"):
             self.part(torch_products.Products).expert_gemm(gemm(dtypes=FP8 | {"layout": "NN"}))
 
     def test_groups_have_weights_of_their_own(self):
@@ -61,7 +61,7 @@ class Products(WithDoubles):
         function, tensors = products.grouped_gemm(grouped(dtypes=FP8))
         function(*tensors)
         self.assertEqual(seen, {"shapes": [(32, 32), (4, 32, 16), (32,), (4, 16), (4,)], "out": "bf16", "fast": False})
-        with self.assertRaisesRegex(ratios.Unavailable, "block_1x128"):
+        with self.assertRaisesRegex(observed.Unavailable, "block_1x128"):
             products.grouped_gemm(grouped(dtypes=FP8 | {"scale_mode": "block_1x128"}))
 
     def test_a_release_without_grouped_products_says_so(self):
@@ -81,7 +81,7 @@ class Kernels(WithDoubles):
 
         self.assertEqual(made(), "rows")
         self.assertEqual(made(c="fp8_e4m3"), ("cast", "rows", "fp8_e4m3", False))
-        with self.assertRaisesRegex(ratios.Unavailable, "whole blocks"):
+        with self.assertRaisesRegex(observed.Unavailable, "whole blocks"):
             made(129, c="fp8_e4m3")
 
     def test_swiglu_reads_two_columns_for_one(self):
@@ -91,7 +91,7 @@ class Kernels(WithDoubles):
     def test_a_capacity_is_not_left_out(self):
         for operation in ("permute", "unpermute", "topk_gate"):
             o = observation(operation, MOE_POINT, routing={"capacity_factor": 1.2})
-            with self.assertRaisesRegex(ratios.Unavailable, "capacity"):
+            with self.assertRaisesRegex(observed.Unavailable, "capacity"):
                 getattr(self.kernels(), operation)(o)
 
 

@@ -84,7 +84,7 @@ TEST_F(Candidates, ShortOnesAreToldApartWithoutTheGapsBetweenLaunches) {
   fake_cublaslt().candidates = {{0.002, true}, {0.001, true}};
   EXPECT_THAT(make()->library().algorithm, HasSubstr("id=101"));
   EXPECT_FALSE(fake_cuda().held()) << "the stream goes on";
-  fake_cuda().holds_lapse = true;
+  fake_cuda().holds_lapse = 1000;
   fake_cublaslt().candidates = {{0.02, true}, {0.01, true}};
   const int holds = fake_cuda().holds;
   EXPECT_THAT(make()->library().algorithm, HasSubstr("id=101")) << "timed without, then";
