@@ -284,6 +284,34 @@ TEST(Fit, KeepsLayoutsOfTheSameProductApart) {
       << "a call that says nothing of its layout is a forward one";
 }
 
+TEST(Fit, KeepsScaleModesOfGroupsAndLayersApart) {
+  const Point layer{{"hidden", 512}, {"inter", 512},         {"experts", 8},
+                    {"top_k", 2},    {"tensor_parallel", 1}, {"expert_parallel", 1}};
+  const Point groups{{"groups", 4}, {"n", 512}, {"k", 512}};
+  std::vector<Observation> all;
+  for (const auto& [mode, factor] : {std::pair{"tensor", 1.0}, {"block_128x128", 2.0}})
+    for (std::int64_t rows = 64; rows <= 65536; rows *= 4)
+      for (const auto& [operation, numbers, name] :
+           {std::tuple{"grouped_gemm", groups, "m"}, {"moe_layer", layer, "tokens"}}) {
+        auto point = numbers;
+        point[name] = rows;
+        auto o = observation(operation, point, factor * (1e-5 + static_cast<double>(rows) * 1e-8));
+        o.dtypes = {"fp8_e4m3", "fp8_e4m3", "bf16", "f32", mode, "TN"};
+        all.push_back(std::move(o));
+      }
+  const auto result = fit_all(all);
+  for (const auto& [operation, numbers, name] :
+       {std::tuple{"grouped_gemm", groups, "m"}, {"moe_layer", layer, "tokens"}}) {
+    Query query{.operation = operation, .point = numbers};
+    query.point[name] = 4096;
+    const auto seconds_of = [&](const char* mode) {
+      query.scale_mode = mode;
+      return predict(result.coefficients, query).prediction->seconds;
+    };
+    EXPECT_NEAR(seconds_of("block_128x128") / seconds_of("tensor"), 2, 0.2) << operation;
+  }
+}
+
 TEST(Fit, CountsWhatItDoesNotUseAndSaysWhatIsTooLittle) {
   auto observations = curve("all_reduce", 2, 8, two_segments, {});
   observations[0].outcome = Outcome::skipped;

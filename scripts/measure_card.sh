@@ -14,8 +14,8 @@ Measures this card and writes what a repository of results holds of it:
                                                  other observations have that name (public tables'), they stay as
                                                  they are, and the fit is coefficients/measured/<card>.json
   DIR/results/ratios/<card>/<run>.md             the tables of ratios: own kernels to a copy of the same bytes and to
-                                                 peers (PyTorch, vLLM, TransformerEngine, SGLang, where Python finds
-                                                 them; each peer not run is named), with date, driver and command.
+                                                 peers (PyTorch, vLLM, TransformerEngine, SGLang, DeepGEMM, where Python
+                                                 finds them; each not run is named), with date, driver and command.
                                                  Needs a python3; without one the rest is written all the same
 
 Runs from an unpacked bundle (scripts/bundle.sh) or from a clone, which is built first. A run that was cut goes on

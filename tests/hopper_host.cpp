@@ -234,6 +234,12 @@ HostWork host_adam(const Case& c, int sets) {
   return {.touched = sets * real(of(c, "parameters")) * kStates / kCores};
 }
 
+/// That the host lays out for a draw: none, or one for so many summed indices of each row.
+double token_scales(const Case& c, double rows, std::int64_t k) {
+  const auto block = kernels::scale_block(c.dtypes.scale_mode, kernels::Operand::tokens, k).inner;
+  return block == 0 ? 0 : rows * std::ceil(real(k) / real(block));
+}
+
 HostWork launch(const Case&, int) { return {.calls = 20}; }
 
 }  // namespace
@@ -273,9 +279,11 @@ HostWork redraw_work(const std::string& operation, const Case& c) {
   if (!c.routed) return {};
   if (operation == "grouped_gemm") {  // every group planned anew, a graph of them, a result cleared
     const double groups = real(of(c, "groups"));
-    return {.expanded = groups * real(of(c, "m") * of(c, "n")) * bytes_of(c.dtypes.c),
-            .alone = groups * real(of(c, "m")) * (groups + 5) / 5,
-            .calls = 3 * groups + 21};
+    const double scales = token_scales(c, groups * real(of(c, "m")), of(c, "k"));
+    return {.uploaded = 4 * scales,
+            .expanded = groups * real(of(c, "m") * of(c, "n")) * bytes_of(c.dtypes.c),
+            .alone = groups * real(of(c, "m")) * (groups + 5) / 5 + scales,
+            .calls = 3 * groups + (scales > 0 ? 24 : 21)};
   }
   const double choices = real(of(c, "tokens") * of(c, "top_k"));
   HostWork work = table(4 * choices);

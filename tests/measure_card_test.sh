@@ -23,7 +23,7 @@ coefficients=("$work"/results/coefficients/cpu-*.json)
 ratios=("$work"/results/ratios/cpu-*/test.md)
 [[ -s ${observations[0]} && -s ${coefficients[0]} && -s ${ratios[0]} ]] || fail "a file is missing"
 grep -q '^| memory_stream triad | oracle_loop | 1 of 1 | ' "${ratios[0]}" || fail "no share of a copy's rate"
-for peer in vLLM TransformerEngine SGLang; do grep -q "^- $peer" "${ratios[0]}" || fail "$peer is not named"; done
+for peer in vLLM TransformerEngine SGLang DeepGEMM; do grep -q "^- $peer" "${ratios[0]}" || fail "$peer is not named"; done
 grep -q 'PyTorch' "${ratios[0]}" || fail "PyTorch is not named"
 [[ ! -e $work/results/observations/unnamed ]] || fail "the staging folder is left"
 # The same run again has nothing left to measure, and loses nothing.

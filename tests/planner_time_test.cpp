@@ -50,7 +50,7 @@ bool is_measured(const Implementation& implementation, const Case& c, Suite suit
   const auto& name = implementation.name;
   if (implementation.backend != "cuda" && !implementation.of_host) return false;
   if (implementation.from > suite || name.ends_with("_all_devices")) return false;
-  if (name == "cutlass_sm100a") return false;
+  if (name == "cutlass_sm100a" || c.dtypes.scale_mode == "mx") return false;
   if (name == "cublas_grouped" || name == "cutlass_sm80") return c.dtypes.a != "fp8_e4m3";
   return true;
 }

@@ -45,7 +45,6 @@ struct ScaleMode {
   cublasLtMatmulMatrixScale_t weights, tokens;
   CapabilityRange capabilities;
   bool only_tn;
-  std::int64_t tokens_multiple;  // m must be one of it
 };
 
 constexpr std::array<ScaleMode, 5> kScaleModes{{
@@ -53,32 +52,27 @@ constexpr std::array<ScaleMode, 5> kScaleModes{{
      CUBLASLT_MATMUL_MATRIX_SCALE_SCALAR_32F,
      CUBLASLT_MATMUL_MATRIX_SCALE_SCALAR_32F,
      {89, kNewest},
-     false,
-     1},
+     false},
     {"outer_vector",
      CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F,
      CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F,
      {90, 90},
-     true,
-     1},
+     true},
     {"block_1x128",
      CUBLASLT_MATMUL_MATRIX_SCALE_VEC128_32F,
      CUBLASLT_MATMUL_MATRIX_SCALE_VEC128_32F,
      {90, 90},
-     true,
-     4},
+     true},
     {"block_128x128",
      CUBLASLT_MATMUL_MATRIX_SCALE_BLK128x128_32F,
      CUBLASLT_MATMUL_MATRIX_SCALE_VEC128_32F,
      {90, 90},
-     true,
-     4},
+     true},
     {"mx",
      CUBLASLT_MATMUL_MATRIX_SCALE_VEC32_UE8M0,
      CUBLASLT_MATMUL_MATRIX_SCALE_VEC32_UE8M0,
      {100, kNewest},
-     false,
-     1},
+     false},
 }};
 
 cudaDataType_t cuda_type(Dtype dtype) {
@@ -164,7 +158,7 @@ CublasLtMatrix transposed(CublasLtMatrix matrix) {
 }
 
 void check_scaled_tokens(const ExpertGemmProblem& problem) {
-  const auto multiple = scale_mode_of(problem).tokens_multiple;
+  const auto multiple = token_multiple(scale_mode_of(problem).name);
   if (problem.shape.m % multiple != 0)
     throw Unsupported{"cuBLASLt's scale mode " + problem.scale_mode +
                       " needs m to be a multiple of " + std::to_string(multiple) + ", not " +

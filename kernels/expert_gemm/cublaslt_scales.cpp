@@ -5,8 +5,12 @@
 #include <cmath>
 #include <cstring>
 
+#include "kernels/expert_gemm/device_matrix.hpp"
+
 namespace moecal::kernels {
 namespace {
+
+constexpr std::int64_t kAlignment = 16;  // of a product's scales, in bytes
 
 std::int64_t rounded_up(std::int64_t value, std::int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
@@ -15,13 +19,6 @@ std::int64_t rounded_up(std::int64_t value, std::int64_t multiple) {
 std::vector<std::byte> bytes_of(std::span<const float> values) {
   const auto bytes = std::as_bytes(values);
   return {bytes.begin(), bytes.end()};
-}
-
-std::vector<std::byte> rows_contiguous(const ScaleGrid& grid) {
-  std::vector<float> values;
-  for (std::int64_t inner = 0; inner < grid.inner; ++inner)
-    for (std::int64_t row = 0; row < grid.rows; ++row) values.push_back(grid.at(row, inner));
-  return bytes_of(values);
 }
 
 std::vector<std::byte> inner_contiguous(const ScaleGrid& grid) {
@@ -47,10 +44,6 @@ std::vector<std::byte> tiled_exponents(const ScaleGrid& grid) {
   return bytes;
 }
 
-DeviceBuffer on_device(const std::vector<std::byte>& bytes) {
-  return to_device(std::span<const std::byte>{bytes});
-}
-
 }  // namespace
 
 std::vector<std::byte> arrange_scales(cublasLtMatmulMatrixScale_t mode,
@@ -58,7 +51,7 @@ std::vector<std::byte> arrange_scales(cublasLtMatmulMatrixScale_t mode,
   switch (mode) {
     case CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F:
     case CUBLASLT_MATMUL_MATRIX_SCALE_VEC128_32F:
-      return rows_contiguous(grid);
+      return bytes_of(rows_contiguous(grid));
     case CUBLASLT_MATMUL_MATRIX_SCALE_BLK128x128_32F:
       return inner_contiguous(grid);
     case CUBLASLT_MATMUL_MATRIX_SCALE_VEC32_UE8M0:
@@ -66,6 +59,39 @@ std::vector<std::byte> arrange_scales(cublasLtMatmulMatrixScale_t mode,
     default:
       return bytes_of(std::span<const float>{&operand.scale, 1});
   }
+}
+
+std::int64_t scale_stride(cublasLtMatmulMatrixScale_t mode, std::int64_t rows, std::int64_t k) {
+  constexpr std::int64_t kFloat = sizeof(float);
+  const std::int64_t blocks = rounded_up(k, 128) / 128;
+  switch (mode) {
+    case CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F:
+      return rounded_up(kFloat * rows, kAlignment);
+    case CUBLASLT_MATMUL_MATRIX_SCALE_VEC128_32F:
+      return rounded_up(kFloat * rows * blocks, kAlignment);
+    case CUBLASLT_MATMUL_MATRIX_SCALE_BLK128x128_32F:
+      return kFloat * (rounded_up(rows, 128) / 128) * rounded_up(blocks, 4);
+    case CUBLASLT_MATMUL_MATRIX_SCALE_VEC32_UE8M0:
+      return rounded_up(rows, 128) * rounded_up(rounded_up(k, 32) / 32, 4);
+    default:
+      return 0;
+  }
+}
+
+std::vector<std::byte> arrange_group_scales(cublasLtMatmulMatrixScale_t mode,
+                                            const PeriodicMatrix& operands, const ScaleGrid& grid,
+                                            const std::vector<std::int64_t>& rows) {
+  if (grid.empty()) return arrange_scales(mode, operands, grid);
+  std::vector<std::byte> all;
+  std::int64_t first = 0;
+  for (const auto count : rows) {
+    const auto one = arrange_scales(mode, operands, rows_of_grid(grid, first, count));
+    all.insert(all.end(), one.begin(), one.end());
+    all.resize(
+        static_cast<std::size_t>(rounded_up(static_cast<std::int64_t>(all.size()), kAlignment)));
+    first += count;
+  }
+  return all;
 }
 
 CublasLtOperandScales::CublasLtOperandScales(const CublasLtPlan& plan,

@@ -23,6 +23,18 @@ namespace moecal::kernels {
                                                     const PeriodicMatrix& operand,
                                                     const ScaleGrid& grid);
 
+/// Bytes from one group's scales to the next's, where the operands of several products follow one
+/// another, each of `rows` rows and k summed indices: what arrange_scales makes of one, to the next
+/// multiple of 16, which cuBLASLt's scales begin at. 0 for SCALAR_32F: all share one.
+[[nodiscard]] std::int64_t scale_stride(cublasLtMatmulMatrixScale_t mode, std::int64_t rows,
+                                        std::int64_t k);
+
+/// Of several operands that follow one another: `rows` rows of blocks each, 0 of one that is none.
+[[nodiscard]] std::vector<std::byte> arrange_group_scales(cublasLtMatmulMatrixScale_t mode,
+                                                          const PeriodicMatrix& operands,
+                                                          const ScaleGrid& grid,
+                                                          const std::vector<std::int64_t>& rows);
+
 /// The scales of a product's operands in device memory.
 class CublasLtOperandScales {
  public:

@@ -1,6 +1,9 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <span>
+#include <vector>
+
 #include "core/periodic_matrix.hpp"
 #include "runtime/buffer.hpp"
 
@@ -9,6 +12,9 @@ namespace moecal::kernels {
 
 [[nodiscard]] inline DeviceBuffer on_device(const PeriodicMatrix& matrix) {
   return to_device(matrix.data);
+}
+[[nodiscard]] inline DeviceBuffer on_device(const std::vector<std::byte>& bytes) {
+  return to_device(std::span<const std::byte>{bytes});
 }
 
 /// After the device's work is done. Synchronous.

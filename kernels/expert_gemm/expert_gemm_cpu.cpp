@@ -28,15 +28,16 @@ std::string layout_of(const Dtypes& dtypes) {
   throw InvalidInput{"expert_gemm has no layout '" + dtypes.layout + "'; known: TN NN NT TT"};
 }
 
-/// Scales the matrix as the problem says: what a tensor scale would be goes into the blocks'.
 ScaleGrid scale(PeriodicMatrix& matrix, const ExpertGemmProblem& problem, Operand operand,
                 std::uint64_t seed) {
   const auto block = scale_block(problem.scale_mode, operand, problem.shape.k);
   const auto rows = operand == Operand::tokens ? problem.shape.m : problem.shape.n;
-  auto grid = make_scale_grid(
-      {block, rows, problem.shape.k, matrix.scale, problem.scale_mode == "mx"}, seed);
-  if (!grid.empty()) matrix.scale = 1;
-  return grid;
+  return take_scale(matrix,
+                    {.block = block,
+                     .rows = rows,
+                     .k = problem.shape.k,
+                     .powers_of_two = problem.scale_mode == "mx"},
+                    seed);
 }
 
 // Such that the result's deviation is kInt8ResultDeviation.

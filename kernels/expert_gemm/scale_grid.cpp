@@ -22,6 +22,10 @@ ScaleBlock scale_block(const std::string& scale_mode, Operand operand, std::int6
   return {};
 }
 
+std::int64_t token_multiple(const std::string& scale_mode) {
+  return scale_mode == "block_1x128" || scale_mode == "block_128x128" ? 4 : 1;
+}
+
 ScaleGrid make_scale_grid(const ScaleGridSpec& spec, std::uint64_t seed) {
   const auto& block = spec.block;
   if (block.rows == 0) return {};
@@ -35,6 +39,27 @@ ScaleGrid make_scale_grid(const ScaleGridSpec& spec, std::uint64_t seed) {
                                                   : spec.scale * (0.75 + 0.5 * unit));
   }
   return grid;
+}
+
+ScaleGrid take_scale(PeriodicMatrix& matrix, ScaleGridSpec spec, std::uint64_t seed) {
+  spec.scale = matrix.scale;
+  auto grid = make_scale_grid(spec, seed);
+  if (!grid.empty()) matrix.scale = 1;
+  return grid;
+}
+
+ScaleGrid rows_of_grid(const ScaleGrid& grid, std::int64_t first, std::int64_t count) {
+  if (grid.empty()) return {};
+  const auto begin = grid.scales.begin() + first * grid.inner;
+  return {grid.block, count, grid.inner, {begin, begin + count * grid.inner}};
+}
+
+std::vector<float> rows_contiguous(const ScaleGrid& grid) {
+  std::vector<float> values;
+  values.reserve(grid.scales.size());
+  for (std::int64_t inner = 0; inner < grid.inner; ++inner)
+    for (std::int64_t row = 0; row < grid.rows; ++row) values.push_back(grid.at(row, inner));
+  return values;
 }
 
 void apply_scales(const ScaleGrid& grid, std::int64_t row, std::span<double> values) {

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "core/periodic_matrix.hpp"
+
 /// Scales that a block of an operand's elements share: what an element stands for is its decoded
 /// value times its block's scale.
 namespace moecal::kernels {
@@ -26,6 +28,10 @@ struct ScaleBlock {
 ///   mx             1 x 32, of both; the scales are powers of two
 [[nodiscard]] ScaleBlock scale_block(const std::string& scale_mode, Operand operand,
                                      std::int64_t k);
+
+/// Tokens that a product takes whole. 4 where FP32 scales belong to 128 summed indices: those of
+/// one block lie side by side, one per token, and every block's begin at a multiple of 16 bytes.
+[[nodiscard]] std::int64_t token_multiple(const std::string& scale_mode);
 
 struct ScaleGrid {
   ScaleBlock block;
@@ -50,6 +56,16 @@ struct ScaleGridSpec {
 /// Random scales of 0.75 to 1.25 times `scale`; or the largest power of two that is at most
 /// `scale`, or half of it for every fourth block. An empty grid for blocks of 0 x 0.
 [[nodiscard]] ScaleGrid make_scale_grid(const ScaleGridSpec& spec, std::uint64_t seed);
+
+/// The same in place of the matrix's own scale, which becomes 1; without blocks the matrix stays as
+/// it is.
+[[nodiscard]] ScaleGrid take_scale(PeriodicMatrix& matrix, ScaleGridSpec spec, std::uint64_t seed);
+
+/// Some rows of blocks that follow one another.
+[[nodiscard]] ScaleGrid rows_of_grid(const ScaleGrid& grid, std::int64_t first, std::int64_t count);
+
+/// [inner, rows]: the scales of one block of summed indices side by side.
+[[nodiscard]] std::vector<float> rows_contiguous(const ScaleGrid& grid);
 
 /// Multiplies the k values of one row (token, or output feature) by their scales, if there are any.
 void apply_scales(const ScaleGrid& grid, std::int64_t row, std::span<double> values);

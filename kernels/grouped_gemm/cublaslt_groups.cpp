@@ -5,17 +5,44 @@
 #include <algorithm>
 #include <bit>
 
+#include "kernels/expert_gemm/cublaslt_scales.hpp"
+
 namespace moecal::kernels {
 namespace {
 
+const void* after(const void* base, std::int64_t bytes) {
+  return base == nullptr ? nullptr : static_cast<const std::byte*>(base) + bytes;
+}
 const void* after(const void* base, std::int64_t elements, Dtype dtype) {
-  return static_cast<const std::byte*>(base) + elements * size_of(dtype);
+  return after(base, elements * size_of(dtype));
 }
 
 // A layer has many groups: a choice is worth a few milliseconds, not the tens of one product's own.
 constexpr CublasLtTiming kTiming{8, Seconds{2e-4}, 2};
 
 }  // namespace
+
+ExpertGemmProblem mean_product(const GroupedGemmProblem& problem) {
+  auto product = problem.product;
+  product.shape.m = multiplied_rows(problem, {product.shape.m}).front();
+  return product;
+}
+
+std::vector<std::byte> arrange_weight_scales(const GroupedGemmProblem& problem,
+                                             const PeriodicMatrix& weights,
+                                             const ScaleGrid& scales) {
+  const std::vector<std::int64_t> rows(static_cast<std::size_t>(problem.groups),
+                                       scales.rows / problem.groups);
+  const auto mode = plan_cublaslt(mean_product(problem)).scale_modes.weights;
+  return arrange_group_scales(mode, weights, scales, rows);
+}
+
+std::vector<std::byte> arrange_token_scales(const GroupedGemmProblem& problem,
+                                            const ExpertGemmOperands& operands,
+                                            const std::vector<std::int64_t>& rows) {
+  const auto mode = plan_cublaslt(mean_product(problem)).scale_modes.tokens;
+  return arrange_group_scales(mode, operands.a, operands.a_scales, multiplied_rows(problem, rows));
+}
 
 CublasLtChoice CublasLtChoices::of(const CublasLtPlan& plan, const CublasLtMatmul& matmul,
                                    const CublasLtAddresses& addresses,
@@ -28,6 +55,8 @@ CublasLtChoice CublasLtChoices::of(const CublasLtPlan& plan, const CublasLtMatmu
                 plan.weights.type,
                 plan.tokens.type,
                 plan.result.type,
+                plan.scale_modes.weights,
+                plan.scale_modes.tokens,
                 alignment};
   const auto found = chosen_.find(key);
   if (found != chosen_.end() && matmul.takes(found->second.candidate, workspace.bytes))
@@ -43,18 +72,24 @@ CublasLtGroups::CublasLtGroups(const GroupedGemmProblem& problem,
                                CublasLtLanes& lanes)
     : lanes_{lanes} {
   const auto& [m, n, k] = problem.product.shape;
-  std::int64_t first = 0;
+  const auto multiplied = multiplied_rows(problem, rows);
+  std::int64_t first = 0, token_scales = 0;
   for (std::int64_t group = 0; group < problem.groups; ++group) {
-    const auto count = rows[static_cast<std::size_t>(group)];
+    const auto count = multiplied[static_cast<std::size_t>(group)];
     if (count == 0) continue;
     const CublasLtAddresses addresses{
         after(bases.weights, group * n * k, problem.product.b),
         after(bases.tokens, first * k, problem.product.a),
         const_cast<void*>(after(bases.result, first * n, problem.product.c))};
-    const auto plan = plan_cublaslt(group_problem(problem, rows, group));
-    CublasLtMatmul matmul{plan, scales, lanes.handle()};
+    const auto plan = plan_cublaslt(group_problem(problem, multiplied, group));
+    const auto weight_scales = group * scale_stride(plan.scale_modes.weights, n, k);
+    CublasLtMatmul matmul{
+        plan,
+        {after(scales.weights, weight_scales), after(scales.tokens, token_scales), scales.factor},
+        lanes.handle()};
     products_.push_back({std::move(matmul), plan, addresses, {}, count});
     first += count;
+    token_scales += scale_stride(plan.scale_modes.tokens, count, k);
   }
   std::stable_sort(products_.begin(), products_.end(),
                    [](const Product& a, const Product& b) { return a.rows > b.rows; });

@@ -15,8 +15,19 @@
 /// group, spread over streams. For .cpp files of cuBLASLt backends.
 namespace moecal::kernels {
 
+/// A group's product: of the mean rows, or of as many more as it takes whole.
+[[nodiscard]] ExpertGemmProblem mean_product(const GroupedGemmProblem& problem);
+/// Of all groups' weights, for CublasLtGroups. @throws as plan_cublaslt
+[[nodiscard]] std::vector<std::byte> arrange_weight_scales(const GroupedGemmProblem& problem,
+                                                           const PeriodicMatrix& weights,
+                                                           const ScaleGrid& scales);
+/// The same of the tokens that a draw gives them.
+[[nodiscard]] std::vector<std::byte> arrange_token_scales(const GroupedGemmProblem& problem,
+                                                          const ExpertGemmOperands& operands,
+                                                          const std::vector<std::int64_t>& rows);
+
 /// The fastest algorithm of each shape that was met: timed once for all groups whose rows round up
-/// to the same power of two, and of the same types and alignment.
+/// to the same power of two, and of the same types, scale modes and alignment.
 class CublasLtChoices {
  public:
   /// @throws as choose_algorithm
@@ -26,7 +37,8 @@ class CublasLtChoices {
 
  private:
   using Key = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, cudaDataType_t,
-                         cudaDataType_t, cudaDataType_t, std::uint32_t>;
+                         cudaDataType_t, cudaDataType_t, cublasLtMatmulMatrixScale_t,
+                         cublasLtMatmulMatrixScale_t, std::uint32_t>;
   std::map<Key, CublasLtChoice> chosen_;
 };
 
@@ -58,9 +70,10 @@ class CublasLtLanes {
 /// The products of one routing draw on one set of buffers.
 class CublasLtGroups {
  public:
-  /// `bases`: of all groups, device memory; rows and weights of the groups follow one another.
-  /// Empty groups are no products. Each uses the fastest algorithm for its shape when it has the
-  /// device to itself; timing overwrites the results. @throws Unsupported if there is none
+  /// `bases`, `scales`: of all groups, device memory; multiplied rows, weights and, scale_stride
+  /// apart, the scales of both follow one another. Empty groups are no products. Each uses the
+  /// fastest algorithm for its shape when it has the device to itself; timing overwrites the
+  /// results. @throws Unsupported if there is none
   CublasLtGroups(const GroupedGemmProblem& problem, const std::vector<std::int64_t>& rows,
                  const CublasLtAddresses& bases, const CublasLtScales& scales,
                  CublasLtLanes& lanes);

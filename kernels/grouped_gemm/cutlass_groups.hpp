@@ -14,12 +14,15 @@
 namespace moecal::kernels {
 
 /// One group that has rows: C [rows, n] = factor A [rows, k] B [n, k]^T, row-major device memory
-/// that starts at multiples of 16 bytes.
+/// that starts at multiples of 16 bytes. With scales per block: [ceil(k / 128), rows] of the
+/// tokens, [ceil(k / 128), ceil(n / 128)] of the weights.
 struct CutlassGroup {
   std::int64_t rows = 0;
   const void* weights = nullptr;  // B
   const void* tokens = nullptr;   // A
   void* result = nullptr;         // C
+  const float* weight_scales = nullptr;
+  const float* token_scales = nullptr;
 };
 
 struct CutlassSetup {
@@ -46,6 +49,7 @@ struct CutlassKernel {
   int least_capability = 0;    // compute capability, major * 10 + minor
   int most_capability = 0;
   std::vector<Dtype> types;  // of A and B; C is bf16, or f16 for f16
+  std::string scale_mode;    // of FP8
   std::unique_ptr<CutlassGroups> (*make)(const CutlassSetup& setup) = nullptr;
 };
 
@@ -53,6 +57,8 @@ struct CutlassKernel {
 [[nodiscard]] CutlassKernel cutlass_sm80_kernel();
 /// TMA and wgmma, warp-specialised: FP8 (E4M3), f16 and bf16 on Hopper alone.
 [[nodiscard]] CutlassKernel cutlass_sm90a_kernel();
+/// FP8 on Hopper with scale mode block_128x128: the same implementation, another kernel.
+[[nodiscard]] CutlassKernel cutlass_sm90a_block_kernel();
 /// TMA and tcgen05, warp-specialised: FP8 (E4M3), f16 and bf16 on B200 alone.
 [[nodiscard]] CutlassKernel cutlass_sm100a_kernel();
 

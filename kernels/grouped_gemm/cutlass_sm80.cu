@@ -87,6 +87,7 @@ CutlassKernel cutlass_sm80_kernel() {
           80,
           kNewest,
           {Dtype::f16, Dtype::bf16},
+          "",
           make};
 }
 

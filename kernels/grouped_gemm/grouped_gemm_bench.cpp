@@ -47,7 +47,9 @@ std::unique_ptr<kernels::GroupedGemm> make(const std::string& implementation,
 class GroupedGemmTrial final : public Trial {
  public:
   GroupedGemmTrial(std::string implementation, GroupedGemmProblem problem, int device)
-      : implementation_{std::move(implementation)}, problem_{std::move(problem)} {
+      : implementation_{std::move(implementation)},
+        problem_{std::move(problem)},
+        padding_{kernels::token_multiple(problem_.product.scale_mode)} {
     check_supported(implementation_, problem_, device);
   }
 
@@ -86,7 +88,10 @@ class GroupedGemmTrial final : public Trial {
                ? enqueued_by_graph(kernels::enqueued_by_cublaslt(problem_.groups))
                : kMostOfOneCall;
   }
-  [[nodiscard]] std::string filled_with() const override { return kUniformFill; }
+  [[nodiscard]] std::string filled_with() const override {
+    if (operands_.a_scales.empty()) return kUniformFill;
+    return std::string{kUniformFill} + ", times a scale per block";
+  }
 
  private:
   std::string implementation_;
@@ -126,6 +131,10 @@ std::vector<Case> quick_cases() {
   return cases;
 }
 
+// Scales per block as cards have them: Hopper's, Blackwell's. The other card skips them.
+constexpr char kHopperBlocks[] = "fp8_e4m3/block_128x128";
+constexpr char kBlackwellBlocks[] = "fp8_e4m3/mx";
+
 /// The documents' layers as their ranks hold them: how much a group more, a row more and a skewed
 /// draw cost. What one group costs alone is expert_gemm's.
 std::vector<Case> planner_cases() {
@@ -137,16 +146,22 @@ std::vector<Case> planner_cases() {
   append(cases, {512, 1024, {4}, {4096}, {"f16", "fp8_e4m3"}}, "uniform");
   append(cases, {7168, 2048, {2, 64}, {512}, {"f16", "bf16"}}, "uniform");
   append(cases, {2048, 1024, {64}, {512, 2048}, {"bf16"}}, "power_law");
+  const std::vector<std::string> blocks{kHopperBlocks, kBlackwellBlocks};
+  append(cases, {28672, 4096, {4}, {128, 512, 4096}, blocks}, "uniform");
+  append(cases, {4096, 14336, {4}, {2048}, blocks}, "uniform");
   return cases;
 }
 
 std::vector<Case> full_cases() {
   std::vector<Case> cases = planner_cases();
+  const std::vector<std::string> families{"bf16", "fp8_e4m3", kHopperBlocks, kBlackwellBlocks};
   for (const auto* distribution : {"balanced", "power_law"}) {
-    append(cases, {4096, 7168, {32}, {4, 32, 256, 1024}, {"bf16", "fp8_e4m3"}}, distribution);
-    append(cases, {7168, 2048, {256}, {1, 16, 128}, {"bf16", "fp8_e4m3"}}, distribution);
+    append(cases, {4096, 7168, {32}, {4, 32, 256, 1024}, families}, distribution);
+    append(cases, {7168, 2048, {256}, {1, 16, 128}, families}, distribution);
     append(cases, {3072, 4096, {128}, {8, 64, 512}, {"bf16", "fp8_e4m3"}}, distribution);
   }
+  append(cases, {4096, 7168, {32}, {256}, {"fp8_e4m3/outer_vector", "fp8_e4m3/block_1x128"}},
+         "power_law");
   return cases;
 }
 

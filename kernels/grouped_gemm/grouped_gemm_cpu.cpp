@@ -11,12 +11,28 @@
 namespace moecal::kernels {
 namespace {
 
-std::int64_t sum_of(const std::vector<std::int64_t>& rows, std::int64_t groups) {
-  return std::accumulate(rows.begin(), rows.begin() + groups, std::int64_t{0});
+/// Where a group begins in A and C.
+std::int64_t first_row(const GroupedGemmProblem& problem, const std::vector<std::int64_t>& rows,
+                       std::int64_t group) {
+  const auto multiplied = multiplied_rows(problem, rows);
+  return std::accumulate(multiplied.begin(), multiplied.begin() + group, std::int64_t{0});
 }
 
 std::int64_t all_rows(const GroupedGemmProblem& problem) {
   return problem.groups * problem.product.shape.m;
+}
+
+std::int64_t multiple_of(const GroupedGemmProblem& problem) {
+  return token_multiple(problem.product.scale_mode);
+}
+
+/// Of draws that leave as much padding as there can be.
+std::int64_t most_rows(const GroupedGemmProblem& problem) {
+  return all_rows(problem) + problem.groups * (multiple_of(problem) - 1);
+}
+
+std::string text(const std::string& name, std::int64_t value) {
+  return name + "=" + std::to_string(value);
 }
 
 }  // namespace
@@ -43,16 +59,24 @@ std::vector<std::int64_t> group_rows(const GroupedGemmProblem& problem, std::int
   return rows;
 }
 
+std::vector<std::int64_t> multiplied_rows(const GroupedGemmProblem& problem,
+                                          const std::vector<std::int64_t>& rows) {
+  auto multiplied = rows;
+  for (auto& count : multiplied) count = padded_rows({count}, multiple_of(problem));
+  return multiplied;
+}
+
 std::int64_t padded_rows(const std::vector<std::int64_t>& rows, std::int64_t multiple) {
   std::int64_t padded = 0;
   for (const auto count : rows) padded += (count + multiple - 1) / multiple * multiple;
   return padded;
 }
 
-std::string describe_rows(const std::vector<std::int64_t>& rows) {
-  return "rows=" + std::to_string(padded_rows(rows, 1)) +
-         " padded_128=" + std::to_string(padded_rows(rows, 128)) +
-         " empty_groups=" + std::to_string(std::count(rows.begin(), rows.end(), 0));
+std::string describe_rows(const std::vector<std::int64_t>& rows, std::int64_t multiple) {
+  return text("rows", padded_rows(rows, 1)) +
+         (multiple == 1 ? "" : text(" multiplied", padded_rows(rows, multiple))) +
+         text(" padded_128", padded_rows(rows, 128)) +
+         text(" empty_groups", std::count(rows.begin(), rows.end(), 0));
 }
 
 void PaddingRange::Range::add(std::int64_t value) {
@@ -65,18 +89,20 @@ std::string PaddingRange::Range::str() const {
 }
 
 void PaddingRange::add(const std::vector<std::int64_t>& rows) {
+  multiplied_.add(padded_rows(rows, multiple_));
   padded_.add(padded_rows(rows, 128));
   empty_.add(std::count(rows.begin(), rows.end(), 0));
   ++draws_;
 }
 
 std::string PaddingRange::describe() const {
-  return std::to_string(draws_) + " draws: padded_128=" + padded_.str() +
-         " empty_groups=" + empty_.str();
+  return std::to_string(draws_) +
+         " draws: " + (multiple_ == 1 ? "" : "multiplied=" + multiplied_.str() + " ") +
+         "padded_128=" + padded_.str() + " empty_groups=" + empty_.str();
 }
 
 MatrixShape result_shape(const GroupedGemmProblem& problem, const std::vector<std::int64_t>& rows) {
-  return {padded_rows(rows, 1), problem.product.shape.n};
+  return {padded_rows(rows, multiple_of(problem)), problem.product.shape.n};
 }
 
 Work grouped_gemm_work(const GroupedGemmProblem& problem) {
@@ -99,19 +125,37 @@ Work grouped_gemm_work(const GroupedGemmProblem& problem, const std::vector<std:
 // Products of up to three kernels, and what joins eight streams.
 int enqueued_by_cublaslt(std::int64_t groups) { return static_cast<int>(3 * groups) + 25; }
 
+ScaleGridSpec group_scales(const GroupedGemmProblem& problem, Operand operand) {
+  const auto& [m, n, k] = problem.product.shape;
+  const auto block = scale_block(problem.product.scale_mode, operand, k);
+  const auto rows = operand == Operand::tokens || block.rows == 0
+                        ? most_rows(problem)
+                        : problem.groups * padded_rows({n}, block.rows);
+  return {
+      .block = block, .rows = rows, .k = k, .powers_of_two = problem.product.scale_mode == "mx"};
+}
+
 ExpertGemmOperands make_grouped_gemm_operands(const GroupedGemmProblem& problem,
                                               std::uint64_t seed) {
   const auto& [m, n, k] = problem.product.shape;
-  return {uniform_matrix(problem.product.a, {all_rows(problem), k}, seed),
-          uniform_matrix(problem.product.b, {problem.groups * n, k}, seed + 1)};
+  ExpertGemmOperands operands{uniform_matrix(problem.product.a, {most_rows(problem), k}, seed),
+                              uniform_matrix(problem.product.b, {problem.groups * n, k}, seed + 1)};
+  operands.a_scales = take_scale(operands.a, group_scales(problem, Operand::tokens), seed + 2);
+  operands.b_scales = take_scale(operands.b, group_scales(problem, Operand::weights), seed + 3);
+  return operands;
 }
 
 ExpertGemmOperands group_operands(const GroupedGemmProblem& problem,
                                   const ExpertGemmOperands& operands,
                                   const std::vector<std::int64_t>& rows, std::int64_t group) {
   const std::int64_t n = problem.product.shape.n;
-  return {rows_of_matrix(operands.a, sum_of(rows, group), rows[static_cast<std::size_t>(group)]),
-          rows_of_matrix(operands.b, group * n, n)};
+  const std::int64_t first = first_row(problem, rows, group);
+  const std::int64_t count = rows[static_cast<std::size_t>(group)];
+  const std::int64_t blocks = operands.b_scales.rows / problem.groups;
+  return {.a = rows_of_matrix(operands.a, first, count),
+          .b = rows_of_matrix(operands.b, group * n, n),
+          .a_scales = rows_of_grid(operands.a_scales, first, count),
+          .b_scales = rows_of_grid(operands.b_scales, group * blocks, blocks)};
 }
 
 ExpertGemmProblem group_problem(const GroupedGemmProblem& problem,
@@ -125,11 +169,12 @@ ExpertGemmProblem group_problem(const GroupedGemmProblem& problem,
 
 void grouped_gemm_cpu(const GroupedGemmProblem& problem, const ExpertGemmOperands& operands,
                       const std::vector<std::int64_t>& rows, std::span<double> c) {
+  const auto n = static_cast<std::size_t>(problem.product.shape.n);
   for (std::int64_t group = 0; group < problem.groups; ++group) {
-    const auto count =
-        static_cast<std::size_t>(rows[static_cast<std::size_t>(group)] * problem.product.shape.n);
-    expert_gemm_cpu(group_operands(problem, operands, rows, group), c.first(count));
-    c = c.subspan(count);
+    const auto first = static_cast<std::size_t>(first_row(problem, rows, group));
+    const auto count = static_cast<std::size_t>(rows[static_cast<std::size_t>(group)]);
+    expert_gemm_cpu(group_operands(problem, operands, rows, group),
+                    c.subspan(first * n, count * n));
   }
 }
 
@@ -142,7 +187,7 @@ std::vector<std::int64_t> grouped_rows_to_check(const GroupedGemmProblem& proble
   std::vector<std::int64_t> chosen;
   for (std::int64_t group = 0; group < problem.groups; ++group) {
     if (rows[static_cast<std::size_t>(group)] == 0) continue;
-    const auto first = sum_of(rows, group);
+    const auto first = first_row(problem, rows, group);
     for (const auto row : rows_to_check(group_problem(problem, rows, group), problem.groups))
       chosen.push_back(first + row);
   }

@@ -16,7 +16,11 @@ namespace {
 class CublasLtGraph final : public GroupedGemm {
  public:
   explicit CublasLtGraph(const GroupedGemmSetup& setup)
-      : problem_{setup.problem}, scales_{plan_cublaslt(setup.problem.product), setup.operands} {
+      : problem_{setup.problem},
+        operands_{setup.operands},
+        has_scales_{plan_cublaslt(mean_product(setup.problem)).has_scales},
+        weight_scales_{on_device(
+            arrange_weight_scales(setup.problem, setup.operands.b, setup.operands.b_scales))} {
     for (int set = 0; set < setup.sets; ++set) {
       add_set(setup.operands);
       redraw(set, group_rows(problem_, set));
@@ -32,7 +36,10 @@ class CublasLtGraph final : public GroupedGemm {
                                   buffers.result.data()};
     buffers.rows = rows;
     buffers.graph.reset();
-    const auto& products = buffers.products.emplace(problem_, rows, bases, scales_.get(), lanes_);
+    if (!operands_.a_scales.empty() || buffers.token_scales.size() == 0)
+      buffers.token_scales = on_device(arrange_token_scales(problem_, operands_, rows));
+    const CublasLtScales scales{weight_scales_.data(), buffers.token_scales.data(), factor()};
+    const auto& products = buffers.products.emplace(problem_, rows, bases, scales, lanes_);
     // Kernels are loaded at their first launch, which a capture does not allow.
     const CudaStream stream;
     products.enqueue(stream.get());
@@ -57,11 +64,12 @@ class CublasLtGraph final : public GroupedGemm {
   }
 
   [[nodiscard]] LibraryInfo library() const override {
-    return {"cuBLASLt", cublaslt_version(),
-            "graph streams=" + std::to_string(CublasLtLanes::kLanes) +
-                " first draw: " + describe_rows(group_rows(problem_, 0)) +
-                " largest: " + sets_[0].products->algorithm(),
-            static_cast<std::int64_t>(CublasLtLanes::kLanes * CublasLtLanes::kWorkspaceBytes)};
+    return {
+        "cuBLASLt", cublaslt_version(),
+        "graph streams=" + std::to_string(CublasLtLanes::kLanes) + " first draw: " +
+            describe_rows(group_rows(problem_, 0), token_multiple(problem_.product.scale_mode)) +
+            " largest: " + sets_[0].products->algorithm(),
+        static_cast<std::int64_t>(CublasLtLanes::kLanes * CublasLtLanes::kWorkspaceBytes)};
   }
 
  private:
@@ -69,6 +77,7 @@ class CublasLtGraph final : public GroupedGemm {
     DeviceBuffer weights;
     DeviceBuffer tokens;
     DeviceBuffer result;
+    DeviceBuffer token_scales{};  // of the draw, or one for all
     std::vector<std::int64_t> rows{};
     std::optional<CublasLtGroups> products{};
     std::optional<CudaGraph> graph{};
@@ -81,8 +90,15 @@ class CublasLtGraph final : public GroupedGemm {
                                                            size_of(product.c))}});
   }
 
+  /// What no scale in device memory does.
+  [[nodiscard]] float factor() const {
+    return has_scales_ ? 1.0F : operands_.a.scale * operands_.b.scale;
+  }
+
   GroupedGemmProblem problem_;
-  CublasLtOperandScales scales_;
+  ExpertGemmOperands operands_;
+  bool has_scales_;
+  DeviceBuffer weight_scales_;
   CublasLtLanes lanes_;
   std::vector<Set> sets_;
 };
@@ -90,13 +106,7 @@ class CublasLtGraph final : public GroupedGemm {
 }  // namespace
 
 void check_grouped_gemm_cublaslt(const GroupedGemmProblem& problem, int device) {
-  const auto& mode = problem.product.scale_mode;
-  if (mode != "none" && mode != "tensor")
-    throw Unsupported{
-        "the groups' products are measured without scales or with one per operand, "
-        "not with scale mode " +
-        mode};
-  check_expert_gemm_cublaslt(problem.product, device);
+  check_expert_gemm_cublaslt(mean_product(problem), device);
 }
 
 std::unique_ptr<GroupedGemm> make_grouped_gemm_cublaslt(const GroupedGemmSetup& setup) {

@@ -63,15 +63,16 @@ TEST_P(CutlassOnGpu, EqualsTheOracle) {
     EXPECT_LE(again.max_rel_error, again.tolerance);
   }
 }
-INSTANTIATE_TEST_SUITE_P(Kernels, CutlassOnGpu,
-                         testing::Values(KernelCase{cutlass_sm80_kernel, "f16"},
-                                         KernelCase{cutlass_sm80_kernel, "bf16"},
-                                         KernelCase{cutlass_sm90a_kernel, "fp8_e4m3"},
-                                         KernelCase{cutlass_sm90a_kernel, "f16"},
-                                         KernelCase{cutlass_sm90a_kernel, "bf16"},
-                                         KernelCase{cutlass_sm100a_kernel, "fp8_e4m3"},
-                                         KernelCase{cutlass_sm100a_kernel, "f16"},
-                                         KernelCase{cutlass_sm100a_kernel, "bf16"}));
+INSTANTIATE_TEST_SUITE_P(
+    Kernels, CutlassOnGpu,
+    testing::Values(KernelCase{cutlass_sm80_kernel, "f16"}, KernelCase{cutlass_sm80_kernel, "bf16"},
+                    KernelCase{cutlass_sm90a_kernel, "fp8_e4m3"},
+                    KernelCase{cutlass_sm90a_block_kernel, "fp8_e4m3/block_128x128"},
+                    KernelCase{cutlass_sm90a_kernel, "f16"},
+                    KernelCase{cutlass_sm90a_kernel, "bf16"},
+                    KernelCase{cutlass_sm100a_kernel, "fp8_e4m3"},
+                    KernelCase{cutlass_sm100a_kernel, "f16"},
+                    KernelCase{cutlass_sm100a_kernel, "bf16"}));
 
 }  // namespace
 }  // namespace moecal::kernels

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "kernels/expert_gemm/expert_gemm_sweep.hpp"
 #include "kernels/grouped_gemm/grouped_gemm.hpp"
@@ -64,14 +66,18 @@ Library of(Library library, const char* family) {
   library.family = family;
   return library;
 }
-INSTANTIATE_TEST_SUITE_P(Libraries, LibraryOnGpu,
-                         testing::Values(of(kCublas, "f16"), of(kCublas, "bf16"),
-                                         of(kCublas, "f32"), of(kCublaslt, "f16"),
-                                         of(kCublaslt, "bf16"), of(kCublaslt, "f32"),
-                                         of(kCublaslt, "fp8_e4m3")),
-                         [](const auto& given) {
-                           return given.param.name + "_" + given.param.family;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Libraries, LibraryOnGpu,
+    testing::Values(of(kCublas, "f16"), of(kCublas, "bf16"), of(kCublas, "f32"),
+                    of(kCublaslt, "f16"), of(kCublaslt, "bf16"), of(kCublaslt, "f32"),
+                    of(kCublaslt, "fp8_e4m3"), of(kCublaslt, "fp8_e4m3/outer_vector"),
+                    of(kCublaslt, "fp8_e4m3/block_1x128"), of(kCublaslt, "fp8_e4m3/block_128x128"),
+                    of(kCublaslt, "fp8_e4m3/mx")),
+    [](const auto& given) {
+      auto name = given.param.name + "_" + given.param.family;
+      std::ranges::replace(name, '/', '_');
+      return name;
+    });
 
 }  // namespace
 }  // namespace moecal::kernels

@@ -53,6 +53,44 @@ TEST(GroupedGemmCpu, GivesEachGroupItsRowsAndItsWeights) {
   EXPECT_THAT(c, ElementsAre(10, 20, 20, 40, 300, 600));
 }
 
+/// Of one block along k.
+ScaleGrid grid(const ScaleBlock& block, std::vector<float> scales) {
+  return {block, static_cast<std::int64_t>(scales.size()), 1, std::move(scales)};
+}
+
+// Group 1 begins at row 4, the rows between being padding, with scales of its own on both sides.
+TEST(GroupedGemmCpu, GivesEachGroupTheScalesOfItsBlocks) {
+  const auto problem = grouped_gemm_problem({{"groups", 3}, {"m", 1}, {"n", 2}, {"k", 1}},
+                                            expert_gemm_dtypes("fp8_e4m3/block_128x128"), {});
+  const ExpertGemmOperands operands{.a = column({1, 2, 7, 7, 3, 7, 7, 7}),
+                                    .b = column({10, 20, 0, 0, 100, 200}),
+                                    .a_scales = grid({1, 128}, {1, 2, 9, 9, 4, 9, 9, 9}),
+                                    .b_scales = grid({128, 128}, {0.5F, 9, 0.25F})};
+  EXPECT_THAT(multiplied_rows(problem, {2, 0, 1}), ElementsAre(4, 0, 4));
+  EXPECT_EQ(result_shape(problem, {2, 0, 1}).rows, 8);
+  EXPECT_THAT(grouped_rows_to_check(problem, {2, 0, 1}), ElementsAre(0, 1, 4));
+  std::vector<double> c(16, -1);
+  grouped_gemm_cpu(problem, operands, {2, 0, 1}, c);
+  EXPECT_THAT(c, ElementsAre(5, 10, 20, 40, -1, -1, -1, -1, 300, 600, -1, -1, -1, -1, -1, -1));
+}
+
+// 130 rows of weights are two rows of blocks: the second group's begin at the third.
+TEST(GroupedGemmOperands, HaveBlocksThatEndWithTheirGroup) {
+  const auto problem = grouped_gemm_problem({{"groups", 2}, {"m", 3}, {"n", 130}, {"k", 144}},
+                                            expert_gemm_dtypes("fp8_e4m3/block_128x128"),
+                                            {.distribution = "balanced"});
+  const auto operands = make_grouped_gemm_operands(problem, 3);
+  EXPECT_EQ(operands.a.scale * operands.b.scale, 1);
+  EXPECT_GE(operands.a.rows, 8);
+  EXPECT_EQ(operands.a_scales.rows, operands.a.rows);
+  EXPECT_EQ(operands.b_scales.rows, 4);
+  EXPECT_EQ(operands.b_scales.inner, 2);
+  const auto second = group_operands(problem, operands, {3, 3}, 1);
+  EXPECT_EQ(second.a_scales.at(0, 1), operands.a_scales.at(4, 1));
+  EXPECT_EQ(second.b_scales.at(1, 1), operands.b_scales.at(3, 1));
+  EXPECT_EQ(second.a.rows, 3);
+}
+
 TEST(GroupRows, ComeFromADrawOfEachSet) {
   const auto problem = problem_of("f32", {8, 100}, {.distribution = "power_law"});
   const auto rows = group_rows(problem, 0);
@@ -69,11 +107,16 @@ TEST(GroupRows, ComeFromADrawOfEachSet) {
 TEST(GroupRows, ArePaddedGroupByGroup) {
   EXPECT_EQ(padded_rows({1, 0, 128, 129}, 128), 128 + 0 + 128 + 256);
   EXPECT_EQ(describe_rows({1, 0, 129}), "rows=130 padded_128=384 empty_groups=1");
-  PaddingRange range;
-  range.add({1, 0, 129});
-  range.add({65, 65, 0});
-  range.add({130, 0, 0});
+  EXPECT_EQ(describe_rows({1, 0, 129}, 4), "rows=130 multiplied=136 padded_128=384 empty_groups=1");
+  PaddingRange range, of_four{4};
+  for (auto* each : {&range, &of_four}) {
+    each->add({1, 0, 129});
+    each->add({65, 65, 0});
+    each->add({130, 0, 0});
+  }
   EXPECT_EQ(range.describe(), "3 draws: padded_128=256..384 empty_groups=1..2");
+  EXPECT_EQ(of_four.describe(),
+            "3 draws: multiplied=132..136 padded_128=256..384 empty_groups=1..2");
 }
 
 TEST(GroupedGemmWork, CountsRoutedRowsAndTheWeightsOfGroupsThatHaveSome) {

@@ -25,6 +25,7 @@ struct QuantizeShape {
   Dtype from = Dtype::bf16;    // f32, f16 or bf16
   Dtype to = Dtype::fp8_e4m3;  // fp8_e4m3 or fp8_e5m2
   ScaleGroups groups = ScaleGroups::tensor;
+  std::int64_t row_groups = 0;  // of block_1x128: runs of rows, as experts have; 0: all are one
 };
 
 /// All in device memory for quantize_cuda, in host memory for quantize_cpu.
@@ -32,7 +33,11 @@ struct QuantizeTensors {
   const void* values = nullptr;  // in: [tokens, hidden], row-major
   void* quantized = nullptr;     // out: [tokens, hidden], row-major; value = quantized x scale
   float* scales = nullptr;  // out: tensor: [1]; block_1x128: [blocks of a row, tokens], so that
-                            // the scales of one block of columns lie side by side
+                            // the scales of one block of columns lie side by side. With row
+                            // groups each has such an array of its own, one after the other
+  const std::int64_t* row_offsets = nullptr;  // in, with row groups: [row_groups + 1] first row of
+                                              // each, ascending from 0, then the first that is of
+                                              // none; those from it on make one more
 };
 
 // A scale is amax / (largest value of `to`). Infinities and NaNs do not count for amax: an infinity
@@ -47,7 +52,8 @@ struct QuantizeTensors {
 /// the cache has to come from memory twice: the scale is known only after all of it was seen.)
 [[nodiscard]] Work quantize_work(const QuantizeShape& shape);
 
-/// @throws InvalidInput if a size is negative or a dtype is none of those above.
+/// @throws InvalidInput if a size is negative, a dtype is none of those above, or one scale has row
+/// groups.
 void check_shape(const QuantizeShape& shape);
 
 /// The oracle.

@@ -41,6 +41,19 @@ float quantize_group(const Group<From, To>& group, float largest) {
   return amax / largest;
 }
 
+/// Rows whose scales make an array of their own.
+struct RowGroup {
+  std::int64_t first;
+  std::int64_t rows;
+};
+
+RowGroup group_of(const QuantizeShape& shape, const std::int64_t* offsets, std::int64_t token) {
+  if (shape.row_groups == 0) return {0, shape.tokens};
+  const auto* end = offsets + shape.row_groups + 1;
+  const auto* next = std::upper_bound(offsets, end, token);
+  return {next[-1], (next == end ? shape.tokens : *next) - next[-1]};
+}
+
 template <class From, class To>
 void quantize_all(const QuantizeShape& shape, const QuantizeTensors& tensors) {
   const auto* values = static_cast<const From*>(tensors.values);
@@ -51,13 +64,16 @@ void quantize_all(const QuantizeShape& shape, const QuantizeTensors& tensors) {
         quantize_group<From, To>({values, quantized, shape.tokens * shape.hidden}, largest);
     return;
   }
-  for (std::int64_t token = 0; token < shape.tokens; ++token)
-    for (std::int64_t block = 0; block < blocks_of_row(shape); ++block) {
+  const std::int64_t blocks = blocks_of_row(shape);
+  for (std::int64_t token = 0; token < shape.tokens; ++token) {
+    const auto group = group_of(shape, tensors.row_offsets, token);
+    for (std::int64_t block = 0; block < blocks; ++block) {
       const std::int64_t first = token * shape.hidden + block * kScaleBlock;
       const std::int64_t count = std::min(kScaleBlock, shape.hidden - block * kScaleBlock);
-      tensors.scales[block * shape.tokens + token] =
+      tensors.scales[group.first * blocks + block * group.rows + token - group.first] =
           quantize_group<From, To>({values + first, quantized + first, count}, largest);
     }
+  }
 }
 
 }  // namespace
@@ -72,7 +88,9 @@ std::int64_t scale_count(const QuantizeShape& shape) {
 
 Work quantize_work(const QuantizeShape& shape) {
   const double elements = static_cast<double>(shape.tokens) * static_cast<double>(shape.hidden);
-  return {.read = Bytes{elements * static_cast<double>(size_of(shape.from))},
+  const auto offsets = shape.row_groups == 0 ? 0 : shape.row_groups + 1;
+  return {.read = Bytes{elements * static_cast<double>(size_of(shape.from)) +
+                        static_cast<double>(offsets) * sizeof(std::int64_t)},
           .written = Bytes{elements * static_cast<double>(size_of(shape.to)) +
                            static_cast<double>(scale_count(shape)) * sizeof(float)}};
 }
@@ -81,6 +99,11 @@ void check_shape(const QuantizeShape& shape) {
   if (shape.tokens < 0 || shape.hidden < 0)
     throw InvalidInput{"quantize needs tokens >= 0 and hidden >= 0, not tokens " +
                        std::to_string(shape.tokens) + ", hidden " + std::to_string(shape.hidden)};
+  const bool has_blocks = shape.groups == ScaleGroups::block_1x128;
+  if (shape.row_groups < 0 || (shape.row_groups > 0 && !has_blocks))
+    throw InvalidInput{
+        "quantize has row groups with scales per block of 128 only, 0 or more, not " +
+        std::to_string(shape.row_groups)};
   if (shape.to != Dtype::fp8_e4m3 && shape.to != Dtype::fp8_e5m2)
     throw InvalidInput{"quantize makes fp8_e4m3 or fp8_e5m2, not " +
                        std::string{to_string(shape.to)}};

@@ -18,11 +18,35 @@ template <class T>
 struct Rows {
   const T* values;          // [tokens, hidden]
   std::uint8_t* quantized;  // [tokens, hidden]
-  float* scales;            // [blocks, tokens]
+  float* scales;            // [blocks, tokens]; of each row group
   std::int64_t tokens;
   std::int64_t hidden;
-  std::int64_t chunks;  // of a row, in whole blocks
+  std::int64_t chunks;        // of a row, in whole blocks
+  const std::int64_t* first;  // [groups + 1] of each row group
+  int groups;                 // 0: all rows are one
 };
+
+/// Rows whose scales make an array of their own.
+struct RowGroup {
+  std::int64_t first;
+  std::int64_t rows;
+};
+
+/// Rows beyond the last group make one more. Groups are few: their offsets stay in the cache.
+template <class T>
+__device__ inline RowGroup group_of(const Rows<T>& rows, std::int64_t token) {
+  if (rows.groups == 0) return {0, rows.tokens};
+  int next = 1, end = rows.groups + 1;  // the first group that begins after the token
+  while (next < end) {
+    const int middle = (next + end) / 2;
+    if (rows.first[middle] <= token)
+      next = middle + 1;
+    else
+      end = middle;
+  }
+  const std::int64_t first = rows.first[next - 1];
+  return {first, (next == rows.groups + 1 ? rows.tokens : rows.first[next]) - first};
+}
 
 // ---- a scale per block of 128 -------------------------------------------------------------------
 
@@ -32,6 +56,9 @@ template <class T, Dtype kTo, bool kAligned>
 __global__ void __launch_bounds__(kRowBlockThreads) quantize_blocks(Rows<T> rows) {
   const std::int64_t token = row_of_thread();
   if (token >= rows.tokens) return;
+  const RowGroup group = group_of(rows, token);
+  float* scales =
+      rows.scales + group.first * (rows.chunks / kLanesPerScaleBlock) + token - group.first;
   for (std::int64_t first = 0; first < rows.chunks; first += blockDim.x) {
     const std::int64_t chunk = first + threadIdx.x;
     const std::int64_t column = chunk * kChunk;
@@ -42,7 +69,7 @@ __global__ void __launch_bounds__(kRowBlockThreads) quantize_blocks(Rows<T> rows
     store_chunk<kAligned, kTo>(rows.quantized + place, rows.hidden - column, factors.factor,
                                values);
     if (chunk < rows.chunks && threadIdx.x % kLanesPerScaleBlock == 0)
-      rows.scales[chunk / kLanesPerScaleBlock * rows.tokens + token] = factors.scale;
+      scales[chunk / kLanesPerScaleBlock * group.rows] = factors.scale;
   }
 }
 
@@ -126,7 +153,9 @@ void launch_blocks(const QuantizeShape& shape, const QuantizeTensors& tensors, S
                      tensors.scales,
                      shape.tokens,
                      shape.hidden,
-                     blocks_of_row(shape) * kLanesPerScaleBlock};
+                     blocks_of_row(shape) * kLanesPerScaleBlock,
+                     tensors.row_offsets,
+                     static_cast<int>(shape.row_groups)};
   const auto [grid, block] = row_grid(shape.tokens, rows.chunks, 1);
   launch({.what = "quantize blocks", .grid = grid, .block = block, .stream = stream},
          quantize_blocks<T, kTo, kAligned>, rows);

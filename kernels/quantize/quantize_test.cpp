@@ -127,6 +127,43 @@ TEST(QuantizeCpu, GivesEveryBlockItsScaleSideBySideWithItsNeighbourTokens) {
   EXPECT_EQ(decoded(shape, quantized)[129], -448);
 }
 
+Quantized grouped_on_cpu(const QuantizeShape& shape, const std::vector<float>& values,
+                         const std::vector<std::int64_t>& offsets) {
+  Quantized result{std::vector<std::uint8_t>(elements(shape), 0xee),
+                   std::vector<float>(static_cast<std::size_t>(scale_count(shape)), -1)};
+  quantize_cpu(shape, {values.data(), result.bits.data(), result.scales.data(), offsets.data()});
+  return result;
+}
+
+// Four rows of two blocks: one, none, two, and one behind the groups.
+TEST(QuantizeCpu, GivesEveryRowGroupAnArrayOfScales) {
+  const QuantizeShape shape{
+      4, 130, Dtype::f32, Dtype::fp8_e4m3, ScaleGroups::block_1x128, /*row_groups=*/3};
+  std::vector<float> values(520, 0);
+  for (std::size_t row = 0; row < 4; ++row) {
+    values[row * 130 + 7] = 448 * static_cast<float>(row + 1);
+    values[row * 130 + 129] = 4480 * static_cast<float>(row + 1);
+  }
+  EXPECT_THAT(grouped_on_cpu(shape, values, {0, 1, 1, 3}).scales,
+              ElementsAre(1, 10, 2, 3, 20, 30, 4, 40));
+}
+
+TEST_F(QuantizeKernel, EqualsOracleForRowGroups) {
+  const std::vector<std::int64_t> offsets{0, 0, 4, 8, 8, 32, 64, 64};
+  for (const std::int64_t tokens : {64, 67, 100}) {
+    const QuantizeShape shape{
+        tokens, 272, Dtype::f32, Dtype::fp8_e4m3, ScaleGroups::block_1x128, /*row_groups=*/7};
+    const auto values = varied_values(shape);
+    DeviceArray<float> device_values{values};
+    DeviceArray<std::uint8_t> bits{std::vector<std::uint8_t>(elements(shape), 0xee)};
+    DeviceArray<float> scales{std::vector<float>(static_cast<std::size_t>(scale_count(shape)), -1)};
+    DeviceArray<std::int64_t> first{offsets};
+    quantize_cuda(shape, {device_values.data(), bits.data(), scales.data(), first.data()}, nullptr,
+                  nullptr);
+    expect_same(shape, {bits.host(), scales.host()}, grouped_on_cpu(shape, values, offsets));
+  }
+}
+
 TEST(QuantizeCpu, KeepsNeighboursOfWhatIsNoNumber) {
   const QuantizeShape shape{1, 4, Dtype::f32, Dtype::fp8_e5m2, ScaleGroups::tensor};
   const auto quantized = quantized_on_cpu<float>(shape, {kInfinity, kNan, -kInfinity, 2});
@@ -151,6 +188,10 @@ TEST(QuantizeWork, CountsEachByteOnce) {
   const auto tensor = quantize_work({10, 300, Dtype::f32, Dtype::fp8_e4m3, ScaleGroups::tensor});
   EXPECT_EQ(tensor.read, Bytes{10 * 300 * 4});
   EXPECT_EQ(tensor.written, Bytes{10 * 300 + 4});
+  const auto groups =
+      quantize_work({10, 300, Dtype::bf16, Dtype::fp8_e4m3, ScaleGroups::block_1x128, 8});
+  EXPECT_EQ(groups.read - block.read, Bytes{9 * 8});
+  EXPECT_EQ(groups.written, block.written);
 }
 
 TEST(QuantizeShape, RefusesWhatItCannotQuantize) {
@@ -158,6 +199,9 @@ TEST(QuantizeShape, RefusesWhatItCannotQuantize) {
   EXPECT_THROW(check_shape(QuantizeShape{1, -8}), InvalidInput);
   EXPECT_THROW(check_shape(QuantizeShape{1, 8, Dtype::int8}), InvalidInput);
   EXPECT_THROW(check_shape(QuantizeShape{1, 8, Dtype::bf16, Dtype::int8}), InvalidInput);
+  EXPECT_THROW(
+      check_shape(QuantizeShape{1, 8, Dtype::bf16, Dtype::fp8_e4m3, ScaleGroups::tensor, 2}),
+      InvalidInput);
 }
 
 TEST_F(QuantizeKernel, EqualsOracle) {

@@ -24,6 +24,7 @@ struct TopkGateShape {
   std::int64_t capacity = 0;  // rows an expert takes at most; 0: no limit
   Dtype dtype = Dtype::f32;   // of the logits: f32, f16 or bf16
   GateScores scores = GateScores::softmax;
+  std::int64_t row_multiple = 1;  // an expert's first row is a multiple of it
 };
 
 /// All in device memory for topk_gate_cuda, in host memory for topk_gate_cpu.
@@ -36,7 +37,8 @@ struct TopkGateTensors {
                                // every sigmoid of a token is
   std::int64_t* counts = nullptr;   // out: [experts] choices of each expert, capacity disregarded
   std::int64_t* offsets = nullptr;  // out: [experts + 1] first row of each expert, then the number
-                                    // of rows: exclusive sum of min(count, capacity)
+                                    // of rows: exclusive sum of min(count, capacity), each to
+                                    // the next row_multiple
   std::int32_t* row_of = nullptr;   // out: [tokens, top_k], row-major: rows sorted by expert, then
                                     // by token; -1 where the expert's capacity is used up
 };

@@ -62,15 +62,21 @@ void choose_experts_of_all(const TopkGateShape& shape, const TopkGateTensors& te
   }
 }
 
+/// That an expert takes of those that chose it.
+std::int64_t rows_of(const TopkGateShape& shape, std::int64_t count) {
+  return shape.capacity == 0 ? count : std::min(count, shape.capacity);
+}
+
 void count_choices(const TopkGateShape& shape, const TopkGateTensors& tensors) {
   std::fill_n(tensors.counts, shape.experts, 0);
   for (std::int64_t i = 0; i < shape.tokens * shape.top_k; ++i)
     ++tensors.counts[tensors.expert_of[i]];
   tensors.offsets[0] = 0;
+  const std::int64_t multiple = shape.row_multiple;
   for (std::int64_t expert = 0; expert < shape.experts; ++expert) {
-    const auto count = tensors.counts[expert];
+    const auto rows = rows_of(shape, tensors.counts[expert]);
     tensors.offsets[expert + 1] =
-        tensors.offsets[expert] + (shape.capacity == 0 ? count : std::min(count, shape.capacity));
+        tensors.offsets[expert] + (rows + multiple - 1) / multiple * multiple;
   }
 }
 
@@ -79,8 +85,8 @@ void place_choices(const TopkGateShape& shape, const TopkGateTensors& tensors) {
   for (std::int64_t i = 0; i < shape.tokens * shape.top_k; ++i) {
     const auto expert = tensors.expert_of[i];
     auto& row = next[static_cast<std::size_t>(expert)];
-    tensors.row_of[i] =
-        row < tensors.offsets[expert + 1] ? static_cast<std::int32_t>(row++) : std::int32_t{-1};
+    const auto end = tensors.offsets[expert] + rows_of(shape, tensors.counts[expert]);
+    tensors.row_of[i] = row < end ? static_cast<std::int32_t>(row++) : std::int32_t{-1};
   }
 }
 
@@ -116,7 +122,11 @@ void check_shape(const TopkGateShape& shape) {
         "tokens " +
         std::to_string(shape.tokens) + ", top_k " + std::to_string(shape.top_k) + ", experts " +
         std::to_string(shape.experts) + ", capacity " + std::to_string(shape.capacity)};
-  if (shape.tokens > std::numeric_limits<std::int32_t>::max() / shape.top_k)
+  if (shape.row_multiple < 1)
+    throw InvalidInput{"topk_gate needs row_multiple >= 1, not " +
+                       std::to_string(shape.row_multiple)};
+  const auto padding = shape.experts * (shape.row_multiple - 1);
+  if (shape.tokens > (std::numeric_limits<std::int32_t>::max() - padding) / shape.top_k)
     throw InvalidInput{"topk_gate numbers its rows with 32 bits: " + std::to_string(shape.tokens) +
                        " tokens with top_k " + std::to_string(shape.top_k) + " are too many"};
   with_float_type(shape.dtype, [](auto) {});

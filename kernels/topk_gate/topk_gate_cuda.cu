@@ -34,6 +34,7 @@ struct Gate {
   int top_k;
   std::int64_t capacity;
   std::int64_t choices;  // tokens x top_k
+  int row_multiple;
   int tiles;
   TopkGateTensors tensors;
   int* tile_counts;  // [experts, tiles]: choices of an expert in a tile; after scan_tiles in those
@@ -107,9 +108,10 @@ __device__ inline void find_offsets(const Gate& gate, int* offsets, int* warp_su
   int before = 0;
   for (int first = 0; first < gate.experts; first += kBlockThreads) {
     const int expert = first + static_cast<int>(threadIdx.x);
-    std::int64_t rows = expert < gate.experts ? gate.tensors.counts[expert] : 0;
-    if (gate.capacity != 0 && rows > gate.capacity) rows = gate.capacity;
-    const Scan scan = scan_block(static_cast<int>(rows), warp_sums);
+    std::int64_t count = expert < gate.experts ? gate.tensors.counts[expert] : 0;
+    if (gate.capacity != 0 && count > gate.capacity) count = gate.capacity;
+    const int rows = static_cast<int>(count) + gate.row_multiple - 1;
+    const Scan scan = scan_block(rows / gate.row_multiple * gate.row_multiple, warp_sums);
     if (expert < gate.experts) {
       offsets[expert] = before + scan.before;
       if (blockIdx.x == 0) gate.tensors.offsets[expert] = offsets[expert];
@@ -196,6 +198,7 @@ Gate view_of(const TopkGateShape& shape, const TopkGateTensors& tensors, void* w
           .top_k = static_cast<int>(shape.top_k),
           .capacity = shape.capacity,
           .choices = shape.tokens * shape.top_k,
+          .row_multiple = static_cast<int>(shape.row_multiple),
           .tiles = tiles_of(shape),
           .tensors = tensors,
           .tile_counts = static_cast<int*>(workspace)};

@@ -153,6 +153,16 @@ TEST(TopkGateCpu, DropsLaterTokensBeyondCapacity) {
   EXPECT_THAT(table.row_of, ElementsAre(1, -1, 0));
 }
 
+TEST(TopkGateCpu, BeginsEveryExpertAtAMultipleOfRows) {
+  const TopkGateShape shape{
+      .tokens = 4, .experts = 4, .top_k = 1, .capacity = 2, .row_multiple = 4};
+  const std::vector<float> logits{0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1};
+  const Table table = gated_on_cpu(shape, logits.data());
+  EXPECT_THAT(table.counts, ElementsAre(0, 3, 0, 1));
+  EXPECT_THAT(table.offsets, ElementsAre(0, 0, 4, 4, 8));
+  EXPECT_THAT(table.row_of, ElementsAre(0, 1, -1, 4)) << "padding is no room beyond a capacity";
+}
+
 // Rows: a NaN among numbers; only NaN; +infinity twice; -infinity before NaN by index only.
 const std::vector<float> kStrangeLogits{NAN,       -3,        -2,    NAN, NAN,        NAN,
                                         kInfinity, kInfinity, 1e38F, NAN, -kInfinity, NAN};
@@ -193,6 +203,8 @@ TEST(TopkGateShape, RefusesImpossibleShapes) {
   EXPECT_THROW(
       check_shape(TopkGateShape{.tokens = 1, .experts = 8, .top_k = 1, .dtype = Dtype::int8}),
       InvalidInput);
+  EXPECT_THROW(check_shape(TopkGateShape{.tokens = 1, .experts = 8, .top_k = 1, .row_multiple = 0}),
+               InvalidInput);
   EXPECT_THROW(topk_gate_cuda({.tokens = 1, .experts = 513, .top_k = 1}, {}, nullptr, nullptr),
                Unsupported);
 }
@@ -250,6 +262,14 @@ TEST_F(TopkGateKernel, EqualsOracleForSigmoids) {
 TEST_F(TopkGateKernel, EqualsOracleWithCapacityAndEmptyExperts) {
   expect_kernel_equals_oracle({.tokens = 4096, .experts = 64, .top_k = 2, .capacity = 128});
   expect_kernel_equals_oracle({.tokens = 3, .experts = 64, .top_k = 2, .capacity = 1});
+}
+
+TEST_F(TopkGateKernel, EqualsOracleWithPaddedExperts) {
+  for (const std::int64_t capacity : {0, 70})
+    for (const std::int64_t experts : {7, 64, 512})
+      expect_kernel_equals_oracle(
+          {.tokens = 700, .experts = experts, .top_k = 2, .capacity = capacity, .row_multiple = 4});
+  expect_kernel_equals_oracle({.tokens = 3, .experts = 8, .top_k = 2, .row_multiple = 128});
 }
 
 // Every token chooses expert 5: one expert fills many tiles, the others are empty.

@@ -26,10 +26,10 @@ struct LayerBuffers {
   [[nodiscard]] kernels::UnpermuteTensors unpermute_tensors() const;
   [[nodiscard]] GateTable gate_table() const;
 
-  Memory logits, tokens, gate_up, down;                                   // in
-  Memory expert_of, weight_of, counts, offsets, row_of;                   // the gate's table
-  Memory rows, first_scale, projected, activated, second_scale, results;  // [rows, ...]
-  Memory quantized_rows, quantized_activated;                             // FP8 only
+  Memory logits, tokens, gate_up, down;                                     // in
+  Memory expert_of, weight_of, counts, offsets, row_of;                     // the gate's table
+  Memory rows, first_scales, projected, activated, second_scales, results;  // [rows, ...]
+  Memory quantized_rows, quantized_activated;                               // FP8 only
   Memory output;
 };
 

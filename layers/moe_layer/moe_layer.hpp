@@ -25,9 +25,10 @@ struct MoeLayerProblem {
   std::int64_t inter = 0;  // columns between an expert's two products; gates and ups are twice that
   std::int64_t experts = 0;
   std::int64_t top_k = 0;
-  Dtype operands = Dtype::bf16;  // of both products: f32, bf16, or fp8_e4m3 with a scale per tensor
+  Dtype operands = Dtype::bf16;  // of both products: f32, bf16 or fp8_e4m3
   Dtype values = Dtype::bf16;    // of what lies between the steps: f32 or bf16
   RoutingSpec routing;
+  std::string scale_mode = "none";  // of fp8_e4m3: tensor or block_128x128
 
   [[nodiscard]] bool quantizes() const { return operands != values; }
 };
@@ -50,9 +51,11 @@ struct MoeLayerRouting {
 
 /// Uniform over [-1, 1], as expert_gemm's operands.
 struct MoeLayerData {
-  PeriodicMatrix tokens;   // [tokens, hidden] of `values`
-  PeriodicMatrix gate_up;  // [experts x 2 inter, hidden] of `operands`
-  PeriodicMatrix down;     // [experts x hidden, inter] of `operands`
+  PeriodicMatrix tokens;                // [tokens, hidden] of `values`
+  PeriodicMatrix gate_up;               // [experts x 2 inter, hidden] of `operands`
+  PeriodicMatrix down;                  // [experts x hidden, inter] of `operands`
+  kernels::ScaleGrid gate_up_scales{};  // beside the matrix's; empty without blocks
+  kernels::ScaleGrid down_scales{};
 };
 [[nodiscard]] MoeLayerData make_moe_layer_data(const MoeLayerProblem& problem, std::uint64_t seed);
 
@@ -64,7 +67,9 @@ struct MoeLayerData {
 /// once, the output once.
 [[nodiscard]] Work moe_layer_work(const MoeLayerProblem& problem, const MoeLayerRouting& routing);
 
-/// The definition: the output of one token [hidden], in double, without rounding in between.
+/// The definition: the output of one token [hidden], in double, without rounding in between; where
+/// blocks have scales what lies between the products is rounded, and what they are given quantized,
+/// as the layer's steps do it.
 [[nodiscard]] std::vector<double> moe_layer_cpu(const MoeLayerProblem& problem,
                                                 const MoeLayerData& data,
                                                 const MoeLayerRouting& routing, std::int64_t token);

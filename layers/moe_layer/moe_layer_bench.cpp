@@ -16,6 +16,7 @@ using layers::MoeLayerRouting;
 
 constexpr char kCublaslt[] = "cublaslt_graph";
 constexpr char kOnednn[] = "onednn";
+constexpr char kBlocks[] = "fp8_e4m3/block_128x128";
 constexpr std::uint64_t kSeed = 1;
 constexpr int kOwnSteps = 6;  // beside the products: gate, permute, quantize, swiglu, unpermute
 
@@ -38,7 +39,10 @@ MoeLayerRouting routing_of(const Case& c, std::int64_t draw) {
 class MoeLayerTrial final : public Trial {
  public:
   MoeLayerTrial(std::string implementation, const Case& c, int device)
-      : implementation_{std::move(implementation)}, case_{c}, problem_{problem_of(c)} {
+      : implementation_{std::move(implementation)},
+        case_{c},
+        problem_{problem_of(c)},
+        padding_{kernels::token_multiple(problem_.scale_mode)} {
     check_supported(device);
   }
 
@@ -157,12 +161,12 @@ class MoeLayerBenchmark final : public Benchmark {
     append(cases, {256, 512, 8, 2, {64, 512}, families});
     if (suite == Suite::quick) return cases;
     append(cases, {512, 1024, 16, 2, {2048, 16384}, {"bf16", "fp8_e4m3"}});
-    append(cases, {1024, 2048, 64, 2, {2048}, {"bf16", "fp8_e4m3"}});
-    append(cases, {4096, 14336, 8, 2, {512, 4096}, {"bf16", "fp8_e4m3"}});
+    append(cases, {1024, 2048, 64, 2, {2048}, {"bf16", "fp8_e4m3", kBlocks}});
+    append(cases, {4096, 14336, 8, 2, {512, 4096}, {"bf16", "fp8_e4m3", kBlocks}});
     if (suite == Suite::planner) return cases;
     append(cases, {2048, 3584, 64, 2, {1, 64, 1024, 8192}, {"bf16", "fp8_e4m3"}});
     append(cases, {4096, 1536, 128, 8, {1, 64, 1024, 8192}, {"bf16", "fp8_e4m3"}});
-    append(cases, {7168, 2048, 32, 8, {1, 64, 1024, 8192}, {"bf16", "fp8_e4m3"}});
+    append(cases, {7168, 2048, 32, 8, {1, 64, 1024, 8192}, {"bf16", "fp8_e4m3", kBlocks}});
     return cases;
   }
   [[nodiscard]] Work work(const Case& c) const override {

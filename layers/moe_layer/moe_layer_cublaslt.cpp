@@ -25,11 +25,15 @@ constexpr char kSecondProduct[] = "gemm_2";
 
 /// What all buffer sets share.
 struct Machine {
-  explicit Machine(const MoeLayerData& data)
-      : gate_up_scale{Memory::of(kDevice, std::vector<float>{data.gate_up.scale})},
-        down_scale{Memory::of(kDevice, std::vector<float>{data.down.scale})} {}
+  explicit Machine(const MoeLayerSetup& setup)
+      : gate_up_scales{Memory::of(
+            kDevice, arrange_weight_scales(first_product(setup.problem), setup.data.gate_up,
+                                           setup.data.gate_up_scales))},
+        down_scales{
+            Memory::of(kDevice, arrange_weight_scales(second_product(setup.problem),
+                                                      setup.data.down, setup.data.down_scales))} {}
   CublasLtLanes lanes;
-  Memory gate_up_scale, down_scale;
+  Memory gate_up_scales, down_scales;
 };
 
 struct Part {
@@ -64,7 +68,8 @@ class Set {
   [[nodiscard]] const std::vector<Part>& parts() const { return parts_; }
   [[nodiscard]] const LayerBuffers& buffers() const { return buffers_; }
   [[nodiscard]] std::string description() const {
-    return "last draw: " + kernels::describe_rows(expert_rows_) +
+    const auto multiple = kernels::token_multiple(problem_.scale_mode);
+    return "last draw: " + kernels::describe_rows(expert_rows_, multiple) +
            " largest: " + first_->algorithm();
   }
 
@@ -93,8 +98,8 @@ class Set {
     for (const auto* memory :
          {&b.expert_of, &b.weight_of, &b.counts, &b.offsets, &b.row_of, &b.results, &b.output})
       mark_unwritten(memory->as<void>(), memory->bytes());
-    for (const auto* memory : {&b.rows, &b.first_scale, &b.projected, &b.activated, &b.second_scale,
-                               &b.quantized_rows, &b.quantized_activated})
+    for (const auto* memory : {&b.rows, &b.first_scales, &b.projected, &b.activated,
+                               &b.second_scales, &b.quantized_rows, &b.quantized_activated})
       fill_device(memory->as<void>(), memory->bytes(), 0);
   }
   [[nodiscard]] CublasLtGroups make_first() const {
@@ -102,7 +107,7 @@ class Set {
             expert_rows_,
             {buffers_.gate_up.as<void>(), operand(buffers_.quantized_rows, buffers_.rows),
              buffers_.projected.as<void>()},
-            {machine_.gate_up_scale.as<float>(), buffers_.first_scale.as<float>()},
+            {machine_.gate_up_scales.as<float>(), buffers_.first_scales.as<float>()},
             machine_.lanes};
   }
   [[nodiscard]] CublasLtGroups make_second() const {
@@ -110,7 +115,7 @@ class Set {
             expert_rows_,
             {buffers_.down.as<void>(), operand(buffers_.quantized_activated, buffers_.activated),
              buffers_.results.as<void>()},
-            {machine_.down_scale.as<float>(), buffers_.second_scale.as<float>()},
+            {machine_.down_scales.as<float>(), buffers_.second_scales.as<float>()},
             machine_.lanes};
   }
   [[nodiscard]] const void* operand(const Memory& quantized, const Memory& values) const {
@@ -164,7 +169,7 @@ class Set {
 
 class LayerOnGpu final : public MoeLayer {
  public:
-  explicit LayerOnGpu(const MoeLayerSetup& setup) : problem_{setup.problem}, machine_{setup.data} {
+  explicit LayerOnGpu(const MoeLayerSetup& setup) : problem_{setup.problem}, machine_{setup} {
     for (std::size_t set = 0; set < setup.routing.size(); ++set)
       sets_.push_back(std::make_unique<Set>(setup, static_cast<int>(set), machine_));
   }

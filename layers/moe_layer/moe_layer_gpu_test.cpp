@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "kernels/expert_gemm/expert_gemm_sweep.hpp"
 #include "kernels/routing_bench.hpp"
@@ -70,9 +72,14 @@ TEST_P(LayerOnGpu, EqualsTheDefinition) {
 INSTANTIATE_TEST_SUITE_P(Layers, LayerOnGpu,
                          testing::Values(Given{"bf16", 1, 0}, Given{"bf16", 300, 1.2},
                                          Given{"f32", 64, 0}, Given{"fp8_e4m3", 300, 0},
-                                         Given{"fp8_e4m3", 33, 1.2}),
+                                         Given{"fp8_e4m3", 33, 1.2},
+                                         Given{"fp8_e4m3/block_128x128", 300, 0},
+                                         Given{"fp8_e4m3/block_128x128", 33, 1.2}),
                          [](const auto& given) {
-                           return given.param.family + "_" + std::to_string(given.param.tokens);
+                           auto name =
+                               given.param.family + "_" + std::to_string(given.param.tokens);
+                           std::ranges::replace(name, '/', '_');
+                           return name;
                          });
 
 }  // namespace

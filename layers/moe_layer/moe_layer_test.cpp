@@ -13,6 +13,7 @@
 #include "bench/benchmark.hpp"
 #include "collectives/all_to_all_v/all_to_all_v.hpp"
 #include "core/error.hpp"
+#include "core/narrow_float.hpp"
 #include "kernels/expert_gemm/expert_gemm_sweep.hpp"
 #include "kernels/routing_bench.hpp"
 #include "layers/moe_layer/layer_buffers.hpp"
@@ -70,6 +71,33 @@ TEST(MoeLayerCpu, AddsUpItsExpertsGatedProducts) {
               testing::ElementsAre(testing::DoubleEq(0.25 * first + 0.75 * second)));
 }
 
+// Beside 448 a scale is 1 and 17 is rounded to 16. Expert 1's weights have scales of their own.
+TEST(MoeLayerCpu, QuantizesWhatProductsOfBlocksAreGiven) {
+  const MoeLayerProblem problem{1, 2, 1, 2, 1, Dtype::fp8_e4m3, Dtype::bf16, {}, "block_128x128"};
+  const kernels::ScaleBlock block{128, 128};
+  const MoeLayerData data{matrix({1, 2}, {448, 17}),
+                          matrix({4, 2}, {9, 9, 9, 9, 0, 0.0625F, 0, 1}),
+                          matrix({4, 1}, {9, 9, 3, 10}),
+                          {block, 2, 1, {7, 0.5F}},
+                          {block, 2, 1, {7, 2}}};
+  const MoeLayerRouting routing{{1, 2, 1, {1}, {1}, {0, 1}, {0, 0, 1}}, 0, {}};
+  const double activated = 0.5 / (1 + std::exp(-0.5)) * 8;  // of a gate of 0.5 and an up of 8
+  const auto rounded =
+      static_cast<double>(to_float(from_float<BFloat16>(static_cast<float>(activated))));
+  const auto output = moe_layer_cpu(problem, data, routing, 0);
+  EXPECT_NEAR(output[0], rounded * 3 * 2, 1e-5);
+  EXPECT_NEAR(output[1], rounded * 10 * 2, 1e-5);
+}
+
+TEST(MoeLayerData, GivesEveryExpertScalesOfItsOwn) {
+  const auto data = make_moe_layer_data(problem_of(case_of("fp8_e4m3/block_128x128")), 1);
+  EXPECT_EQ(data.gate_up_scales.rows, 8) << "64 weights are one block";
+  EXPECT_EQ(data.down_scales.rows, 8);
+  EXPECT_NE(data.down_scales.at(0, 0), data.down_scales.at(1, 0));
+  EXPECT_EQ(data.gate_up.scale * data.down.scale, 1);
+  EXPECT_TRUE(make_moe_layer_data(problem_of(case_of("fp8_e4m3")), 1).down_scales.empty());
+}
+
 TEST(MoeLayerCpu, LeavesDroppedChoicesOut) {
   const MoeLayerProblem problem{2, 1, 1, 1, 1, Dtype::f32, Dtype::f32, {}};
   const MoeLayerData data{matrix({2, 1}, {2, 2}), matrix({2, 1}, {1, 1}), matrix({1, 1}, {1})};
@@ -114,6 +142,9 @@ TEST(MoeLayerProblem, NamesWhatIsWrong) {
   EXPECT_THAT(thrown_message([&] { (void)problem_of(c); }),
               HasSubstr("needs the number 'expert_parallel'"));
   EXPECT_THROW((void)problem_of(case_of("int8")), Unsupported);
+  EXPECT_THAT(thrown_message([&] { (void)problem_of(case_of("fp8_e4m3/mx")); }),
+              HasSubstr("scale mode tensor or block_128x128 between bf16 values, not fp8_e4m3 x "
+                        "fp8_e4m3 -> bf16 with scale mode mx"));
   EXPECT_THAT(thrown_message([] { check_moe_layer_onednn(problem_of(case_of("fp8_e4m3"))); }),
               HasSubstr("no FP8"));
 }
@@ -210,7 +241,7 @@ TEST(Parts, AreNamedInOrderAndMakeTheLayer) {
 
 // What LayerBuffers holds: a part may go over no more bytes than a set is said to have.
 TEST(Footprint, HasWhatLiesBetweenTheSteps) {
-  for (const auto* family : {"f32", "bf16", "fp8_e4m3"}) {
+  for (const auto* family : {"f32", "bf16", "fp8_e4m3", "fp8_e4m3/block_128x128"}) {
     const auto problem = problem_of(case_of(family));
     const auto data = make_moe_layer_data(problem, 1);
     const auto routing = routing_of(case_of(family), 1);
@@ -218,7 +249,7 @@ TEST(Footprint, HasWhatLiesBetweenTheSteps) {
     double between = 0;
     for (const auto* memory :
          {&b.logits, &b.expert_of, &b.weight_of, &b.counts, &b.offsets, &b.row_of, &b.rows,
-          &b.first_scale, &b.projected, &b.activated, &b.second_scale, &b.results,
+          &b.first_scales, &b.projected, &b.activated, &b.second_scales, &b.results,
           &b.quantized_rows, &b.quantized_activated})
       between += static_cast<double>(memory->bytes());
     EXPECT_EQ(bytes_between(problem).value(), between) << family;

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: The moecal authors
 # SPDX-License-Identifier: Apache-2.0
-"""Kernels of vLLM, TransformerEngine and SGLang at the work of an observation, where Python finds their packages. Their
-permutes sort the choices too, as moecal's gate does: they are held against permute and the gate's table together. Their
-align kernels make such a table, and are held against it alone."""
+"""Kernels of vLLM, TransformerEngine, SGLang and DeepGEMM at the work of an observation, where Python finds their packages.
+Their permutes sort the choices too, as moecal's gate does: they are held against permute and the gate's table together.
+Their align kernels make such a table, and are held against it alone."""
 from __future__ import annotations
 
 import importlib
@@ -156,6 +156,56 @@ class Sglang(MoePeer):
         return call_with(self.align, self.aligned(o, o["point"]["experts"] + has_filter))
 
 
+class DeepGemm(MoePeer):
+    """Products of groups whose rows are padded to its tiles. What pads is marked, and not multiplied where a tile has
+    nothing else."""
+
+    PRODUCT = "m_grouped_fp8_gemm_nt_contiguous"
+    PADDING = -1
+    SCALED = 128  # summed indices, and weights, that share a scale
+
+    def __init__(self, torch, device: str):
+        self.package = imported("deep_gemm")
+        super().__init__(torch, device, f"DeepGEMM {getattr(self.package, '__version__', '')}".strip())
+        if not hasattr(self.package, self.PRODUCT):
+            raise Unavailable(f"{self.name} has no {self.PRODUCT}")
+
+    def make(self, o: dict):
+        return self.make_grouped_gemm(o)
+
+    def make_grouped_gemm(self, o: dict):
+        p, d = o["point"], o["dtypes"]
+        if (d["a"], d["scale_mode"], d["c"]) != ("fp8_e4m3", "block_128x128", "bf16"):
+            raise Unavailable("it multiplies fp8_e4m3 to bf16 with scale mode block_128x128, of what is measured here")
+        groups = self.group_of_row(self.operands.group_ends(o).tolist())
+        ones, blocks = self.torch.ones, -(-p["k"] // self.SCALED)
+        device = self.operands.device
+        of_tokens = self.package.get_mn_major_tma_aligned_tensor(ones((len(groups), blocks), device=device))
+        of_weights = ones((p["groups"], -(-p["n"] // self.SCALED), blocks), device=device)
+        tokens = self.operands.uniform((len(groups), p["k"]), d["a"]), of_tokens
+        weights = self.operands.uniform((p["groups"], p["n"], p["k"]), d["b"]), of_weights
+        out = self.torch.empty((len(groups), p["n"]), dtype=self.operands.dtype(d["c"]), device=device)
+        groups = self.torch.tensor(groups, dtype=self.torch.int32, device=device)
+        product = getattr(self.package, self.PRODUCT)
+        return lambda: product(tokens, weights, out, groups)
+
+    def group_of_row(self, ends: list[int]) -> list[int]:
+        multiple = self.row_multiple()
+        groups, first = [], 0
+        for group, end in enumerate(ends):
+            groups += [group] * (end - first) + [self.PADDING] * (-(end - first) % multiple)
+            first = end
+        return groups
+
+    def row_multiple(self) -> int:
+        """Releases name it differently."""
+        for name in ("get_mk_alignment_for_contiguous_layout", "get_m_alignment_for_contiguous_layout"):
+            if hasattr(self.package, name):
+                return getattr(self.package, name)()
+        raise Unavailable(f"{self.name} does not say to what it pads groups")
+
+
 PEERS = {"vLLM (moe_permute, moe_unpermute, moe_align_block_size)": Vllm,
          "TransformerEngine (moe_permute, moe_unpermute)": TransformerEngine,
-         "SGLang (sgl_kernel.moe_align_block_size)": Sglang}
+         "SGLang (sgl_kernel.moe_align_block_size)": Sglang,
+         "DeepGEMM (m_grouped_fp8_gemm_nt_contiguous)": DeepGemm}

@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: The moecal authors
 # SPDX-License-Identifier: Apache-2.0
 """Prints how moecal's measured kernels compare with a copy of the same bytes, with each other, and with peers that are run
-here and now on the same work: PyTorch, operator by operator and by torch.compile, vLLM, TransformerEngine and SGLang, where
-this python3 has them or --peer-path says where they were built. Each peer that is not run is named, with the reason.
+here and now on the same work: PyTorch, operator by operator and by torch.compile, vLLM, TransformerEngine, SGLang and DeepGEMM,
+where this python3 has them or --peer-path says where they were built. Each peer that is not run is named, with the reason.
 
 Usage: peers.py OBSERVATIONS.jsonl [--device cuda|cpu] [--seconds S] [--compile-seconds S] [--points N]
                 [--peer-path DIR]... [--command TEXT]

@@ -4,7 +4,7 @@
 import types
 import unittest
 
-from doubles import MOE_POINT, fake_peer, observation
+from doubles import MOE_POINT, FakeTensor, fake_peer, observation
 import moe_peers
 import observed
 
@@ -111,6 +111,43 @@ class MoePeers(unittest.TestCase):
         call()
         self.assertEqual(seen, [(4, 4, "cuda")] * 2)
         self.assertIs(seen[0], seen[1])
+
+    def deep_gemm(self, **functions):
+        peer = fake_peer(moe_peers.DeepGemm, package=types.SimpleNamespace(**functions))
+        tensors = {"tensor": lambda values, dtype, device: values, "int32": "int32",
+                   "ones": lambda shape, device: FakeTensor(*shape), "empty": lambda shape, dtype, device: FakeTensor(*shape)}
+        peer.torch = types.SimpleNamespace(**tensors)
+        peer.operands = types.SimpleNamespace(device="cuda", dtype=str, uniform=lambda shape, _: FakeTensor(*shape),
+                                              group_ends=lambda o: types.SimpleNamespace(tolist=lambda: [3, 3, 8]))
+        return peer
+
+    def test_deep_gemm_multiplies_padded_groups(self):
+        seen = {}
+
+        def product(a, b, d, m_indices):
+            seen.update(a=[t.shape for t in a], b=[t.shape for t in b], d=d.shape, rows=m_indices)
+
+        peer = self.deep_gemm(m_grouped_fp8_gemm_nt_contiguous=product, get_mk_alignment_for_contiguous_layout=lambda: 4,
+                              get_mn_major_tma_aligned_tensor=lambda scales: scales)
+        blocks = {"a": "fp8_e4m3", "b": "fp8_e4m3", "c": "bf16", "scale_mode": "block_128x128"}
+        o = observation("grouped_gemm", {"groups": 3, "m": 3, "n": 144, "k": 272}, dtypes=blocks)
+        peer.make(o)()
+        self.assertEqual(seen, {"a": [(12, 272), (12, 3)], "b": [(3, 144, 272), (3, 2, 3)], "d": (12, 144),
+                                "rows": [0, 0, 0, -1, 2, 2, 2, 2, 2, -1, -1, -1]})
+        for other in ({"scale_mode": "tensor"}, {"scale_mode": "mx"}, {"a": "bf16"}):
+            with self.assertRaisesRegex(ratios.Unavailable, "scale mode block_128x128"):
+                peer.make(o | {"dtypes": o["dtypes"] | other})
+        self.assertTrue(peer.does("grouped_gemm"))
+        self.assertFalse(peer.does("permute"))
+
+    def test_deep_gemms_releases_name_their_padding_differently(self):
+        self.assertEqual(self.deep_gemm(get_m_alignment_for_contiguous_layout=lambda: 128).row_multiple(), 128)
+        with self.assertRaisesRegex(ratios.Unavailable, "does not say"):
+            self.deep_gemm().row_multiple()
+
+    def test_deep_gemm_without_the_product_is_named(self):
+        with self.assertRaisesRegex(ratios.Unavailable, "no package deep_gemm"):
+            moe_peers.DeepGemm(None, "cuda")
 
     def test_a_cast_is_not_theirs(self):
         with self.assertRaisesRegex(observed.Unavailable, "does not cast"):

@@ -134,12 +134,12 @@ class Available(unittest.TestCase):
     def test_each_peer_is_named_where_there_is_no_pytorch(self):
         found, said = self.found(None)  # None: importing it raises ImportError
         self.assertEqual(found, [])
-        for name in ("PyTorch \\(", "PyTorch's torch.compile", "vLLM", "TransformerEngine", "SGLang"):
+        for name in ("PyTorch \\(", "PyTorch's torch.compile", "vLLM", "TransformerEngine", "SGLang", "DeepGEMM"):
             self.assertRegex(said, f"- {name}.*: this python3 has no PyTorch .*torch.* MOECAL_PYTHON")
 
     def test_each_peer_is_named_where_there_is_no_gpu(self):
         blind = types.SimpleNamespace(__version__="9", cuda=types.SimpleNamespace(is_available=lambda: False))
-        self.assertEqual(self.found(blind)[1].count("PyTorch 9 sees no CUDA device here"), 5)
+        self.assertEqual(self.found(blind)[1].count("PyTorch 9 sees no CUDA device here"), 6)
 
     def test_a_compiler_that_cannot_work_is_named_once_and_the_operators_are_run(self):
         torch = types.SimpleNamespace(

@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <set>
 
 #include "core/error.hpp"
+#include "kernels/expert_gemm/cublaslt_scales.hpp"
 #include "kernels/expert_gemm/expert_gemm_sweep.hpp"
 #include "kernels/grouped_gemm/grouped_gemm.hpp"
 #include "tests/fakes/fake_cuda_runtime.hpp"
@@ -29,8 +31,13 @@ struct Given {
   std::int64_t m;
 };
 
+// Weights and summed indices of two blocks, the second of each smaller, where blocks have scales.
 GroupedGemmProblem problem_of(const Given& given) {
-  return grouped_gemm_problem({{"groups", given.groups}, {"m", given.m}, {"n", 32}, {"k", 48}},
+  const bool blocks = given.family.find('/') != std::string::npos;
+  return grouped_gemm_problem({{"groups", given.groups},
+                               {"m", given.m},
+                               {"n", blocks ? 144 : 32},
+                               {"k", blocks ? 144 : 48}},
                               expert_gemm_dtypes(given.family), {.distribution = "power_law"});
 }
 
@@ -38,12 +45,14 @@ class RecordedGroups : public testing::TestWithParam<Given> {
  protected:
   void SetUp() override {
     fake_cuda().devices = 1;
-    fake_cuda().compute_major = 9;
+    fake_cuda().compute_major = problem_.product.scale_mode == "mx" ? 10 : 9;
     fake_cuda().graph_launches = 0;
     fake_cuda().graphs_are_empty = false;
     fake_cublas() = {};
     fake_cublaslt() = {};
-    fake_cublaslt().candidates.assign(8, {0.1, true});
+    // Those of blocks are few and slow: each is some products on the CPU.
+    const bool blocks = !operands_.a_scales.empty();
+    fake_cublaslt().candidates.assign(blocks ? 2 : 8, {blocks ? 3.0 : 0.1, true});
   }
   void TearDown() override {
     EXPECT_EQ(fake_cublaslt().live_objects, 0);
@@ -76,6 +85,7 @@ class RecordedGroups : public testing::TestWithParam<Given> {
   const GroupedGemmProblem problem_ = problem_of(GetParam());
   const ExpertGemmOperands operands_ = make_grouped_gemm_operands(problem_, 9);
   const std::vector<std::int64_t> rows_ = group_rows(problem_, 0);
+  const std::int64_t multiple_ = token_multiple(problem_.product.scale_mode);
   const std::size_t active_ =
       rows_.size() - static_cast<std::size_t>(std::count(rows_.begin(), rows_.end(), 0));
 };
@@ -89,7 +99,7 @@ TEST_P(RecordedGroups, CublasltRunsAProductPerGroupInOneGraph) {
   fake_cublaslt().matmuls.clear();
   gemm->launch(0, kStream);
   EXPECT_TRUE(fake_cublaslt().matmuls.empty()) << "a launch is the graph's, not the library's";
-  EXPECT_THAT(gemm->library().algorithm, HasSubstr(describe_rows(rows_)));
+  EXPECT_THAT(gemm->library().algorithm, HasSubstr(describe_rows(rows_, multiple_)));
 }
 
 TEST_P(RecordedGroups, CublasltHasLaunchedADrawsGraphWhenItIsFirstTimed) {
@@ -139,7 +149,7 @@ TEST_P(RecordedGroups, CublasltTimesTheCandidatesOncePerShape) {
   EXPECT_THAT(gemm->library().algorithm, HasSubstr("id=101"));
   EXPECT_THAT(gemm->library().algorithm, HasSubstr("rank=2/3"));
   std::set<std::uint64_t> shapes;
-  for (const auto rows : rows_)
+  for (const auto rows : multiplied_rows(problem_, rows_))
     if (rows > 0) shapes.insert(std::bit_ceil(static_cast<std::uint64_t>(rows)));
   EXPECT_GE(fake_cublaslt().heuristics.size(), shapes.size());
   EXPECT_LE(fake_cublaslt().heuristics.size(), active_) << "a shape may come in two alignments";
@@ -153,6 +163,8 @@ TEST_P(RecordedGroups, CublasIsGivenEveryGroupThatHasRows) {
   if (problem_.product.scale_mode != "none") {
     EXPECT_THAT(thrown_message([&] { check_grouped_gemm_cublas(problem_, 0); }),
                 HasSubstr("cuBLAS has no grouped product for fp8_e4m3"));
+    EXPECT_THAT(thrown_message([&] { check_grouped_gemm_cublas(problem_, 0); }),
+                HasSubstr("with scale mode " + problem_.product.scale_mode));
     return;
   }
   check_grouped_gemm_cublas(problem_, 0);
@@ -173,8 +185,16 @@ TEST_P(RecordedGroups, CublasIsGivenEveryGroupThatHasRows) {
 
 INSTANTIATE_TEST_SUITE_P(Types, RecordedGroups,
                          testing::Values(Given{"bf16", 4, 16}, Given{"f16", 12, 5},
-                                         Given{"f32", 3, 1}, Given{"fp8_e4m3", 20, 3}),
-                         [](const auto& given) { return given.param.family; });
+                                         Given{"f32", 3, 1}, Given{"fp8_e4m3", 20, 3},
+                                         Given{"fp8_e4m3/outer_vector", 5, 7},
+                                         Given{"fp8_e4m3/block_1x128", 5, 7},
+                                         Given{"fp8_e4m3/block_128x128", 12, 5},
+                                         Given{"fp8_e4m3/mx", 3, 70}),
+                         [](const auto& given) {
+                           auto name = given.param.family;
+                           std::ranges::replace(name, '/', '_');
+                           return name;
+                         });
 
 // Rows of 128 16-bit values begin at multiples of 256 bytes: all groups are aligned alike.
 TEST(CublasltGroups, ShareAChoiceWhereItIsTaken) {
@@ -200,11 +220,108 @@ TEST(CublasltGroups, SkipWhatTheCardCannotDo) {
               }),
               HasSubstr("needs compute capability 8.9"));
   fake_cuda().compute_major = 9;
+  // Means that are no multiple of four: groups are padded to one, so it is no reason.
+  check_grouped_gemm_cublaslt(problem_of({"fp8_e4m3/block_128x128", 4, 15}), 0);
   EXPECT_THAT(thrown_message([] {
-                check_grouped_gemm_cublaslt(problem_of({"fp8_e4m3/block_1x128", 4, 16}), 0);
+                check_grouped_gemm_cublaslt(problem_of({"fp8_e4m3/mx", 4, 15}), 0);
               }),
-              HasSubstr("not with scale mode block_1x128"));
+              HasSubstr("with scale mode mx needs compute capability 10.0 or newer"));
+  fake_cuda().compute_major = 10;
+  EXPECT_THAT(thrown_message([] {
+                check_grouped_gemm_cublaslt(problem_of({"fp8_e4m3/block_128x128", 4, 15}), 0);
+              }),
+              HasSubstr("with scale mode block_128x128 needs compute capability 9.0"));
+  fake_cuda().compute_major = 9;
 }
+
+class ScalesOfGroups : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    fake_cuda().compute_major = GetParam() == "mx" ? 10 : 9;
+    fake_cublaslt() = {};
+    fake_cublaslt().candidates.resize(1);  // one alone is not timed: every call is a group's
+  }
+  /// Of the group that a call multiplies: the largest come first, and of equal ones the first.
+  std::vector<std::size_t> order() const {
+    std::vector<std::size_t> groups;
+    for (std::size_t group = 0; group < rows_.size(); ++group)
+      if (rows_[group] > 0) groups.push_back(group);
+    std::ranges::stable_sort(groups,
+                             [&](auto a, auto b) { return multiplied_[a] > multiplied_[b]; });
+    return groups;
+  }
+  const GroupedGemmProblem problem_ = problem_of({"fp8_e4m3/" + GetParam(), 7, 9});
+  const ExpertGemmOperands operands_ = make_grouped_gemm_operands(problem_, 9);
+  const std::vector<std::int64_t> rows_ = group_rows(problem_, 0);
+  const std::vector<std::int64_t> multiplied_ = multiplied_rows(problem_, rows_);
+};
+
+bool holds(const void* address, const std::vector<std::byte>& bytes) {
+  return fake_cuda().owns(address, bytes.size()) &&
+         std::memcmp(address, bytes.data(), bytes.size()) == 0;
+}
+
+// Every call points at its own group's scales, in the order that one product's have.
+TEST_P(ScalesOfGroups, AreThoseOfTheGroupAlone) {
+  const auto gemm = make_grouped_gemm_cublaslt({problem_, operands_, 1});
+  const auto groups = order();
+  ASSERT_GE(fake_cublaslt().matmuls.size(), groups.size());
+  for (std::size_t call = 0; call < groups.size(); ++call) {
+    const auto group = static_cast<std::int64_t>(groups[call]);
+    auto product = group_problem(problem_, multiplied_, group);
+    const auto plan = plan_cublaslt(product);
+    const auto of_group = group_operands(problem_, operands_, multiplied_, group);
+    const auto& recorded = fake_cublaslt().matmuls[call];
+    const auto& attributes = recorded.operation.attributes;
+    EXPECT_EQ(recorded.b.columns, static_cast<std::uint64_t>(product.shape.m));
+    EXPECT_EQ(attributes.get<std::int32_t>(CUBLASLT_MATMUL_DESC_A_SCALE_MODE),
+              plan.scale_modes.weights);
+    EXPECT_EQ(attributes.get<std::int32_t>(CUBLASLT_MATMUL_DESC_B_SCALE_MODE),
+              plan.scale_modes.tokens);
+    const auto* weights = attributes.get<const void*>(CUBLASLT_MATMUL_DESC_A_SCALE_POINTER);
+    const auto* tokens = attributes.get<const void*>(CUBLASLT_MATMUL_DESC_B_SCALE_POINTER);
+    EXPECT_TRUE(
+        holds(weights, arrange_scales(plan.scale_modes.weights, of_group.b, of_group.b_scales)));
+    EXPECT_TRUE(
+        holds(tokens, arrange_scales(plan.scale_modes.tokens, of_group.a, of_group.a_scales)));
+    for (const auto* address : {weights, tokens})
+      EXPECT_EQ(reinterpret_cast<std::uintptr_t>(address) % 16, 0u);
+    EXPECT_EQ(recorded.alpha, 1);
+  }
+}
+
+TEST_P(ScalesOfGroups, LieAsFarApartAsIsSaid) {
+  const auto plan = plan_cublaslt(group_problem(problem_, {0, 12}, 1));
+  for (const std::int64_t rows : {12, 128, 132}) {
+    const auto grid = [&](Operand operand) {
+      return make_scale_grid({scale_block(GetParam(), operand, 272), rows, 272, 1, true}, 1);
+    };
+    const PeriodicMatrix none;
+    for (const auto& [mode, scales] : {std::pair{plan.scale_modes.tokens, grid(Operand::tokens)},
+                                       std::pair{plan.scale_modes.weights, grid(Operand::weights)}})
+      EXPECT_EQ(scale_stride(mode, rows, 272),
+                static_cast<std::int64_t>(arrange_scales(mode, none, scales).size()))
+          << rows << " rows";
+  }
+}
+
+TEST_P(ScalesOfGroups, CountRoutedRowsAndSayWhatIsMultiplied) {
+  const auto gemm = make_grouped_gemm_cublaslt({problem_, operands_, 1});
+  EXPECT_EQ(grouped_gemm_work(problem_).flops.value(), 2.0 * 63 * 144 * 144);
+  const bool padded = GetParam().starts_with("block");
+  EXPECT_EQ(padded_rows(multiplied_, 1) > 63, padded);
+  const auto algorithm = gemm->library().algorithm;
+  EXPECT_THAT(algorithm, HasSubstr("rows=63 "));
+  if (padded)
+    EXPECT_THAT(algorithm,
+                HasSubstr(" multiplied=" + std::to_string(padded_rows(multiplied_, 1)) + " "));
+  else
+    EXPECT_THAT(algorithm, testing::Not(HasSubstr("multiplied")));
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, ScalesOfGroups,
+                         testing::Values("outer_vector", "block_1x128", "block_128x128", "mx"),
+                         [](const auto& given) { return given.param; });
 
 }  // namespace
 }  // namespace moecal::kernels
