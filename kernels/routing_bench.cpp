@@ -152,6 +152,11 @@ SetRouting::SetRouting(const Case& c, RoutingDraw drawn)
       capacity{expert_capacity(shape_of_draw(c), c.routing.capacity_factor)},
       row_of{place_rows(draw, capacity)} {}
 
+std::int64_t dropped_choices(const Case& c) {
+  if (c.routing.capacity_factor == 0) return 0;
+  return std::ranges::count(SetRouting{c, 0}.row_of, -1);
+}
+
 RoutingPool::RoutingPool(const Case& c) : case_{c} {
   const auto& distribution = c.routing.distribution;
   if (distribution != "uniform" && distribution != "recorded") return;

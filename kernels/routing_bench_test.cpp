@@ -139,6 +139,37 @@ TEST(RoutingBench, MovesFp8RowsButDoesNotAddThemUp) {
                InvalidInput);
 }
 
+// Else a skewed draw's share of a copy would be of bytes that nobody moved.
+TEST(RoutingBench, CountsNoRowsThatACapacityDrops) {
+  Case c = routed_case({1000, 24, 8, 2, "bf16", 1.0});
+  c.routing.distribution = "power_law";
+  const auto dropped = dropped_choices(c);
+  EXPECT_GT(dropped, 100);
+  Case whole = c;
+  whole.routing.capacity_factor = 0;
+  EXPECT_EQ(dropped_choices(whole), 0);
+  const double bytes = static_cast<double>(dropped) * 24 * 2;
+  const auto permute = make_permute(), unpermute = make_unpermute();
+  EXPECT_DOUBLE_EQ((permute->work(whole).written - permute->work(c).written).value(), bytes);
+  EXPECT_DOUBLE_EQ((unpermute->work(whole).read - unpermute->work(c).read).value(), bytes);
+  const auto trial = cpu_trial(*permute, c);
+  EXPECT_DOUBLE_EQ((trial->allocated() - trial->footprint()).value(), bytes);
+}
+
+// A peer's permute, which makes its table itself, is held against ours with the gate's.
+TEST(RoutingBench, HasAGateForTheRowsOfEveryPermute) {
+  const auto numbers = [](const Case& c) {
+    return std::vector{c.point.at("tokens"), c.point.at("experts"), c.point.at("top_k")};
+  };
+  for (const Suite suite : {Suite::quick, Suite::planner, Suite::full}) {
+    std::set<std::vector<std::int64_t>> gates;
+    for (const auto& c : make_topk_gate()->sweep(suite, "cuda", 1)) gates.insert(numbers(c));
+    for (const auto& c : make_permute()->sweep(suite, "cuda", 1))
+      EXPECT_TRUE(gates.contains(numbers(c)))
+          << testing::PrintToString(numbers(c)) << " in suite " << static_cast<int>(suite);
+  }
+}
+
 TEST(RoutingBench, DrawsAnewForEverySet) {
   const Case c = routed_case({100, 8, 8, 2, "bf16"});
   EXPECT_NE(SetRouting(c, 0).row_of, SetRouting(c, 1).row_of);

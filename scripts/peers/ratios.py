@@ -44,6 +44,7 @@ class Row:
     """Ratios of one operation to one other thing, with the point that each is of."""
     aim: Aim | None = None
     of: int = 0  # points there are; 0: as many as there are ratios
+    ceiling: float = math.inf  # what no kernel could exceed
     entries: list[tuple[float, str]] = dataclasses.field(default_factory=list)
 
     def add(self, ratio: float, point: str) -> None:
@@ -52,14 +53,19 @@ class Row:
     def median(self) -> float:
         return statistics.median(ratio for ratio, _ in self.entries)
 
+    def is_out_of_reach(self) -> bool:
+        return self.aim is not None and self.ceiling < self.aim.bound
+
     def verdict(self, is_judged: bool) -> str:
         if self.aim is None:
             return "not judged"
+        if self.is_out_of_reach():
+            return f"{self.aim.text()}: out of reach, {self.ceiling:.2f} at most"
         return f"{self.aim.text()}: " + (("met" if self.aim.is_met(self.median()) else "missed") if is_judged else "of GPUs")
 
     def short(self) -> str:
         """How many of the points miss the aim by themselves."""
-        return "-" if self.aim is None else str(sum(not self.aim.is_met(ratio) for ratio, _ in self.entries))
+        return "-" if self.aim is None or self.is_out_of_reach() else str(sum(not self.aim.is_met(ratio) for ratio, _ in self.entries))
 
     def worst(self) -> tuple[float, str]:
         pick = max if self.aim is not None and self.aim.at_most else min
@@ -189,16 +195,18 @@ def read_rate(observations: list[dict]) -> Rate:
 
 
 def compare_with_copy(observations: list[dict]) -> Rows:
-    """Shares of a copy's rate. A scale for a whole tensor is known after all of it was read: such a quantize reads twice
-    by design, and is counted both ways."""
+    """Shares of a copy's rate. A scale for a whole tensor is known after all of it was read: such a quantize has to read
+    twice, is counted both ways, and is judged by what it must move."""
     rate, rows = copy_rate(observations), new_rows()
     for o in filter(is_cold, observations):
         if o["operation"] not in MOVERS or moved(o) < COPIED:
             continue
         aim = OF_COPY if o["operation"] in AIMED_AT_COPY else None
         counts = {kind(o): moved(o)}
+        must_move = moved(o)
         if kind(o) == "quantize tensor":
-            counts["quantize tensor, both reads counted"] = moved(o) + o["work"]["read_bytes"]
+            must_move += o["work"]["read_bytes"]
+            counts["quantize tensor, both reads counted"] = must_move
         for name, size in counts.items():
             try:
                 share = size / seconds(o) / rate.at(size)
@@ -206,6 +214,8 @@ def compare_with_copy(observations: list[dict]) -> Rows:
                 continue
             row = rows[name, o["implementation"]]
             row.aim = aim
+            if size < must_move:
+                row.ceiling = min(row.ceiling, size / must_move)
             row.add(share, point_text(o))
     return rows
 
