@@ -48,22 +48,23 @@ inline constexpr int kHeldChunks = 2;
 template <int kRows>
 inline constexpr PerThread kChunksOfRows{kRows, kHeldChunks / kRows};
 
-// Blocks of rows that a multiprocessor is to hold: 64 KiB of loads and more are under way on it.
-template <class T, bool kAligned>
-inline constexpr int kCastBlocks = !kAligned                    ? 1
-                                   : sizeof(T) == sizeof(float) ? 3
-                                                                : 4;
+// Blocks that a multiprocessor is to hold, so that 64 KiB of loads are under way on it; fewer where
+// some architecture would spill registers.
+template <class T, bool kAligned, int kRows = 1>
+inline constexpr int kCastBlocks = !kAligned                                 ? 1
+                                   : sizeof(T) == sizeof(float) || kRows > 1 ? 3
+                                                                             : 4;
 
 struct ChunkPlace {
   std::int64_t row;
-  std::int64_t chunk;  // of the row
+  int chunk;  // of the row
 };
 
 /// Where the calling thread's chunk of that number lies in the pass that begins with chunk `first`.
 template <int kRows>
-__device__ ChunkPlace place_of_chunk(std::int64_t first, int number) {
+__device__ ChunkPlace place_of_chunk(int first, int number) {
   return {row_of_thread<kRows>(number % kRows),
-          first + std::int64_t{blockDim.x} * (number / kRows) + threadIdx.x};
+          first + static_cast<int>(blockDim.x * (number / kRows) + threadIdx.x)};
 }
 
 /// Reads a chunk of which `available` elements exist; the others are 0. kAligned: `from` is at a

@@ -101,14 +101,14 @@ struct CastRows {
   float* scales;               // [blocks, token_count x top_k]
   std::int64_t token_count;
   std::int64_t hidden;
-  std::int64_t chunks;  // of a row, in whole blocks
+  int chunks;  // of a row, in whole blocks
   int top_k;
 };
 
 template <bool kAligned, class T>
 __device__ void cast_chunk(const CastRows<T>& view, const ChunkPlace& place,
                            const HeldChunk<T>& held) {
-  const std::int64_t column = place.chunk * kChunk;
+  const std::int64_t column = std::int64_t{place.chunk} * kChunk;
   float values[kChunk];
   widen_chunk(held, values);
   const ScaleFactors factors = factors_of<Dtype::fp8_e4m3>(amax_of_block(values));
@@ -128,18 +128,19 @@ __device__ void cast_chunk(const CastRows<T>& view, const ChunkPlace& place,
 // As permute_rows; a token is read and cast once and written top_k times. Lanes without a chunk go
 // along: the shuffles that find a block's scale need them.
 template <class T, bool kAligned, int kRows>
-__global__ void __launch_bounds__(kRowBlockThreads, kCastBlocks<T, kAligned>)
+__global__ void __launch_bounds__(kRowBlockThreads, kCastBlocks<T, kAligned, kRows>)
     permute_cast_rows(CastRows<T> view) {
   if (row_of_thread<kRows>() >= view.token_count) return;
   constexpr int kInRow = kChunksOfRows<kRows>.words;
-  for (std::int64_t first = 0; first < view.chunks; first += kInRow * blockDim.x) {
+  const int stride = kInRow * static_cast<int>(blockDim.x);
+  for (int first = 0; first < view.chunks; first += stride) {
     HeldChunk<T> held[kHeldChunks];
 #pragma unroll
     for (int i = 0; i < kHeldChunks; ++i) {
       const auto [token, chunk] = place_of_chunk<kRows>(first, i);
-      const std::int64_t place = token * view.hidden + chunk * kChunk;
-      held[i] = hold_chunk<kAligned>(view.tokens + place,
-                                     token < view.token_count ? view.hidden - chunk * kChunk : 0);
+      const std::int64_t column = std::int64_t{chunk} * kChunk;
+      held[i] = hold_chunk<kAligned>(view.tokens + token * view.hidden + column,
+                                     token < view.token_count ? view.hidden - column : 0);
     }
 #pragma unroll
     for (int i = 0; i < kHeldChunks; ++i)
@@ -149,14 +150,15 @@ __global__ void __launch_bounds__(kRowBlockThreads, kCastBlocks<T, kAligned>)
 
 template <class T>
 void permute_and_cast(const PermuteShape& shape, const PermuteTensors& tensors, Stream stream) {
-  const CastRows<T> view{static_cast<const T*>(tensors.tokens),
-                         tensors.row_of,
-                         static_cast<std::uint8_t*>(tensors.rows),
-                         tensors.scales,
-                         shape.tokens,
-                         shape.hidden,
-                         (shape.hidden + kScaleBlock - 1) / kScaleBlock * kLanesPerScaleBlock,
-                         static_cast<int>(shape.top_k)};
+  const CastRows<T> view{
+      static_cast<const T*>(tensors.tokens),
+      tensors.row_of,
+      static_cast<std::uint8_t*>(tensors.rows),
+      tensors.scales,
+      shape.tokens,
+      shape.hidden,
+      static_cast<int>(divided_up(shape.hidden, kScaleBlock)) * kLanesPerScaleBlock,
+      static_cast<int>(shape.top_k)};
   const bool aligned = (reinterpret_cast<std::uintptr_t>(tensors.tokens) |
                         reinterpret_cast<std::uintptr_t>(tensors.rows)) %
                                16 ==

@@ -22,7 +22,7 @@ struct Rows {
   float* scales;            // [blocks, tokens]
   std::int64_t tokens;
   std::int64_t hidden;
-  std::int64_t chunks;  // of a row, in whole blocks
+  int chunks;  // of a row, in whole blocks
 };
 
 // ---- a scale per block of 128 -------------------------------------------------------------------
@@ -30,7 +30,7 @@ struct Rows {
 template <Dtype kTo, bool kAligned, class T>
 __device__ void quantize_chunk(const Rows<T>& rows, const ChunkPlace& place,
                                const HeldChunk<T>& held) {
-  const std::int64_t column = place.chunk * kChunk;
+  const std::int64_t column = std::int64_t{place.chunk} * kChunk;
   float values[kChunk];
   widen_chunk(held, values);
   const ScaleFactors factors = factors_of<kTo>(amax_of_block(values));
@@ -44,18 +44,19 @@ __device__ void quantize_chunk(const Rows<T>& rows, const ChunkPlace& place,
 // A row of threads per kRows tokens. A warp stays together: its shuffles need every lane, with or
 // without a chunk.
 template <class T, Dtype kTo, bool kAligned, int kRows>
-__global__ void __launch_bounds__(kRowBlockThreads, kCastBlocks<T, kAligned>)
+__global__ void __launch_bounds__(kRowBlockThreads, kCastBlocks<T, kAligned, kRows>)
     quantize_blocks(Rows<T> rows) {
   if (row_of_thread<kRows>() >= rows.tokens) return;
   constexpr int kInRow = kChunksOfRows<kRows>.words;
-  for (std::int64_t first = 0; first < rows.chunks; first += kInRow * blockDim.x) {
+  const int stride = kInRow * static_cast<int>(blockDim.x);
+  for (int first = 0; first < rows.chunks; first += stride) {
     HeldChunk<T> held[kHeldChunks];
 #pragma unroll
     for (int i = 0; i < kHeldChunks; ++i) {
       const auto [token, chunk] = place_of_chunk<kRows>(first, i);
-      const std::int64_t place = token * rows.hidden + chunk * kChunk;
-      held[i] = hold_chunk<kAligned>(rows.values + place,
-                                     token < rows.tokens ? rows.hidden - chunk * kChunk : 0);
+      const std::int64_t column = std::int64_t{chunk} * kChunk;
+      held[i] = hold_chunk<kAligned>(rows.values + token * rows.hidden + column,
+                                     token < rows.tokens ? rows.hidden - column : 0);
     }
 #pragma unroll
     for (int i = 0; i < kHeldChunks; ++i)
@@ -68,11 +69,11 @@ __global__ void __launch_bounds__(kRowBlockThreads, kCastBlocks<T, kAligned>)
 constexpr int kBlockThreads = 256;
 constexpr int kWarps = kBlockThreads / 32;
 // A grid fills the device once, so that no last blocks run alone: as many blocks as these bounds
-// let every multiprocessor hold, where memory is aligned 96 KiB of loads and more.
+// let every multiprocessor hold, where memory is aligned 80 KiB of loads and more.
 template <class T, bool kAligned>
 constexpr int kResidentBlocks = !kAligned                    ? 3
                                 : sizeof(T) == sizeof(float) ? 4
-                                                             : 6;
+                                                             : 5;
 // What the workspace has room for: more than any card holds.
 constexpr std::int64_t kMostBlocks = 4096;
 
@@ -111,10 +112,11 @@ __device__ std::int64_t available_from(const Flat<T>& flat, std::int64_t chunk) 
   return 0 <= chunk && chunk < flat.chunks ? flat.count - chunk * kChunk : 0;
 }
 
-/// What whole chunks leave over; the first thread takes it.
+/// What whole chunks leave over is an element for each of the first threads; -1 for the others.
 template <class T>
 __device__ std::int64_t rest_of_thread(const Flat<T>& flat) {
-  return blockIdx.x == 0 && threadIdx.x == 0 ? flat.count - flat.chunks * kChunk : 0;
+  const std::int64_t place = flat.chunks * kChunk + threadIdx.x;
+  return blockIdx.x == 0 && place < flat.count ? place : -1;
 }
 
 template <class T, bool kAligned>
@@ -134,8 +136,8 @@ __global__ void __launch_bounds__(kBlockThreads, kResidentBlocks<T, kAligned>)
       amax = fmaxf(amax, amax_of_chunk(values));
     }
   }
-  if (const std::int64_t rest = rest_of_thread(flat); rest > 0) {
-    load_chunk<false>(flat.values + flat.chunks * kChunk, rest, values);
+  if (const std::int64_t rest = rest_of_thread(flat); rest >= 0) {
+    load_chunk<false>(flat.values + rest, 1, values);
     amax = fmaxf(amax, amax_of_chunk(values));
   }
   amax = amax_of_threads(amax);
@@ -173,10 +175,9 @@ __global__ void __launch_bounds__(kBlockThreads, kResidentBlocks<T, kAligned>)
                                  factors.factor, values);
     }
   }
-  if (const std::int64_t rest = rest_of_thread(flat); rest > 0) {
-    const std::int64_t place = flat.chunks * kChunk;
-    load_chunk<false>(flat.values + place, rest, values);
-    store_chunk<false, kTo>(flat.quantized + place, rest, factors.factor, values);
+  if (const std::int64_t rest = rest_of_thread(flat); rest >= 0) {
+    load_chunk<false>(flat.values + rest, 1, values);
+    store_chunk<false, kTo>(flat.quantized + rest, 1, factors.factor, values);
   }
 }
 
@@ -196,14 +197,15 @@ void launch_blocks(const QuantizeShape& shape, const QuantizeTensors& tensors, S
                      tensors.scales,
                      shape.tokens,
                      shape.hidden,
-                     blocks_of_row(shape) * kLanesPerScaleBlock};
+                     static_cast<int>(blocks_of_row(shape)) * kLanesPerScaleBlock};
   const auto launch_of = [&](auto kernel, PerThread taken) {
     const auto [grid, block] = row_grid(shape.tokens, rows.chunks, taken);
     launch({.what = "quantize blocks", .grid = grid, .block = block, .stream = stream}, kernel,
            rows);
   };
-  if (kAligned && rows.chunks <= kWarpSize)
-    return launch_of(quantize_blocks<T, kTo, kAligned, 2>, kChunksOfRows<2>);
+  if constexpr (kAligned)
+    if (rows.chunks <= kWarpSize)
+      return launch_of(quantize_blocks<T, kTo, kAligned, 2>, kChunksOfRows<2>);
   launch_of(quantize_blocks<T, kTo, kAligned, 1>, kChunksOfRows<1>);
 }
 
