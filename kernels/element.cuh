@@ -43,20 +43,24 @@ __device__ inline void narrow(float value, __nv_bfloat16& to) { to = __float2bfl
 template <class T>
 inline constexpr int kElementsPer16Bytes = 16 / static_cast<int>(sizeof(T));
 
+/// The elements that 16 bytes hold.
+template <class T>
+__device__ void widen_word(const uint4& word, float* values) {
+  T elements[kElementsPer16Bytes<T>];
+  memcpy(elements, &word, sizeof word);
+#pragma unroll
+  for (int i = 0; i < kElementsPer16Bytes<T>; ++i) values[i] = widen(elements[i]);
+}
+
 /// Reads kCount elements; `from` is aligned to 16 bytes if kCount elements fill them.
 template <int kCount, class T>
 __device__ void load_floats(const T* from, float (&values)[kCount]) {
   if constexpr (kCount % kElementsPer16Bytes<T> == 0) {
     constexpr int kWords = kCount / kElementsPer16Bytes<T>;
 #pragma unroll
-    for (int word = 0; word < kWords; ++word) {
-      const uint4 bytes = reinterpret_cast<const uint4*>(from)[word];
-      T elements[kElementsPer16Bytes<T>];
-      memcpy(elements, &bytes, sizeof bytes);
-#pragma unroll
-      for (int i = 0; i < kElementsPer16Bytes<T>; ++i)
-        values[word * kElementsPer16Bytes<T> + i] = widen(elements[i]);
-    }
+    for (int word = 0; word < kWords; ++word)
+      widen_word<T>(reinterpret_cast<const uint4*>(from)[word],
+                    values + word * kElementsPer16Bytes<T>);
   } else {
 #pragma unroll
     for (int i = 0; i < kCount; ++i) values[i] = widen(from[i]);

@@ -97,9 +97,15 @@ class OwnTrial final : public Trial {
     if constexpr (build::has_cuda && requires { Operation::cuda_parts(); })
       for (const auto& part : Operation::cuda_parts())
         largest = std::max(largest, moved(part.work(shape_)));
-    return largest > Bytes{0} ? std::min(largest, allocated()) : allocated();
+    const Bytes touched = moved(Operation::work(shape_));
+    return largest > Bytes{0} ? std::min(largest, touched) : touched;
   }
-  [[nodiscard]] Bytes allocated() const override { return moved(Operation::work(shape_)); }
+  /// Rows that a capacity drops have their place all the same.
+  [[nodiscard]] Bytes allocated() const override {
+    auto whole = shape_;
+    if constexpr (requires { whole.dropped; }) whole.dropped = 0;
+    return moved(Operation::work(whole));
+  }
   void prepare(int sets) override {
     if constexpr (HasPool<Operation>) pool_.emplace(case_, shape_, place_);
     if constexpr (build::has_cuda) {

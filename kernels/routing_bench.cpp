@@ -37,6 +37,9 @@ std::vector<RoutedPoint> planner_points() {
   append(points, {4096, 32768}, {0, 2048, 64, 2, "f16"});
   append(points, {512, 8192}, {0, 4096, 8, 2, "bf16", 0, true});
   append(points, {2048, 16384}, {0, 1024, 64, 2, "bf16", 0, true});
+  // What ratios to a copy are of: long rows, and many of a token.
+  append(points, {16384}, {0, 4096, 8, 2, "bf16"});
+  append(points, {4096}, {0, 7168, 256, 8, "bf16"});
   return points;
 }
 
@@ -61,6 +64,10 @@ std::vector<RoutedPoint> planner_gate_points() {
     append(points, {2048, 131072}, {0, 0, 64, top_k, "bf16"});
     append(points, {4096, 32768}, {0, 0, 64, top_k, "f16"});
   }
+  // Of rows that are permuted, beside those above.
+  append(points, {8192, 16384}, {0, 0, 8, 2, "bf16"});
+  append(points, {16384}, {0, 0, 64, 2, "bf16"});
+  append(points, {4096}, {0, 0, 256, 8, "bf16"});
   // More logits than any cache holds: what reading them once costs, and choosing on top.
   append(points, {131072}, {0, 0, 256, 8, "f32"});
   return points;
@@ -74,6 +81,9 @@ std::vector<RoutedPoint> full_gate_points() {
       const bool is_planners = experts == 256 && top_k == 8;
       if (!is_planners) append(points, {131072}, {0, 0, experts, top_k, "f32"});
     }
+  // Of rows that are permuted in full alone.
+  for (const std::int64_t top_k : {1, 2, 4, 8}) append(points, {8192}, {0, 0, 256, top_k, "f32"});
+  append(points, {8192, 163840}, {0, 0, 64, 2, "f32"});
   return points;
 }
 
@@ -151,6 +161,11 @@ SetRouting::SetRouting(const Case& c, RoutingDraw drawn)
     : draw{std::move(drawn)},
       capacity{expert_capacity(shape_of_draw(c), c.routing.capacity_factor)},
       row_of{place_rows(draw, capacity)} {}
+
+std::int64_t dropped_choices(const Case& c) {
+  if (c.routing.capacity_factor == 0) return 0;
+  return std::ranges::count(SetRouting{c, 0}.row_of, -1);
+}
 
 RoutingPool::RoutingPool(const Case& c) : case_{c} {
   const auto& distribution = c.routing.distribution;

@@ -42,6 +42,10 @@ struct SetRouting {
   std::vector<std::int32_t> row_of;  // [tokens, top_k]
 };
 
+/// Choices that the routing's own draw (number 0) leaves over its capacity: about what every other
+/// draw does.
+[[nodiscard]] std::int64_t dropped_choices(const Case& c);
+
 /// Where the draws of a point come from. Where tokens choose independently of one another (uniform
 /// and recorded routing), a pool of them is drawn once: eight times a draw's tokens, between 8192
 /// and 65536, or a draw's own where it has more. Draw 0 is the routing's own, draw_routing of its

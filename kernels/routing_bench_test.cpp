@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <numeric>
 #include <set>
@@ -139,6 +140,38 @@ TEST(RoutingBench, MovesFp8RowsButDoesNotAddThemUp) {
                InvalidInput);
 }
 
+// Else a skewed draw's share of a copy would be of bytes that nobody moved.
+TEST(RoutingBench, CountsNoRowsThatACapacityDrops) {
+  Case c = routed_case({1000, 24, 8, 2, "bf16", 1.0});
+  c.routing.distribution = "power_law";
+  const auto dropped = dropped_choices(c);
+  EXPECT_GT(dropped, 100);
+  Case whole = c;
+  whole.routing.capacity_factor = 0;
+  EXPECT_EQ(dropped_choices(whole), 0);
+  const double bytes = static_cast<double>(dropped) * 24 * 2;
+  const auto permute = make_permute(), unpermute = make_unpermute();
+  EXPECT_DOUBLE_EQ((permute->work(whole).written - permute->work(c).written).value(), bytes);
+  EXPECT_DOUBLE_EQ((unpermute->work(whole).read - unpermute->work(c).read).value(), bytes);
+  const auto trial = cpu_trial(*permute, c);
+  EXPECT_DOUBLE_EQ((trial->allocated() - trial->footprint()).value(), bytes);
+}
+
+// A peer's permute, which makes its table itself, is held against ours with the gate's. (Suite
+// quick has no time for all of them.)
+TEST(RoutingBench, HasAGateForTheRowsOfEveryPermute) {
+  const auto numbers = [](const Case& c) {
+    return std::vector{c.point.at("tokens"), c.point.at("experts"), c.point.at("top_k")};
+  };
+  for (const Suite suite : {Suite::planner, Suite::full}) {
+    std::set<std::vector<std::int64_t>> gates;
+    for (const auto& c : make_topk_gate()->sweep(suite, "cuda", 1)) gates.insert(numbers(c));
+    for (const auto& c : make_permute()->sweep(suite, "cuda", 1))
+      EXPECT_TRUE(gates.contains(numbers(c)))
+          << testing::PrintToString(numbers(c)) << " in suite " << static_cast<int>(suite);
+  }
+}
+
 TEST(RoutingBench, DrawsAnewForEverySet) {
   const Case c = routed_case({100, 8, 8, 2, "bf16"});
   EXPECT_NE(SetRouting(c, 0).row_of, SetRouting(c, 1).row_of);
@@ -257,6 +290,17 @@ TEST(RoutingBench, BeginsWithWhatRatiosAreOf) {
     const auto all = benchmark->sweep(Suite::planner, "cuda", 1).size();
     EXPECT_GE(leading(*benchmark), 1) << benchmark->operation();
     EXPECT_LT(leading(*benchmark), static_cast<std::ptrdiff_t>(all)) << benchmark->operation();
+  }
+  // Long rows and many choices are among them, not only what has most tokens.
+  for (const auto& benchmark : {make_permute(), make_unpermute()}) {
+    EXPECT_TRUE(benchmark->leads(routed_case({16384, 4096, 8, 2, "bf16"})));
+    EXPECT_TRUE(benchmark->leads(routed_case({4096, 7168, 256, 8, "bf16"})));
+    for (const auto& [tokens, hidden, experts, top_k] :
+         {std::array{16384, 4096, 8, 2}, std::array{4096, 7168, 256, 8}})
+      EXPECT_THAT(
+          points_of(*benchmark, Suite::planner),
+          Contains(Point{
+              {"tokens", tokens}, {"hidden", hidden}, {"experts", experts}, {"top_k", top_k}}));
   }
   const auto gate = make_topk_gate();
   EXPECT_TRUE(gate->leads(routed_case({131072, 0, 256, 8, "f32"})));

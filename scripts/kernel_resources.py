@@ -1,7 +1,8 @@
 # SPDX-FileCopyrightText: The moecal authors
 # SPDX-License-Identifier: Apache-2.0
 """Prints registers, shared memory and spills of every kernel, as ptxas reports them for each architecture. A spill is
-an error: it would silently cost bandwidth.
+an error: it would silently cost bandwidth. Where cuobjdump is found (on the PATH or beside nvcc; it needs nvdisasm beside
+it) also how many instructions each has.
 
 Usage: kernel_resources.py BUILD_DIR        (`ninja kernel_resources` in a CUDA build)
        kernel_resources.py --parse FILE...  (ptxas' own words, e.g. of a build log)
@@ -19,6 +20,9 @@ ENTRY = re.compile(r"Compiling entry function '(\S+)' for '(sm_\w+)'")
 STACK = re.compile(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads")
 USED = re.compile(r"Used (\d+) registers(.*)")
 SHARED = re.compile(r"(\d+) bytes smem")
+CODE_FOR = re.compile(r"^\s*(?:arch =|code for) (sm_\w+)")
+FUNCTION = re.compile(r"^\s*Function : (\S+)")
+INSTRUCTION = re.compile(r"^\s*/\*[0-9a-f]{4,}\*/\s+(\S.*?);")
 
 
 def parse(text: str) -> list[dict]:
@@ -38,11 +42,44 @@ def parse(text: str) -> list[dict]:
     return kernels
 
 
+def instructions(text: str) -> dict[tuple[str, str], int]:
+    """By symbol and architecture, of what `cuobjdump -sass` prints. What fills up the end (NOP, a jump to itself) is none."""
+    counts: dict[tuple[str, str], int] = {}
+    architecture = symbol = ""
+    seen = 0
+    for line in text.splitlines():
+        if match := CODE_FOR.search(line):
+            architecture = match[1]
+        elif match := FUNCTION.search(line):
+            symbol, seen = match[1], 0
+        elif match := INSTRUCTION.search(line):
+            seen += 1
+            if not match[1].startswith(("NOP", "BRA")):
+                counts[symbol, architecture] = seen
+    return counts
+
+
+def disassembler(compiler: str) -> str | None:
+    """The path of cuobjdump."""
+    return shutil.which("cuobjdump") or shutil.which("cuobjdump", path=str(pathlib.Path(compiler).resolve().parent))
+
+
+def disassembled(compiler: str, binary: str) -> dict[tuple[str, str], int]:
+    """No instructions where there is no disassembler, or it fails."""
+    if not (tool := disassembler(compiler)):
+        return {}
+    done = subprocess.run([tool, "-sass", binary], capture_output=True, text=True)
+    if done.returncode:
+        print(f"kernel_resources.py: {tool} fails: {done.stderr.strip()}", file=sys.stderr)
+    return instructions(done.stdout)
+
+
 def readable(symbols: list[str]) -> dict[str, str]:
     """The functions' names without parameters, as c++filt gives them."""
     if not shutil.which("c++filt"):
         return {symbol: symbol for symbol in symbols}
     text = subprocess.run(["c++filt"], input="\n".join(symbols), capture_output=True, text=True, check=True).stdout
+    text = re.sub(r"\(moecal::\w+\)(?=\d)", "", text)  # of a template's argument of an enumeration
     names = [re.sub(r"\((?!anonymous namespace\)).*", "", re.sub(r"^void ", "", name)) for name in text.splitlines()]
     names = [re.sub(r"^moecal::\w+::(\(anonymous namespace\)::)?", "", name) for name in names]
     # CUTLASS writes a kernel's whole configuration into its name.
@@ -52,10 +89,10 @@ def readable(symbols: list[str]) -> dict[str, str]:
 def report(kernels: list[dict]) -> int:
     names = readable([kernel["symbol"] for kernel in kernels])
     width = max((len(name) for name in names.values()), default=6)
-    print(f"{'kernel':{width}} {'for':8} {'registers':>9} {'shared B':>9} {'stack B':>8} {'spilled B':>9}")
+    print(f"{'kernel':{width}} {'for':8} {'registers':>9} {'shared B':>9} {'stack B':>8} {'spilled B':>9} {'instructions':>12}")
     for kernel in sorted(kernels, key=lambda k: (names[k["symbol"]], k["architecture"])):
         print(f"{names[kernel['symbol']]:{width}} {kernel['architecture']:8} {kernel['registers']:9} {kernel['shared']:9} "
-              f"{kernel['stack']:8} {kernel['spills']:9}")
+              f"{kernel['stack']:8} {kernel['spills']:9} {kernel.get('instructions', '-'):>12}")
     spilling = sorted({names[k["symbol"]] for k in kernels if k["spills"]})
     for name in spilling:
         print(f"error: {name} spills registers", file=sys.stderr)
@@ -81,9 +118,12 @@ def compile_all(build: pathlib.Path) -> list[dict]:
     for flags, source, directory in commands(build):
         with tempfile.NamedTemporaryFile(suffix=".o") as target:
             done = subprocess.run([*flags, "-Xptxas", "-v", "-o", target.name], cwd=directory, capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(f"kernel_resources.py: {source} does not compile:\n{done.stderr}")
-        kernels += parse(done.stderr)
+            if done.returncode:
+                raise SystemExit(f"kernel_resources.py: {source} does not compile:\n{done.stderr}")
+            counts = disassembled(flags[0], target.name)
+        for kernel in parse(done.stderr):
+            count = counts.get((kernel["symbol"], kernel["architecture"]))
+            kernels.append(kernel if count is None else kernel | {"instructions": count})
     return kernels
 
 

@@ -10,17 +10,16 @@
 #include "core/error.hpp"
 #include "kernels/attention/attention.hpp"
 #include "kernels/element.cuh"
+#include "kernels/warp.cuh"
 #include "runtime/launch.cuh"
 
 namespace moecal::kernels {
 namespace {
 
-constexpr int kChunk = 8;  // elements that a thread takes from neighbouring places
-constexpr int kHeld = 4;   // chunks that a thread holds in registers
-constexpr int kWarpSize = 32;
+constexpr int kChunk = 8;            // elements that a thread takes from neighbouring places
+constexpr int kHeld = 4;             // chunks that a thread holds in registers
 constexpr int kFewestThreads = 256;  // of a block: short rows share one
 constexpr int kMostThreads = 1024;
-constexpr unsigned kAllLanes = 0xffffffffU;
 static_assert(kLongestScoreRow == kChunk * kHeld * kMostThreads);
 
 template <class T>
@@ -31,22 +30,13 @@ struct Scores {
   bool causal;
 };
 
-struct Largest {
-  __device__ float operator()(float a, float b) const { return fmaxf(a, b); }
-};
-struct Sum {
-  __device__ float operator()(float a, float b) const { return a + b; }
-};
-
 /// `value` combined over the threads of a row (blockDim.x, whole warps), on each of them. All
 /// threads of the block call it, once for each Combine: no barrier keeps a second call from
 /// writing what slower warps still read, but each Combine has shared memory of its own.
 template <class Combine>
 __device__ float over_row(float value, Combine combine) {
   __shared__ float of_warp[kMostThreads / kWarpSize];
-#pragma unroll
-  for (int distance = kWarpSize / 2; distance > 0; distance /= 2)
-    value = combine(value, __shfl_xor_sync(kAllLanes, value, distance));
+  value = over_lanes(value, combine);
   const int warps = static_cast<int>(blockDim.x) / kWarpSize;
   if (warps == 1) return value;
   const int first = static_cast<int>(threadIdx.y) * warps;

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "kernels/memory_stream/memory_stream.hpp"
+#include "kernels/warp.cuh"
 #include "runtime/launch.cuh"
 
 namespace moecal::kernels {
@@ -36,12 +37,6 @@ __device__ std::int64_t word_of(int turn) {
   return (std::int64_t{blockIdx.x} * kWordsInFlight + turn) * kBlockThreads + threadIdx.x;
 }
 
-__device__ float sum_of_warp(float value) {
-#pragma unroll
-  for (int lanes = 16; lanes > 0; lanes /= 2) value += __shfl_xor_sync(0xffffffffU, value, lanes);
-  return value;
-}
-
 __global__ void __launch_bounds__(kBlockThreads)
     read_words(const uint4* source, std::int64_t words, float* sums) {
   __shared__ float of_warp[kWarps];
@@ -55,11 +50,11 @@ __global__ void __launch_bounds__(kBlockThreads)
     const Floats floats = unpack(held[i]);
     sum += (floats.value[0] + floats.value[1]) + (floats.value[2] + floats.value[3]);
   }
-  sum = sum_of_warp(sum);
+  sum = over_lanes(sum, Sum{});
   if (threadIdx.x % 32 == 0) of_warp[threadIdx.x / 32] = sum;
   __syncthreads();
   if (threadIdx.x >= 32) return;
-  sum = sum_of_warp(threadIdx.x < kWarps ? of_warp[threadIdx.x] : 0);
+  sum = over_lanes(threadIdx.x < kWarps ? of_warp[threadIdx.x] : 0.0F, Sum{});
   if (threadIdx.x == 0) sums[blockIdx.x] = sum;
 }
 

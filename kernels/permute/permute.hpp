@@ -19,6 +19,7 @@ struct PermuteShape {
   Dtype dtype = Dtype::bf16;  // rows are moved as bytes: only its size matters
   bool to_fp8 =
       false;  // f32, f16 and bf16 only: rows become fp8_e4m3 with a scale per block of 128
+  std::int64_t dropped = 0;  // choices whose row_of is -1, for permute_work alone
 };
 
 /// All in device memory for permute_cuda, in host memory for permute_cpu; inputs and outputs do not
@@ -36,12 +37,12 @@ struct PermuteTensors {
 /// Scales that the rows have; 0 unless they are FP8.
 [[nodiscard]] std::int64_t scale_count(const PermuteShape& shape);
 
-/// Every token read once, every row (and its scales) written once, row_of read once; no choice
-/// dropped.
+/// Every token read once, every row (and its scales) that was not dropped written once, row_of read
+/// once.
 [[nodiscard]] Work permute_work(const PermuteShape& shape);
 
-/// @throws InvalidInput if a size is negative, tokens x top_k does not fit row_of's type, or a
-/// dtype that is no floating-point number is to become FP8.
+/// @throws InvalidInput if a size is negative, hidden exceeds 2^28, tokens x top_k does not fit
+/// row_of's type, or a dtype that is no floating-point number is to become FP8.
 void check_shape(const PermuteShape& shape);
 
 /// The oracle.

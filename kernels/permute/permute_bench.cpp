@@ -49,8 +49,8 @@ struct Permute {
 
   static std::vector<Case> cases(Suite suite) { return routed_cases(row_points(suite)); }
   static Shape shape_of(const Case& c) {
-    return {c.point.at("tokens"), c.point.at("hidden"), c.point.at("top_k"),
-            parse_dtype(c.dtypes.a), c.dtypes.c != c.dtypes.a};
+    return {c.point.at("tokens"),    c.point.at("hidden"),     c.point.at("top_k"),
+            parse_dtype(c.dtypes.a), c.dtypes.c != c.dtypes.a, dropped_choices(c)};
   }
   static Work work(const Shape& shape) { return permute_work(shape); }
   static void run_cpu(const Shape& shape, const Buffers& buffers) {

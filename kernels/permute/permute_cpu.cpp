@@ -12,6 +12,9 @@
 namespace moecal::kernels {
 namespace {
 
+// Kernels count the words of a row, and some past it, with 32 bits.
+constexpr std::int64_t kLongestRow = 1LL << 28;
+
 QuantizeShape quantize_shape(const PermuteShape& shape) {
   return {shape.tokens, shape.hidden, shape.dtype, Dtype::fp8_e4m3, ScaleGroups::block_1x128};
 }
@@ -43,9 +46,10 @@ Work permute_work(const PermuteShape& shape) {
   const auto choices = tokens * static_cast<double>(shape.top_k);
   const auto hidden = static_cast<double>(shape.hidden);
   const auto row_bytes = hidden * static_cast<double>(size_of(shape.dtype));
+  const double rows = choices - static_cast<double>(shape.dropped);
+  const double scales = static_cast<double>(scale_count(shape)) * rows / std::max(choices, 1.0);
   return {.read = Bytes{tokens * row_bytes + choices * sizeof(std::int32_t)},
-          .written = Bytes{choices * (shape.to_fp8 ? hidden : row_bytes) +
-                           static_cast<double>(scale_count(shape)) * sizeof(float)}};
+          .written = Bytes{rows * (shape.to_fp8 ? hidden : row_bytes) + scales * sizeof(float)}};
 }
 
 void check_shape(const PermuteShape& shape) {
@@ -53,6 +57,9 @@ void check_shape(const PermuteShape& shape) {
     throw InvalidInput{"permute needs tokens >= 0, hidden >= 0 and top_k >= 1, not tokens " +
                        std::to_string(shape.tokens) + ", hidden " + std::to_string(shape.hidden) +
                        ", top_k " + std::to_string(shape.top_k)};
+  if (shape.hidden > kLongestRow)
+    throw InvalidInput{"permute takes rows of " + std::to_string(kLongestRow) +
+                       " elements at most, not of " + std::to_string(shape.hidden)};
   if (shape.tokens > std::numeric_limits<std::int32_t>::max() / shape.top_k)
     throw InvalidInput{"permute numbers its rows with 32 bits: " + std::to_string(shape.tokens) +
                        " tokens with top_k " + std::to_string(shape.top_k) + " are too many"};

@@ -12,8 +12,11 @@
 namespace moecal::kernels {
 namespace {
 
-// Loads a thread has under way before its first store: what hides the latency of device memory.
+// Loads a thread has under way before its first store: what hides the latency of device memory. Of
+// one row or, where rows are short, of two.
 constexpr int kWordsInFlight = 4;
+template <int kRows>
+constexpr PerThread kWordsOfRows{kRows, kWordsInFlight / kRows};
 
 /// A shape in words: the widest unit that every row starts at a multiple of.
 template <class Word>
@@ -23,46 +26,68 @@ struct RowsOfWords {
   Word* rows;                  // [rows, words]
   std::int64_t token_count;
   int top_k;
-  std::int64_t words;  // of a row
+  int words;  // of a row
 };
 
-// One row of threads (threadIdx.y) per token. A token is read once and written top_k times: device
-// memory sees the least traffic that there can be.
-template <class Word>
-__global__ void __launch_bounds__(kRowBlockThreads) permute_rows(RowsOfWords<Word> view) {
-  const std::int64_t token = row_of_thread();
-  if (token >= view.token_count) return;
-  const Word* from = view.tokens + token * view.words;
-  const std::int32_t* row_of = view.row_of + token * view.top_k;
-  const std::int64_t stride = blockDim.x;
-  for (std::int64_t first = threadIdx.x; first < view.words; first += stride * kWordsInFlight) {
-    Word held[kWordsInFlight] = {};
+/// Writes a thread's words of a token to each of the token's places.
+template <class Word, int kWords>
+__device__ void store_words(const RowsOfWords<Word>& view, std::int64_t token, int first,
+                            const Word (&held)[kWords]) {
+#pragma unroll 1  // more turns at once would only cost registers
+  for (int choice = 0; choice < view.top_k; ++choice) {
+    const std::int32_t row = __ldg(view.row_of + token * view.top_k + choice);
+    if (row < 0) continue;
+    Word* to = view.rows + std::int64_t{row} * view.words;
 #pragma unroll
-    for (int i = 0; i < kWordsInFlight; ++i)
-      if (first + i * stride < view.words) held[i] = from[first + i * stride];
-    for (int choice = 0; choice < view.top_k; ++choice) {
-      const std::int32_t row = row_of[choice];
-      if (row < 0) continue;
-      Word* to = view.rows + row * view.words;
-#pragma unroll
-      for (int i = 0; i < kWordsInFlight; ++i)
-        if (first + i * stride < view.words) to[first + i * stride] = held[i];
-    }
+    for (int i = 0; i < kWords; ++i)
+      if (const int word = first + i * static_cast<int>(blockDim.x); word < view.words)
+        to[word] = held[i];
   }
+}
+
+// A row of threads (threadIdx.y) per kRows tokens. A token is read once and written top_k times:
+// device memory sees the least traffic that there can be.
+template <class Word, int kRows>
+__global__ void __launch_bounds__(kRowBlockThreads) permute_rows(RowsOfWords<Word> view) {
+  constexpr int kWords = kWordsOfRows<kRows>.words;
+  const int stride = static_cast<int>(blockDim.x);
+  for (int first = static_cast<int>(threadIdx.x); first < view.words; first += stride * kWords) {
+    Word held[kRows][kWords] = {};
+#pragma unroll
+    for (int row = 0; row < kRows; ++row) {
+      const std::int64_t token = row_of_thread<kRows>(row);
+#pragma unroll
+      for (int i = 0; i < kWords; ++i)
+        if (token < view.token_count && first + i * stride < view.words)
+          held[row][i] = __ldg(view.tokens + token * view.words + first + i * stride);
+    }
+#pragma unroll
+    for (int row = 0; row < kRows; ++row)
+      if (row_of_thread<kRows>(row) < view.token_count)
+        store_words(view, row_of_thread<kRows>(row), first, held[row]);
+  }
+}
+
+template <class Word, int kRows>
+void launch_permute_rows(const RowsOfWords<Word>& view, Stream stream) {
+  const auto [grid, block] = row_grid(view.token_count, view.words, kWordsOfRows<kRows>);
+  launch({.what = "permute rows", .grid = grid, .block = block, .stream = stream},
+         permute_rows<Word, kRows>, view);
 }
 
 template <class Word>
 void permute_words(const PermuteShape& shape, const PermuteTensors& tensors, Stream stream) {
-  const RowsOfWords<Word> view{
-      static_cast<const Word*>(tensors.tokens),
-      tensors.row_of,
-      static_cast<Word*>(tensors.rows),
-      shape.tokens,
-      static_cast<int>(shape.top_k),
-      shape.hidden * size_of(shape.dtype) / static_cast<std::int64_t>(sizeof(Word))};
-  const auto [grid, block] = row_grid(shape.tokens, view.words, kWordsInFlight);
-  launch({.what = "permute rows", .grid = grid, .block = block, .stream = stream},
-         permute_rows<Word>, view);
+  const RowsOfWords<Word> view{static_cast<const Word*>(tensors.tokens),
+                               tensors.row_of,
+                               static_cast<Word*>(tensors.rows),
+                               shape.tokens,
+                               static_cast<int>(shape.top_k),
+                               static_cast<int>(shape.hidden * size_of(shape.dtype) /
+                                                static_cast<std::int64_t>(sizeof(Word)))};
+  if constexpr (sizeof(Word) == 16) {
+    if (view.words <= 2 * kWarpSize) return launch_permute_rows<Word, 2>(view, stream);
+  }
+  launch_permute_rows<Word, 1>(view, stream);
 }
 
 // ---- with a cast to FP8
@@ -76,53 +101,77 @@ struct CastRows {
   float* scales;               // [blocks, token_count x top_k]
   std::int64_t token_count;
   std::int64_t hidden;
-  std::int64_t chunks;  // of a row, in whole blocks
+  int chunks;  // of a row, in whole blocks
   int top_k;
 };
 
+template <bool kAligned, class T>
+__device__ void cast_chunk(const CastRows<T>& view, const ChunkPlace& place,
+                           const HeldChunk<T>& held) {
+  const std::int64_t column = std::int64_t{place.chunk} * kChunk;
+  float values[kChunk];
+  widen_chunk(held, values);
+  const ScaleFactors factors = factors_of<Dtype::fp8_e4m3>(amax_of_block(values));
+  const uint4 packed = pack_chunk<Dtype::fp8_e4m3>(factors.factor, values);
+  if (place.row >= view.token_count) return;
+  const bool has_scale = place.chunk < view.chunks && threadIdx.x % kLanesPerScaleBlock == 0;
+  float* scales = view.scales + place.chunk / kLanesPerScaleBlock * view.token_count * view.top_k;
+#pragma unroll 1  // more turns at once would only cost registers
+  for (int choice = 0; choice < view.top_k; ++choice) {
+    const std::int32_t row = __ldg(view.row_of + place.row * view.top_k + choice);
+    if (row < 0) continue;
+    store_packed<kAligned>(view.rows + row * view.hidden + column, view.hidden - column, packed);
+    if (has_scale) scales[row] = factors.scale;
+  }
+}
+
 // As permute_rows; a token is read and cast once and written top_k times. Lanes without a chunk go
 // along: the shuffles that find a block's scale need them.
-template <class T, bool kAligned>
-__global__ void __launch_bounds__(kRowBlockThreads) permute_cast_rows(CastRows<T> view) {
-  const std::int64_t token = row_of_thread();
-  if (token >= view.token_count) return;
-  for (std::int64_t first = 0; first < view.chunks; first += blockDim.x) {
-    const std::int64_t chunk = first + threadIdx.x;
-    const std::int64_t column = chunk * kChunk;
-    const std::int64_t available = view.hidden - column;
-    float values[kChunk];
-    load_chunk<kAligned>(view.tokens + token * view.hidden + column, available, values);
-    const ScaleFactors factors = factors_of<Dtype::fp8_e4m3>(amax_of_block(values));
-    const bool has_scale = chunk < view.chunks && threadIdx.x % kLanesPerScaleBlock == 0;
-    float* scales = view.scales + chunk / kLanesPerScaleBlock * view.token_count * view.top_k;
-    for (int choice = 0; choice < view.top_k; ++choice) {
-      const std::int32_t row = view.row_of[token * view.top_k + choice];
-      if (row < 0) continue;
-      store_chunk<kAligned, Dtype::fp8_e4m3>(view.rows + row * view.hidden + column, available,
-                                             factors.factor, values);
-      if (has_scale) scales[row] = factors.scale;
+template <class T, bool kAligned, int kRows>
+__global__ void __launch_bounds__(kRowBlockThreads, kCastBlocks<T, kAligned, kRows>)
+    permute_cast_rows(CastRows<T> view) {
+  if (row_of_thread<kRows>() >= view.token_count) return;
+  constexpr int kInRow = kChunksOfRows<kRows>.words;
+  const int stride = kInRow * static_cast<int>(blockDim.x);
+  for (int first = 0; first < view.chunks; first += stride) {
+    HeldChunk<T> held[kHeldChunks];
+#pragma unroll
+    for (int i = 0; i < kHeldChunks; ++i) {
+      const auto [token, chunk] = place_of_chunk<kRows>(first, i);
+      const std::int64_t column = std::int64_t{chunk} * kChunk;
+      held[i] = hold_chunk<kAligned>(view.tokens + token * view.hidden + column,
+                                     token < view.token_count ? view.hidden - column : 0);
     }
+#pragma unroll
+    for (int i = 0; i < kHeldChunks; ++i)
+      cast_chunk<kAligned>(view, place_of_chunk<kRows>(first, i), held[i]);
   }
 }
 
 template <class T>
 void permute_and_cast(const PermuteShape& shape, const PermuteTensors& tensors, Stream stream) {
-  const CastRows<T> view{static_cast<const T*>(tensors.tokens),
-                         tensors.row_of,
-                         static_cast<std::uint8_t*>(tensors.rows),
-                         tensors.scales,
-                         shape.tokens,
-                         shape.hidden,
-                         (shape.hidden + kScaleBlock - 1) / kScaleBlock * kLanesPerScaleBlock,
-                         static_cast<int>(shape.top_k)};
+  const CastRows<T> view{
+      static_cast<const T*>(tensors.tokens),
+      tensors.row_of,
+      static_cast<std::uint8_t*>(tensors.rows),
+      tensors.scales,
+      shape.tokens,
+      shape.hidden,
+      static_cast<int>(divided_up(shape.hidden, kScaleBlock)) * kLanesPerScaleBlock,
+      static_cast<int>(shape.top_k)};
   const bool aligned = (reinterpret_cast<std::uintptr_t>(tensors.tokens) |
                         reinterpret_cast<std::uintptr_t>(tensors.rows)) %
                                16 ==
                            0 &&
                        shape.hidden % kChunk == 0;
-  const auto [grid, block] = row_grid(shape.tokens, view.chunks, 1);
-  launch({.what = "permute and cast rows", .grid = grid, .block = block, .stream = stream},
-         aligned ? permute_cast_rows<T, true> : permute_cast_rows<T, false>, view);
+  const auto launch_of = [&](auto kernel, PerThread taken) {
+    const auto [grid, block] = row_grid(shape.tokens, view.chunks, taken);
+    launch({.what = "permute and cast rows", .grid = grid, .block = block, .stream = stream},
+           kernel, view);
+  };
+  if (!aligned) return launch_of(permute_cast_rows<T, false, 1>, kChunksOfRows<1>);
+  if (view.chunks <= kWarpSize) return launch_of(permute_cast_rows<T, true, 2>, kChunksOfRows<2>);
+  launch_of(permute_cast_rows<T, true, 1>, kChunksOfRows<1>);
 }
 
 bool divides_rows(std::uintptr_t word, const PermuteShape& shape, const PermuteTensors& tensors) {

@@ -92,10 +92,20 @@ TEST(PermuteWork, CountsEachByteOnce) {
   EXPECT_EQ(work.flops, Flops{0});
 }
 
+TEST(PermuteWork, LeavesOutWhatIsDropped) {
+  PermuteShape shape{.tokens = 256, .hidden = 4096, .top_k = 2, .dtype = Dtype::bf16};
+  shape.dropped = 100;
+  EXPECT_EQ(permute_work(shape).read, Bytes{256 * 4096 * 2 + 256 * 2 * 4});
+  EXPECT_EQ(permute_work(shape).written, Bytes{412 * 4096 * 2});
+  shape.to_fp8 = true;
+  EXPECT_EQ(permute_work(shape).written, Bytes{412 * (4096 + 32 * 4)});
+}
+
 TEST(PermuteShape, RefusesWhatItCannotNumber) {
   EXPECT_THROW(check_shape(PermuteShape{-1, 8, 1, Dtype::bf16}), InvalidInput);
   EXPECT_THROW(check_shape(PermuteShape{1, 8, 0, Dtype::bf16}), InvalidInput);
   EXPECT_THROW(check_shape(PermuteShape{1LL << 31, 8, 1, Dtype::bf16}), InvalidInput);
+  EXPECT_THROW(check_shape(PermuteShape{1, 1LL << 29, 1, Dtype::bf16}), InvalidInput);
 }
 
 TEST_F(PermuteKernel, EqualsOracle) {
@@ -110,6 +120,14 @@ TEST_F(PermuteKernel, EqualsOracleForEveryWidthOfRow) {
   for (const std::int64_t hidden : {0, 1, 8, 33, 34, 512, 1000, 4096, 7168})
     for (const Dtype dtype : {Dtype::f32, Dtype::bf16, Dtype::fp8_e4m3})
       expect_kernel_equals_oracle({{33, 8, 2}, hidden, dtype});
+}
+
+// Threads take two tokens or one, by the row's words of 16 bytes: 1, 32, 33, 64, 65, 129.
+TEST_F(PermuteKernel, EqualsOracleWhereThreadsTakeSeveralRows) {
+  const RoutingSpec dropping{.distribution = "power_law", .capacity_factor = 0.7};
+  for (const std::int64_t hidden : {8, 256, 264, 512, 520, 1032})
+    for (const std::int64_t tokens : {1, 3, 31, 34, 97})
+      expect_kernel_equals_oracle({{tokens, 8, 3}, hidden, Dtype::bf16, dropping});
 }
 
 TEST_F(PermuteKernel, EqualsOracleWithDroppedRowsAndEmptyExperts) {
@@ -190,7 +208,7 @@ TEST(PermuteShape, RefusesToCastWhatIsNoNumber) {
 }
 
 TEST_F(PermuteKernel, CastsAsOracle) {
-  for (const std::int64_t hidden : {1, 16, 33, 128, 272, 512, 4096, 7168})
+  for (const std::int64_t hidden : {1, 16, 33, 128, 272, 512, 528, 4096, 7168})
     for (const std::int64_t tokens : {1, 33})
       for (const Dtype dtype : {Dtype::f32, Dtype::f16, Dtype::bf16}) {
         SCOPED_TRACE("tokens " + std::to_string(tokens) + ", hidden " + std::to_string(hidden));

@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "kernels/fp8.cuh"
+#include "kernels/multiprocessors.cuh"
 #include "kernels/quantize/quantize.hpp"
 #include "kernels/row_grid.cuh"
 #include "runtime/launch.cuh"
@@ -21,55 +22,65 @@ struct Rows {
   float* scales;            // [blocks, tokens]; of each row group
   std::int64_t tokens;
   std::int64_t hidden;
-  std::int64_t chunks;        // of a row, in whole blocks
+  int chunks;                 // of a row, in whole blocks
   const std::int64_t* first;  // [groups + 1] of each row group
   int groups;                 // 0: all rows are one
 };
 
-/// Rows whose scales make an array of their own.
-struct RowGroup {
-  std::int64_t first;
-  std::int64_t rows;
-};
-
-/// Rows beyond the last group make one more. Groups are few: their offsets stay in the cache.
+/// Where the scale of a row's block is written. The rows of a group have an array of their own;
+/// rows beyond the last group make one more. Groups are few: their offsets stay in the cache.
 template <class T>
-__device__ inline RowGroup group_of(const Rows<T>& rows, std::int64_t token) {
-  if (rows.groups == 0) return {0, rows.tokens};
-  int next = 1, end = rows.groups + 1;  // the first group that begins after the token
+__device__ inline std::int64_t scale_place(const Rows<T>& rows, std::int64_t row, int block) {
+  if (rows.groups == 0) return block * rows.tokens + row;
+  int next = 1, end = rows.groups + 1;  // the first group that begins after the row
   while (next < end) {
     const int middle = (next + end) / 2;
-    if (rows.first[middle] <= token)
+    if (rows.first[middle] <= row)
       next = middle + 1;
     else
       end = middle;
   }
   const std::int64_t first = rows.first[next - 1];
-  return {first, (next == rows.groups + 1 ? rows.tokens : rows.first[next]) - first};
+  const std::int64_t count = (next == rows.groups + 1 ? rows.tokens : rows.first[next]) - first;
+  return first * (rows.chunks / kLanesPerScaleBlock) + block * count + row - first;
 }
 
 // ---- a scale per block of 128 -------------------------------------------------------------------
 
-// One row of threads per token, a chunk per thread and step. A warp stays together: its shuffles
-// need every lane, with or without a chunk.
-template <class T, Dtype kTo, bool kAligned>
-__global__ void __launch_bounds__(kRowBlockThreads) quantize_blocks(Rows<T> rows) {
-  const std::int64_t token = row_of_thread();
-  if (token >= rows.tokens) return;
-  const RowGroup group = group_of(rows, token);
-  float* scales =
-      rows.scales + group.first * (rows.chunks / kLanesPerScaleBlock) + token - group.first;
-  for (std::int64_t first = 0; first < rows.chunks; first += blockDim.x) {
-    const std::int64_t chunk = first + threadIdx.x;
-    const std::int64_t column = chunk * kChunk;
-    const std::int64_t place = token * rows.hidden + column;
-    float values[kChunk];
-    load_chunk<kAligned>(rows.values + place, rows.hidden - column, values);
-    const ScaleFactors factors = factors_of<kTo>(amax_of_block(values));
-    store_chunk<kAligned, kTo>(rows.quantized + place, rows.hidden - column, factors.factor,
-                               values);
-    if (chunk < rows.chunks && threadIdx.x % kLanesPerScaleBlock == 0)
-      scales[chunk / kLanesPerScaleBlock * group.rows] = factors.scale;
+template <Dtype kTo, bool kAligned, class T>
+__device__ void quantize_chunk(const Rows<T>& rows, const ChunkPlace& place,
+                               const HeldChunk<T>& held) {
+  const std::int64_t column = std::int64_t{place.chunk} * kChunk;
+  float values[kChunk];
+  widen_chunk(held, values);
+  const ScaleFactors factors = factors_of<kTo>(amax_of_block(values));
+  if (place.row >= rows.tokens) return;
+  store_chunk<kAligned, kTo>(rows.quantized + place.row * rows.hidden + column,
+                             rows.hidden - column, factors.factor, values);
+  if (place.chunk < rows.chunks && threadIdx.x % kLanesPerScaleBlock == 0)
+    rows.scales[scale_place(rows, place.row, place.chunk / kLanesPerScaleBlock)] = factors.scale;
+}
+
+// A row of threads per kRows tokens. A warp stays together: its shuffles need every lane, with or
+// without a chunk.
+template <class T, Dtype kTo, bool kAligned, int kRows>
+__global__ void __launch_bounds__(kRowBlockThreads, kCastBlocks<T, kAligned, kRows>)
+    quantize_blocks(Rows<T> rows) {
+  if (row_of_thread<kRows>() >= rows.tokens) return;
+  constexpr int kInRow = kChunksOfRows<kRows>.words;
+  const int stride = kInRow * static_cast<int>(blockDim.x);
+  for (int first = 0; first < rows.chunks; first += stride) {
+    HeldChunk<T> held[kHeldChunks];
+#pragma unroll
+    for (int i = 0; i < kHeldChunks; ++i) {
+      const auto [token, chunk] = place_of_chunk<kRows>(first, i);
+      const std::int64_t column = std::int64_t{chunk} * kChunk;
+      held[i] = hold_chunk<kAligned>(rows.values + token * rows.hidden + column,
+                                     token < rows.tokens ? rows.hidden - column : 0);
+    }
+#pragma unroll
+    for (int i = 0; i < kHeldChunks; ++i)
+      quantize_chunk<kTo, kAligned>(rows, place_of_chunk<kRows>(first, i), held[i]);
   }
 }
 
@@ -77,8 +88,14 @@ __global__ void __launch_bounds__(kRowBlockThreads) quantize_blocks(Rows<T> rows
 
 constexpr int kBlockThreads = 256;
 constexpr int kWarps = kBlockThreads / 32;
-// About what a card holds at a time; every block of the second kernel reads one number of each.
-constexpr std::int64_t kMostBlocks = 1024;
+// A grid fills the device once, so that no last blocks run alone: as many blocks as these bounds
+// let every multiprocessor hold, where memory is aligned 80 KiB of loads and more.
+template <class T, bool kAligned>
+constexpr int kResidentBlocks = !kAligned                    ? 3
+                                : sizeof(T) == sizeof(float) ? 4
+                                                             : 5;
+// What the workspace has room for: more than any card holds.
+constexpr std::int64_t kMostBlocks = 4096;
 
 template <class T>
 struct Flat {
@@ -87,15 +104,13 @@ struct Flat {
   float* scale;
   float* block_amax;  // [blocks of the grid]
   std::int64_t count;
-  std::int64_t chunks;
+  std::int64_t chunks;  // whole ones; where memory is not aligned the last may be less
 };
 
 /// The largest `amax` of the block's threads, on each of them.
 __device__ inline float amax_of_threads(float amax) {
   __shared__ float warp_amax[kWarps];
-#pragma unroll
-  for (int distance = 16; distance > 0; distance /= 2)
-    amax = fmaxf(amax, __shfl_xor_sync(0xffffffffU, amax, distance));
+  amax = over_lanes(amax, Largest{});
   if (threadIdx.x % 32 == 0) warp_amax[threadIdx.x / 32] = amax;
   __syncthreads();
 #pragma unroll
@@ -103,37 +118,86 @@ __device__ inline float amax_of_threads(float amax) {
   return amax;
 }
 
+/// The calling thread's chunk of that number in the grid's first turn.
+__device__ inline std::int64_t chunk_of_thread(int number) {
+  return (std::int64_t{blockIdx.x} * kHeldChunks + number) * kBlockThreads + threadIdx.x;
+}
+__device__ inline std::int64_t chunks_of_turn() {
+  return std::int64_t{gridDim.x} * kHeldChunks * kBlockThreads;
+}
+
+/// Elements from `chunk` on; none where it is not a chunk of the tensor.
+template <class T>
+__device__ std::int64_t available_from(const Flat<T>& flat, std::int64_t chunk) {
+  return 0 <= chunk && chunk < flat.chunks ? flat.count - chunk * kChunk : 0;
+}
+
+/// What whole chunks leave over is an element for each of the first threads; -1 for the others.
+template <class T>
+__device__ std::int64_t rest_of_thread(const Flat<T>& flat) {
+  const std::int64_t place = flat.chunks * kChunk + threadIdx.x;
+  return blockIdx.x == 0 && place < flat.count ? place : -1;
+}
+
 template <class T, bool kAligned>
-__global__ void __launch_bounds__(kBlockThreads) find_amax(Flat<T> flat) {
-  const std::int64_t stride = std::int64_t{gridDim.x} * kBlockThreads;
-  float amax = 0;
-  for (std::int64_t chunk = std::int64_t{blockIdx.x} * kBlockThreads + threadIdx.x;
-       chunk < flat.chunks; chunk += stride) {
-    float values[kChunk];
-    load_chunk<kAligned>(flat.values + chunk * kChunk, flat.count - chunk * kChunk, values);
+__global__ void __launch_bounds__(kBlockThreads, kResidentBlocks<T, kAligned>)
+    find_amax(Flat<T> flat) {
+  float amax = 0, values[kChunk];
+  for (std::int64_t turn = 0; turn < flat.chunks; turn += chunks_of_turn()) {
+    HeldChunk<T> held[kHeldChunks];
+#pragma unroll
+    for (int i = 0; i < kHeldChunks; ++i) {
+      const std::int64_t chunk = turn + chunk_of_thread(i);
+      held[i] = hold_chunk<kAligned>(flat.values + chunk * kChunk, available_from(flat, chunk));
+    }
+#pragma unroll
+    for (int i = 0; i < kHeldChunks; ++i) {
+      widen_chunk(held[i], values);
+      amax = fmaxf(amax, amax_of_chunk(values));
+    }
+  }
+  if (const std::int64_t rest = rest_of_thread(flat); rest >= 0) {
+    load_chunk<false>(flat.values + rest, 1, values);
     amax = fmaxf(amax, amax_of_chunk(values));
   }
   amax = amax_of_threads(amax);
   if (threadIdx.x == 0) flat.block_amax[blockIdx.x] = amax;
 }
 
-// Every block finds the tensor's amax for itself: no kernel has to run in between. The tensor is
-// taken from its end, of which the cache still holds what find_amax read last.
-template <class T, Dtype kTo, bool kAligned>
-__global__ void __launch_bounds__(kBlockThreads) quantize_tensor(Flat<T> flat) {
+template <Dtype kTo, class T>
+__device__ ScaleFactors factors_of_tensor(const Flat<T>& flat) {
   float amax = 0;
   for (unsigned block = threadIdx.x; block < gridDim.x; block += kBlockThreads)
     amax = fmaxf(amax, flat.block_amax[block]);
-  const ScaleFactors factors = factors_of<kTo>(amax_of_threads(amax));
+  return factors_of<kTo>(amax_of_threads(amax));
+}
+
+// Every block finds the tensor's amax for itself: no kernel has to run in between. The tensor is
+// taken from its end, of which the cache still holds what find_amax read last.
+template <class T, Dtype kTo, bool kAligned>
+__global__ void __launch_bounds__(kBlockThreads, kResidentBlocks<T, kAligned>)
+    quantize_tensor(Flat<T> flat) {
+  const ScaleFactors factors = factors_of_tensor<kTo>(flat);
   if (blockIdx.x == 0 && threadIdx.x == 0) *flat.scale = factors.scale;
-  const std::int64_t stride = std::int64_t{gridDim.x} * kBlockThreads;
-  for (std::int64_t chunk =
-           flat.chunks - 1 - std::int64_t{blockIdx.x} * kBlockThreads - threadIdx.x;
-       chunk >= 0; chunk -= stride) {
-    const std::int64_t place = chunk * kChunk;
-    float values[kChunk];
-    load_chunk<kAligned>(flat.values + place, flat.count - place, values);
-    store_chunk<kAligned, kTo>(flat.quantized + place, flat.count - place, factors.factor, values);
+  float values[kChunk];
+  for (std::int64_t turn = flat.chunks - 1; turn >= 0; turn -= chunks_of_turn()) {
+    HeldChunk<T> held[kHeldChunks];
+#pragma unroll
+    for (int i = 0; i < kHeldChunks; ++i) {
+      const std::int64_t chunk = turn - chunk_of_thread(i);
+      held[i] = hold_chunk<kAligned>(flat.values + chunk * kChunk, available_from(flat, chunk));
+    }
+#pragma unroll
+    for (int i = 0; i < kHeldChunks; ++i) {
+      const std::int64_t chunk = turn - chunk_of_thread(i);
+      widen_chunk(held[i], values);
+      store_chunk<kAligned, kTo>(flat.quantized + chunk * kChunk, available_from(flat, chunk),
+                                 factors.factor, values);
+    }
+  }
+  if (const std::int64_t rest = rest_of_thread(flat); rest >= 0) {
+    load_chunk<false>(flat.values + rest, 1, values);
+    store_chunk<false, kTo>(flat.quantized + rest, 1, factors.factor, values);
   }
 }
 
@@ -153,34 +217,39 @@ void launch_blocks(const QuantizeShape& shape, const QuantizeTensors& tensors, S
                      tensors.scales,
                      shape.tokens,
                      shape.hidden,
-                     blocks_of_row(shape) * kLanesPerScaleBlock,
+                     static_cast<int>(blocks_of_row(shape)) * kLanesPerScaleBlock,
                      tensors.row_offsets,
                      static_cast<int>(shape.row_groups)};
-  const auto [grid, block] = row_grid(shape.tokens, rows.chunks, 1);
-  launch({.what = "quantize blocks", .grid = grid, .block = block, .stream = stream},
-         quantize_blocks<T, kTo, kAligned>, rows);
+  const auto launch_of = [&](auto kernel, PerThread taken) {
+    const auto [grid, block] = row_grid(shape.tokens, rows.chunks, taken);
+    launch({.what = "quantize blocks", .grid = grid, .block = block, .stream = stream}, kernel,
+           rows);
+  };
+  if constexpr (kAligned)
+    if (rows.chunks <= kWarpSize)
+      return launch_of(quantize_blocks<T, kTo, kAligned, 2>, kChunksOfRows<2>);
+  launch_of(quantize_blocks<T, kTo, kAligned, 1>, kChunksOfRows<1>);
 }
 
-std::int64_t chunks_of(const QuantizeShape& shape) {
-  return (shape.tokens * shape.hidden + kChunk - 1) / kChunk;
-}
-
-/// At least one block: of an empty tensor the scale is still to be written.
-unsigned grid_of(const QuantizeShape& shape) {
-  const std::int64_t blocks = (chunks_of(shape) + kBlockThreads - 1) / kBlockThreads;
-  return static_cast<unsigned>(std::clamp<std::int64_t>(blocks, 1, kMostBlocks));
+/// Blocks that have something to do; at least one: of an empty tensor the scale is still to be
+/// written.
+std::int64_t blocks_of(const QuantizeShape& shape) {
+  const std::int64_t chunks = divided_up(shape.tokens * shape.hidden, kChunk);
+  return std::clamp<std::int64_t>(divided_up(chunks, kHeldChunks * kBlockThreads), 1, kMostBlocks);
 }
 
 template <class T, Dtype kTo, bool kAligned>
 void launch_tensor(const QuantizeShape& shape, const QuantizeTensors& tensors, float* block_amax,
                    Stream stream) {
+  const std::int64_t count = shape.tokens * shape.hidden;
   const Flat<T> flat{static_cast<const T*>(tensors.values),
                      static_cast<std::uint8_t*>(tensors.quantized),
                      tensors.scales,
                      block_amax,
-                     shape.tokens * shape.hidden,
-                     chunks_of(shape)};
-  const dim3 grid{grid_of(shape), 1, 1};
+                     count,
+                     kAligned ? count / kChunk : divided_up(count, kChunk)};
+  const std::int64_t held = std::int64_t{multiprocessors()} * kResidentBlocks<T, kAligned>;
+  const dim3 grid{static_cast<unsigned>(std::min(blocks_of(shape), held)), 1, 1};
   const dim3 block{kBlockThreads, 1, 1};
   launch({.what = "find amax", .grid = grid, .block = block, .stream = stream},
          find_amax<T, kAligned>, flat);
@@ -205,7 +274,9 @@ void with_types(const QuantizeShape& shape, bool aligned, Function function) {
 }  // namespace
 
 std::size_t quantize_cuda_workspace(const QuantizeShape& shape) {
-  return shape.groups == ScaleGroups::tensor ? grid_of(shape) * sizeof(float) : 0;
+  return shape.groups == ScaleGroups::tensor
+             ? static_cast<std::size_t>(blocks_of(shape)) * sizeof(float)
+             : 0;
 }
 
 void quantize_cuda(const QuantizeShape& shape, const QuantizeTensors& tensors, void* workspace,

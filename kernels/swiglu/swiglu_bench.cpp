@@ -30,8 +30,8 @@ Case case_of(const Activations& size, bool to_fp8) {
 std::vector<Activations> activations_of(Suite suite) {
   if (suite == Suite::quick) return {{512, 2048, "bf16"}, {2048, 1024, "bf16"}};
   std::vector<Activations> all{{64, 14336, "bf16"},  {512, 14336, "bf16"}, {8192, 14336, "bf16"},
-                               {2156, 1024, "bf16"}, {4096, 7168, "bf16"}, {2048, 1024, "f16"},
-                               {20480, 1024, "f16"}, {163840, 1024, "f16"}};
+                               {2156, 1024, "bf16"}, {4096, 7168, "bf16"}, {8192, 7168, "bf16"},
+                               {2048, 1024, "f16"},  {20480, 1024, "f16"}, {163840, 1024, "f16"}};
   if (suite == Suite::full)
     for (const std::int64_t inner : {512, 1024, 2048, 4096, 7168})
       for (const std::int64_t tokens : {1, 128, 16384, 163840})

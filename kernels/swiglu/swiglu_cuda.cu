@@ -23,29 +23,41 @@ struct Activation {
   std::int64_t chunks;  // of a result's row, in whole blocks
 };
 
+/// x / (1 + exp(-x)) without a branch, so that a thread's elements are under way together. exp's
+/// error grows with its argument, (2 + 1.2 |x|) units in the last place, and the quotient's is 2
+/// more. Past -87.3, where exp(-x) leaves f32, it is -0; NaN stays NaN, and -infinity becomes NaN
+/// as the oracle's does.
+__device__ inline float silu(float x) { return __fdividef(x, 1 + __expf(-x)); }
+
 /// silu(gate) x up of a chunk of which `available` elements exist; the others are 0.
 template <class T, bool kAligned>
 __device__ void activate_chunk(const T* gate, std::int64_t inner, std::int64_t available,
                                float (&values)[kChunk]) {
+  const HeldChunk<T> held_gate = hold_chunk<kAligned>(gate, available);
+  const HeldChunk<T> held_up = hold_chunk<kAligned>(gate + inner, available);
   float up[kChunk];
-  load_chunk<kAligned>(gate, available, values);
-  load_chunk<kAligned>(gate + inner, available, up);
+  widen_chunk(held_gate, values);
+  widen_chunk(held_up, up);
 #pragma unroll
-  for (int i = 0; i < kChunk; ++i) values[i] = values[i] / (1 + expf(-values[i])) * up[i];
+  for (int i = 0; i < kChunk; ++i) values[i] = silu(values[i]) * up[i];
 }
 
 template <class T, bool kAligned>
 __device__ void store_narrowed(T* to, std::int64_t available, const float (&values)[kChunk]) {
-  if (kAligned && available >= kChunk) return store_floats<kChunk>(to, values);
+  if constexpr (kAligned) {
+    if (available > 0) store_floats<kChunk>(to, values);
+  } else {
 #pragma unroll
-  for (int i = 0; i < kChunk; ++i)
-    if (i < available) narrow(values[i], to[i]);
+    for (int i = 0; i < kChunk; ++i)
+      if (i < available) narrow(values[i], to[i]);
+  }
 }
 
 // One row of threads per token, a chunk per thread and step: four 16-byte loads are under way at a
 // time for 16-bit types. Lanes without a chunk go along: the block scales' shuffles need them.
 template <class T, bool kAligned, bool kToFp8>
-__global__ void __launch_bounds__(kRowBlockThreads) activate_rows(Activation<T> view) {
+__global__ void __launch_bounds__(kRowBlockThreads, kCastBlocks<T, kAligned>)
+    activate_rows(Activation<T> view) {
   const std::int64_t token = row_of_thread();
   if (token >= view.tokens) return;
   for (std::int64_t first = 0; first < view.chunks; first += blockDim.x) {
@@ -70,7 +82,7 @@ __global__ void __launch_bounds__(kRowBlockThreads) activate_rows(Activation<T> 
 
 template <class T, bool kAligned, bool kToFp8>
 void launch_activate_rows(const Activation<T>& view, Stream stream) {
-  const auto [grid, block] = row_grid(view.tokens, view.chunks, 1);
+  const auto [grid, block] = row_grid(view.tokens, view.chunks, {1, 1});
   launch({.what = "activate rows", .grid = grid, .block = block, .stream = stream},
          activate_rows<T, kAligned, kToFp8>, view);
 }

@@ -174,10 +174,39 @@ TEST_F(SwigluKernel, TakesInputThatIsNotAligned) {
     expect_kernel_equals_oracle({33, 256, Dtype::f16, to}, 1);
 }
 
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
 TEST_F(SwigluKernel, IsZeroAndIdentityAtTheEnds) {
-  const SwigluShape shape{1, 3, Dtype::f32, Dtype::f32};
-  const auto result = activated_by_kernel<float>(shape, {-200, 200, 30, 2, 2, 2});
-  EXPECT_THAT(values_of(shape, result), ElementsAre(0, 400, 60));
+  const SwigluShape shape{1, 6, Dtype::f32, Dtype::f32};
+  const std::vector<float> input{-200, -89, 200, 30, 3e38F, kInfinity, 2, 1e30F, 2, 2, 1, 1};
+  const std::vector<float> expected{0, 0, 400, 60, 3e38F, kInfinity};
+  EXPECT_EQ(values_of(shape, activated_by_kernel<float>(shape, input)), expected);
+  EXPECT_EQ(values_of(shape, activated_on_cpu<float>(shape, input)), expected);
+}
+
+TEST_F(SwigluKernel, PassesOnWhatIsNoNumber) {
+  const SwigluShape shape{1, 4, Dtype::f32, Dtype::f32};
+  const std::vector<float> input{kNan, -kInfinity, 1, 0, 1, 1, kNan, kInfinity};
+  for (const auto& result :
+       {activated_by_kernel<float>(shape, input), activated_on_cpu<float>(shape, input)})
+    EXPECT_THAT(values_of(shape, result), testing::Each(testing::IsNan()));
+}
+
+// exp's error grows with its argument, and a quotient by more than 2^126 is 0.
+TEST_F(SwigluKernel, KeepsToTheErrorThatItStates) {
+  constexpr std::int64_t kGates = 4096;
+  const SwigluShape shape{1, kGates, Dtype::f32, Dtype::f32};
+  std::vector<float> input(2 * kGates, 1.0F);
+  for (std::size_t i = 0; i < kGates; ++i)
+    input[i] = static_cast<float>(i) * (200.0F / kGates) - 100;
+  const auto actual = values_of(shape, activated_by_kernel<float>(shape, input));
+  for (std::size_t i = 0; i < kGates; ++i) {
+    const double gate = input[i];
+    const double exact = gate / (1 + std::exp(-gate));
+    const double units = 5 + 1.2 * std::abs(gate);
+    EXPECT_NEAR(actual[i], exact, units * 0x1p-23 * std::abs(exact) + 0x1p-119) << gate;
+  }
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ struct UnpermuteShape {
   std::int64_t hidden = 0;
   std::int64_t top_k = 0;
   Dtype dtype = Dtype::bf16;  // of rows and tokens: f32, f16 or bf16
+  std::int64_t dropped = 0;   // choices whose row_of is -1, for unpermute_work alone
 };
 
 /// All in device memory for unpermute_cuda, in host memory for unpermute_cpu; inputs and outputs do
@@ -27,12 +28,12 @@ struct UnpermuteTensors {
   void* tokens = nullptr;  // out: [tokens, hidden], row-major; 0 where all are dropped
 };
 
-/// Every row read once, every token written once, row_of and weight_of read once, a multiplication
-/// and an addition per element of a row; no choice dropped.
+/// Every row that was not dropped read once, every token written once, row_of and weight_of read
+/// once, a multiplication and an addition per element of such a row.
 [[nodiscard]] Work unpermute_work(const UnpermuteShape& shape);
 
-/// @throws InvalidInput if a size is negative, tokens x top_k does not fit row_of's type or the
-/// dtype is not a floating-point one.
+/// @throws InvalidInput if a size is negative, hidden exceeds 2^28, tokens x top_k does not fit
+/// row_of's type or the dtype is not a floating-point one.
 void check_shape(const UnpermuteShape& shape);
 
 /// The oracle. Sums in f32 in the order of the choices, then rounds to the dtype once.

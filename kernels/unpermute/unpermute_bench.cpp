@@ -54,7 +54,7 @@ struct Unpermute {
   }
   static Shape shape_of(const Case& c) {
     return {c.point.at("tokens"), c.point.at("hidden"), c.point.at("top_k"),
-            parse_dtype(c.dtypes.a)};
+            parse_dtype(c.dtypes.a), dropped_choices(c)};
   }
   static Work work(const Shape& shape) { return unpermute_work(shape); }
   static void run_cpu(const Shape& shape, const Buffers& buffers) {

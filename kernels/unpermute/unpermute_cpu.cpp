@@ -12,6 +12,9 @@
 namespace moecal::kernels {
 namespace {
 
+// Kernels count the words of a row, and some past it, with 32 bits.
+constexpr std::int64_t kLongestRow = 1LL << 28;
+
 template <class T>
 void combine_rows(const UnpermuteShape& shape, const UnpermuteTensors& tensors) {
   std::vector<float> sum(static_cast<std::size_t>(shape.hidden));
@@ -35,8 +38,9 @@ Work unpermute_work(const UnpermuteShape& shape) {
   const auto hidden = static_cast<double>(shape.hidden);
   const auto row_bytes = hidden * static_cast<double>(size_of(shape.dtype));
   constexpr double kBytesPerChoice = sizeof(std::int32_t) + sizeof(float);
-  return {.flops = Flops{2 * choices * hidden},
-          .read = Bytes{choices * (row_bytes + kBytesPerChoice)},
+  const double rows = choices - static_cast<double>(shape.dropped);
+  return {.flops = Flops{2 * rows * hidden},
+          .read = Bytes{rows * row_bytes + choices * kBytesPerChoice},
           .written = Bytes{tokens * row_bytes}};
 }
 
@@ -45,6 +49,9 @@ void check_shape(const UnpermuteShape& shape) {
     throw InvalidInput{"unpermute needs tokens >= 0, hidden >= 0 and top_k >= 1, not tokens " +
                        std::to_string(shape.tokens) + ", hidden " + std::to_string(shape.hidden) +
                        ", top_k " + std::to_string(shape.top_k)};
+  if (shape.hidden > kLongestRow)
+    throw InvalidInput{"unpermute takes rows of " + std::to_string(kLongestRow) +
+                       " elements at most, not of " + std::to_string(shape.hidden)};
   if (shape.tokens > std::numeric_limits<std::int32_t>::max() / shape.top_k)
     throw InvalidInput{"unpermute numbers its rows with 32 bits: " + std::to_string(shape.tokens) +
                        " tokens with top_k " + std::to_string(shape.top_k) + " are too many"};

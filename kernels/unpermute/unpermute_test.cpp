@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -131,10 +132,18 @@ TEST(UnpermuteWork, CountsEachByteOnceAndTwoFlopsPerElement) {
   EXPECT_DOUBLE_EQ(work.flops.value(), 2.0 * 2 * 256 * 4096);
 }
 
+TEST(UnpermuteWork, LeavesOutWhatIsDropped) {
+  const auto work = unpermute_work({256, 4096, 2, Dtype::bf16, 100});
+  EXPECT_DOUBLE_EQ(work.read.value(), 412.0 * 4096 * 2 + 2 * 256 * 8);
+  EXPECT_DOUBLE_EQ(work.written.value(), 256.0 * 4096 * 2);
+  EXPECT_DOUBLE_EQ(work.flops.value(), 2.0 * 412 * 4096);
+}
+
 TEST(UnpermuteShape, RefusesWhatItCannotCombine) {
   EXPECT_THROW(check_shape(UnpermuteShape{-1, 8, 1, Dtype::bf16}), InvalidInput);
   EXPECT_THROW(check_shape(UnpermuteShape{1, 8, 0, Dtype::bf16}), InvalidInput);
   EXPECT_THROW(check_shape(UnpermuteShape{1LL << 31, 8, 1, Dtype::bf16}), InvalidInput);
+  EXPECT_THROW(check_shape(UnpermuteShape{1, 1LL << 29, 1, Dtype::bf16}), InvalidInput);
   EXPECT_THROW(check_shape(UnpermuteShape{1, 8, 1, Dtype::fp8_e4m3}), InvalidInput);
 }
 
@@ -143,6 +152,30 @@ TEST_F(UnpermuteKernel, EqualsOracle) {
     for (const std::int64_t top_k : {std::int64_t{1}, std::int64_t{2}, experts})
       for (const std::int64_t tokens : {0, 1, 31, 33, 4096})
         expect_kernel_equals_oracle({{tokens, experts, top_k}, 16});
+}
+
+// 1, 2, 4 and 8 have kernels of their own; rows of one word, of all lanes' words, and of more.
+TEST_F(UnpermuteKernel, EqualsOracleForEveryNumberOfChoices) {
+  const RoutingSpec dropping{.distribution = "power_law", .capacity_factor = 0.7};
+  for (const std::int64_t top_k : {1, 2, 3, 4, 5, 8, 9})
+    for (const std::int64_t hidden : {8, 264, 512, 1032, 7168})
+      for (const Dtype dtype : {Dtype::f32, Dtype::f16, Dtype::bf16})
+        expect_kernel_equals_oracle({{11, 16, top_k}, hidden, dtype, dropping});
+}
+
+TEST_F(UnpermuteKernel, LeavesOutTheWeightsOfDroppedChoices) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (const std::int64_t top_k : {1, 2, 3, 4, 8}) {
+    const UnpermuteShape shape{2, 8, top_k, Dtype::f32};
+    Routing routing{std::vector<std::int32_t>(static_cast<std::size_t>(2 * top_k), -1),
+                    std::vector<float>(static_cast<std::size_t>(2 * top_k), nan)};
+    routing.row_of.back() = 1;
+    routing.weight_of.back() = 0.5F;
+    std::vector<float> expected(16, 0), rows(16, nan);
+    std::fill_n(expected.begin() + 8, 8, 2.0F);
+    std::fill_n(rows.begin() + 8, 8, 4.0F);
+    EXPECT_EQ(combined_by_kernel(shape, rows, routing), expected) << "top_k " << top_k;
+  }
 }
 
 TEST_F(UnpermuteKernel, EqualsOracleForEveryWidthOfRow) {
@@ -158,7 +191,7 @@ TEST_F(UnpermuteKernel, EqualsOracleWithDroppedRowsAndEmptyExperts) {
 }
 
 TEST_F(UnpermuteKernel, TakesRowsThatAreNotAligned) {
-  expect_kernel_equals_oracle({{33, 8, 2}, 64}, 1);
+  for (const std::int64_t top_k : {1, 2, 8}) expect_kernel_equals_oracle({{33, 8, top_k}, 64}, 1);
 }
 
 }  // namespace

@@ -50,16 +50,18 @@ def read_rate(observations: list[dict]) -> Rate:
 
 
 def compare_with_copy(observations: list[dict]) -> Rows:
-    """Shares of a copy's rate. A scale for a whole tensor is known after all of it was read: such a quantize reads twice
-    by design, and is counted both ways."""
+    """Shares of a copy's rate. A scale for a whole tensor is known after all of it was read: such a quantize has to read
+    twice, is counted both ways, and is judged by what it must move."""
     rate, rows = copy_rate(observations), new_rows()
     for o in filter(is_cold, observations):
         if o["operation"] not in MOVERS or moved(o) < COPIED:
             continue
         aim = OF_COPY if o["operation"] in AIMED_AT_COPY else None
         counts = {kind(o): moved(o)}
+        must_move = moved(o)
         if kind(o) == "quantize tensor":
-            counts["quantize tensor, both reads counted"] = moved(o) + o["work"]["read_bytes"]
+            must_move += o["work"]["read_bytes"]
+            counts["quantize tensor, both reads counted"] = must_move
         for name, size in counts.items():
             try:
                 share = size / seconds(o) / rate.at(size)
@@ -67,6 +69,8 @@ def compare_with_copy(observations: list[dict]) -> Rows:
                 continue
             row = rows[name, o["implementation"]]
             row.aim = aim
+            if size < must_move:
+                row.ceiling = min(row.ceiling, size / must_move)
             row.add(share, point_text(o))
     return rows
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import math
 import statistics
 
 
@@ -29,6 +30,7 @@ class Row:
     """Ratios of one operation to one other thing, with the point that each is of."""
     aim: Aim | None = None
     of: int = 0  # points there are; 0: as many as there are ratios
+    ceiling: float = math.inf  # what no kernel could exceed
     entries: list[tuple[float, str]] = dataclasses.field(default_factory=list)
 
     def add(self, ratio: float, point: str) -> None:
@@ -37,14 +39,19 @@ class Row:
     def median(self) -> float:
         return statistics.median(ratio for ratio, _ in self.entries)
 
+    def is_out_of_reach(self) -> bool:
+        return self.aim is not None and self.ceiling < self.aim.bound
+
     def verdict(self, is_judged: bool) -> str:
         if self.aim is None:
             return "not judged"
+        if self.is_out_of_reach():
+            return f"{self.aim.text()}: out of reach, {self.ceiling:.2f} at most"
         return f"{self.aim.text()}: " + (("met" if self.aim.is_met(self.median()) else "missed") if is_judged else "of GPUs")
 
     def short(self) -> str:
         """How many of the points miss the aim by themselves."""
-        return "-" if self.aim is None else str(sum(not self.aim.is_met(ratio) for ratio, _ in self.entries))
+        return "-" if self.aim is None or self.is_out_of_reach() else str(sum(not self.aim.is_met(ratio) for ratio, _ in self.entries))
 
     def worst(self) -> tuple[float, str]:
         pick = max if self.aim is not None and self.aim.at_most else min

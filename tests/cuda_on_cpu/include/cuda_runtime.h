@@ -146,6 +146,22 @@ unsigned __match_any_sync(unsigned mask, T value,
 inline int __popc(unsigned bits) { return std::popcount(bits); }
 inline int __ffs(int bits) { return __builtin_ffs(bits); }
 
+/// Through the read-only path: nothing may write what is read so while the kernel runs.
+template <class T>
+T __ldg(const T* address) {
+  return *address;
+}
+
+/// 2^(x log2(e)), the product rounded: its error grows with |x|, as the device's does.
+inline float __expf(float x) { return std::exp2(x * 0x1.715476p+0F); }
+
+/// Of a divisor above 2^126 the device's quotient is 0, of an infinite dividend NaN.
+inline float __fdividef(float dividend, float divisor) {
+  const float magnitude = std::fabs(divisor);
+  if (magnitude > 0x1p126F && std::isfinite(magnitude)) return dividend * 0.0F;
+  return dividend / divisor;
+}
+
 // Relaxed, as CUDA's: it orders nothing else.
 template <class T>
 T atomicAdd(T* address, std::type_identity_t<T> value) {
