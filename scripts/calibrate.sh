@@ -44,7 +44,7 @@ if [[ $device == cuda ]]; then
   toolkit=$(cuda_toolkit)
   [[ -n "$toolkit" ]] || { echo "calibrate.sh: no CUDA toolkit (nvcc 13.0 or newer) found; install one, or use --device cpu" >&2; exit 1; }
   export CUDACXX="$toolkit/bin/nvcc"
-  fetch_cutlass
+  fetch_optional_headers
   preset=cuda-mpi
 else
   preset=cpu

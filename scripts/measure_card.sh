@@ -87,7 +87,7 @@ build_clone() {
     toolkit=$(cuda_toolkit)
     [[ -n $toolkit ]] || fail "no CUDA toolkit (nvcc 13.0 or newer) found; install one, or measure from a bundle (scripts/bundle.sh)"
     export CUDACXX=$toolkit/bin/nvcc
-    (cd "$root" && fetch_cutlass)
+    (cd "$root" && fetch_optional_headers)
   fi
   install_packages "${moecal_build_packages[@]}"
   build=$root/build/$preset-release

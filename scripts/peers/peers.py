@@ -13,8 +13,8 @@ that a kernel reaches, at 256 MiB moved and more. Each aim is printed beside its
 Peers do the work of the point: its layout, types, scales, and the cast that moecal's kernel has fused. They are run on
 uniform data, on as many buffer sets as moecal's point went through where its cache was cold, each set with a routing
 draw of its own; in batches of at least 100 us between device events, a batch being a replayed CUDA graph (a row says
-"eager" where the peer cannot be captured). Compiling is in no time. Products are held against moecal's fastest
-implementation of the point. Points are taken in turn until the time is up, spread over each kind; the tables say how many
+"eager" where the peer cannot be captured). Compiling is in no time. Products and attention are held against
+moecal's fastest implementation of the point. Points are taken in turn until the time is up, spread over each kind; the tables say how many
 of how many. Ctrl-C ends the peers, and prints what they took by then (exit status 130).
 """
 from __future__ import annotations
@@ -36,7 +36,8 @@ INTERRUPTED = 130
 FIELDS = ("operation", "implementation", "backend", "point", "dtypes", "policy", "sample", "samples_s", "flags", "work", "ranks",
           "commit")
 # Of products, which are libraries' and no kernels of moecal's own; grouped ones have theirs beside the fastest of the run.
-# moecal's attention writes its scores to memory, PyTorch's does not: what that costs is shown, and is no race.
+# moecal's attention is cuDNN's, or where that was not measured unfused: its scores then go through memory, PyTorch's do not,
+# and what that costs is shown. Either is no race.
 AIMS = {"expert_gemm": OF_TORCH_GEMM, "grouped_gemm": None, "attention": None}
 BEST_PEER = "the best peer of each point"
 
@@ -159,11 +160,12 @@ def main() -> int:
             "No gate of 32 MiB of logits was measured, cold, beside memory_stream's reads: not yet measured.")
     section("Peers' time over moecal's", compare_with_peers(points, timed, peers, not_run), "peer", is_judged,
             "No peer was run: not yet measured.")
-    for operation in ("expert_gemm", "grouped_gemm"):
+    for operation in ("expert_gemm", "grouped_gemm", "attention"):
         section(f"{operation}: the fastest's time over each one's", compare_with_best(backend, operation, timed),
                 "implementation", is_judged, "No point was timed with more than one implementation: not yet measured.")
-    if any(o["operation"] == "grouped_gemm" for o in backend):
-        print(f"\n## grouped_gemm, implementations side by side\n\n{side_by_side(backend, 'grouped_gemm', timed)}")
+    for operation in ("grouped_gemm", "attention"):
+        if any(o["operation"] == operation for o in backend):
+            print(f"\n## {operation}, implementations side by side\n\n{side_by_side(backend, operation, timed)}")
     print(f"\n## Peers not run\n\n{not_run.text()}")
     return INTERRUPTED if arguments.is_interrupted else 0
 
