@@ -100,7 +100,8 @@ bool is_wanted(const Implementation& implementation, const Options& options,
 std::vector<CachePolicy> policies(const Benchmark& benchmark, const Implementation& implementation,
                                   const Case& c, const Machine& machine) {
   if (is_collective(implementation) || !benchmark.has_cold_form()) return {CachePolicy::warm};
-  return policies_for(benchmark.work_by(implementation, c), measured_by(implementation, machine).last_level_cache);
+  return policies_for(benchmark.work_by(implementation, c),
+                      measured_by(implementation, machine).last_level_cache);
 }
 
 void check_implementation(const Benchmarks& benchmarks, const std::string& wanted) {

@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "calibration/donors.hpp"
 #include "calibration/features.hpp"
 #include "calibration/fit.hpp"
@@ -23,7 +27,8 @@ Point attention(std::int64_t batch, std::int64_t sequence) {
 
 /// A machine of 100 TFLOP/s and 1 TB/s: the rule that both implementations keep to.
 double seconds_of(const std::string& implementation, const Point& point) {
-  const auto work = work_of(kind_of_work("attention", implementation), point, {"f32"});
+  const auto work = work_of(kind_of_work("attention", implementation), point,
+                            {"f32", "f32", "f32", "f32", "none", ""});
   return 5e-6 + std::max(work.flops.value() / 1e14, (work.read + work.written).value() / 1e12);
 }
 
@@ -55,7 +60,8 @@ Prediction predicted(const Coefficients& coefficients, const Point& point,
 TEST(FusedAttention, MovesItsOperandsAndResultOnce) {
   const Point point{{"batch", 2},    {"sequence", 100}, {"heads", 8},
                     {"kv_heads", 2}, {"head_size", 64}, {"causal", 1}};
-  const auto work = work_of(kind_of_work("attention", kFused), point, {"bf16"});
+  const auto work = work_of(kind_of_work("attention", kFused), point,
+                            {"bf16", "bf16", "bf16", "f32", "none", ""});
   EXPECT_DOUBLE_EQ(work.flops.value(), 2.0 * 2 * 8 * 100 * 100 * 64);
   EXPECT_DOUBLE_EQ(work.read.value(), 2.0 * 2 * 100 * 64 * (8 + 2 * 2));
   EXPECT_DOUBLE_EQ(work.written.value(), 2.0 * 2 * 100 * 64 * 8);

@@ -84,10 +84,9 @@ Series empty_series(const Observation& o, const Environment& environment) {
 bool has_size(const Observation& o, KnownLoads& loads) {
   const Point point = fitted_point(o);
   if (!o.exchanged.empty() && !(mean_bytes(o.exchanged) > 0)) return false;
-  return !point.empty() &&
-         inputs_of(kind_of_work(o.operation, o.implementation), point, o.dtypes,
-                   spec_of(point_routing(o)), &loads)
-                 .size > 0;
+  return !point.empty() && inputs_of(kind_of_work(o.operation, o.implementation), point, o.dtypes,
+                                     spec_of(point_routing(o)), &loads)
+                                   .size > 0;
 }
 
 /// Which rows an expert had is in the loads alone; two such routings could not be told apart.

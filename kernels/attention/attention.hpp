@@ -48,9 +48,9 @@ void check_shape(const AttentionShape& shape);
 /// What one buffer set takes, unfused: operands, result and scores.
 [[nodiscard]] Bytes attention_memory(const AttentionShape& shape);
 
-/// Unfused. Two products of 2 batch heads sequence^2 head_size FLOPs each, halved if causal: what the result
-/// needs, not what two full products do. Bytes: operands and result once, the scores written and
-/// read twice (product and softmax each; softmax reads half of them if causal).
+/// Unfused. Two products of 2 batch heads sequence^2 head_size FLOPs each, halved if causal: what
+/// the result needs, not what two full products do. Bytes: operands and result once, the scores
+/// written and read twice (product and softmax each; softmax reads half of them if causal).
 [[nodiscard]] Work attention_work(const AttentionShape& shape);
 /// Fused: the same FLOPs, and operands and result once, which is also what a buffer set takes.
 [[nodiscard]] Work fused_attention_work(const AttentionShape& shape);

@@ -26,8 +26,8 @@ class CudnnAttention final : public Attention {
     const auto launch_plan = [this](std::size_t plan, std::size_t set, Stream stream) {
       graph_.launch(plan, sets_[set].addresses(workspace_), stream);
     };
-    plan_ = fastest_candidate(
-        {"cuDNN's plans", graph_.plans().size(), sets_.size(), launch_plan}, {});
+    plan_ =
+        fastest_candidate({"cuDNN's plans", graph_.plans().size(), sets_.size(), launch_plan}, {});
     for (const auto& set : sets_) mark_unwritten(set.result.data(), set.result.size());
   }
 

@@ -49,7 +49,8 @@ TEST_P(CudnnOnGpu, EqualsTheOracle) {
 }
 
 TEST_P(CudnnOnGpu, EqualsTheOracleInLongSequences) {
-  for (const bool causal : {true, false}) expect_the_oracles({1, 4096, 8, 2, 128, causal, GetParam()});
+  for (const bool causal : {true, false})
+    expect_the_oracles({1, 4096, 8, 2, 128, causal, GetParam()});
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, CudnnOnGpu, testing::Values(Dtype::f16, Dtype::bf16));

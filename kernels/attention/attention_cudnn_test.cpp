@@ -17,9 +17,8 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-const auto kSaysWhatToInstall =
-    AllOf(HasSubstr("cuDNN 9 cannot be loaded"), HasSubstr("nvidia-cudnn-cu13"),
-          HasSubstr("LD_LIBRARY_PATH"));
+const auto kSaysWhatToInstall = AllOf(HasSubstr("cuDNN 9 cannot be loaded"),
+                                      HasSubstr("nvidia-cudnn-cu13"), HasSubstr("LD_LIBRARY_PATH"));
 
 TEST(CudnnLibrary, SaysWhatToInstallWhereItIsMissing) {
   EXPECT_THAT(thrown_message([] { (void)load_cudnn("libcudnn_of_nobody.so.9"); }),
@@ -48,14 +47,15 @@ TEST(CudnnFused, IsSkippedWhereCudnnIsMissing) {
 }
 
 TEST(CudnnReason, IsWhatEnginesSaidOnce) {
-  EXPECT_EQ(cudnn_reason("No valid engine configs for ___\n"
-                         "{\"engineId\":0}\n"
-                         "Warning: NOT_SUPPORTED; Reason: only Hopper is supported at: !(900 <= v)\n"
-                         "Warning: NOT_SUPPORTED; Reason: ptr->isSupported()\n"
-                         "{\"engineId\":1}\n"
-                         "Warning: NOT_SUPPORTED; Reason: only Hopper is supported at: !(900 <= v)\n"
-                         "Warning: NOT_SUPPORTED; Reason: heads must divide at: true\n"),
-            "only Hopper is supported; heads must divide");
+  EXPECT_EQ(
+      cudnn_reason("No valid engine configs for ___\n"
+                   "{\"engineId\":0}\n"
+                   "Warning: NOT_SUPPORTED; Reason: only Hopper is supported at: !(900 <= v)\n"
+                   "Warning: NOT_SUPPORTED; Reason: ptr->isSupported()\n"
+                   "{\"engineId\":1}\n"
+                   "Warning: NOT_SUPPORTED; Reason: only Hopper is supported at: !(900 <= v)\n"
+                   "Warning: NOT_SUPPORTED; Reason: heads must divide at: true\n"),
+      "only Hopper is supported; heads must divide");
   EXPECT_EQ(cudnn_reason("hidden_dim should be a multiple of 8"),
             "hidden_dim should be a multiple of 8");
   EXPECT_EQ(cudnn_reason("first\nsecond"), "first");

@@ -87,8 +87,9 @@ void describe_attention(fe::graph::Graph& graph, const AttentionShape& shape) {
   const auto keys = operand("keys", kKeys, shape.kv_heads);
   const auto values = operand("values", kValues, shape.kv_heads);
   fe::graph::SDPA_attributes attention;
-  attention.set_name("attention").set_generate_stats(false).set_attn_scale(
-      static_cast<float>(1 / std::sqrt(static_cast<double>(shape.head_size))));
+  attention.set_name("attention")
+      .set_generate_stats(false)
+      .set_attn_scale(static_cast<float>(1 / std::sqrt(static_cast<double>(shape.head_size))));
   if (shape.causal)
     attention.set_diagonal_alignment(fe::DiagonalAlignment_t::TOP_LEFT)
         .set_diagonal_band_right_bound(0);
@@ -99,8 +100,9 @@ void describe_attention(fe::graph::Graph& graph, const AttentionShape& shape) {
 
 std::shared_ptr<fe::DeviceProperties> properties_of(const CudnnTarget& target) {
   auto properties = std::make_shared<fe::DeviceProperties>();
-  require(properties->deserialize({target.device_properties.begin(), target.device_properties.end()}),
-          "reading cuDNN's device properties");
+  require(
+      properties->deserialize({target.device_properties.begin(), target.device_properties.end()}),
+      "reading cuDNN's device properties");
   return properties;
 }
 
@@ -187,14 +189,15 @@ class FrontendPlanner final : public CudnnPlanner {
       : device_{target}, most_plans_{most_plans} {}
 
   [[nodiscard]] CudnnGraph& graph_of(const AttentionShape& s) override {
-    auto& graph = graphs_[{s.batch, s.sequence, s.heads, s.kv_heads, s.head_size, s.causal, s.type}];
+    auto& graph =
+        graphs_[{s.batch, s.sequence, s.heads, s.kv_heads, s.head_size, s.causal, s.type}];
     if (!graph) graph = std::make_unique<FrontendGraph>(s, device_, most_plans_);
     return *graph;
   }
 
  private:
-  using Key = std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t, bool,
-                         Dtype>;
+  using Key =
+      std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t, bool, Dtype>;
   Device device_;
   int most_plans_;
   std::map<Key, std::unique_ptr<FrontendGraph>> graphs_;

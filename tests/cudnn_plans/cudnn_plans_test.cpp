@@ -133,8 +133,11 @@ TEST_P(PlansOfCudnn, AreRefusedWithAReason) {
   EXPECT_THAT(odd, testing::Not(HasSubstr("\n")));
 }
 
-INSTANTIATE_TEST_SUITE_P(Cards, PlansOfCudnn, testing::Values(tests::kA100, tests::kH100, tests::kB200),
-                         [](const auto& card) { return "sm" + std::to_string(card.param.capability); });
+INSTANTIATE_TEST_SUITE_P(Cards, PlansOfCudnn,
+                         testing::Values(tests::kA100, tests::kH100, tests::kB200),
+                         [](const auto& card) {
+                           return "sm" + std::to_string(card.param.capability);
+                         });
 
 TEST(CudnnOfOldCards, SaysWhyThereIsNoPlan) {
   (void)fake_driver();

@@ -12,7 +12,7 @@ struct CudnnCard {
   std::string name;
   int capability = 0;  // major * 10 + minor
   int multiprocessors = 0;
-  int shared_memory = 0;  // bytes a block can have
+  int shared_memory = 0;                  // bytes a block can have
   std::int64_t memory = 0, l2_cache = 0;  // bytes
   int bus_width = 0;                      // bits
 };
