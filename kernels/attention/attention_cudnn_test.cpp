@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "bench/benchmark.hpp"
@@ -44,6 +45,26 @@ TEST(CudnnFused, IsSkippedWhereCudnnIsMissing) {
   } catch (const Unsupported& reason) {
     EXPECT_THAT(reason.what(), kSaysWhatToInstall);
   }
+}
+
+// Its plans are compiled, each for most of a second.
+TEST(CudnnFused, MeasuresFewPointsButInSuiteFull) {
+  const auto benchmark = bench::make_attention();
+  const auto fused = benchmark->implementations().front();
+  ASSERT_EQ(fused.name, "cudnn_fused");
+  EXPECT_EQ(fused.from, bench::Suite::planner);
+  const auto of = [&](bench::Suite suite) {
+    auto cases = benchmark->sweep(suite, "cuda", 1);
+    std::erase_if(cases, [&](const auto& c) { return !benchmark->measures(fused, c, suite); });
+    return cases;
+  };
+  EXPECT_EQ(of(bench::Suite::full).size(), benchmark->sweep(bench::Suite::full, "cuda", 1).size());
+  const auto few = of(bench::Suite::planner);
+  EXPECT_EQ(few.size(), 17U);
+  EXPECT_EQ(std::ranges::count_if(few, [](const auto& c) { return c.point.at("kv_heads") == 8; }),
+            2);
+  EXPECT_TRUE(
+      std::ranges::any_of(few, [](const auto& c) { return c.point.at("sequence") == 32768; }));
 }
 
 TEST(CudnnReason, IsWhatEnginesSaidOnce) {
