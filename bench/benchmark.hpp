@@ -128,6 +128,12 @@ class Benchmark {
                                      const Case& c) const {
     return work(c);
   }
+  /// Whether an implementation measures a case of a suite without being told to, where not all
+  /// measure all.
+  [[nodiscard]] virtual bool measures(const Implementation& /*implementation*/, const Case& /*c*/,
+                                      Suite /*suite*/) const {
+    return true;
+  }
   /// Whether a ratio that is reported is of this case: then it is measured before others, so that a
   /// run that is cut has it.
   [[nodiscard]] virtual bool leads(const Case& /*c*/) const { return false; }

@@ -43,12 +43,25 @@ struct WantedCases {
   const std::string& suite;  // a name, or the path that `from_file` was read from
   const SuiteCases& from_file;
   int world = 1;
+  bool implementation_is_named = false;
 };
 
-std::vector<Case> cases_of(const Benchmark& benchmark, const std::string& backend,
+/// Of a sweep those that the implementation measures without being told to.
+std::vector<Case> own_cases(const Benchmark& benchmark, const Implementation& implementation,
+                            Suite suite, int world) {
+  auto cases = benchmark.sweep(suite, implementation.backend, world);
+  std::erase_if(cases,
+                [&](const Case& c) { return !benchmark.measures(implementation, c, suite); });
+  return cases;
+}
+
+std::vector<Case> cases_of(const Benchmark& benchmark, const Implementation& implementation,
                            const WantedCases& wanted) {
   for (const auto& [name, value] : kSuites)
-    if (wanted.suite == name) return benchmark.sweep(value, backend, wanted.world);
+    if (wanted.suite == name)
+      return wanted.implementation_is_named
+                 ? benchmark.sweep(value, implementation.backend, wanted.world)
+                 : own_cases(benchmark, implementation, value, wanted.world);
   std::vector<Case> cases;
   if (const auto found = wanted.from_file.find(benchmark.operation());
       found != wanted.from_file.end())
@@ -87,7 +100,8 @@ bool is_wanted(const Implementation& implementation, const Options& options,
 std::vector<CachePolicy> policies(const Benchmark& benchmark, const Implementation& implementation,
                                   const Case& c, const Machine& machine) {
   if (is_collective(implementation) || !benchmark.has_cold_form()) return {CachePolicy::warm};
-  return policies_for(benchmark.work(c), measured_by(implementation, machine).last_level_cache);
+  return policies_for(benchmark.work_by(implementation, c),
+                      measured_by(implementation, machine).last_level_cache);
 }
 
 void check_implementation(const Benchmarks& benchmarks, const std::string& wanted) {
@@ -145,12 +159,12 @@ std::vector<PlannedPoint> make_plan(const Benchmarks& benchmarks, const Options&
                                     const Machine& machine, int world) {
   check_implementation(benchmarks, options.implementation);
   const auto from_file = is_named_suite(options.suite) ? SuiteCases{} : read_suite(options.suite);
-  const WantedCases wanted{options.suite, from_file, world};
+  const WantedCases wanted{options.suite, from_file, world, !options.implementation.empty()};
   std::vector<PlannedPoint> plan;
   for (const auto& benchmark : benchmarks)
     for (const auto& implementation : benchmark->implementations()) {
       if (!is_wanted(implementation, options, machine)) continue;
-      for (const auto& c : cases_of(*benchmark, implementation.backend, wanted))
+      for (const auto& c : cases_of(*benchmark, implementation, wanted))
         for (const auto cache : policies(*benchmark, implementation, c, machine))
           plan.push_back({benchmark.get(), implementation, c, cache});
     }
@@ -185,7 +199,7 @@ std::string list_as_json(const std::string& program, const Benchmarks& benchmark
       if (known.of_host) implementation["of_host"] = true;
       for (const auto& [suite, value] : kSuites)
         implementation["cases"][suite] =
-            value < known.from ? 0 : benchmark->sweep(value, known.backend, 1).size();
+            value < known.from ? 0 : own_cases(*benchmark, known, value, 1).size();
       operation["implementations"].push_back(implementation);
     }
     operations.push_back(operation);

@@ -94,5 +94,45 @@ TEST(MakePlan, MeasuresTheHostBesideADevice) {
   EXPECT_THROW((void)make_plan(cpu, {}, with_gpu, 1), InvalidInput);
 }
 
+/// Of two implementations one is choosy, and moves less.
+struct Choosy final : FakeBenchmark {
+  Choosy() : FakeBenchmark{nullptr} { work_.read = Bytes{1000}; }
+  [[nodiscard]] std::vector<Case> sweep(Suite, const std::string&, int) const override {
+    std::vector<Case> cases(2);
+    cases[1].point = {{"large", 1}};
+    return cases;
+  }
+  [[nodiscard]] std::vector<Implementation> implementations() const override {
+    return {{"choosy", "cpu"}, {"fake", "cpu"}};
+  }
+  [[nodiscard]] bool measures(const Implementation& implementation, const Case& c,
+                              Suite suite) const override {
+    return implementation.name == "fake" || suite == Suite::full || !c.point.empty();
+  }
+  [[nodiscard]] Work work_by(const Implementation& implementation, const Case& c) const override {
+    return implementation.name == "fake" ? work(c) : Work{};
+  }
+};
+
+std::ptrdiff_t points_of(const std::string& implementation, const Options& options) {
+  Benchmarks benchmarks;
+  benchmarks.push_back(std::make_unique<Choosy>());
+  Machine machine;
+  machine.last_level_cache = Bytes{100};
+  return std::ranges::count_if(make_plan(benchmarks, options, machine, 1), [&](const auto& point) {
+    return point.implementation.name == implementation;
+  });
+}
+
+TEST(MakePlan, HasOfEachImplementationWhatItMeasuresUnlessItIsNamed) {
+  EXPECT_EQ(points_of("fake", {}), 2) << "cold only: it moves more than the caches hold";
+  EXPECT_EQ(points_of("choosy", {}), 2) << "one case, cold and warm: it moves less";
+  Options full, named;
+  full.suite = "full";
+  named.implementation = "choosy";
+  EXPECT_EQ(points_of("choosy", full), 4);
+  EXPECT_EQ(points_of("choosy", named), 4);
+}
+
 }  // namespace
 }  // namespace moecal::bench

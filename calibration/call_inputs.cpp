@@ -259,7 +259,7 @@ std::optional<InputsPlan::WorkFormula> InputsPlan::work_formula(const Model& mod
   const auto inputs_at = [&](std::span<const std::int64_t> numbers) {
     Point point;
     for (std::size_t i = 0; i < numbers.size(); ++i) point[formula.names[i]] = numbers[i];
-    return inputs_of(model.operation, point, dtypes);
+    return inputs_of(kind_of_work(model.operation, model.conditions.implementation), point, dtypes);
   };
   try {
     const auto flops = SumOfProducts::find(

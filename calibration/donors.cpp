@@ -40,11 +40,12 @@ std::vector<Probe> probes_of(const Coefficients& models) {
   const auto& model = models.models.front();
   const auto& c = model.conditions;
   const Dtypes dtypes{c.dtype, c.dtype, c.output_dtype, "", "", ""};
+  const auto work = kind_of_work(model.operation, c.implementation);
   std::vector<Probe> probes;
   for (const auto& point : probe_points(model)) {
     const auto answer = ask(models, point);
     probes.push_back({point,
-                      {inputs_of(model.operation, point, dtypes), answer.seconds},
+                      {inputs_of(work, point, dtypes), answer.seconds},
                       std::log(answer.hi / answer.seconds)});
   }
   return probes;
@@ -73,7 +74,9 @@ std::string series_key(const Model& model) {
   Series series;
   series.operation = model.operation;
   series.conditions = model.conditions;
-  series.conditions.implementation = "any";
+  // Times of kernels that move other bytes are not pooled.
+  series.conditions.implementation =
+      is_fused(model.conditions.implementation) ? "any_fused" : "any";
   series.conditions.release.clear();
   return series.id();
 }

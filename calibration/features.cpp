@@ -203,16 +203,29 @@ Work swiglu_work(const Call& call) {
   return make_work(5 * results, 2 * results * call.a(), results * call.c() + scales * kScaleBytes);
 }
 
-/// Unfused: the scores are written and read twice. Causal queries see half of the keys.
+/// Causal queries see half of the keys.
+double share_of_keys_seen(const Call& call) { return call.number("causal") != 0 ? 0.5 : 1; }
+
+double attention_scores(const Call& call) {
+  return call.number("batch") * call.number("heads") * call.number("sequence") *
+         call.number("sequence");
+}
+
+/// Operands and result once.
+Work fused_attention_work(const Call& call) {
+  const double vectors = call.number("batch") * call.number("sequence") * call.number("head_size");
+  const double queries = call.number("heads") * vectors, keys = call.number("kv_heads") * vectors;
+  return make_work(share_of_keys_seen(call) * 4 * attention_scores(call) * call.number("head_size"),
+                   call.a() * (queries + 2 * keys), call.a() * queries);
+}
+
+/// Unfused: the scores are written and read twice.
 Work attention_work(const Call& call) {
-  const double sequence = call.number("sequence"), batch = call.number("batch");
-  const double queries = batch * call.number("heads") * sequence;
-  const double keys = batch * call.number("kv_heads") * sequence;
-  const double size = call.number("head_size"), scores = queries * sequence;
-  const double seen = call.number("causal") != 0 ? 0.5 : 1;
-  return make_work(seen * 4 * scores * size,
-                   call.a() * ((queries + 2 * keys) * size + (seen + 1) * scores),
-                   call.a() * (queries * size + 2 * scores));
+  const auto fused = fused_attention_work(call);
+  const double scores = call.a() * attention_scores(call);
+  return make_work(fused.flops.value(),
+                   fused.read.value() + (share_of_keys_seen(call) + 1) * scores,
+                   fused.written.value() + 2 * scores);
 }
 
 Work gate_work(const Call& call) {
@@ -281,18 +294,30 @@ Work combined_work(const Call& call) {
 
 using WorkOf = Work (*)(const Call&);
 const std::map<std::string, WorkOf>& known_work() {
-  static const std::map<std::string, WorkOf> kKnown{
-      {"expert_gemm", work_of_gemm},  {"grouped_gemm", work_of_grouped},
-      {"memory_copy", copy_work},     {"permute", permute_work},
-      {"unpermute", unpermute_work},  {"topk_gate", gate_work},
-      {"quantize", quantize_work},    {"swiglu", swiglu_work},
-      {"moe_layer", work_of_grouped}, {"attention", attention_work},
-      {"memory_stream", stream_work}, {"host_adam", adam_work},
-      {"overlap", combined_work}};
+  static const std::map<std::string, WorkOf> kKnown{{"expert_gemm", work_of_gemm},
+                                                    {"grouped_gemm", work_of_grouped},
+                                                    {"memory_copy", copy_work},
+                                                    {"permute", permute_work},
+                                                    {"unpermute", unpermute_work},
+                                                    {"topk_gate", gate_work},
+                                                    {"quantize", quantize_work},
+                                                    {"swiglu", swiglu_work},
+                                                    {"moe_layer", work_of_grouped},
+                                                    {"attention", attention_work},
+                                                    {"memory_stream", stream_work},
+                                                    {"host_adam", adam_work},
+                                                    {"fused_attention", fused_attention_work},
+                                                    {"overlap", combined_work}};
   return kKnown;
 }
 
 }  // namespace
+
+bool is_fused(const std::string& implementation) { return implementation.ends_with("_fused"); }
+
+std::string kind_of_work(const std::string& operation, const std::string& implementation) {
+  return operation == "attention" && is_fused(implementation) ? "fused_attention" : operation;
+}
 
 bool is_expert_exchange(const std::string& operation) {
   return operation == "moe_dispatch" || operation == "moe_combine" || operation == "moe_prepare";

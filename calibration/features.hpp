@@ -82,6 +82,13 @@ struct ElementBytes {
 /// inter, experts, top_k. Nothing for a point that lacks one.
 [[nodiscard]] std::optional<Point> model_numbers(const Point& point);
 
+/// Whether an implementation keeps on the chip what others write to memory, as its name says.
+[[nodiscard]] bool is_fused(const std::string& implementation);
+/// The name that work_of and inputs_of know a call by: its operation, but "fused_attention" of an
+/// attention by a fused implementation, whose scores are never in memory.
+[[nodiscard]] std::string kind_of_work(const std::string& operation,
+                                       const std::string& implementation);
+
 /// FLOPs and bytes of one call from its shape. An operation this table does not know moves, as far
 /// as a fit is concerned, as many elements as its one number says. Of a moe_layer: what the busiest
 /// rank does (gated experts, without the router).

@@ -96,7 +96,8 @@ void set_routing(PlacedCall& call, const Query& query) {
 
 void place(PlacedCall& call) {
   call.place.family = family_of(call.place.operation, call.point);
-  call.place.inputs = inputs_of(call.place.operation, call.point, call.dtypes, call.routing);
+  const auto work = kind_of_work(call.place.operation, call.place.conditions.implementation);
+  call.place.inputs = inputs_of(work, call.point, call.dtypes, call.routing);
   call.gap = gap_around(call.curve, call.place.inputs.size);
 }
 

@@ -19,8 +19,8 @@ namespace {
 
 Prediction prediction_of(Draft draft, const Model& model) {
   const double factor = std::exp(draft.half_width);
-  return {draft.seconds, draft.seconds / factor, draft.seconds * factor,
-          model.id,      model.provenance,       std::move(draft.flags)};
+  return {draft.seconds,    draft.seconds / factor, draft.seconds * factor,         model.id,
+          model.provenance, std::move(draft.flags), model.conditions.implementation};
 }
 
 /// Which implementation answered, where there was a choice.

@@ -39,6 +39,7 @@ struct Prediction {
   std::string model_id;
   std::string provenance;          // measured | imported | transferred | nominal
   std::vector<std::string> flags;  // e.g. "extrapolated x46.6"; empty inside the validity range
+  std::string implementation{};    // that one model speaks of; empty where several have a say
 };
 
 /// The model that answers a query, or a sentence that says what is missing.

@@ -174,7 +174,8 @@ struct Asked {
 Asked inputs_asked(const Model& model, const Query& query) {
   const auto dtypes = dtypes_of(model, query);
   const auto routing = spec_of(routing_asked(model.operation, query));
-  const auto inputs = inputs_of(query.operation, query.point, dtypes, routing);
+  const auto work = kind_of_work(query.operation, model.conditions.implementation);
+  const auto inputs = inputs_of(work, query.point, dtypes, routing);
   if (!model.conditions.any_routing) return {inputs};
   if (query.skew) return {with_load(inputs, {inputs.size, *query.skew})};
   const auto expected = expected_load({query.point, dtypes, model.conditions.group, routing});

@@ -84,8 +84,9 @@ Series empty_series(const Observation& o, const Environment& environment) {
 bool has_size(const Observation& o, KnownLoads& loads) {
   const Point point = fitted_point(o);
   if (!o.exchanged.empty() && !(mean_bytes(o.exchanged) > 0)) return false;
-  return !point.empty() &&
-         inputs_of(o.operation, point, o.dtypes, spec_of(point_routing(o)), &loads).size > 0;
+  return !point.empty() && inputs_of(kind_of_work(o.operation, o.implementation), point, o.dtypes,
+                                     spec_of(point_routing(o)), &loads)
+                                   .size > 0;
 }
 
 /// Which rows an expert had is in the loads alone; two such routings could not be told apart.
@@ -180,7 +181,8 @@ Series finish(Gathering gathering) {
     s.calls.push_back({std::move(key.point), std::move(key.routing), key.load});
     const auto& [point, routing, load] = s.calls.back();
     const auto seconds = seconds_of(reading.mapped(), s);
-    auto inputs = inputs_of(s.operation, point, s.dtypes, spec_of(routing), &loads);
+    auto inputs = inputs_of(kind_of_work(s.operation, s.conditions.implementation), point, s.dtypes,
+                            spec_of(routing), &loads);
     if (s.conditions.any_routing) inputs = with_load(inputs, load);
     s.points.push_back({inputs, median(seconds)});
     s.one_size = s.one_size && point.size() == 1;

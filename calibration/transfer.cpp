@@ -51,7 +51,8 @@ Series series_of(const Model& like, const Card& card) {
     series.system =
         card.id + (card.devices_per_node ? "-" + std::to_string(card.devices_per_node->value) : "");
   series.conditions = like.conditions;
-  series.conditions.implementation = "transferred";
+  series.conditions.implementation =
+      is_fused(like.conditions.implementation) ? "transferred_fused" : "transferred";
   series.conditions.release.clear();
   return series;
 }

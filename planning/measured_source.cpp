@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "calibration/features.hpp"
+
 namespace moecal::planning {
 namespace {
 
@@ -106,7 +108,8 @@ Cost MeasuredSource::cost(const CostCall& call) const {
     const auto& p = *answer.prediction;
     cost.parts.push_back({one.operation, p.seconds, p.lo, p.hi, p.model_id, p.provenance, p.flags});
     if (call.function == "all_reduce_nvls") cost.parts.back().flags.emplace_back(kOwnAlgorithm);
-    if (call.function == "attn") cost.parts.back().flags.emplace_back(kUnfused);
+    if (call.function == "attn" && !calibration::is_fused(p.implementation))
+      cost.parts.back().flags.emplace_back(kUnfused);
   }
   return cost;
 }

@@ -17,8 +17,8 @@ namespace moecal::planning {
 ///   stream(B)                 memory_copy of B / 2 bytes: a copy moves each byte twice
 ///   all_reduce_nvls           all_reduce, flagged: the library chooses its algorithm itself
 ///   other collectives         the same; over one rank they cost nothing
-///   attn                      attention, causal, as many heads of keys as of queries: flagged,
-///                             for what moecal measures is unfused
+///   attn                      attention, causal, as many heads of keys as of queries: the
+///                             fastest implementation; flagged if that is unfused
 ///   h2d, d2h, cpu_adam        host_transfer and host_adam
 ///
 /// Tier nvlink is intra, the others are inter. Collectives are asked for with 16-bit payloads

@@ -39,14 +39,21 @@ TEST(MeasuredSource, MapsCostFunctionsToOperations) {
                                  "all_reduce bf16 intra bytes=6 over 4"));
 }
 
-TEST(MeasuredSource, SaysThatAttentionIsMeasuredUnfused) {
-  const MeasuredSource source{[](const calibration::Query& query) -> calibration::Answer {
+std::vector<std::string> flags_of_attention_by(const std::string& implementation) {
+  const MeasuredSource source{[&](const calibration::Query& query) -> calibration::Answer {
     EXPECT_EQ(query.operation, "attention");
-    return {{{1, 1, 1, "m", "measured", {}}}, ""};
+    return {{{1, 1, 1, "m", "measured", {}, implementation}}, ""};
   }};
   const auto result = evaluate({"attn(1, 256, 32, 128, bf16)", {}, "here"}, source);
-  EXPECT_THAT(result.calls.at(0).cost.parts.at(0).flags,
+  return result.calls.at(0).cost.parts.at(0).flags;
+}
+
+TEST(MeasuredSource, SaysWhereAttentionIsMeasuredUnfused) {
+  EXPECT_THAT(flags_of_attention_by("cublaslt_unfused"),
               ElementsAre(testing::HasSubstr("unfused: its scores go through memory")));
+  EXPECT_THAT(flags_of_attention_by("transferred"), testing::SizeIs(1));
+  EXPECT_THAT(flags_of_attention_by("cudnn_fused"), testing::IsEmpty());
+  EXPECT_THAT(flags_of_attention_by("transferred_fused"), testing::IsEmpty());
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ folder=$(dirname "${out:-$PWD/archive}")
 if [[ -z "$build" ]]; then
   install_packages "${moecal_build_packages[@]}"
   toolkit=$(cuda_toolkit)
-  [[ -z "$toolkit" ]] || { export CUDACXX="$toolkit/bin/nvcc"; (cd "$root" && fetch_cutlass); }
+  [[ -z "$toolkit" ]] || { export CUDACXX="$toolkit/bin/nvcc"; (cd "$root" && fetch_optional_headers); }
   : "${preset:=$([[ -n "$toolkit" ]] && echo cuda || echo cpu)}"
   build=$root/build/bundle-$preset
   (cd "$root" && cmake --preset "$preset" -B "$build" -DMOECAL_MPI=OFF -DMOECAL_TESTS=OFF >/dev/null)
@@ -89,6 +89,8 @@ for program in "$place"/bin/*; do
   done < <(ldd "$program" | grep '=>')
 done
 printf '%s' "$cuda_libraries" | sort -u >"$place/lib/needs_from_cuda"
+# What a program loads if it is there, and does without.
+if grep -qF libcudnn.so.9 "$place"/bin/bench_attention 2>/dev/null; then echo libcudnn.so.9 >"$place/lib/uses_from_cuda"; fi
 readelf -VW "$place"/bin/* "$place"/lib/*.so* "$place"/lib/cxx/* | grep -o 'GLIBC_2\.[0-9]*' | sed 's/.*_//' | sort -V | tail -n 1 >"$place/lib/needs_glibc"
 
 cp -r "$root/claims" "$root/hardware" "$place/share/moecal/"

@@ -50,7 +50,7 @@ else
 fi
 
 install_packages "${moecal_build_packages[@]}"
-[[ $device != cuda ]] || fetch_cutlass
+[[ $device != cuda ]] || fetch_optional_headers
 say "building (preset $preset)"
 mkdir -p "$out"
 build=build/$preset-release

@@ -89,7 +89,7 @@ build_clone() {
     export CUDACXX=$toolkit/bin/nvcc
   fi
   install_packages "${moecal_build_packages[@]}"
-  [[ $device != cuda ]] || (cd "$root" && fetch_cutlass)
+  [[ $device != cuda ]] || (cd "$root" && fetch_optional_headers)
   build=$root/build/$preset-release
   (cd "$root" && cmake --preset "$preset" -B "$build" -DMOECAL_TESTS=OFF >/dev/null)
   cmake --build "$build"

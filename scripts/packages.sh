@@ -17,8 +17,8 @@ moecal_test_packages=(
   libboost-context-dev:header:boost/context/fiber.hpp clang-format:command:clang-format
   python3:command:python3 python3-jsonschema:python:jsonschema
 )
-# What CUTLASS's headers are fetched with, where there is a CUDA toolkit.
-moecal_cutlass_packages=(python3:command:python3 python3-pip:module:pip)
+# What optional headers are fetched with, where there is a CUDA toolkit.
+moecal_headers_packages=(python3:command:python3 python3-pip:module:pip)
 
 # Of scripts/fuzz.sh only. clang's runtime library holds libFuzzer.
 moecal_fuzz_packages=(clang:command:clang++ libclang-rt-14-dev:file:/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a)
@@ -74,31 +74,39 @@ cuda_toolkit() {
   fi
 }
 
-# CUTLASS's headers, out of the Python package nvidia-cutlass, into build/cutlass (cmake/FindCUTLASS.cmake looks
-# there). Optional: where there is no pip or no internet, the grouped products of CUTLASS are left out. Not fetched
-# where the environment's MOECAL_CUTLASS says OFF or names a folder. What is there is whole: it is unpacked aside.
-moecal_cutlass=nvidia-cutlass==4.2.0.0
-fetch_cutlass() {
-  local folder=build/cutlass wheel
-  [[ -n "${MOECAL_CUTLASS:-}" || -e "$folder/cutlass_library/source/include/cutlass/cutlass.h" ]] && return 0
-  install_packages "${moecal_cutlass_packages[@]}" || say "going on without"
+# Headers out of a Python package, into a folder of build/ where cmake/Find*.cmake looks for them. Optional: where there
+# is no pip or no internet, what needs them is left out. What is there is whole: it is unpacked aside.
+#   fetch_headers WHOSE PACKAGE FOLDER HEADERS LEFT_OUT
+fetch_headers() {
+  local whose=$1 package=$2 folder=$3 headers=$4 left_out=$5 wheel
+  [[ -e "$folder/$headers" ]] && return 0
   mkdir -p build
-  wheel=$(mktemp -d build/cutlass.XXXXXX)
-  if python3 -m pip download -q --retries 1 --timeout 20 --no-deps --disable-pip-version-check --dest "$wheel" "$moecal_cutlass" >"$wheel/log" 2>&1 &&
-    python3 - "$wheel" 2>>"$wheel/log" <<'PYTHON' && rm -rf "$folder" && mv "$wheel/unpacked" "$folder"
+  wheel=$(mktemp -d build/headers.XXXXXX)
+  if python3 -m pip download -q --retries 1 --timeout 20 --no-deps --only-binary :all: --disable-pip-version-check --dest "$wheel" "$package" >"$wheel/log" 2>&1 &&
+    python3 - "$wheel" "$headers/" 2>>"$wheel/log" <<'PYTHON' && rm -rf "$folder" && mv "$wheel/unpacked" "$folder"
 import pathlib, sys, zipfile
 folder = pathlib.Path(sys.argv[1])
 wheel = next(folder.glob("*.whl"))
 with zipfile.ZipFile(wheel) as package:
-    wanted = [name for name in package.namelist() if name.startswith("cutlass_library/source/include/") or "licenses/" in name]
+    wanted = [name for name in package.namelist() if name.startswith(sys.argv[2]) or "licenses/" in name]
     package.extractall(folder / "unpacked", wanted)
 PYTHON
   then
-    say "CUTLASS's headers: $folder"
+    say "$whose headers: $folder"
   else
-    say "CUTLASS's headers could not be had ($(tail -n 1 "$wheel/log")): its grouped products are left out"
+    say "$whose headers could not be had ($(tail -n 1 "$wheel/log")): $left_out"
   fi
   rm -rf "$wheel"
+}
+
+# Not fetched where the environment's MOECAL_CUTLASS or MOECAL_CUDNN says OFF or names a folder. cuDNN's own headers come
+# with the toolkit or the Python package nvidia-cudnn-cu13; the frontend's release is the one that is tested with them.
+fetch_optional_headers() {
+  install_packages "${moecal_headers_packages[@]}" || say "going on without"
+  [[ -n "${MOECAL_CUTLASS:-}" ]] ||
+    fetch_headers "CUTLASS's" nvidia-cutlass==4.2.0.0 build/cutlass cutlass_library/source/include "its grouped products are left out"
+  [[ -n "${MOECAL_CUDNN:-}" ]] ||
+    fetch_headers "cuDNN's frontend's" nvidia-cudnn-frontend==1.32.0 build/cudnn_frontend include "its fused attention is left out"
 }
 
 # The number of GPUs that the driver shows.

@@ -20,7 +20,7 @@ if [[ -n "$toolkit" ]]; then
   preset=cuda-mpi
   export CUDACXX="$toolkit/bin/nvcc"
   say "CUDA toolkit: $toolkit"
-  fetch_cutlass
+  fetch_optional_headers
 else
   preset=cpu
   say "no CUDA toolkit 13.0 or newer: the CUDA, cuBLASLt and NCCL code is left out of this build"

@@ -18,16 +18,32 @@ class WorkAgreement : public testing::TestWithParam<std::unique_ptr<Benchmark> (
 
 TEST_P(WorkAgreement, OfKernelAndFitInEveryCase) {
   const auto benchmark = GetParam()();
-  const auto backend = benchmark->implementations().front().backend;
-  const auto cases = benchmark->sweep(Suite::planner, backend, 1);
-  ASSERT_FALSE(cases.empty());
-  for (const auto& c : cases) {
-    const Work stated = benchmark->work(c);
-    const Work fitted = calibration::work_of(benchmark->operation(), c.point, c.dtypes);
-    SCOPED_TRACE(benchmark->operation() + " " + c.dtypes.a);
+  for (const auto& implementation : benchmark->implementations()) {
+    const auto cases = benchmark->sweep(Suite::planner, implementation.backend, 1);
+    const auto kind = calibration::kind_of_work(benchmark->operation(), implementation.name);
+    ASSERT_FALSE(cases.empty());
+    for (const auto& c : cases) {
+      const Work stated = benchmark->work_by(implementation, c);
+      const Work fitted = calibration::work_of(kind, c.point, c.dtypes);
+      SCOPED_TRACE(implementation.name + " " + c.dtypes.a);
+      EXPECT_DOUBLE_EQ(stated.flops.value(), fitted.flops.value());
+      EXPECT_DOUBLE_EQ(stated.read.value(), fitted.read.value());
+      EXPECT_DOUBLE_EQ(stated.written.value(), fitted.written.value());
+    }
+  }
+}
+
+// A build without cuDNN has no fused implementation to compare.
+TEST(FusedAttentionWork, HasNoScoresInMemory) {
+  const auto benchmark = make_attention();
+  for (const auto& c : benchmark->sweep(Suite::planner, "cuda", 1)) {
+    const Work stated = benchmark->work_by({"cudnn_fused", "cuda"}, c);
+    const Work fitted = calibration::work_of("fused_attention", c.point, c.dtypes);
+    EXPECT_EQ(stated.flops, benchmark->work(c).flops);
     EXPECT_DOUBLE_EQ(stated.flops.value(), fitted.flops.value());
     EXPECT_DOUBLE_EQ(stated.read.value(), fitted.read.value());
     EXPECT_DOUBLE_EQ(stated.written.value(), fitted.written.value());
+    EXPECT_LT(stated.written, benchmark->work(c).written);
   }
 }
 

@@ -17,8 +17,8 @@
 /// projections around it (those are expert_gemm's). Neighbouring heads of queries may share a head
 /// of keys and values (grouped-query attention).
 ///
-/// What is measured is unfused: the scores are written to memory, made probabilities there, and
-/// read again. A fused kernel keeps them on the chip; the bytes stated here are not its.
+/// Unfused, the scores are written to memory, made probabilities there, and read again; a fused
+/// kernel keeps them on the chip. Both are measured, and each has bytes of its own.
 namespace moecal::kernels {
 
 struct AttentionShape {
@@ -45,13 +45,15 @@ void check_shape(const AttentionShape& shape);
 
 /// Bytes of the scores [batch, heads, sequence, sequence]: causal or not, all are stored.
 [[nodiscard]] Bytes score_bytes(const AttentionShape& shape);
-/// What one buffer set takes: operands, result and scores.
+/// What one buffer set takes, unfused: operands, result and scores.
 [[nodiscard]] Bytes attention_memory(const AttentionShape& shape);
 
-/// Two products of 2 batch heads sequence^2 head_size FLOPs each, halved if causal: what the result
-/// needs, not what two full products do. Bytes: operands and result once, the scores written and
-/// read twice (product and softmax each; softmax reads half of them if causal).
+/// Unfused. Two products of 2 batch heads sequence^2 head_size FLOPs each, halved if causal: what
+/// the result needs, not what two full products do. Bytes: operands and result once, the scores
+/// written and read twice (product and softmax each; softmax reads half of them if causal).
 [[nodiscard]] Work attention_work(const AttentionShape& shape);
+/// Fused: the same FLOPs, and operands and result once, which is also what a buffer set takes.
+[[nodiscard]] Work fused_attention_work(const AttentionShape& shape);
 
 /// Uniform in [-1, 1].
 [[nodiscard]] AttentionOperands make_attention_operands(const AttentionShape& shape,

@@ -5,6 +5,7 @@
 #include "bench/benchmark.hpp"
 #include "core/build.hpp"
 #include "kernels/attention/attention.hpp"
+#include "kernels/attention/attention_cudnn.hpp"
 
 namespace moecal::bench {
 namespace {
@@ -13,9 +14,22 @@ using kernels::AttentionShape;
 
 constexpr char kOnednn[] = "onednn_unfused";
 constexpr char kCublaslt[] = "cublaslt_unfused";
+constexpr char kCudnn[] = "cudnn_fused";
 constexpr std::uint64_t kSeed = 1;
 // A second or a few of a CPU with few cores. GPUs have no such limit but their memory.
 constexpr double kMostCpuFlops = 5e10;
+
+/// cuDNN's plans of a device, made when they are first wanted and kept for points to come: those of
+/// a cold and of a warm cache share them.
+struct CudnnPlannerOf {
+  int device = -1;
+  std::unique_ptr<kernels::CudnnPlanner> planner;
+  [[nodiscard]] kernels::CudnnPlanner& get() {
+    if constexpr (build::has_cudnn)
+      if (!planner) planner = kernels::make_attention_planner(device);
+    return *planner;
+  }
+};
 
 AttentionShape shape_of(const Case& c) {
   AttentionShape shape{.batch = c.point.at("batch"),
@@ -29,14 +43,20 @@ AttentionShape shape_of(const Case& c) {
   return shape;
 }
 
+Bytes footprint_of(const std::string& implementation, const AttentionShape& shape) {
+  if (implementation != kCudnn) return attention_memory(shape);
+  const auto work = fused_attention_work(shape);
+  return work.read + work.written;
+}
+
 class AttentionTrial final : public Trial {
  public:
-  AttentionTrial(const Implementation& implementation, const Case& c, int device)
-      : on_gpu_{implementation.backend == "cuda"}, shape_{shape_of(c)} {
-    check_supported(device);
+  AttentionTrial(std::string implementation, const AttentionShape& shape, CudnnPlannerOf& planner)
+      : implementation_{std::move(implementation)}, shape_{shape}, planner_{planner} {
+    check_supported();
   }
 
-  [[nodiscard]] Bytes footprint() const override { return attention_memory(shape_); }
+  [[nodiscard]] Bytes footprint() const override { return footprint_of(implementation_, shape_); }
   void prepare(int sets) override {
     operands_ = kernels::make_attention_operands(shape_, kSeed);
     attention_ = make({shape_, operands_, sets});
@@ -46,26 +66,36 @@ class AttentionTrial final : public Trial {
     return kernels::check_attention_rows(
         shape_, operands_, attention_->result_rows(kernels::attention_rows_to_check(shape_)));
   }
-  /// The softmax between two products of up to three kernels each.
-  [[nodiscard]] int enqueues() const override { return on_gpu_ ? 7 : 0; }
+  /// Fused, a kernel and what clears and adds up around it; else the softmax between two products
+  /// of up to three kernels each.
+  [[nodiscard]] int enqueues() const override {
+    if (implementation_ == kCudnn) return 3;
+    return implementation_ == kCublaslt ? 7 : 0;
+  }
   [[nodiscard]] std::string filled_with() const override { return kUniformFill; }
   [[nodiscard]] LibraryInfo library() const override { return attention_->library(); }
 
  private:
-  void check_supported(int device) const {
+  void check_supported() const {
+    if constexpr (build::has_cudnn)
+      if (implementation_ == kCudnn) return (void)planner_.get().graph_of(shape_);
     if constexpr (build::has_cuda)
-      if (on_gpu_) return kernels::check_attention_cublaslt(shape_, device);
+      if (implementation_ == kCublaslt)
+        return kernels::check_attention_cublaslt(shape_, planner_.device);
     kernels::check_attention_onednn(shape_);
   }
   [[nodiscard]] std::unique_ptr<kernels::Attention> make(
       const kernels::AttentionSetup& setup) const {
+    if constexpr (build::has_cudnn)
+      if (implementation_ == kCudnn) return kernels::make_attention_cudnn(setup, planner_.get());
     if constexpr (build::has_cuda)
-      if (on_gpu_) return kernels::make_attention_cublaslt(setup);
+      if (implementation_ == kCublaslt) return kernels::make_attention_cublaslt(setup);
     return kernels::make_attention_onednn(setup);
   }
 
-  bool on_gpu_;
+  std::string implementation_;
   AttentionShape shape_;
+  CudnnPlannerOf& planner_;
   kernels::AttentionOperands operands_;
   std::unique_ptr<kernels::Attention> attention_;
 };
@@ -80,10 +110,12 @@ Case case_of(const AttentionShape& shape) {
   return c;
 }
 
+constexpr std::int64_t kQuickHeads = 8;
 std::vector<AttentionShape> quick_shapes(Dtype type) {
   std::vector<AttentionShape> shapes;
   for (const std::int64_t sequence : {128, 256, 512})
-    for (const bool causal : {true, false}) shapes.push_back({1, sequence, 8, 2, 64, causal, type});
+    for (const bool causal : {true, false})
+      shapes.push_back({1, sequence, kQuickHeads, 2, 64, causal, type});
   return shapes;
 }
 
@@ -114,7 +146,7 @@ std::vector<AttentionShape> for_a_cpu(std::vector<AttentionShape> shapes) {
 class Attention final : public Benchmark {
  public:
   [[nodiscard]] std::string operation() const override { return "attention"; }
-  [[nodiscard]] Seconds seconds_per_point() const override { return Seconds{0.2}; }
+  [[nodiscard]] Seconds seconds_per_point() const override { return Seconds{0.35}; }
   [[nodiscard]] std::vector<Case> sweep(Suite suite, const std::string& backend,
                                         int) const override {
     auto shapes = quick_shapes(Dtype::bf16);
@@ -131,14 +163,33 @@ class Attention final : public Benchmark {
     return cases;
   }
   [[nodiscard]] Work work(const Case& c) const override { return attention_work(shape_of(c)); }
+  [[nodiscard]] Work work_by(const Implementation& implementation, const Case& c) const override {
+    return implementation.name == kCudnn ? fused_attention_work(shape_of(c)) : work(c);
+  }
   [[nodiscard]] std::vector<Implementation> implementations() const override {
-    if constexpr (build::has_cuda) return {{kCublaslt, "cuda"}, {kOnednn, "cpu"}};
-    return {{kOnednn, "cpu"}};
+    std::vector<Implementation> all;
+    if constexpr (build::has_cudnn) all.push_back({kCudnn, "cuda", Suite::planner});
+    if constexpr (build::has_cuda) all.push_back({kCublaslt, "cuda"});
+    all.push_back({kOnednn, "cpu"});
+    return all;
+  }
+  /// cuDNN compiles each plan that is tried, which takes longer than to measure it: in the
+  /// planner's suite fewer batches, and shared heads of keys twice.
+  [[nodiscard]] bool measures(const Implementation& implementation, const Case& c,
+                              Suite suite) const override {
+    if (implementation.name != kCudnn || suite == Suite::full) return true;
+    const auto shape = shape_of(c);
+    if (shape.heads == kQuickHeads || shape.batch == 2) return false;
+    return shape.heads == shape.kv_heads || shape.sequence == 512 || shape.sequence == 8192;
   }
   [[nodiscard]] std::unique_ptr<Trial> make_trial(const Implementation& implementation,
                                                   const Case& c, Context& context) const override {
-    return std::make_unique<AttentionTrial>(implementation, c, context.device);
+    planner_.device = context.device;
+    return std::make_unique<AttentionTrial>(implementation.name, shape_of(c), planner_);
   }
+
+ private:
+  mutable CudnnPlannerOf planner_;
 };
 
 }  // namespace

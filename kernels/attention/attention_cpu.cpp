@@ -131,6 +131,13 @@ Work attention_work(const AttentionShape& shape) {
           .written = Bytes{queries + 2 * scores}};
 }
 
+Work fused_attention_work(const AttentionShape& shape) {
+  const double queries = vector_bytes(shape, shape.query_rows());
+  return {.flops = attention_work(shape).flops,
+          .read = Bytes{queries + 2 * vector_bytes(shape, shape.key_rows())},
+          .written = Bytes{queries}};
+}
+
 AttentionOperands make_attention_operands(const AttentionShape& shape, std::uint64_t seed) {
   const auto uniform = [&](std::int64_t rows, std::uint64_t number) {
     return uniform_matrix(shape.type, {rows, shape.head_size}, 3 * seed + number).data;

@@ -2,101 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/expert_gemm/cublaslt_choice.hpp"
 
-#include <algorithm>
-#include <limits>
-
-#include "core/error.hpp"
-#include "runtime/cuda_stream.hpp"
-#include "runtime/event.hpp"
-#include "runtime/stream_hold.hpp"
-
 namespace moecal::kernels {
-namespace {
-
-// A split-K product is a kernel that clears, one that multiplies and one that adds up.
-constexpr int kMostLaunches = kMostHeld / 3;
-constexpr Seconds kNever{std::numeric_limits<double>::infinity()};
-// A candidate so much slower than the best so far is not timed to the end. The pause around a batch
-// is no part of its launches.
-constexpr double kHopeless = 1.3;
-constexpr Seconds kPause{20e-6};
-// A launch that takes so many times what a timing asks for is timed once.
-constexpr double kLong = 10;
-
-class Timer {
- public:
-  Timer(const CublasLtMatmul& matmul, std::span<const CublasLtAddresses> sets,
-        const CublasLtWorkspace& workspace)
-      : matmul_{matmul}, sets_{sets}, workspace_{workspace} {}
-
-  // Per launch; infinite if cuBLASLt refuses it, and why. A kernel's first launch also loads it, so
-  // it tells nothing of how many launches a timing needs.
-  Seconds time_of(const CublasLtMatmul::Candidate& candidate, const CublasLtTiming& timing,
-                  Seconds best, std::string& refusal) {
-    try {
-      (void)events_around(candidate, 1);
-      int launches = 1;
-      Seconds total = time_of(candidate, launches);
-      while (total < timing.seconds && launches < kMostLaunches) {
-        if (total > kHopeless * launches * best + kPause) break;
-        total = time_of(candidate, launches = std::min(2 * launches, kMostLaunches));
-      }
-      if (total > kHopeless * launches * best + kPause) return total / launches;
-      const int timings = total > kLong * timing.seconds ? 1 : timing.timings;
-      for (int repeat = 1; repeat < timings; ++repeat)
-        total = std::min(total, time_of(candidate, launches));
-      return total / launches;
-    } catch (const Error& error) {
-      refusal = error.what();
-      return kNever;
-    }
-  }
-
- private:
-  // Of that many launches, one after the other, and without the gaps between them: short kernels
-  // would else all take what the host does.
-  Seconds time_of(const CublasLtMatmul::Candidate& candidate, int launches) {
-    // Twice, for a host that was kept from its work once: candidates are compared with one another.
-    for (int trial = 0; trial < 2 && can_hold_; ++trial) {
-      const Seconds held = held_events_around(candidate, launches);
-      if (!hold_.lapsed()) return held;
-      can_hold_ = trial == 0;
-    }
-    return events_around(candidate, launches);
-  }
-  Seconds held_events_around(const CublasLtMatmul::Candidate& candidate, int launches) {
-    {
-      const StreamHold::Held held{hold_, stream_.get()};
-      enqueue(candidate, launches);
-    }
-    return waited_for();
-  }
-  Seconds events_around(const CublasLtMatmul::Candidate& candidate, int launches) {
-    enqueue(candidate, launches);
-    return waited_for();
-  }
-  void enqueue(const CublasLtMatmul::Candidate& candidate, int launches) {
-    start_.record(stream_.get());
-    for (int i = 0; i < launches; ++i)
-      matmul_.launch(sets_[next_set_++ % sets_.size()], candidate, workspace_, stream_.get());
-    stop_.record(stream_.get());
-  }
-  [[nodiscard]] Seconds waited_for() const {
-    stop_.synchronize();
-    return elapsed(start_, stop_);
-  }
-
-  const CublasLtMatmul& matmul_;
-  std::span<const CublasLtAddresses> sets_;
-  std::size_t next_set_ = 0;
-  CublasLtWorkspace workspace_;
-  CudaStream stream_;
-  CudaEvent start_, stop_;
-  StreamHold hold_;
-  bool can_hold_ = true;
-};
-
-}  // namespace
 
 std::string describe(const CublasLtChoice& choice) {
   return describe_algorithm(choice.candidate.algo) + " rank=" + std::to_string(choice.rank) + "/" +
@@ -105,23 +11,14 @@ std::string describe(const CublasLtChoice& choice) {
 
 CublasLtChoice choose_algorithm(const CublasLtMatmul& matmul,
                                 std::span<const CublasLtAddresses> sets,
-                                const CublasLtWorkspace& workspace, const CublasLtTiming& timing) {
+                                const CublasLtWorkspace& workspace, const CandidateTiming& timing) {
   const auto found = matmul.candidates(sets.front(), workspace.bytes, timing.candidates);
-  Timer timer{matmul, sets, workspace};
-  if (found.size() == 1) return {found.front(), 1, 1};
-  CublasLtChoice choice{{}, 0, found.size()};
-  Seconds best = kNever;
-  std::string refusal;
-  for (std::size_t index = 0; index < found.size(); ++index) {
-    const Seconds time = timer.time_of(found[index], timing, best, refusal);
-    if (time >= best) continue;
-    best = time;
-    choice.candidate = found[index];
-    choice.rank = index + 1;
-  }
-  if (choice.rank == 0)
-    throw Error{"none of cuBLASLt's candidate algorithms ran; the last: " + refusal};
-  return choice;
+  const auto launch = [&](std::size_t candidate, std::size_t set, Stream stream) {
+    matmul.launch(sets[set], found[candidate], workspace, stream);
+  };
+  const auto fastest = fastest_candidate(
+      {"cuBLASLt's candidate algorithms", found.size(), sets.size(), launch}, timing);
+  return {found[fastest], fastest + 1, found.size()};
 }
 
 }  // namespace moecal::kernels

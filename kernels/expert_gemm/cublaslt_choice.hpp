@@ -3,7 +3,7 @@
 #pragma once
 #include <span>
 
-#include "core/units.hpp"
+#include "kernels/expert_gemm/candidate_choice.hpp"
 #include "kernels/expert_gemm/cublaslt_matmul.hpp"
 
 /// Which of the heuristic's algorithms is the fastest here. For .cpp files of cuBLASLt backends.
@@ -18,24 +18,13 @@ struct CublasLtChoice {
 /// "id=66 tile=20 ... rank=3/16".
 [[nodiscard]] std::string describe(const CublasLtChoice& choice);
 
-/// How thoroughly candidates are timed: the least of `timings` batches of about `seconds` (one,
-/// where a launch takes ten times that), after a launch that loads the kernel; those much slower
-/// than the best so far are given up early. An event resolves half a microsecond. The device starts
-/// a batch when all of it is enqueued.
-struct CublasLtTiming {
-  int candidates = 16;
-  Seconds seconds{3e-4};
-  int timings = 2;
-};
-
-/// Times the candidates one after the other, every launch on the next of `sets` (buffers aligned
-/// alike; their results are overwritten), so that they are ranked with as cold a cache as the point
-/// is measured with; one alone is not timed.
+/// The fastest, as fastest_candidate() times them on `sets`: buffers aligned alike, whose results
+/// are overwritten.
 /// @throws Unsupported if the heuristic has none, Error if none of them runs, with the last
 /// refusal.
 [[nodiscard]] CublasLtChoice choose_algorithm(const CublasLtMatmul& matmul,
                                               std::span<const CublasLtAddresses> sets,
                                               const CublasLtWorkspace& workspace,
-                                              const CublasLtTiming& timing);
+                                              const CandidateTiming& timing);
 
 }  // namespace moecal::kernels

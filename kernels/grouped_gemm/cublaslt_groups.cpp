@@ -18,7 +18,7 @@ const void* after(const void* base, std::int64_t elements, Dtype dtype) {
 }
 
 // A layer has many groups: a choice is worth a few milliseconds, not the tens of one product's own.
-constexpr CublasLtTiming kTiming{8, Seconds{2e-4}, 2};
+constexpr CandidateTiming kTiming{8, Seconds{2e-4}, 2};
 
 }  // namespace
 

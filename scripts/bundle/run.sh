@@ -52,6 +52,16 @@ add_folder() {
   esac
 }
 
+# What is measured without a library that is not here, if anything is.
+say_what_is_left_out() {
+  case "$2" in
+    measure | bench_attention)
+      echo "run.sh: $1 is not on this machine: fused attention will be skipped, all else is measured (install cuDNN 9, or" \
+        "its wheel nvidia-cudnn-cu13, to have it)" >&2
+      ;;
+  esac
+}
+
 LD_LIBRARY_PATH="$here/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 if [ -s "$here/lib/needs_from_cuda" ]; then
   candidates="$(IFS=:; echo $LD_LIBRARY_PATH) ${CUDA_HOME:+$CUDA_HOME/lib64} $(echo /usr/local/cuda*/lib64) \
@@ -65,6 +75,12 @@ if [ -s "$here/lib/needs_from_cuda" ]; then
         "PyPI (nvidia-cublas, nvidia-nccl-cu13, ...), and name its folder in LD_LIBRARY_PATH" >&2
     fi
   done <"$here/lib/needs_from_cuda"
+  if [ -s "$here/lib/uses_from_cuda" ]; then
+    while read -r library; do
+      folder=$(folder_of "$library")
+      if [ -n "$folder" ]; then add_folder "$folder"; else say_what_is_left_out "$library" "${1:-}"; fi
+    done <"$here/lib/uses_from_cuda"
+  fi
 fi
 export LD_LIBRARY_PATH
 # The host's C++ runtime, which its other libraries know, unless it is too old for these programs.

@@ -15,7 +15,7 @@ uniform data, on as many buffer sets as moecal's point went through where its ca
 draw of its own; in batches of at least 1 ms between device events, a batch being a replayed CUDA graph, behind a kernel
 that holds the stream until it is submitted. Where a peer cannot be captured its row says "eager", has Python's dispatch in
 its time, and is in no best and no fastest. Results beyond the card's nominal figures are left out and named, as moecal's
-own are. Compiling is in no time. Products are held against moecal's fastest
+own are. Compiling is in no time. Products and attention are held against moecal's fastest
 implementation of the point. Points are taken in turn until the time is up, spread over each kind; the tables say how many
 of how many. Ctrl-C ends the peers, and prints what they took by then (exit status 130).
 """
@@ -40,7 +40,8 @@ INTERRUPTED = 130
 FIELDS = ("operation", "implementation", "backend", "point", "dtypes", "policy", "sample", "samples_s", "flags", "work", "ranks",
           "commit")
 # Of products, which are libraries' and no kernels of moecal's own; grouped ones have theirs beside the fastest of the run.
-# moecal's attention writes its scores to memory, PyTorch's does not: what that costs is shown, and is no race.
+# moecal's attention is cuDNN's, or where that was not measured unfused: its scores then go through memory, PyTorch's do not,
+# and what that costs is shown. Either is no race.
 AIMS = {"expert_gemm": OF_TORCH_GEMM, "grouped_gemm": None, "attention": None}
 BEST_PEER = "the best peer of each point"
 
@@ -170,11 +171,12 @@ def main() -> int:
             "No gate of 32 MiB of logits was measured, cold, beside memory_stream's reads: not yet measured.")
     section("Peers' time over moecal's", compare_with_peers(points, timed, peers, not_run), "peer", is_judged,
             "No peer was run: not yet measured.")
-    for operation in ("expert_gemm", "grouped_gemm"):
+    for operation in ("expert_gemm", "grouped_gemm", "attention"):
         section(f"{operation}: the fastest's time over each one's", compare_with_best(backend, operation, timed),
                 "implementation", is_judged, "No point was timed with more than one implementation: not yet measured.")
-    if any(o["operation"] == "grouped_gemm" for o in backend):
-        print(f"\n## grouped_gemm, implementations side by side\n\n{side_by_side(backend, 'grouped_gemm', timed)}")
+    for operation in ("grouped_gemm", "attention"):
+        if any(o["operation"] == operation for o in backend):
+            print(f"\n## {operation}, implementations side by side\n\n{side_by_side(backend, operation, timed)}")
     print(f"\n## Peers not run, or in no best\n\n{not_run.text()}")
     return INTERRUPTED if arguments.is_interrupted else 0
 

@@ -14,6 +14,7 @@ COPIED = 256 * 2**20  # bytes moved from which a kernel is held against a copy
 LOGITS = 32 * 2**20   # bytes of logits from which the gate is held against reading them
 SIZES = {"f32": 4, "f16": 2, "bf16": 2, "fp8_e4m3": 1, "fp8_e5m2": 1, "int8": 1, "uint8": 1}
 MOVERS = ("permute", "unpermute", "quantize", "swiglu", "topk_gate", "memory_stream")
+OF_LIBRARIES = (*PRODUCTS, "attention")  # several of moecal's implementations at a point
 AIMED_AT_COPY = ("permute", "unpermute", "quantize", "swiglu")
 CHOICE = "choose_experts"  # the part of topk_gate that reads the logits
 
@@ -121,14 +122,14 @@ def gate_of(o: dict, observations: list[dict]) -> dict:
 
 
 def once_each(observations: list[dict]) -> list[dict]:
-    """Products by their fastest implementation alone, which is what a peer has to be held against; the rest as it is."""
+    """Products and attention by their fastest implementation alone, which is what a peer has to be held against; the rest as it is."""
     fastest: dict[str, dict] = {}
     for o in observations:
-        if o["operation"] in PRODUCTS:
+        if o["operation"] in OF_LIBRARIES:
             best = fastest.setdefault(same_work(o), o)
             fastest[same_work(o)] = min(best, o, key=seconds)
     chosen = {id(o) for o in fastest.values()}
-    return [o for o in observations if o["operation"] not in PRODUCTS or id(o) in chosen]
+    return [o for o in observations if o["operation"] not in OF_LIBRARIES or id(o) in chosen]
 
 
 Timed = list[tuple[dict, str, float]]  # an observation, a peer's name, the peer's seconds at it

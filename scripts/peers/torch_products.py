@@ -72,7 +72,7 @@ class Products:
         return product, (a, b, of_rows, of_columns, ends)
 
     def attention(self, o: dict):
-        """The fastest that PyTorch chooses: mostly fused, without the scores that moecal's writes to memory."""
+        """The fastest that PyTorch chooses: mostly fused, as moecal's by cuDNN."""
         p, word = o["point"], o["dtypes"]["a"]
         query, key, value = (self.operands.uniform((p["batch"], heads, p["sequence"], p["head_size"]), word)
                              for heads in (p["heads"], p["kv_heads"], p["kv_heads"]))

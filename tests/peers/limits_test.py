@@ -72,7 +72,7 @@ class Impossible(unittest.TestCase):
         with unittest.mock.patch.dict(os.environ):
             del os.environ["MOECAL_DATA_DIR"]
             h200 = limits.limits_of("h200-sxm")
-        self.assertEqual((h200.peaks["bf16"], h200.memory_rate, h200.cache), (9.895e14, 4.8e12, 5.0e7))
+        self.assertEqual((h200.peaks["bf16"], h200.memory_rate, h200.cache), (9.895e14, 4.8e12, 52428800.0))
 
 
 if __name__ == "__main__":

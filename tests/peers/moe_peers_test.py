@@ -135,18 +135,18 @@ class MoePeers(unittest.TestCase):
         self.assertEqual(seen, {"a": [(12, 272), (12, 3)], "b": [(3, 144, 272), (3, 2, 3)], "d": (12, 144),
                                 "rows": [0, 0, 0, -1, 2, 2, 2, 2, 2, -1, -1, -1]})
         for other in ({"scale_mode": "tensor"}, {"scale_mode": "mx"}, {"a": "bf16"}):
-            with self.assertRaisesRegex(ratios.Unavailable, "scale mode block_128x128"):
+            with self.assertRaisesRegex(observed.Unavailable, "scale mode block_128x128"):
                 peer.make(o | {"dtypes": o["dtypes"] | other})
         self.assertTrue(peer.does("grouped_gemm"))
         self.assertFalse(peer.does("permute"))
 
     def test_deep_gemms_releases_name_their_padding_differently(self):
         self.assertEqual(self.deep_gemm(get_m_alignment_for_contiguous_layout=lambda: 128).row_multiple(), 128)
-        with self.assertRaisesRegex(ratios.Unavailable, "does not say"):
+        with self.assertRaisesRegex(observed.Unavailable, "does not say"):
             self.deep_gemm().row_multiple()
 
     def test_deep_gemm_without_the_product_is_named(self):
-        with self.assertRaisesRegex(ratios.Unavailable, "no package deep_gemm"):
+        with self.assertRaisesRegex(observed.Unavailable, "no package deep_gemm"):
             moe_peers.DeepGemm(None, "cuda")
 
     def test_a_cast_is_not_theirs(self):

@@ -70,6 +70,13 @@ class PeersTimes(unittest.TestCase):
         slow, fast = grouped(2.0, implementation="cublaslt_streams"), grouped(1.0, implementation="cublas_grouped")
         other = observation("swiglu", {}, 9.0)
         self.assertEqual(ratios.once_each([slow, other, fast, other | {}]), [other, fast, other])
+        point = {"batch": 1, "sequence": 512}
+        stored, fused = (observation("attention", point, took, implementation=name)
+                         for took, name in ((3.0, "cublaslt_unfused"), (1.0, "cudnn_fused")))
+        self.assertEqual(ratios.once_each([stored, fused]), [fused])
+        rows = ratios.compare_with_best([stored, fused], "attention", [(fused, "PyTorch", 1.5)])
+        self.assertAlmostEqual(rows["attention", "moecal's fastest"].median(), 1.0)
+        self.assertAlmostEqual(rows["attention", "cublaslt_unfused"].median(), 1 / 3)
         self.assertEqual(ratios.once_each([fast, slow]), [fast])
         rows = self.rows([fast], [(fast, "PyTorch", 0.5)])
         self.assertEqual(rows["grouped_gemm bf16", "PyTorch"].verdict(True), "not judged")

@@ -41,7 +41,7 @@ TEST(PlannerProducts, HaveTheirAlgorithmsChosenInTheTimeThatIsStated) {
   fake_cuda().devices = 1;
   fake_cuda().compute_major = 9;
   const auto benchmark = make_expert_gemm();
-  const kernels::CublasLtTiming timing;
+  const kernels::CandidateTiming timing;
   tests::ByCallTime time_of{recorded_time_to_choose};
   double seconds = 0, stated = 0;
   std::size_t points = 0;

@@ -1,0 +1,60 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/attention/cudnn_library.hpp"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <sstream>
+#include <vector>
+
+#include "core/error.hpp"
+
+namespace moecal::kernels {
+namespace {
+
+/// As cudnnGetVersion gives it since version 9.
+std::string version_text(std::size_t number) {
+  return std::to_string(number / 10000) + "." + std::to_string(number / 100 % 100) + "." +
+         std::to_string(number % 100);
+}
+
+std::string loader_error() {
+  const char* error = dlerror();
+  return error == nullptr ? "the loader does not say why" : error;
+}
+
+}  // namespace
+
+CudnnLibrary load_cudnn(const std::string& file) {
+  void* handle = dlopen(file.c_str(), RTLD_NOW | RTLD_GLOBAL);
+  if (handle == nullptr)
+    throw Unsupported{
+        "cuDNN 9 cannot be loaded (" + loader_error() +
+        "): install it, from NVIDIA's packages or as the Python package nvidia-cudnn-cu13, and name"
+        " its folder in LD_LIBRARY_PATH"};
+  const auto version = reinterpret_cast<std::size_t (*)()>(dlsym(handle, "cudnnGetVersion"));
+  if (version == nullptr)
+    throw Unsupported{file + " is no cuDNN: it has no cudnnGetVersion (" + loader_error() + ")"};
+  return {handle, version_text(version())};
+}
+
+std::string cudnn_reason(const std::string& message) {
+  static constexpr char kReason[] = "Reason: ";
+  std::vector<std::string> reasons;
+  std::istringstream lines{message};
+  for (std::string line; std::getline(lines, line);) {
+    const auto start = line.find(kReason), end = line.find(" at: ");
+    if (start == std::string::npos || end == std::string::npos || end < start) continue;
+    const auto from = start + sizeof kReason - 1;
+    auto reason = line.substr(from, end - from);
+    if (std::find(reasons.begin(), reasons.end(), reason) == reasons.end())
+      reasons.push_back(std::move(reason));
+  }
+  if (reasons.empty()) return message.substr(0, message.find('\n'));
+  std::string text;
+  for (const auto& reason : reasons) text += (text.empty() ? "" : "; ") + reason;
+  return text;
+}
+
+}  // namespace moecal::kernels
