@@ -134,6 +134,7 @@ Json model_json(const Model& m) {
             {"parameters", parameters_json(m.parameters)},
             {"knots_bytes", m.knots}};
   if (!m.table.empty()) json["table_bytes_seconds"] = m.table;
+  if (!m.table_scales.empty()) json["table_scales"] = m.table_scales;
   if (!m.switches.empty()) json["switches"] = switches_json(m.switches);
   if (m.residual) json["residual"] = residual_json(*m.residual);
   json["residual_quantiles"] = quantiles_json(m.residual_quantiles);

@@ -148,6 +148,9 @@ struct Model {
   std::vector<double> knots;  // switch sizes, where the form has them
   std::vector<std::pair<double, double>>
       table;  // (size, seconds) of a point table; empty in compact form
+  // Of a pooled_curve: how many times residual_quantiles an interval is wide at each row of the
+  // table. Empty: once.
+  std::vector<double> table_scales{};
   // Of a compact form of a curve: what it smooths over. A table says it by itself.
   std::vector<SwitchBracket> switches{};
   std::vector<ResidualQuantile> residual_quantiles;

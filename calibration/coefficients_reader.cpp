@@ -219,6 +219,18 @@ void check_validity(const JsonReader& r, const Model& m) {
   }
 }
 
+void check_table_scales(const JsonReader& r, const Model& m) {
+  if (m.table_scales.empty()) return;
+  if (m.form != "pooled_curve")
+    r.fail("table_scales", "goes with the form pooled_curve, not " + m.form);
+  if (m.table_scales.size() != m.table.size())
+    r.fail("table_scales", "has " + std::to_string(m.table_scales.size()) +
+                               " numbers, and table_bytes_seconds " +
+                               std::to_string(m.table.size()) + " rows");
+  if (!std::ranges::all_of(m.table_scales, [](double scale) { return scale > 0; }))
+    r.fail("table_scales", "holds a number that is not positive");
+}
+
 void check_shape(const JsonReader& r, const Model& m) {
   if (!m.knots.empty() && m.knots.front() <= 0)
     r.fail("knots_bytes", "holds a number that is not positive");
@@ -231,6 +243,7 @@ void check_shape(const JsonReader& r, const Model& m) {
       r.fail("table_bytes_seconds", "holds a number that is not positive");
   if (m.form == "log_log_table" && m.table.empty())
     r.fail("table_bytes_seconds", "is missing, and the form log_log_table is nothing else");
+  check_table_scales(r, m);
 }
 
 ReleaseDrift read_drift(const JsonReader& r) {
@@ -270,6 +283,7 @@ Model read_model(const JsonReader& r) {
   }
   m.knots = r.require<std::vector<double>>("knots_bytes");
   m.table = r.optional<std::vector<std::pair<double, double>>>("table_bytes_seconds", {});
+  m.table_scales = r.optional<std::vector<double>>("table_scales", {});
   if (r.has("switches")) m.switches = read_switches(r);
   m.residual_quantiles = read_quantiles(r, "residual_quantiles");
   if (r.has("between_quantiles")) m.between_quantiles = read_quantiles(r, "between_quantiles");

@@ -51,6 +51,27 @@ std::string what_is_wrong(const std::string& text) {
   return "";
 }
 
+std::string pooled_text(std::vector<double> scales, const std::string& form = "pooled_curve") {
+  Model m = sample_model();
+  m.form = form;
+  m.parameters = {{"last_rate_spread", 0.01, "1", 0}};
+  m.table = {{512, 1e-5}, {1048576, 1e-4}};
+  m.table_scales = std::move(scales);
+  return to_json({"synthetic", "abc", {m}});
+}
+
+TEST(Coefficients, KeepTheScalesOfATable) {
+  const auto read = parse_coefficients(pooled_text({0.5, 1.5}), "c.json");
+  EXPECT_EQ(read.models.at(0).table_scales, (std::vector<double>{0.5, 1.5}));
+  EXPECT_EQ(to_json(read), pooled_text({0.5, 1.5}));
+  EXPECT_THAT(what_is_wrong(pooled_text({0.5})),
+              testing::HasSubstr("has 1 numbers, and table_bytes_seconds 2 rows"));
+  EXPECT_THAT(what_is_wrong(pooled_text({0.5, 0})),
+              testing::HasSubstr("table_scales' holds a number that is not positive"));
+  EXPECT_THAT(what_is_wrong(pooled_text({0.5, 1}, "log_log_table")),
+              testing::HasSubstr("goes with the form pooled_curve, not log_log_table"));
+}
+
 TEST(Coefficients, SurviveTheirFileToTheLastBit) {
   const auto read = parse_coefficients(sample_text(), "c.json");
   ASSERT_EQ(read.models.size(), 1u);

@@ -205,6 +205,18 @@ const std::vector<HeldOut>& calibration_of(const Candidate& candidate) {
   return candidate.calibration.empty() ? candidate.held_out : candidate.calibration;
 }
 
+/// The quantiles of a pool. Errors in the deviations that were expected of them are alike at all
+/// sizes: where few are of a regime, those of all regimes speak for it.
+std::vector<ResidualQuantile> pooled_quantiles(std::span<const HeldOut> errors, const Fitted& any) {
+  auto quantiles = conformal_quantiles(errors, regime_limits(any.series->family));
+  if (any.candidate.model.table_scales.empty()) return quantiles;
+  const auto all = conformal_quantiles(errors, {}).front();
+  for (auto& quantile : quantiles)
+    if (quantile.count < kOwnPoints)
+      quantile = {quantile.from, quantile.to, all.half_width_90, all.count};
+  return quantiles;
+}
+
 void add_intervals(std::vector<Fitted>& fitted) {
   std::map<std::string, std::vector<HeldOut>> pools;
   for (const auto& one : fitted) {
@@ -218,7 +230,7 @@ void add_intervals(std::vector<Fitted>& fitted) {
     auto quantiles = conformal_quantiles(calibration_of(one.candidate), limits);
     const auto name = pool_of(one);
     auto& pooled = of_pools[name];
-    if (pooled.empty()) pooled = conformal_quantiles(pools.at(name), limits);
+    if (pooled.empty()) pooled = pooled_quantiles(pools.at(name), one);
     for (std::size_t i = 0; i < quantiles.size(); ++i)
       if (quantiles[i].count < kOwnPoints) quantiles[i] = pooled[i];
     one.candidate.model.residual_quantiles = std::move(quantiles);

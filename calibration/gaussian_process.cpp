@@ -6,6 +6,7 @@
 #include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "core/error.hpp"
 
@@ -141,13 +142,29 @@ double GaussianProcess::variance(double prior, std::span<const double> cross) co
   return std::max(0.0, prior - solved.squaredNorm());
 }
 
-// Rasmussen and Williams 2006, equations 5.10 to 5.12: no fit is repeated.
 std::vector<GaussianProcess::LeftOut> GaussianProcess::left_out() const {
+  std::vector<std::string> names;
+  for (Index i = 0; i < solved_->weights.size(); ++i) names.push_back(std::to_string(i));
+  return left_out(names);
+}
+
+// Rasmussen and Williams 2006, equations 5.10 to 5.12, and for several values their block of the
+// inverse in the place of its diagonal: no fit is repeated.
+std::vector<GaussianProcess::LeftOut> GaussianProcess::left_out(
+    std::span<const std::string> names) const {
   const auto n = solved_->weights.size();
   const Matrix inverse = solved_->factor.solve(Matrix::Identity(n, n));
-  std::vector<LeftOut> result;
-  for (Index i = 0; i < n; ++i)
-    result.push_back({-solved_->weights[i] / inverse(i, i), 1 / std::sqrt(inverse(i, i))});
+  std::map<std::string, std::vector<Index>> together;
+  for (Index i = 0; i < n; ++i) together[names[static_cast<std::size_t>(i)]].push_back(i);
+  std::vector<LeftOut> result(names.size());
+  for (const auto& [name, values] : together) {
+    const Matrix covariance = inverse(values, values).inverse();
+    const Vector errors = -covariance * solved_->weights(values);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const auto at = static_cast<Index>(i);
+      result[static_cast<std::size_t>(values[i])] = {errors[at], std::sqrt(covariance(at, at))};
+    }
+  }
   return result;
 }
 

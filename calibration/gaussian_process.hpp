@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace moecal::calibration {
@@ -29,6 +30,8 @@ class GaussianProcess {
     double standard_deviation = 0;  // of that prediction, noise included
   };
   [[nodiscard]] std::vector<LeftOut> left_out() const;
+  /// The same where those that share a name are left out together. `names`: [values].
+  [[nodiscard]] std::vector<LeftOut> left_out(std::span<const std::string> names) const;
 
  private:
   struct Solved;

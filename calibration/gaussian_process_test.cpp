@@ -51,6 +51,22 @@ TEST(GaussianProcess, LeavesOutWhatAFitWithoutAValueWouldSay) {
   }
 }
 
+TEST(GaussianProcess, LeavesOutTogetherWhatSharesAName) {
+  const std::vector<double> places{0, 1, 1.5, 4}, values{0.1, 0.5, -0.3, 0.2};
+  const std::vector<std::string> names{"a", "b", "b", "c"};
+  constexpr double kNoise = 0.01;
+  const auto left_out = GaussianProcess{covariance_of(places), kNoise, values}.left_out(names);
+  const std::vector<double> others{0, 4}, others_values{0.1, 0.2};
+  const GaussianProcess without{covariance_of(others), kNoise, others_values};
+  for (const std::size_t out : {1, 2}) {
+    std::vector<double> cross;
+    for (const double place : others) cross.push_back(on_a_line(place, places[out]));
+    EXPECT_NEAR(left_out[out].error, without.mean(cross) - values[out], 1e-12);
+    EXPECT_NEAR(left_out[out].standard_deviation, std::sqrt(without.variance(1, cross) + kNoise),
+                1e-12);
+  }
+}
+
 TEST(GaussianProcess, RefusesTwoNoiselessValuesAtOnePlace) {
   const std::vector<double> covariance{1, 1, 1, 1}, values{1, 2};
   EXPECT_THROW((GaussianProcess{covariance, 0, values}), Error);

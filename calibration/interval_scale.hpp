@@ -10,12 +10,16 @@
 
 namespace moecal::calibration {
 
-/// How much wider than on a smooth stretch a point table's interval is at a size. Interpolation is
-/// as uncertain as the curve is bent: with b the most by which the slope of log time over log size
-/// changes at either end of a gap, h the gap's width in log size and t the place in it, the curve
-/// may run off by 2 b h t (1 - t) in log time; the scale is 1 + that / kSmooth. Half-widths of
+/// How much wider than its quantile an interval is at a size: 1 but for tables. Half-widths of
 /// tables are calibrated on errors divided by it (normalised split-conformal), and multiplied by it
-/// in a prediction. 1 for every other form.
+/// in a prediction.
+///
+/// Of a point table it is how much wider than on a smooth stretch. Interpolation is as uncertain as
+/// the curve is bent: with b the most by which the slope of log time over log size changes at
+/// either end of a gap, h the gap's width in log size and t the place in it, the curve may run off
+/// by 2 b h t (1 - t) in log time; the scale is 1 + that / kSmooth.
+///
+/// A pooled curve brings its own at each row (Model::table_scales); linear in log size between.
 class IntervalScale {
  public:
   /// Log time: of the order of the repeatability of good measurements. Between half and twice this
@@ -23,7 +27,7 @@ class IntervalScale {
   static constexpr double kSmooth = 0.1;
 
   explicit IntervalScale(const Model& model);
-  /// Outside the table as in the middle of its last gap on that side.
+  /// Outside the table as in the middle of its last gap on that side, of a pooled curve as there.
   [[nodiscard]] double at(double size) const;
   /// The same of many sizes, within 1e-14. Of no table their logarithms are not looked at.
   void at(const WithLogarithms& sizes, std::span<double> scales) const;
@@ -31,12 +35,16 @@ class IntervalScale {
  private:
   struct Gap {
     double log_from = 0, inverse_width = 0, bend = 0;
+    double from = 1, rise = 0;  // of a pooled curve, whose bend is 0
   };
+  void take_bends(const Model& model);
+  void take_scales(const Model& model);
   [[nodiscard]] double at(double size, double log_size) const;
 
   std::vector<Gap> gaps_;
-  RowFinder finder_;             // of the gaps
-  double first_ = 0, last_ = 0;  // bytes, of the table
+  RowFinder finder_;              // of the gaps
+  double first_ = 0, last_ = 0;   // bytes, of the table
+  double below_ = 1, above_ = 1;  // outside it
 };
 
 }  // namespace moecal::calibration

@@ -46,6 +46,19 @@ TEST(IntervalScale, IsOneForOtherForms) {
   EXPECT_EQ(IntervalScale{line}.at(1.5), 1);
 }
 
+TEST(IntervalScale, FollowsTheRowsOfAPooledCurve) {
+  auto line = table({{1, 1}, {4, 9}, {16, 10}});
+  line.form = "pooled_curve";
+  line.table_scales = {0.5, 2, 1};
+  const IntervalScale scale{line};
+  EXPECT_EQ(scale.at(1), 0.5);
+  EXPECT_NEAR(scale.at(2), 1.25, 1e-12);
+  EXPECT_NEAR(scale.at(4), 2, 1e-12);
+  EXPECT_EQ(scale.at(0.1), 0.5);
+  EXPECT_EQ(scale.at(16), 1);
+  EXPECT_EQ(scale.at(100), 1);
+}
+
 TEST(IntervalScale, WidensOneCallAndManyAlike) {
   const auto seconds = [](double bytes) { return std::max(1e-5, bytes / 1e10); };
   const std::vector files{

@@ -9,6 +9,7 @@
 #include "calibration/selection.hpp"
 #include "calibration/switches.hpp"
 #include "core/collective.hpp"
+#include "core/dtype.hpp"
 
 namespace moecal::calibration {
 namespace {
@@ -57,9 +58,19 @@ bool is_kin(const Series& series, const Query& query) {
          (query.cache.empty() || c.cache == query.cache);
 }
 
+/// Sums of elements take longer or shorter in a type of another width: such a prediction stands in
+/// for one that is worth measuring. What only moves bytes does not know their type.
+bool sums_other_width(const Series& series, const Query& query) {
+  const auto* facts = find_collective(query.operation);
+  if (facts == nullptr || !facts->reduces || query.dtype.empty()) return false;
+  const auto& dtype = series.conditions.dtype;
+  return dtype.empty() || size_of(parse_dtype(dtype)) != size_of(parse_dtype(query.dtype));
+}
+
 bool answers(const Series& series, const Query& query) {
   const auto& c = series.conditions;
-  return c.group == query.group && c.tier == query.tier && is_kin(series, query);
+  return c.group == query.group && c.tier == query.tier && is_kin(series, query) &&
+         !sums_other_width(series, query);
 }
 
 /// The types that go with an operand's, where nothing measured says so.
@@ -150,8 +161,10 @@ PlacedCall MeasuredMachine::call(const Query& query) const {
     call.dtypes = call.curve->series->dtypes;
     call.place.conditions = call.curve->series->conditions;
   } else {
-    call.dtypes =
-        call.kin != nullptr ? call.kin->series->dtypes : dtypes_for(query.operation, query.dtype);
+    const bool is_like_kin = call.kin != nullptr && !sums_other_width(*call.kin->series, query);
+    call.dtypes = is_like_kin ? call.kin->series->dtypes : dtypes_for(query.operation, query.dtype);
+    if (call.kin != nullptr && find_collective(query.operation) != nullptr)
+      call.place.conditions = call.kin->series->conditions;
     call.place.conditions.dtype = call.dtypes.a;
     call.place.conditions.group = query.group;
     call.place.conditions.tier = query.tier;

@@ -20,6 +20,9 @@ constexpr double kDenseCurve = 10;
 /// Points of all curves: a Gaussian process takes their cube of operations.
 constexpr std::size_t kMostPoints = 800;
 constexpr std::size_t kFewestPoints = 12;
+/// Standard deviation of log time at which an interval's scale is 1: of the order of what few
+/// points leave, so that quantiles read as half-widths.
+constexpr double kUnitDeviation = 0.1;
 
 struct Known {
   Place place;
@@ -28,6 +31,14 @@ struct Known {
 
 Place place_of(const Series& series, const Inputs& inputs) {
   return {series.operation, series.conditions, series.family, inputs};
+}
+
+std::string call_but_dtype(const Place& place) {
+  Series series;
+  series.operation = place.operation;
+  series.conditions = place.conditions;
+  series.conditions.dtype.clear();
+  return series.id() + "/" + std::to_string(place.inputs.size);
 }
 
 std::vector<Known> known_points(std::span<const Series* const> curves) {
@@ -65,28 +76,30 @@ class Pool {
  public:
   explicit Pool(std::span<const Series* const> curves)
       : known_{known_points(curves)}, guess_{first_guess(curves)}, process_{solve()} {
-    left_out_ = process_.left_out();
+    // What another dtype took of the same call tells nearly all: a size that is not measured is
+    // measured in none.
+    std::vector<std::string> calls;
+    for (const auto& one : known_) calls.push_back(call_but_dtype(one.place));
+    left_out_ = process_.left_out(calls);
   }
 
   [[nodiscard]] PooledCurve curve(const Series& series) const {
     PooledCurve result{&series, {}};
     auto& candidate = result.candidate;
     candidate.model.form = "pooled_curve";
-    std::vector<double> deviations;
     for (const double size : sizes_of(known_, series)) {
       const auto [seconds, deviation] = at(place_of(series, {.size = size}));
       candidate.model.table.emplace_back(size, seconds);
-      deviations.push_back(deviation);
+      candidate.model.table_scales.push_back(deviation / kUnitDeviation);
     }
     candidate.model.validity["bytes"] = {candidate.model.table.front().first,
                                          candidate.model.table.back().first};
-    const double typical = median(deviations);
     for (std::size_t i = 0; i < known_.size(); ++i) {
       if (!is_of(known_[i].place, series)) continue;
       const double size = known_[i].place.inputs.size;
       candidate.held_out.push_back({size, left_out_[i].error});
       candidate.calibration.push_back(
-          {size, left_out_[i].error / left_out_[i].standard_deviation * typical});
+          {size, left_out_[i].error / left_out_[i].standard_deviation * kUnitDeviation});
     }
     return result;
   }
@@ -100,7 +113,7 @@ class Pool {
     std::vector<double> covariances, values;
     for (const auto& a : known_) {
       values.push_back(a.log_seconds - guess(a.place.inputs.size));
-      for (const auto& b : known_) covariances.push_back(covariance(a.place, b.place));
+      for (const auto& b : known_) covariances.push_back(covariance_of_curves(a.place, b.place));
     }
     return {covariances, kMeasurementVariance, values};
   }
@@ -108,8 +121,8 @@ class Pool {
   /// Seconds, and the standard deviation of a measurement's log.
   [[nodiscard]] std::pair<double, double> at(const Place& place) const {
     std::vector<double> cross;
-    for (const auto& one : known_) cross.push_back(covariance(place, one.place));
-    const double variance = process_.variance(covariance(place, place), cross);
+    for (const auto& one : known_) cross.push_back(covariance_of_curves(place, one.place));
+    const double variance = process_.variance(covariance_of_curves(place, place), cross);
     return {std::exp(guess(place.inputs.size) + process_.mean(cross)),
             std::sqrt(variance + kMeasurementVariance)};
   }

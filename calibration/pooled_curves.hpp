@@ -11,8 +11,8 @@ namespace moecal::calibration {
 /// curve of one library on one system speaks for the others, as far as they are alike
 /// (calibration/similarity.hpp). The rows of a table are what a Gaussian process over all of them
 /// expects, at each size and at powers of two between the smallest and the largest of any curve.
-/// What it calibrates intervals with are errors at points left out, in the standard deviations that
-/// were expected of them.
+/// Intervals follow the standard deviation that the process expects at each size: they are
+/// calibrated with errors at points left out, in the deviations that were expected of those.
 struct PooledCurve {
   const Series* series = nullptr;
   Candidate candidate;

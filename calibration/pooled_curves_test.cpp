@@ -69,6 +69,20 @@ TEST(PooledCurves, PredictSizesThatOnlyOtherCurvesHave) {
   EXPECT_GE(covered, 0.85 * points);
 }
 
+TEST(PooledCurves, AreLessSureFarFromWhatIsMeasured) {
+  std::vector<Observation> seen;
+  for (auto& o : every(1))
+    if (const auto bytes = o.point.at("bytes");
+        bytes <= 2048 || bytes >= (64 << 20) || (bytes > 16384 && bytes <= 65536))
+      seen.push_back(std::move(o));
+  const auto coefficients = fitted(std::move(seen));
+  const auto width = [&](std::int64_t bytes) {
+    const auto p = predicted(coefficients, "all_reduce", 4, bytes);
+    return p.hi / p.lo;
+  };
+  EXPECT_GT(width(std::int64_t{2} << 20), 1.2 * width(128 << 10));
+}
+
 TEST(PooledCurves, LeaveDenseCurvesAlone) {
   for (const auto& model : fitted(every(1)).models) EXPECT_NE(model.form, "pooled_curve");
 }

@@ -149,7 +149,10 @@ struct Numbered {
 
 std::string why(const PlacedCall& call) {
   if (call.kin == nullptr) return "nothing like it is measured";
-  if (call.curve == nullptr) return "only other groups are measured";
+  if (call.curve == nullptr)
+    return call.kin->series->conditions.group == call.ranks.group
+               ? "only another dtype is measured"
+               : "only other groups are measured";
   if (call.gap != nullptr)
     return "the library switches between " +
            std::to_string(static_cast<std::int64_t>(call.gap->from)) + " and " +

@@ -63,6 +63,26 @@ TEST(Suggest, LetsADtypeStandInAsAPredictionDoes) {
   EXPECT_TRUE(suggest(files, {.wishes = {wish}, .count = 3}).points.empty());
 }
 
+TEST(Suggest, AsksForASumInATypeOfAnotherWidth) {
+  const auto files = measured([](std::int64_t) { return true; });  // in f32
+  auto wish = all_reduce_of(1 << 16);
+  wish.query.dtype = "int8";
+  const auto result = suggest(files, {.wishes = {wish}, .count = 1});
+  ASSERT_EQ(result.points.size(), 1u);
+  EXPECT_EQ(result.points[0].dtypes.a, "int8");
+  EXPECT_EQ(result.points[0].why, "only another dtype is measured");
+}
+
+TEST(Suggest, TakesACopyInAnyType) {
+  auto gathered =
+      synthetic::curve("all_gather", 8, 16, [](double b) { return 1e-5 + b / 1e10; }, {});
+  auto wish = all_reduce_of(1 << 16);
+  wish.query.operation = "all_gather";
+  wish.query.dtype = "int8";
+  const std::vector<ObservationFile> files{synthetic::file(std::move(gathered))};
+  EXPECT_TRUE(suggest(files, {.wishes = {wish}, .count = 1}).points.empty());
+}
+
 TEST(Suggest, NeverRepeatsWhatIsMeasured) {
   const auto files = measured([](std::int64_t) { return true; });
   SuggestRequest request{.wishes = {all_reduce_of(1 << 16), all_reduce_of(1 << 20)}, .count = 10};

@@ -12,9 +12,9 @@ namespace moecal {
 namespace {
 
 constexpr std::array<CollectiveFacts, 7> kCollectives{
-    {{"all_reduce", "one rank's buffer", 2, true},
+    {{"all_reduce", "one rank's buffer", 2, true, true},
      {"all_gather", "what is gathered, the blocks of all ranks", 1, true},
-     {"reduce_scatter", "one rank's whole input, a block for every rank", 1, true},
+     {"reduce_scatter", "one rank's whole input, a block for every rank", 1, true, true},
      {"all_to_all", "one rank's send buffer, its block for itself included", 1, true},
      {"all_to_all_v", "", 1, false},  // who has fewer rows is done sooner
      {"broadcast", "the root's buffer", 0, false},

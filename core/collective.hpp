@@ -15,6 +15,7 @@ struct CollectiveFacts {
   // Ranks that start a call together also leave it together: only then does the time of the last
   // arriver tell the transfer, and how much longer the others took tell the skew.
   bool in_step = true;
+  bool reduces = false;  // adds elements up: its time depends on their type, not on bytes alone
 };
 
 /// All of them.

@@ -273,7 +273,8 @@ TEST(CommittedReports, BeatTheirBaselinesOnEveryCardAndDtype) {
 
 /// A third of a grid's points, chosen by suggest and fitted by moecal, errs no more than the whole
 /// grid interpolated: in the middle and far from it. This credits suggest with the fit as well:
-/// with the same fit the whole grid is better in the middle, as the committed report says.
+/// with the same fit the whole grid is better in the middle, as the committed report says, and far
+/// from it hardly.
 TEST_F(PublicData, AThirdSuggestedAndFittedBeatsTheGridInterpolated) {
   const auto results = run_tasks({folder_, read_splits()}, "suggest.collective");
   const auto pooled = pooled_rows(results.at(0));
@@ -285,6 +286,13 @@ TEST_F(PublicData, AThirdSuggestedAndFittedBeatsTheGridInterpolated) {
     EXPECT_LE(few.median_ape, grid.median_ape) << third;
     EXPECT_LE(few.p90_ape, grid.p90_ape) << third;
     EXPECT_LE(few.p95_ape, grid.p95_ape) << third;
+    const auto& fitted =
+        pooled.at("baseline: grid of " + std::to_string(3 * third) + " points, moecal's fit");
+    EXPECT_LE(few.p90_ape, 1.15 * fitted.p90_ape) << third;
+    for (const auto* row : {&few, &fitted}) {
+      EXPECT_GE(row->coverage_90.value_or(0), 0.87) << third;
+      EXPECT_LE(row->coverage_90.value_or(0), 0.93) << third;
+    }
   }
   expect_equal_rows(committed_report("suggest.json"), nlohmann::json::parse(to_json(results)));
 }
