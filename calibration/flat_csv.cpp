@@ -75,7 +75,7 @@ bool has_table(const Coefficients& coefficients, const Model& model) {
 
 std::string to_flat_csv(const Coefficients& coefficients,
                         const std::map<std::string, std::vector<MeasuredCall>>& calls) {
-  std::string csv = "operation,system,dtype,group";
+  std::string csv = kFlatCsvStart;
   for (const char* name : kNumbers) csv += std::string{","} + name;
   csv +=
       ",seconds,lo,hi,scale_mode,placement,tier,implementation,release,cache,form,provenance,"

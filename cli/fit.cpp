@@ -154,8 +154,9 @@ void print_summary(const calibration::FitResult& result) {
 void run_fit(const FitArguments& arguments) {
   const auto csv = arguments.csv.empty() ? csv_beside(arguments.out) : arguments.csv;
   const std::array<OutputFile, 2> outputs{
-      {{"--out", arguments.out},
-       {arguments.csv.empty() ? "the flat table beside it (see --csv)" : "--csv", csv}}};
+      {{"--out", arguments.out, OutputKind::coefficients},
+       {arguments.csv.empty() ? "the flat table beside it (see --csv)" : "--csv", csv,
+        OutputKind::flat_table}}};
   check_outputs(outputs, arguments.observations);
   const auto files = read_observation_files(arguments.observations);
   const auto result = calibration::fit(files, {arguments.compact, card_id(arguments.card),
