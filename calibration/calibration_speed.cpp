@@ -95,6 +95,27 @@ void BM_Fit(benchmark::State& state) {
       (status_bytes("VmHWM") - before) / static_cast<double>(count);
 }
 
+/// As many readings of each of 21 sizes as make up the number asked for, rounded as logs are: what
+/// a loop over one benchmark leaves. Looking for duplicates must not compare all with all.
+void BM_FitRepeats(benchmark::State& state) {
+  constexpr int kSizes = 21;
+  std::mt19937 engine{1};
+  std::normal_distribution<double> normal{0, 0.02};
+  std::vector<Observation> observations;
+  for (int i = 0; i < state.range(0); ++i) {
+    const std::int64_t bytes = std::int64_t{512} << (i % kSizes);
+    const double seconds = (2e-5 + static_cast<double>(bytes) / 2e11) * std::exp(normal(engine));
+    auto o =
+        synthetic::observation("all_reduce", {{"bytes", bytes}}, 1e-8 * std::round(1e8 * seconds));
+    o.ranks.group = o.ranks.world = 8;
+    o.source = {"imported", "nccl-tests", "loop.log", i + 1, std::string(64, '0')};
+    observations.push_back(std::move(o));
+  }
+  const std::vector<ObservationFile> files{synthetic::file(std::move(observations))};
+  for (auto _ : state) benchmark::DoNotOptimize(fit(files, {.threads = 1}));
+  report(state, files.front().observations.size());
+}
+
 /// Calls whose numbers lie in a model's validity, spread evenly over their logarithms.
 std::vector<std::int64_t> numbers_between(double low, double high, unsigned seed) {
   std::mt19937 engine{seed};
@@ -254,6 +275,12 @@ void register_all() {
           ->UseRealTime()
           ->Iterations(1);
   }
+  for (const int size : {8400, 84000})
+    benchmark::RegisterBenchmark("FitRepeats", BM_FitRepeats)
+        ->Arg(size)
+        ->Unit(benchmark::kMillisecond)
+        ->UseRealTime()
+        ->Iterations(1);
   // latency_bandwidth is of permutes: calls of four numbers.
   for (const std::string form :
        {"log_log_table", "segmented_latency_bandwidth", "latency_bandwidth"})

@@ -39,6 +39,7 @@ Json conditions_json(const Conditions& c) {
   if (!c.layout.empty()) json["layout"] = c.layout;
   if (!c.routing.distribution.empty()) json["routing"] = routing_json(c.routing);
   if (c.any_routing) json["any_routing"] = true;
+  if (!c.settings.empty()) json["settings"] = c.settings;
   return json;
 }
 
@@ -103,6 +104,7 @@ Json quality_json(const FitQuality& q) {
                         {"within_run", v.within_run},
                         {"between_runs", v.between_runs},
                         {"samples_in_runs", v.samples_in_runs}};
+  if (v.between_freedom > 0) json["variance"]["between_freedom"] = v.between_freedom;
   return json;
 }
 

@@ -53,6 +53,9 @@ struct MeasuredCall {
 /// The `group` of a joint model: it was fitted to several group sizes and speaks of any.
 inline constexpr int kAnyGroup = 0;
 
+/// Of libraries, device and host, by name, as recorded; see deciding_settings.hpp.
+using Settings = std::map<std::string, std::string>;
+
 /// What a model holds for: one series of observations.
 struct Conditions {
   std::string dtype{};  // of operand or payload, see Dtypes::a
@@ -71,6 +74,7 @@ struct Conditions {
   std::string layout{};      // see Dtypes::layout; empty: TN, or not said
   bool any_routing = false;  // of an exchange whose ranks' bytes were recorded: they tell its calls
                              // apart, and `routing` is empty
+  Settings settings{};       // in which observations of the operation differ; else empty
   bool operator==(const Conditions&) const = default;
 };
 
@@ -89,6 +93,9 @@ struct VarianceComponents {
   double within_run = 0;    // standard deviation of log time; known if samples_in_runs is not 0
   double between_runs = 0;  // the same; known with 2 runs. Without within_run it holds both
   int samples_in_runs = 0;  // beyond the first of each run: of them within_run is made
+  // Independent comparisons that between_runs is made of: runs that differ as wholes are compared
+  // once, whatever their points. 0: not said.
+  double between_freedom = 0;
   bool operator==(const VarianceComponents&) const = default;
 };
 

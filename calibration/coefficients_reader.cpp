@@ -82,6 +82,7 @@ Conditions read_conditions(const JsonReader& r) {
   c.layout = r.optional<std::string>("layout", "");
   if (r.has("routing")) c.routing = read_routing(r.object("routing"));
   c.any_routing = r.optional<bool>("any_routing", false);
+  c.settings = r.optional<Settings>("settings", {});
   return c;
 }
 
@@ -141,7 +142,8 @@ std::vector<ResidualQuantile> read_quantiles(const JsonReader& r, const std::str
 
 VarianceComponents read_variance(const JsonReader& r) {
   return {count_of(r, "runs"), not_negative(r, "within_run"), not_negative(r, "between_runs"),
-          count_of(r, "samples_in_runs")};
+          count_of(r, "samples_in_runs"),
+          r.has("between_freedom") ? not_negative(r, "between_freedom") : 0};
 }
 
 std::vector<SwitchBracket> read_switches(const JsonReader& r) {

@@ -26,11 +26,18 @@ struct GivenTwice {
   Duplicate duplicate;
 };
 
+/// Repeats of one run or file that differ by more than noise does.
+struct Disagreement {
+  std::string series;
+  double spread = 0;  // standard deviation of log time at the median repeated point
+};
+
 struct FitReport {
   ObservationCounts counts;
   std::vector<LeftOut> left_out;
   std::vector<GivenTwice> given_twice{};
   std::vector<ConflictingClaim> conflicts{};
+  std::vector<Disagreement> disagreements{};
   std::vector<std::string> without_release{};  // series that the drift between releases leaves out
   std::map<std::string, std::vector<MeasuredCall>> calls{};  // of layers and exchanges, by model id
   int series = 0, points = 0;  // that have a model; each once, however many forms it has

@@ -47,6 +47,15 @@ TEST(Fit, RecoversASegmentedCurveAndLocatesItsSwitch) {
   EXPECT_LT(model.quality.held_out_median_ape, 0.03);
 }
 
+// Three points on a line leave nothing over: what a clock or a table cannot tell apart is left.
+TEST(Fit, GivesNoIntervalNarrowerThanWhatIsPrinted) {
+  const auto line = [](double bytes) { return 1e-5 + bytes / 2e10; };
+  const auto result = fit_all(curve("all_reduce", 4, 3, line, {}));
+  for (const auto& model : result.coefficients.models)
+    for (const auto& quantile : model.residual_quantiles)
+      EXPECT_GE(quantile.half_width_90, 0.001) << model.id;
+}
+
 TEST(Fit, TakesALayersExchangeByTheBytesOfItsRows) {
   std::vector<Observation> observations;
   for (const std::int64_t tokens : {16, 64, 256, 1024, 4096, 16384})

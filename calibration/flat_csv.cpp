@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 
+#include "calibration/deciding_settings.hpp"
 #include "calibration/predict.hpp"
 #include "calibration/probe_points.hpp"
 #include "calibration/routing_conditions.hpp"
@@ -21,6 +22,14 @@ std::string text_of(double value) {
   std::array<char, 32> text{};
   const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
   return {text.data(), end};
+}
+
+/// A list of devices has commas.
+std::string quoted(const std::string& text) {
+  if (text.find_first_of(",\"") == std::string::npos) return text;
+  std::string field = "\"";
+  for (const char c : text) field += c == '"' ? std::string{"\"\""} : std::string{c};
+  return field + "\"";
 }
 
 std::string row(const Model& model, const MeasuredCall& call) {
@@ -42,7 +51,8 @@ std::string row(const Model& model, const MeasuredCall& call) {
   line += "," + std::to_string(c.concurrent_groups);
   const auto loads = name_of_loads(routing);
   return line + "," + routing.distribution + (loads.empty() ? "" : "_" + loads) + "," +
-         text_of(routing.exponent) + "," + text_of(routing.capacity_factor) + "\n";
+         text_of(routing.exponent) + "," + text_of(routing.capacity_factor) + "," +
+         quoted(settings_text(c.settings)) + "\n";
 }
 
 /// Calls that differ in their draw alone are one to a reader who has no draw.
@@ -75,11 +85,11 @@ bool has_table(const Coefficients& coefficients, const Model& model) {
 
 std::string to_flat_csv(const Coefficients& coefficients,
                         const std::map<std::string, std::vector<MeasuredCall>>& calls) {
-  std::string csv = "operation,system,dtype,group";
+  std::string csv = kFlatCsvStart;
   for (const char* name : kNumbers) csv += std::string{","} + name;
   csv +=
       ",seconds,lo,hi,scale_mode,placement,tier,implementation,release,cache,form,provenance,"
-      "concurrent_groups,routing,exponent,capacity_factor\n";
+      "concurrent_groups,routing,exponent,capacity_factor,settings\n";
   for (const auto& model : coefficients.models) {
     // Of a joint model any group could be asked: the table holds those that were measured.
     if (has_table(coefficients, model) || model.conditions.group == kAnyGroup) continue;

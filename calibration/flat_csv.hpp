@@ -9,6 +9,9 @@
 
 namespace moecal::calibration {
 
+/// How the head of every flat table begins.
+inline constexpr char kFlatCsvStart[] = "operation,system,dtype,group";
+
 /// Coefficients as rows a planner reads with one line of anything: one row per series and point,
 /// with the predicted seconds and its 90 % interval. Points are a table's sizes, or powers of 2
 /// (one number) or 4 (several) within the model's validity; of models of several experts

@@ -10,6 +10,7 @@
 #include "calibration/group_opinions.hpp"
 #include "calibration/join.hpp"
 #include "calibration/prediction_draft.hpp"
+#include "calibration/run_doubt.hpp"
 #include "calibration/selection.hpp"
 #include "core/dtype.hpp"
 #include "core/error.hpp"
@@ -40,6 +41,7 @@ Answer answer_exactly(const Coefficients& coefficients, const Query& query,
   auto selection = select_models(coefficients, query, joint);
   Answer answer;
   answer.missing = selection.missing;
+  answer.several_settings = selection.several_settings;
   const Model* taken = nullptr;
   for (const auto* model : selection.models) {
     auto prediction = prediction_of(draft_of(*model, query), *model);
@@ -66,6 +68,7 @@ struct MeasuredGroups {
   std::vector<int> groups;  // ascending
   SecondsByGroup seconds;   // of those next to the query's
   double half_width = 0;    // the widest of theirs
+  double run_doubt = 0;     // likewise
   int ranks_per_node = 1;
   double node_doublings = 0;  // most between the nodes asked of and those a time was measured on
   std::string names;          // of their models
@@ -129,9 +132,11 @@ MeasuredGroups measured_around(const Coefficients& coefficients, const Query& qu
     const auto near = neighbour_query(coefficients, query, joint, group);
     auto answer = answer_exactly(coefficients, near, &joint);
     if (!answer.prediction) continue;
-    const auto& measured = select_models(coefficients, near, &joint).models.front()->conditions;
+    const auto* nearest = select_models(coefficients, near, &joint).models.front();
+    const auto& measured = nearest->conditions;
     move_to_nodes(*answer.prediction, query, joint, measured);
     result.take(group, *answer.prediction);
+    result.run_doubt = std::max(result.run_doubt, run_doubt(nearest->quality.variance));
     result.ranks_per_node = group / std::max(1, measured.nodes);
     if (const double nodes = nodes_as_asked(query, group); nodes != 0)
       result.node_doublings =
@@ -193,6 +198,8 @@ Draft draft_unmeasured(const Model& joint, const Query& query, const MeasuredGro
   // Inside the sizes measured the errors of groups left out already hold those of the curves.
   if (!is_within_sizes(joint, query) || measured.node_doublings > 0)
     draft.half_width = std::hypot(draft.half_width, measured.half_width);
+  else
+    draft.half_width = std::hypot(draft.half_width, measured.run_doubt);
   std::string flag = "a group of " + std::to_string(query.group) + " ranks " +
                      (query.nodes > 1 ? "on " + std::to_string(query.nodes) + " nodes " : "") +
                      "was never measured: predicted by a joint model";
@@ -261,7 +268,8 @@ Answer predict(const Coefficients& coefficients, const Query& query) {
                 "; choose one: " + join(machines),
             true};
   auto answer = answer_exactly(coefficients, query);
-  if (answer.prediction || !is_collective(query.operation)) return answer;
+  if (answer.prediction || answer.several_settings || !is_collective(query.operation))
+    return answer;
   auto predicted = answer_unmeasured_group(coefficients, query);
   return predicted.prediction ? predicted : answer;
 }

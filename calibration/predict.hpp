@@ -31,6 +31,7 @@ struct Query {
   // Of an exchange by a routing: bytes of the busiest rank over the mean; absent: what the routing
   // comes to in expectation.
   std::optional<double> skew{};
+  Settings settings{};  // of Conditions::settings those that matter; empty: any, unset first
 };
 
 struct Prediction {
@@ -47,6 +48,7 @@ struct Answer {
   std::optional<Prediction> prediction;
   std::string missing;            // e.g. "no model of all_to_all over 32 ranks, tier inter"
   bool several_machines = false;  // the query must choose one of those that `missing` lists
+  bool several_settings = false;  // likewise
 };
 
 /// Pure: same coefficients and query, same bytes. Machines are never mixed: where models of several

@@ -56,6 +56,19 @@ TEST(Predict, GivesValueIntervalAndModel) {
   EXPECT_THAT(p.flags, IsEmpty());
 }
 
+// In place is another call, and the least of two noisy times is too little.
+TEST(Predict, TakesCallsOutOfPlaceUnlessTheOthersAreNamed) {
+  auto conditions = over(4);
+  const auto own = line_model("out of place", conditions, 1e-5);
+  conditions.implementation = "nccl_in_place";
+  const auto in_place = line_model("in place", conditions, 0.9e-5);
+  auto query = ask(4, 10240);
+  EXPECT_EQ(predict({"", "", {own, in_place}}, query).prediction->model_id, "out of place");
+  EXPECT_EQ(predict({"", "", {in_place}}, query).prediction->model_id, "in place");
+  query.implementation = "nccl_in_place";
+  EXPECT_EQ(predict({"", "", {own, in_place}}, query).prediction->model_id, "in place");
+}
+
 TEST(Predict, GoesOnAtTheLastRateAndSaysSo) {
   Coefficients c{"", "", {line_model("a", over(4), 1e-5)}};
   const auto p = predict(c, ask(4, 8 * 1048576)).prediction.value();

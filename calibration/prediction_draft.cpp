@@ -14,6 +14,7 @@
 #include "calibration/load_skew.hpp"
 #include "calibration/residual.hpp"
 #include "calibration/routing_conditions.hpp"
+#include "calibration/run_doubt.hpp"
 #include "calibration/switches.hpp"
 #include "calibration/validity.hpp"
 
@@ -231,7 +232,7 @@ Draft draft_of(const Model& model, const Query& query) {
     widen_outside_skews(draft, model, inputs);
   else
     widen_outside_routings(draft, model, query);
-  draft.half_width = std::hypot(draft.half_width, draw_doubt);
+  draft.half_width = std::hypot(draft.half_width, draw_doubt, run_doubt(model.quality.variance));
   return draft;
 }
 

@@ -13,6 +13,7 @@
 #include "calibration/log_log_table.hpp"
 #include "calibration/predict.hpp"
 #include "calibration/prepared_residual.hpp"
+#include "calibration/run_doubt.hpp"
 #include "calibration/switches.hpp"
 #include "core/error.hpp"
 
@@ -67,6 +68,7 @@ struct PreparedModel::Prepared {
   InputsPlan inputs;
   IntervalScale scale{model};
   std::vector<Switch> switches = switches_in(model);
+  double doubt_of_runs = run_doubt(model.quality.variance);
 
   /// Inside a switch an interval depends on the rows beside it: predict_with() knows.
   [[nodiscard]] bool any_in_switch(std::span<const double> sizes) const {
@@ -131,6 +133,9 @@ class Block {
     p.half_widths({some_sizes, some_logs}, out.half_widths);
     if (p.correction != nullptr)
       p.fade(some_sizes, std::span{weights_}.first(count), out.half_widths);
+    if (p.doubt_of_runs > 0)
+      for (double& half_width : out.half_widths)
+        half_width = std::hypot(half_width, p.doubt_of_runs);
   }
 
   [[nodiscard]] std::span<const double> sizes(std::size_t count) const {

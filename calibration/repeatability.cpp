@@ -3,10 +3,14 @@
 #include "calibration/repeatability.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <iterator>
 #include <set>
 #include <tuple>
+#include <unordered_map>
 
+#include "core/hash.hpp"
 #include "core/statistics.hpp"
 
 namespace moecal::calibration {
@@ -42,6 +46,8 @@ struct Sums {
   double within = 0, within_freedom = 0;    // squares about the runs' means
   double between = 0, between_freedom = 0;  // squares of the runs' means about the points'
   double samples_a_run = 0;                 // sum over points of N - sum n^2 / N
+  double apart = 0;                         // as between, each run counting once
+  std::map<std::string, std::vector<double>> of_runs;  // means about the points', by run
 
   void take(const std::map<std::string, std::vector<double>>& runs) {
     double count = 0, squares = 0, sum = 0;
@@ -55,22 +61,32 @@ struct Sums {
       sum += n * centre;
     }
     if (runs.size() < 2) return;
-    for (const auto& [run, logs] : runs)
+    double centre = 0;
+    for (const auto& [run, logs] : runs) centre += mean(logs) / static_cast<double>(runs.size());
+    for (const auto& [run, logs] : runs) {
       between += static_cast<double>(logs.size()) * std::pow(mean(logs) - sum / count, 2);
+      of_runs[run].push_back(mean(logs) - centre);
+      apart += std::pow(mean(logs) - centre, 2);
+    }
     between_freedom += static_cast<double>(runs.size()) - 1;
     samples_a_run += count - squares / count;
+  }
+
+  /// Runs that lie apart by as much over all points as at each are compared once; the more their
+  /// differences cancel over the points, the more comparisons they are.
+  [[nodiscard]] double comparisons() const {
+    if (of_runs.size() < 2) return 0;
+    const auto runs_freedom = static_cast<double>(of_runs.size()) - 1;
+    double as_wholes = 0;
+    for (const auto& [run, deviations] : of_runs) as_wholes += std::pow(mean(deviations), 2);
+    const double at_points = apart / between_freedom;
+    as_wholes /= runs_freedom;
+    const double most = std::max(1.0, between_freedom / runs_freedom);
+    return runs_freedom * (as_wholes > 0 ? std::clamp(at_points / as_wholes, 1.0, most) : most);
   }
 };
 
 using Pair = std::pair<std::string, std::string>;  // sources: kept, dropped
-
-/// Measured comes first, then the name.
-Pair in_order(const Observation& a, const Observation& b) {
-  const auto rank = [](const Observation& o) {
-    return std::pair{o.source.kind == "imported", source_of(o)};
-  };
-  return rank(a) < rank(b) ? Pair{source_of(a), source_of(b)} : Pair{source_of(b), source_of(a)};
-}
 
 bool is_same_reading(const Observation& a, const Observation& b) {
   const auto identity = [](const Observation& o) {
@@ -80,28 +96,36 @@ bool is_same_reading(const Observation& a, const Observation& b) {
   return identity(a) == identity(b);
 }
 
-void add(std::vector<Duplicate>& found, const Pair& pair) {
-  for (auto& one : found)
-    if (one.kept == pair.first && one.dropped == pair.second) {
-      ++one.points;
-      return;
-    }
-  found.push_back({pair.first, pair.second, 1});
+std::uint64_t hash_of_samples(const Observation& o) {
+  std::uint64_t hash = o.samples_s.size();
+  for (const double sample : o.samples_s) hash = mix(hash ^ std::bit_cast<std::uint64_t>(sample));
+  return hash;
 }
 
-/// Readings that are in the list a second time.
-void drop_given_twice(Readings& readings, std::vector<Duplicate>& found) {
+/// Readings of one point by a hash of their samples: only those of one hash can be the same, and of
+/// thousands of repeats comparing all with all would take minutes.
+using AlikeReadings = std::unordered_map<std::uint64_t, std::vector<const Observation*>>;
+
+/// Readings that are in the list a second time, by their source.
+std::map<std::string, int> drop_given_twice(Readings& readings) {
+  std::map<std::string, int> dropped;
   for (auto& [point, of_point] : readings) {
+    if (of_point.size() < 2) continue;
     std::vector<const Observation*> kept;
+    AlikeReadings seen;
     for (const auto* o : of_point) {
       const auto same = [&](const Observation* other) { return is_same_reading(*o, *other); };
-      if (std::any_of(kept.begin(), kept.end(), same))
-        add(found, {source_of(*o), source_of(*o)});
-      else
-        kept.push_back(o);
+      auto& alike = seen[hash_of_samples(*o)];
+      if (std::any_of(alike.begin(), alike.end(), same)) {
+        ++dropped[source_of(*o)];
+        continue;
+      }
+      alike.push_back(o);
+      kept.push_back(o);
     }
     of_point = std::move(kept);
   }
+  return dropped;
 }
 
 struct Agreement {
@@ -110,25 +134,131 @@ struct Agreement {
   bool many_samples = true;  // at each of them
 };
 
-/// Of every two sources that have the same figures somewhere.
-std::map<Pair, Agreement> agreements(const Readings& readings) {
-  std::map<Pair, Agreement> all;
-  for (const auto& [point, of_point] : readings)
-    for (std::size_t i = 0; i < of_point.size(); ++i)
-      for (std::size_t j = i + 1; j < of_point.size(); ++j) {
-        const auto &a = *of_point[i], &b = *of_point[j];
-        const bool may_be = a.source.kind == "imported" || b.source.kind == "imported";
-        if (!may_be || a.samples_s != b.samples_s || source_of(a) == source_of(b)) continue;
-        auto& agreement = all[in_order(a, b)];
-        ++agreement.same;
-        agreement.many_samples = agreement.many_samples && a.samples_s.size() >= kSameSamples;
+/// Sources by number, in their order: measured first, then by name.
+class Sources {
+ public:
+  explicit Sources(const Readings& readings) {
+    for (const auto& [point, of_point] : readings)
+      for (const auto* o : of_point) numbers_.emplace(rank_of(*o), 0);
+    for (auto& [rank, number] : numbers_) {
+      number = static_cast<int>(names_.size());
+      names_.push_back(rank.second);
+    }
+  }
+  [[nodiscard]] int of(const Observation& o) const { return numbers_.at(rank_of(o)); }
+  [[nodiscard]] const std::string& name(int number) const {
+    return names_[static_cast<std::size_t>(number)];
+  }
+  [[nodiscard]] std::size_t size() const { return names_.size(); }
+  [[nodiscard]] int first_imported() const {
+    return static_cast<int>(
+        std::ranges::count_if(numbers_, [](const auto& each) { return !each.first.first; }));
+  }
+
+ private:
+  using Rank = std::pair<bool, std::string>;
+  static Rank rank_of(const Observation& o) { return {o.source.kind == "imported", source_of(o)}; }
+
+  std::map<Rank, int> numbers_;
+  std::vector<std::string> names_;
+};
+
+using Counts = std::map<int, int>;  // readings by source
+
+/// The sources at one point that have the same samples, and how often each.
+struct SameSamples {
+  Counts sources;
+  bool many_samples = false;
+};
+
+std::vector<SameSamples> same_samples(const std::vector<const Observation*>& of_point,
+                                      const Sources& sources) {
+  std::map<std::vector<double>, SameSamples> groups;
+  for (const auto* o : of_point) {
+    auto& group = groups[o->samples_s];
+    ++group.sources[sources.of(*o)];
+    group.many_samples = o->samples_s.size() >= kSameSamples;
+  }
+  std::vector<SameSamples> result;
+  for (auto& [samples, group] : groups)
+    if (group.sources.size() > 1) result.push_back(std::move(group));
+  return result;
+}
+
+using NumberPair = std::pair<int, int>;
+using Agreements = std::map<NumberPair, Agreement>;
+
+/// Of more sources with one figure each is compared with the first only.
+constexpr std::size_t kManySources = 64;
+
+/// How many readings every two sources share at a point. Of two that were measured it is no matter.
+class Shared {
+ public:
+  explicit Shared(int first_imported) : first_imported_{first_imported} {}
+
+  void take(const SameSamples& group) {
+    const bool each = group.sources.size() <= kManySources;
+    const auto last = each ? group.sources.end() : std::next(group.sources.begin());
+    for (auto a = group.sources.begin(); a != last; ++a)
+      for (auto b = std::next(a); b != group.sources.end(); ++b) {
+        if (b->first < first_imported_) continue;
+        auto& [count, many_samples] = pairs_[{a->first, b->first}];
+        count += std::min(a->second, b->second);
+        many_samples = many_samples && group.many_samples;
       }
-  if (all.empty()) return all;
+  }
+
+  /// Two sources agree at a point where the one has all that the other has.
+  void add_to(Agreements& all, const Counts& readings) const {
+    for (const auto& [pair, shared] : pairs_) {
+      if (shared.count < std::min(readings.at(pair.first), readings.at(pair.second))) continue;
+      auto& agreement = all[pair];
+      ++agreement.same;
+      agreement.many_samples = agreement.many_samples && shared.many_samples;
+    }
+  }
+
+ private:
+  struct Some {
+    int count = 0;
+    bool many_samples = true;
+  };
+  int first_imported_;
+  std::map<NumberPair, Some> pairs_;
+};
+
+/// At how many points each source has a reading: their places, ascending.
+std::vector<std::vector<std::size_t>> points_of(const Readings& readings, const Sources& sources) {
+  std::vector<std::vector<std::size_t>> points(sources.size());
+  std::size_t place = 0;
   for (const auto& [point, of_point] : readings) {
-    std::set<std::string> sources;
-    for (const auto* o : of_point) sources.insert(source_of(*o));
-    for (auto& [pair, agreement] : all)
-      agreement.points += sources.contains(pair.first) && sources.contains(pair.second) ? 1 : 0;
+    for (const auto* o : of_point) {
+      auto& own = points[static_cast<std::size_t>(sources.of(*o))];
+      if (own.empty() || own.back() != place) own.push_back(place);
+    }
+    ++place;
+  }
+  return points;
+}
+
+/// Of every two sources that have the same figures somewhere.
+Agreements agreements(const Readings& readings, const Sources& sources) {
+  Agreements all;
+  if (sources.size() < 2) return all;
+  for (const auto& [point, of_point] : readings) {
+    Counts counts;
+    for (const auto* o : of_point) ++counts[sources.of(*o)];
+    Shared shared{sources.first_imported()};
+    for (const auto& group : same_samples(of_point, sources)) shared.take(group);
+    shared.add_to(all, counts);
+  }
+  const auto points = points_of(readings, sources);
+  for (auto& [pair, agreement] : all) {
+    std::vector<std::size_t> both;
+    std::ranges::set_intersection(points[static_cast<std::size_t>(pair.first)],
+                                  points[static_cast<std::size_t>(pair.second)],
+                                  std::back_inserter(both));
+    agreement.points = static_cast<int>(both.size());
   }
   return all;
 }
@@ -158,13 +288,34 @@ VarianceComponents variance_components(const Readings& readings) {
   if (sums.samples_a_run > 0)
     components.between_runs = std::sqrt(
         std::max(0.0, (sums.between - sums.between_freedom * within) / sums.samples_a_run));
+  components.between_freedom = sums.comparisons();
   return components;
+}
+
+double disagreement_in_runs(const Readings& readings) {
+  std::vector<double> spreads;
+  for (const auto& [point, of_point] : readings) {
+    if (of_point.size() < 2) continue;
+    std::map<std::string, std::vector<double>> runs;
+    for (const auto* o : of_point) runs[source_of(*o)].push_back(std::log(o->seconds()));
+    double squares = 0, freedom = 0;
+    for (const auto& [run, logs] : runs) {
+      const double centre = mean(logs);
+      for (const double log : logs) squares += std::pow(log - centre, 2);
+      freedom += static_cast<double>(logs.size()) - 1;
+    }
+    if (freedom > 0) spreads.push_back(std::sqrt(squares / freedom));
+  }
+  return spreads.empty() ? 0 : median(spreads);
 }
 
 std::vector<Duplicate> drop_duplicates(Readings& readings) {
   std::vector<Duplicate> found;
-  drop_given_twice(readings, found);
-  for (const auto& [pair, agreement] : agreements(readings)) {
+  for (const auto& [source, times] : drop_given_twice(readings))
+    found.push_back({source, source, times});
+  const Sources sources{readings};
+  for (const auto& [numbers, agreement] : agreements(readings, sources)) {
+    const Pair pair{sources.name(numbers.first), sources.name(numbers.second)};
     if (agreement.same < agreement.points) continue;
     if (agreement.same < kSamePoints && !agreement.many_samples) continue;
     drop_source(readings, pair);

@@ -30,6 +30,10 @@ using Readings = std::map<ReadingPlace, std::vector<const Observation*>>;
 /// Samples taken while the device was throttled take no part.
 [[nodiscard]] VarianceComponents variance_components(const Readings& readings);
 
+/// Standard deviation of log time between readings of one run or file, at the median of the places
+/// that have several; 0 where none has. The samples inside a reading take no part.
+[[nodiscard]] double disagreement_in_runs(const Readings& readings);
+
 /// Figures that two sources claim: what was read of the second is not counted.
 struct Duplicate {
   std::string kept, dropped;  // sources: a run, or a file that was imported

@@ -123,6 +123,44 @@ TEST(DropDuplicates, TwoRunsMayAgreeAtAPointByChance) {
   EXPECT_EQ(readings.begin()->second.size(), 2u);
 }
 
+// Printed figures are rounded: of many repeats some are equal, and none is the other's duplicate.
+TEST(DropDuplicates, OfManyRepeatsThatAreRoundedKeepsAll) {
+  std::mt19937 engine{3};
+  std::vector<Observation> all;
+  for (int point = 0; point < 4; ++point)
+    for (int line = 0; line < 2000; ++line)
+      for (const std::string file : {"a.txt", "b.txt"}) {
+        const double rounded = 1e-7 * (100 + static_cast<int>(engine() % 13));
+        auto o = observation("memory_copy", {{"bytes", 1024 + point}}, rounded);
+        all.push_back(imported(o, file, line + 2000 * point));
+        all.back().run_id += "-run" + std::to_string(line % 100);
+      }
+  auto readings = readings_of(all);
+  EXPECT_TRUE(drop_duplicates(readings).empty());
+  for (const auto& [point, of_point] : readings) EXPECT_EQ(of_point.size(), 4000U);
+}
+
+TEST(Disagreement, IsOfReadingsInsideOneRun) {
+  auto alike = repeats(9, 2, 1, 0.3, 0);
+  EXPECT_EQ(disagreement_in_runs(readings_of(alike)), 0) << "runs may lie apart";
+  for (auto& o : alike) o.run_id = "run-0";
+  EXPECT_GT(disagreement_in_runs(readings_of(alike)), 0.05);
+}
+
+TEST(Disagreement, IsReported) {
+  std::vector<Observation> all;
+  for (const double times : {1.0, 1.4})
+    for (auto o : synthetic::curve("all_reduce", 4, 12, [](double b) { return 1e-5 + b / 2e10; },
+                                   {.spread = 0.01})) {
+      o.samples_s[0] *= times;
+      o.repetition = times > 1 ? 1 : 0;
+      all.push_back(o);
+    }
+  const auto result = fit(std::vector{synthetic::file(all)}, {});
+  ASSERT_EQ(result.report.disagreements.size(), 1U);
+  EXPECT_NEAR(result.report.disagreements[0].spread, std::log(1.4) / std::sqrt(2), 0.01);
+}
+
 TEST(DropDuplicates, AFileGivenTwiceIsCountedOnce) {
   auto all = repeats(3, 2, 2, 0.1, 0.1);
   const auto twice = all;
@@ -133,6 +171,8 @@ TEST(DropDuplicates, AFileGivenTwiceIsCountedOnce) {
   EXPECT_EQ(found[0].kept, found[0].dropped);
   EXPECT_EQ(found[0].points, 3);
   for (const auto& [point, of_point] : readings) EXPECT_EQ(of_point.size(), 2u);
+  const std::vector<ObservationFile> files{synthetic::file(all)};
+  EXPECT_EQ(group_observations(files, "").counts.given_twice, 6);
 }
 
 double line(double bytes) { return 5e-6 + bytes / 20e9; }

@@ -10,10 +10,12 @@
 #include <set>
 #include <tuple>
 
+#include "calibration/deciding_settings.hpp"
 #include "calibration/features.hpp"
 #include "calibration/group_scaling.hpp"
 #include "calibration/join.hpp"
 #include "calibration/routing_conditions.hpp"
+#include "calibration/settings_choice.hpp"
 #include "calibration/validity.hpp"
 #include "core/dtype.hpp"
 
@@ -59,14 +61,22 @@ bool accepts_routing(const Query& query, const Model& model) {
          (query.loads.empty() || query.loads == have.loads);
 }
 
+bool accepts_settings(const Query& query, const Model& model) {
+  const auto& have = model.conditions.settings;
+  return std::ranges::all_of(query.settings, [&](const auto& asked) {
+    const auto found = have.find(asked.first);
+    return found != have.end() && found->second == asked.second;
+  });
+}
+
 bool matches_but_group_and_tier(const Model& model, const Query& query) {
   const auto& c = model.conditions;
   const bool scale = query.scale_mode.empty() ||
                      query.scale_mode == (c.scale_mode.empty() ? "none" : c.scale_mode);
   return model.operation == query.operation && is_of_machine(model, query) &&
          accepts(query.placement, c.placement) && accepts(query.implementation, c.implementation) &&
-         accepts(query.cache, c.cache) && accepts_routing(query, model) && scale &&
-         dtype_distance(model, query) < kNoMatch;
+         accepts(query.cache, c.cache) && accepts_routing(query, model) &&
+         accepts_settings(query, model) && scale && dtype_distance(model, query) < kNoMatch;
 }
 
 enum class Release { same, any };
@@ -176,6 +186,7 @@ std::string describe(const Query& query) {
   if (query.exponent) text += ", exponent " + number(*query.exponent);
   if (query.capacity_factor) text += ", capacity factor " + number(*query.capacity_factor);
   if (query.skew) text += ", by the skew of its ranks";
+  if (!query.settings.empty()) text += ", set to " + settings_text(query.settings);
   return text;
 }
 
@@ -188,10 +199,11 @@ std::string known(const Coefficients& coefficients, const Query& query) {
     operations.insert(model.operation);
     if (model.operation != query.operation) continue;
     const auto& c = model.conditions;
-    std::string text = c.dtype;
+    std::string text = c.dtype.empty() ? "dtype not recorded" : c.dtype;
     if (c.group == kAnyGroup) continue;
     if (c.group != 1) text += " over " + std::to_string(c.group);
-    conditions.insert(text + " " + c.tier);
+    text += " " + c.tier;
+    conditions.insert(text + (c.settings.empty() ? "" : " " + settings_text(c.settings)));
   }
   if (operations.empty()) return "; there are models of the cards: " + join(cards);
   if (conditions.empty()) return "; there are models of: " + join(operations);
@@ -325,6 +337,25 @@ std::vector<const Model*> best_of(std::vector<const Model*> models, const Query&
   return best;
 }
 
+/// A call in place is another call: it answers where it is named, or nothing else was measured.
+/// Beside the call out of place the fastest of two noisy times would be less than either.
+std::vector<const Model*> out_of_place_first(std::vector<const Model*> models) {
+  const auto is_in_place = [](const Model* model) {
+    return model->conditions.implementation.ends_with("_in_place");
+  };
+  if (!std::ranges::all_of(models, is_in_place)) std::erase_if(models, is_in_place);
+  return models;
+}
+
+/// Choosing for the user would answer for a machine that need not be theirs.
+Selection several_settings(const Query& query, const std::vector<const Model*>& models) {
+  return {{},
+          {},
+          "models of " + query.operation +
+              " differ in their settings; choose one of: " + join(settings_of(models)),
+          true};
+}
+
 void append(std::vector<std::string>& flags, std::vector<std::string> more) {
   for (auto& flag : more) flags.push_back(std::move(flag));
 }
@@ -398,9 +429,12 @@ Selection select_models(const Coefficients& coefficients, const Query& query, co
         (joint == nullptr || are_alike(model, *joint, Release::same)))
       matching.push_back(&model);
   if (matching.empty()) return {{}, {}, describe(query) + known(coefficients, query)};
-  const auto best = best_of(std::move(matching), query);
+  const auto all = out_of_place_first(best_of(std::move(matching), query));
+  const auto best = of_one_setting(all);
+  if (best.empty()) return several_settings(query, all);
   auto answering = without_shadowed(newest_of_each(best));
   auto flags = release_flags(best);
+  append(flags, settings_flags(all, best));
   if (joint == nullptr) append(flags, older_release_flags(coefficients, query, answering));
   return {std::move(answering), std::move(flags), ""};
 }
@@ -412,10 +446,13 @@ Selection select_joints(const Coefficients& coefficients, const Query& query) {
         matches_but_group_and_tier(model, query))
       matching.push_back(&model);
   if (matching.empty()) return {};
-  const auto best = best_of(std::move(matching), query);
+  const auto all = out_of_place_first(best_of(std::move(matching), query));
+  const auto best = of_one_setting(all);
+  if (best.empty()) return several_settings(query, all);
   auto flags = stand_in_flags(*best.front(), query);
   auto answering = newest_of_each(best);
   append(flags, release_flags(best));
+  append(flags, settings_flags(all, best));
   append(flags, left_out_flags(coefficients, query, answering));
   return {std::move(answering), std::move(flags), ""};
 }

@@ -14,6 +14,7 @@ struct Selection {
       models;                      // equally good but for their implementation, each at its newest
   std::vector<std::string> flags;  // e.g. "release 2.29 of nccl answers, the newest of 2; ..."
   std::string missing;             // where models is empty: what there is no model of
+  bool several_settings = false;   // where models is empty: `missing` lists what to choose from
 };
 
 /// How far a dtype is from the one a query asks for; kNoMatch: it cannot stand in for it. What only

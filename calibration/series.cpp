@@ -10,6 +10,7 @@
 #include <set>
 #include <tuple>
 
+#include "calibration/deciding_settings.hpp"
 #include "calibration/exchange_skew.hpp"
 #include "calibration/join.hpp"
 #include "calibration/routing_conditions.hpp"
@@ -27,7 +28,8 @@ struct Gathering {
   Readings readings;
 };
 
-using Gatherings = std::map<std::string, Gathering>;
+/// By the id without settings, and what all observations of a gathering were set to.
+using Gatherings = std::map<std::pair<std::string, Settings>, Gathering>;
 
 /// The routing as a number of the point, for operations that take it so. What says nothing of
 /// routing gave each expert the same. Of an exchange whose bytes were recorded these count, and the
@@ -105,7 +107,7 @@ std::map<std::string, const Environment*> by_id(const ObservationFile& file) {
 /// Whether two observations are surely of one series: what empty_series looks at is equal.
 bool are_of_one_series(const Observation& a, const Observation& b) {
   const auto condition = [](const Observation& o) {
-    return std::tie(o.operation, o.implementation, o.library.runtime_version, o.dtypes,
+    return std::tie(o.operation, o.implementation, o.backend, o.library.runtime_version, o.dtypes,
                     o.ranks.group, o.ranks.placement, o.ranks.tier, o.ranks.nodes,
                     o.ranks.concurrent_groups, o.policy.cache, o.policy.graph, o.routed);
   };
@@ -127,8 +129,9 @@ class Gatherer {
     if (is_at_last_place(o, environment)) return place_->push_back(&o);
     if (!is_of_last_series(o, environment)) {
       auto series = empty_series(o, environment);
-      const auto id = series.id();
-      where_ = &gatherings.try_emplace(id, Gathering{std::move(series), {}}).first->second;
+      std::pair key{series.id(), deciding_settings(o, environment)};
+      where_ =
+          &gatherings.try_emplace(std::move(key), Gathering{std::move(series), {}}).first->second;
       last_environment_ = &environment;
     }
     place_ = &where_->readings[{fitted_point(o), point_routing(o), recorded_load(o)}];
@@ -166,12 +169,21 @@ void widen_by_load(Validity& validity, const ExchangeLoad& load) {
     widen(validity, {{"bytes", std::llround(bytes)}});
 }
 
+int count_of(const Readings& readings) {
+  std::size_t count = 0;
+  for (const auto& [place, all] : readings) count += all.size();
+  return static_cast<int>(count);
+}
+
 /// Repeats become their median; how far they lie apart is kept, and so is a point whose repeats
 /// disagree: that is what the machine does.
 Series finish(Gathering gathering) {
   auto& s = gathering.series;
+  const int given = count_of(gathering.readings);
   s.duplicates = drop_duplicates(gathering.readings);
+  s.dropped = given - count_of(gathering.readings);
   s.variance = variance_components(gathering.readings);
+  s.disagreement = disagreement_in_runs(gathering.readings);
   std::vector<double> spreads;
   s.one_size = true;
   KnownLoads loads;
@@ -215,6 +227,7 @@ std::vector<ConflictingClaim> conflicts_of(const Gatherings& gatherings) {
   for (const auto& [id, gathering] : gatherings) {
     auto nameless = gathering.series;
     nameless.card = nameless.system = nameless.conditions.release = "";
+    nameless.conditions.settings.clear();
     claims.push_back({gathering.series.id(), nameless.id(), &gathering.readings});
   }
   return conflicting_claims(claims);
@@ -236,17 +249,27 @@ class Sorter {
 
   GroupedObservations finish_all(int threads) {
     check();
+    name_settings();
     auto conflicts = conflicts_of(gatherer_.gatherings);
     std::vector<Gathering> gathered;
-    for (auto& [id, gathering] : gatherer_.gatherings) gathered.push_back(std::move(gathering));
+    for (auto& [key, gathering] : gatherer_.gatherings) gathered.push_back(std::move(gathering));
+    std::ranges::stable_sort(gathered, {}, [](const Gathering& one) { return one.series.id(); });
     GroupedObservations grouped{std::vector<Series>(gathered.size()), counts_, left_out(),
                                 std::move(conflicts)};
     for_each_index(gathered.size(), threads,
                    [&](std::size_t i) { grouped.series[i] = finish(std::move(gathered[i])); });
+    for (const auto& series : grouped.series) grouped.counts.given_twice += series.dropped;
     return grouped;
   }
 
  private:
+  void name_settings() {
+    std::vector<SetSeries> all;
+    for (auto& [key, gathering] : gatherer_.gatherings)
+      all.push_back({&gathering.series, &key.second});
+    tell_apart(all);
+  }
+
   void take(const Observation& o, const Environment& environment) {
     cards_.insert(environment.card);
     if (o.outcome == Outcome::skipped) ++counts_.skipped;
@@ -333,6 +356,7 @@ std::string Series::id() const {
   append(c.cache);
   if (c.graph != "none") append(c.graph);
   if (c.any_routing) append("any_routing");
+  for (const auto& [name, value] : c.settings) append(name + "=" + value);
   const auto& routing = c.routing;
   if (!routing.distribution.empty()) append("routing_" + routing.distribution);
   if (!routing.loads.empty()) append(name_of_loads(routing));

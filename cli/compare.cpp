@@ -3,7 +3,9 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <memory>
+#include <set>
 
+#include "calibration/join.hpp"
 #include "calibration/transfer.hpp"
 #include "cli/committed_coefficients.hpp"
 #include "cli/compare_output.hpp"
@@ -54,11 +56,12 @@ planning::ComparedCard compared_card(const std::string& name, const Files& files
 std::vector<calibration::Query> wanted_calls(const std::string& operation) {
   auto calls = planning::planning_calls();
   if (operation.empty()) return calls;
+  std::set<std::string> known;
+  for (const auto& call : calls) known.insert(call.operation);
   std::erase_if(calls, [&](const auto& call) { return call.operation != operation; });
   if (calls.empty())
     throw InvalidInput{"no call of '" + operation +
-                       "' is compared; there are: expert_gemm, all_reduce, all_to_all, "
-                       "all_gather, reduce_scatter, memory_copy"};
+                       "' is compared; there are: " + calibration::join(known)};
   return calls;
 }
 

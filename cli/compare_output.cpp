@@ -41,7 +41,9 @@ std::string point_text(const calibration::Query& query) {
             : kibi ? std::to_string(value / 1024) + "Ki"
                    : std::to_string(value);
   }
-  return query.group > 1 ? std::to_string(query.group) + " ranks, " + text : text;
+  if (query.group == 1) return text;
+  const auto nodes = query.nodes > 1 ? " on " + std::to_string(query.nodes) + " nodes" : "";
+  return std::to_string(query.group) + " ranks" + nodes + ", " + text;
 }
 
 /// What the predictions of a table warn of, each warning under one number.

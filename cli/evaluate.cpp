@@ -33,15 +33,16 @@ void run_evaluate(const EvaluateArguments& arguments) {
 void add_evaluate(CLI::App& app) {
   auto* verb = app.add_subcommand("evaluate", "how good predictions are on points no fit saw");
   verb->description(
-      "Holds rows of the public tables out (evaluation/splits.json says which), fits the rest, "
-      "predicts\n"
-      "what was held out, and prints the errors and whether the 90 % intervals are true, beside "
+      "Leaves rows of the public tables out of a fit (evaluation/splits.json says which), predicts "
+      "them,\n"
+      "and prints how far off the predictions are and how often the 90 % intervals hold, beside "
       "plain\n"
-      "baselines fitted to the same rows. DIR holds the tables: nccl/, gemm/, moe/, dispatch/.\n\n"
+      "baselines fitted to the same rows. DIR has the folders nccl/, gemm/, moe/ and dispatch/.\n\n"
       "Example:\n  moecal evaluate --data DIR --task 'collective.*' --json");
   auto arguments = std::make_shared<EvaluateArguments>();
-  verb->add_option("--data", arguments->data, "folder of the public tables")->required();
-  verb->add_option("--task", arguments->glob, "only tasks whose name matches this glob");
+  verb->add_option("--data", arguments->data, "folder of the public tables (needed)")->required();
+  verb->add_option("--task", arguments->glob,
+                   "only tasks whose name matches this glob, e.g. 'gemm.*'; default: all");
   verb->add_flag("--json", arguments->json,
                  "print rows as a JSON array; errors and widths as fractions");
   verb->callback([arguments] { run_evaluate(*arguments); });

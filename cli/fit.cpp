@@ -13,6 +13,7 @@
 #include <set>
 
 #include "calibration/flat_csv.hpp"
+#include "calibration/run_doubt.hpp"
 #include "cli/card_id.hpp"
 #include "cli/observation_files.hpp"
 #include "cli/output_files.hpp"
@@ -53,8 +54,9 @@ void print_row(const calibration::Model& model, int width) {
   double narrowest = 1e9, widest = 0;
   for (const auto& regime : model.residual_quantiles) {
     if (regime.count == 0) continue;
-    narrowest = std::min(narrowest, regime.half_width_90);
-    widest = std::max(widest, regime.half_width_90);
+    const double half_width = std::hypot(regime.half_width_90, calibration::run_doubt(q.variance));
+    narrowest = std::min(narrowest, half_width);
+    widest = std::max(widest, half_width);
   }
   std::printf("%-*s %-27s %6d", width, series_of(model).c_str(), model.form.c_str(), q.points);
   if (q.held_out_points > 0)
@@ -111,6 +113,14 @@ void print_given_twice(const std::vector<calibration::GivenTwice>& all) {
           series.c_str(), duplicate.points, duplicate.dropped.c_str(), duplicate.kept.c_str());
 }
 
+void print_disagreements(const std::vector<calibration::Disagreement>& all) {
+  for (const auto& [series, spread] : all)
+    std::printf(
+        "repeats of one run or file disagree: %s: by %.0f %% (standard deviation, at the median "
+        "point): were they measured under one setting of the machine?\n",
+        series.c_str(), 100 * spread);
+}
+
 void print_conflicts(const std::vector<calibration::ConflictingClaim>& all) {
   for (const auto& [first, second, figures] : all)
     std::printf(
@@ -134,7 +144,7 @@ void print_summary(const calibration::FitResult& result) {
   std::printf("\n%zu models of %d series: %d points, measured %d times",
               result.coefficients.models.size(), result.report.series, result.report.points,
               counts.measured - counts.other_cards - counts.unusable - counts.impossible -
-                  counts.throttled - counts.launch_bound);
+                  counts.throttled - counts.launch_bound - counts.given_twice);
   std::printf("; %d skipped and %d failed points are not used", counts.skipped, counts.failed);
   if (counts.other_cards > 0) std::printf("; %d of other cards", counts.other_cards);
   if (counts.unusable > 0) std::printf("; %d without a size", counts.unusable);
@@ -148,6 +158,7 @@ void print_summary(const calibration::FitResult& result) {
     std::printf("not fitted: %s: %s\n", left_out.series.c_str(), left_out.reason.c_str());
   print_given_twice(result.report.given_twice);
   print_conflicts(result.report.conflicts);
+  print_disagreements(result.report.disagreements);
   print_repeatability(result.coefficients);
   print_drift(result.coefficients.drift);
   print_without_release(result.report.without_release);
@@ -156,8 +167,9 @@ void print_summary(const calibration::FitResult& result) {
 void run_fit(const FitArguments& arguments) {
   const auto csv = arguments.csv.empty() ? csv_beside(arguments.out) : arguments.csv;
   const std::array<OutputFile, 2> outputs{
-      {{"--out", arguments.out},
-       {arguments.csv.empty() ? "the flat table beside it (see --csv)" : "--csv", csv}}};
+      {{"--out", arguments.out, OutputKind::coefficients},
+       {arguments.csv.empty() ? "the flat table beside it (see --csv)" : "--csv", csv,
+        OutputKind::flat_table}}};
   check_outputs(outputs, arguments.observations);
   const auto files = read_observation_files(arguments.observations);
   const auto result = calibration::fit(files, {arguments.compact, card_id(arguments.card),

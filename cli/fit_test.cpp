@@ -80,6 +80,39 @@ TEST_F(Outputs, OfTheOtherVerbsAreNotTheirInputs) {
   expect_refused("transfer --to mi210 --from " + w + " --out " + w, "would overwrite");
 }
 
+TEST_F(Outputs, AreNotWrittenOverFilesOfAnotherKind) {
+  const auto w = observations(), table = path("w.csv"), other = path("other.jsonl");
+  const std::string text = "framework,version,device,op_name,latency\nNCCL,2.29,B200,x,0.1\n";
+  std::ofstream{table} << text;
+  fs::copy_file(w, other);
+  const auto wish = " --operation all_reduce --group 4 --range bytes=1:2048";
+  expect_refused("fit " + w + " --out " + path("w.json"),
+                 "the flat table beside it (see --csv) would overwrite '" + table +
+                     "', which is not a flat table of coefficients that moecal wrote");
+  expect_refused("fit " + w + " --out " + path("x.json") + " --csv " + table, "--csv would overwr");
+  expect_refused("fit " + w + " --out " + other, "which is not a file of coefficients");
+  expect_refused("suggest " + w + wish + " --out " + other, "which is not a suite file");
+  expect_refused("suggest " + w + wish + " --out " + table, "which is not a suite file");
+  expect_refused("transfer --to mi210 --out " + other, "which is not a file of coefficients");
+  EXPECT_EQ(read_file(table), text);
+  EXPECT_EQ(read_file(other), read_file(w));
+  EXPECT_FALSE(fs::exists(path("w.json"))) << "nothing is written beside what is refused";
+}
+
+TEST_F(Outputs, AreWrittenOverFilesOfTheirKind) {
+  const auto w = observations();
+  std::ofstream{path("empty.json")};
+  std::ofstream{path("empty.csv")};
+  const auto fit = "fit " + w + " --out ", suggest = "suggest " + w +
+                                                     " --operation all_reduce --group 4 --range "
+                                                     "bytes=1:2048 --out ";
+  for (const auto& command : {fit + path("c.json"), fit + path("empty.json"), suggest + path("s")})
+    for (int turn = 0; turn < 2; ++turn) {
+      const auto run = run_moecal(command);
+      EXPECT_EQ(run.status, 0) << command << "\n" << run.text;
+    }
+}
+
 TEST_F(Outputs, MayBeADeviceTwice) {
   const auto run = run_moecal("fit " + observations() + " --out /dev/null --csv /dev/null");
   EXPECT_EQ(run.status, 0) << run.text;

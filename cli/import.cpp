@@ -81,7 +81,7 @@ void run_import(const Arguments& arguments) {
   }
   if (arguments.files.empty()) throw InvalidInput{"import: name at least one file"};
   if (arguments.out.empty()) throw InvalidInput{"import: say where to write with --out"};
-  const std::array<OutputFile, 1> outputs{{{"--out", arguments.out}}};
+  const std::array<OutputFile, 1> outputs{{{"--out", arguments.out, OutputKind::observations}}};
   check_outputs(outputs, arguments.files);
   std::vector<interchange::Imported> imported;
   std::size_t observations = 0;

@@ -17,13 +17,14 @@
 #include "cli/verbs.hpp"
 #include "core/collective.hpp"
 #include "core/error.hpp"
+#include "planning/call_floor.hpp"
 
 namespace moecal::cli {
 namespace {
 
 struct PredictArguments {
   std::string coefficients;
-  std::vector<std::string> point;
+  std::vector<std::string> point, settings;
   calibration::Query query;
   std::optional<int> group;
   std::string release;
@@ -46,18 +47,22 @@ std::pair<std::string, std::int64_t> parse_number(const std::string& text) {
   return {text.substr(0, equals), value};
 }
 
-void print_json(const calibration::Prediction& p) {
-  const nlohmann::ordered_json json{{"seconds", p.seconds},
-                                    {"interval_s", {p.lo, p.hi}},
-                                    {"model", p.model_id},
-                                    {"provenance", p.provenance},
-                                    {"flags", p.flags}};
+using MaybeFloor = std::optional<planning::CallFloor>;
+
+void print_json(const calibration::Prediction& p, const MaybeFloor& floor) {
+  nlohmann::ordered_json json{{"seconds", p.seconds},
+                              {"interval_s", {p.lo, p.hi}},
+                              {"model", p.model_id},
+                              {"provenance", p.provenance},
+                              {"flags", p.flags}};
+  if (floor) json["floor"] = {{"seconds", floor->seconds}, {"of", floor->of}};
   std::cout << json.dump(1) << "\n";
 }
 
-void print_text(const calibration::Prediction& p) {
+void print_text(const calibration::Prediction& p, const MaybeFloor& floor) {
   std::printf("time        %.3f us\n", 1e6 * p.seconds);
   std::printf("interval    %.3f .. %.3f us (90 %%)\n", 1e6 * p.lo, 1e6 * p.hi);
+  if (floor) std::printf("floor       %.3f us (%s)\n", 1e6 * floor->seconds, floor->of.c_str());
   std::printf("provenance  %s\nmodel       %s\n", p.provenance.c_str(), p.model_id.c_str());
   for (const auto& flag : p.flags) std::printf("flag        %s\n", flag.c_str());
 }
@@ -83,6 +88,18 @@ Point parse_point(const std::vector<std::string>& texts) {
     if (const auto number = parse_number(text); !point.insert(number).second)
       throw InvalidInput{"--point names '" + number.first + "' twice"};
   return point;
+}
+
+calibration::Settings parse_settings(const std::vector<std::string>& texts) {
+  calibration::Settings settings;
+  for (const auto& text : texts) {
+    const auto equals = text.find('=');
+    if (equals == 0 || equals == std::string::npos)
+      throw InvalidInput{"--setting takes NAME=VALUE, e.g. NCCL_ALGO=Ring; '" + text + "' is not"};
+    if (!settings.emplace(text.substr(0, equals), text.substr(equals + 1)).second)
+      throw InvalidInput{"--setting names '" + text.substr(0, equals) + "' twice"};
+  }
+  return settings;
 }
 
 /// A number that no model of the operation was measured over is a slip too.
@@ -170,8 +187,35 @@ calibration::Prediction prediction_of(const calibration::Coefficients& coefficie
   const auto answer = calibration::predict(coefficients, query);
   if (answer.several_machines)
     throw InvalidInput{answer.missing + " (--card, or of a collective --system)"};
+  if (answer.several_settings) throw InvalidInput{answer.missing + " (--setting NAME=VALUE)"};
   if (!answer.prediction) throw Error{answer.missing};
   return *answer.prediction;
+}
+
+/// The card's spec sheet, where it has one.
+const Card* sheet_of(const std::string& id) {
+  for (const auto& card : known_cards())
+    if (card.id == id) return &card;
+  return nullptr;
+}
+
+/// Of the model that answered; of several joined, the first.
+MaybeFloor floor_of(const calibration::Coefficients& coefficients, const calibration::Query& query,
+                    const calibration::Prediction& prediction) {
+  const auto id = prediction.model_id.substr(0, prediction.model_id.find(" + "));
+  for (const auto& model : coefficients.models)
+    if (model.id == id)
+      if (const auto* card = sheet_of(model.card))
+        return planning::call_floor(*card, query, model.conditions);
+  return std::nullopt;
+}
+
+/// Neither cut off nor moved: that one of the two is wrong is what it says.
+void flag_below(const planning::CallFloor& floor, calibration::Prediction& prediction) {
+  if (prediction.lo >= floor.seconds) return;
+  const bool wholly = prediction.seconds < floor.seconds;
+  prediction.flags.push_back(std::string{wholly ? "the time lies" : "the interval reaches"} +
+                             " below the floor, " + floor.of);
 }
 
 void run_predict(PredictArguments arguments) {
@@ -189,16 +233,19 @@ void run_predict(PredictArguments arguments) {
   if (!over_group && query.group != 1)
     throw InvalidInput{query.operation + " is a call of one rank: it has no --group"};
   query.card = card_id(query.card);
+  query.settings = parse_settings(arguments.settings);
   read_loads(query, arguments.loads);
   check_skew(query);
   if (over_group) check_group(coefficients, query);
   const bool collective = find_collective(query.operation) != nullptr;
   const bool alone = collective && query.group == 1 && !is_measured(coefficients, query);
-  const auto prediction = alone ? one_rank_prediction() : prediction_of(coefficients, query);
+  auto prediction = alone ? one_rank_prediction() : prediction_of(coefficients, query);
+  const auto floor = floor_of(coefficients, query, prediction);
+  if (floor) flag_below(*floor, prediction);
   if (arguments.json)
-    print_json(prediction);
+    print_json(prediction, floor);
   else
-    print_text(prediction);
+    print_text(prediction, floor);
 }
 
 void add_conditions(CLI::App& verb, calibration::Query& query) {
@@ -261,6 +308,10 @@ void add_predict(CLI::App& app) {
       ->check(CLI::PositiveNumber);
   verb->add_option("--release", arguments->release,
                    "of the library, e.g. 2.29.2; default: the newest there is");
+  verb->add_option("--setting", arguments->settings,
+                   "NAME=VALUE ..., e.g. NCCL_ALGO=Ring or power_limit_w=700, where models differ "
+                   "in it; default: unset")
+      ->type_name("NAME=VALUE");
   verb->add_option(
       "--loads", arguments->loads,
       "file of what each expert was given in a recorded routing: a number a line, or a "

@@ -211,7 +211,7 @@ std::string only_card(const std::vector<ObservationFile>& files) {
 }
 
 void run(Options options) {
-  const std::array<OutputFile, 1> outputs{{{"--out", options.out}}};
+  const std::array<OutputFile, 1> outputs{{{"--out", options.out, OutputKind::suite}}};
   check_outputs(outputs, options.observations);
   const auto files = read_observation_files(options.observations);
   options.card = card_id(options.card);

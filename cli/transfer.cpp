@@ -28,7 +28,7 @@ struct TransferArguments {
 
 std::vector<calibration::Donor> read_donors(const TransferArguments& arguments) {
   const auto paths = arguments.from.empty() ? committed_coefficients() : arguments.from;
-  const std::array<OutputFile, 1> outputs{{{"--out", arguments.out}}};
+  const std::array<OutputFile, 1> outputs{{{"--out", arguments.out, OutputKind::coefficients}}};
   check_outputs(outputs, paths);
   std::vector<calibration::Coefficients> files;
   for (const auto& path : paths) files.push_back(calibration::read_coefficients(path));

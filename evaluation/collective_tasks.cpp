@@ -14,6 +14,8 @@ constexpr char kPoints[] = "collective.points";
 constexpr char kCoefficients[] = "collective.coefficients";
 constexpr char kUnseen8[] = "collective.unseen_group_8";
 constexpr char kUnseen4[] = "collective.unseen_group_4";
+constexpr char kUnseen8Alone[] = "collective.unseen_group_8_alone";
+constexpr char kUnseen4Alone[] = "collective.unseen_group_4_alone";
 
 using calibration::Coefficients;
 
@@ -61,9 +63,16 @@ ScoreBoard score_group(const Fold& fold) {
   return scores;
 }
 
-TaskResult run_unseen_group(const TaskInput& input, const std::string& task, int group) {
+struct UnseenGroup {
+  const char* task;
+  int group;
+  OtherCards others;
+};
+
+TaskResult run_unseen_group(const TaskInput& input, const UnseenGroup& unseen) {
+  const auto& [task, group, others] = unseen;
   const auto tables = read_public_tables(input.data, split_of(input, task));
-  const auto folds = folds_of_group(tables, group);
+  const auto folds = folds_of_group(tables, group, others);
   TaskResult result{task, {}, {}};
   for (const auto& scores :
        parallel_map(folds.size(), [&](std::size_t i) { return score_group(folds[i]); }))
@@ -95,8 +104,11 @@ std::vector<TaskResult> run(const TaskInput& input, const std::set<std::string>&
   std::vector<TaskResult> results;
   if (wanted.contains(kPoints) || wanted.contains(kCoefficients))
     results = run_sizes(input, wanted);
-  if (wanted.contains(kUnseen8)) results.push_back(run_unseen_group(input, kUnseen8, 8));
-  if (wanted.contains(kUnseen4)) results.push_back(run_unseen_group(input, kUnseen4, 4));
+  for (const auto& unseen : {UnseenGroup{kUnseen8, 8, OtherCards::seen},
+                             {kUnseen4, 4, OtherCards::seen},
+                             {kUnseen8Alone, 8, OtherCards::unseen},
+                             {kUnseen4Alone, 4, OtherCards::unseen}})
+    if (wanted.contains(unseen.task)) results.push_back(run_unseen_group(input, unseen));
   return results;
 }
 
@@ -138,19 +150,22 @@ Predictor predictor_of(const Coefficients& coefficients) {
   };
 }
 
-std::vector<Fold> folds_of_group(const std::vector<PublicTable>& tables, int group) {
+std::vector<Fold> folds_of_group(const std::vector<PublicTable>& tables, int group,
+                                 OtherCards others) {
   std::vector<Fold> folds;
   for (const auto& table : tables) {
     std::vector<bool> held_out;
     for (const auto& o : table.rows.observations) held_out.push_back(o.ranks.group == group);
     auto fold = make_fold(table.card, table.rows, held_out);
     for (const auto& other : tables)
-      if (other.card != table.card) append(other.rows, fold.seen);
+      if (others == OtherCards::seen && other.card != table.card) append(other.rows, fold.seen);
     folds.push_back(std::move(fold));
   }
   return folds;
 }
 
-TaskGroup collective_tasks() { return {{kPoints, kCoefficients, kUnseen8, kUnseen4}, run}; }
+TaskGroup collective_tasks() {
+  return {{kPoints, kCoefficients, kUnseen8, kUnseen4, kUnseen8Alone, kUnseen4Alone}, run};
+}
 
 }  // namespace moecal::evaluation

@@ -10,8 +10,13 @@ namespace moecal::evaluation {
 /// Each card's rows with each phase's sizes held out.
 [[nodiscard]] std::vector<Fold> folds_of_sizes(const std::vector<PublicTable>& tables, int phases);
 
-/// Each card with all its rows over `group` ranks held out, and every row of the other cards seen.
-[[nodiscard]] std::vector<Fold> folds_of_group(const std::vector<PublicTable>& tables, int group);
+/// Whether a fit is given the rows of the cards that are not scored.
+enum class OtherCards { seen, unseen };
+
+/// Each card with all its rows over `group` ranks held out; of the other cards every row or none is
+/// seen.
+[[nodiscard]] std::vector<Fold> folds_of_group(const std::vector<PublicTable>& tables, int group,
+                                               OtherCards others = OtherCards::seen);
 
 /// What `moecal fit --card` makes of a fold's seen rows, point tables included.
 [[nodiscard]] calibration::Coefficients fit_seen(const Fold& fold);

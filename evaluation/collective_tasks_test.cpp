@@ -57,6 +57,18 @@ TEST_F(CollectiveTasks, HeldOutGroupsDoNotReachTheFit) {
       << "for the other cards it is a donor";
 }
 
+TEST_F(CollectiveTasks, OtherCardsDoNotReachTheFitOfACardAlone) {
+  const auto tables = read_public_tables(folder_.path(), read_splits().at("collective.points"));
+  auto nonsense = tables;
+  for (std::size_t i = 1; i < nonsense.size(); ++i)
+    for (auto& o : nonsense[i].rows.observations) o.samples_s = {1e3};
+  const auto clean = folds_of_group(tables, 8, OtherCards::unseen),
+             dirty = folds_of_group(nonsense, 8, OtherCards::unseen);
+  ASSERT_EQ(clean.size(), 4U);
+  EXPECT_FALSE(clean[0].unseen.empty());
+  EXPECT_EQ(calibration::to_json(fit_seen(clean[0])), calibration::to_json(fit_seen(dirty[0])));
+}
+
 TEST_F(CollectiveTasks, ScoreEveryInteriorRowOnceAndBesideBaselines) {
   const auto results = run_tasks(input(), "collective.[pc]o*");
   ASSERT_EQ(results.size(), 2U);

@@ -154,6 +154,11 @@ TEST_F(PublicData, TheCommittedReportOfDispatchIsTodays) {
   expect_equal_rows(committed_report("dispatch.json"), nlohmann::json::parse(to_json(results)));
 }
 
+TEST_F(PublicData, TheCommittedReportOfRatiosIsTodays) {
+  const auto results = run_tasks({folder_, read_splits()}, "ratio.*");
+  expect_equal_rows(committed_report("ratio.json"), nlohmann::json::parse(to_json(results)));
+}
+
 nlohmann::json rows_of_card(const nlohmann::json& report, const std::string& task,
                             const std::string& card) {
   auto rows = nlohmann::json::array();

@@ -33,8 +33,9 @@ TEST(Splits, OfMoecalNameEveryTask) {
   const auto splits = read_splits();
   for (const char* task :
        {"collective.points", "collective.coefficients", "collective.unseen_group_8",
-        "collective.unseen_group_4", "gemm.dense", "gemm.200", "gemm.compact", "moe.known_model",
-        "moe.unseen_model", "dispatch.known"}) {
+        "collective.unseen_group_4", "collective.unseen_group_8_alone",
+        "collective.unseen_group_4_alone", "gemm.dense", "gemm.200", "gemm.compact",
+        "moe.known_model", "moe.unseen_model", "dispatch.known"}) {
     ASSERT_TRUE(splits.contains(task)) << task;
     EXPECT_FALSE(splits.at(task).tables.empty()) << task;
     EXPECT_FALSE(splits.at(task).dtypes.empty()) << task;

@@ -23,8 +23,8 @@ std::string regime_of(const Observation& o) {
 }  // namespace
 
 const std::vector<TaskGroup>& all_task_groups() {
-  static const std::vector<TaskGroup> kGroups{collective_tasks(), gemm_tasks(), moe_tasks(),
-                                              dispatch_tasks(), suggest_tasks()};
+  static const std::vector<TaskGroup> kGroups{collective_tasks(), gemm_tasks(),    moe_tasks(),
+                                              dispatch_tasks(),   suggest_tasks(), ratio_tasks()};
   return kGroups;
 }
 

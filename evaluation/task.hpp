@@ -40,6 +40,7 @@ struct TaskGroup {
 [[nodiscard]] TaskGroup dispatch_tasks();
 [[nodiscard]] TaskGroup gemm_tasks();
 [[nodiscard]] TaskGroup moe_tasks();
+[[nodiscard]] TaskGroup ratio_tasks();
 [[nodiscard]] TaskGroup suggest_tasks();
 
 /// The split of a task. @throws InvalidInput if the splits have none.

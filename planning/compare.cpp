@@ -6,6 +6,7 @@
 #include <array>
 
 #include "calibration/features.hpp"
+#include "calibration/routing_conditions.hpp"
 #include "planning/check.hpp"
 #include "planning/propagate.hpp"
 
@@ -34,6 +35,37 @@ Query collective(const std::string& operation, int group, std::int64_t bytes) {
   query.dtype = "f16";
   query.group = group;
   query.point = {{"bytes", bytes}};
+  return query;
+}
+
+/// Over two nodes, with every device of both.
+Query between_nodes(const std::string& operation, std::int64_t bytes) {
+  auto query = collective(operation, 16, bytes);
+  query.tier = "inter";
+  query.nodes = 2;
+  return query;
+}
+
+/// Layers of the documents' models and of one with many small experts, spread over 8 ranks.
+constexpr std::array<std::array<int, 4>, 2> kLayers{// hidden, inter, experts, top_k
+                                                    {{4096, 14336, 8, 2}, {2048, 768, 128, 8}}};
+
+Query layer(const std::string& dtype, int tokens, const std::array<int, 4>& model) {
+  Query query;
+  query.operation = "moe_layer";
+  query.dtype = dtype;
+  query.routing = "balanced";
+  query.point = {{"tokens", tokens},    {"hidden", model[0]}, {"inter", model[1]},
+                 {"experts", model[2]}, {"top_k", model[3]},  {"tensor_parallel", 1},
+                 {"expert_parallel", 8}};
+  return query;
+}
+
+Query exchange(const std::string& operation, int tokens) {
+  Query query;
+  query.operation = operation;
+  query.group = 8;
+  query.point = {{"tokens", tokens}, {"hidden", 7168}, {"experts", 256}, {"top_k", 8}};
   return query;
 }
 
@@ -136,16 +168,26 @@ std::vector<Query> planning_calls() {
     for (const int group : {2, 4, 8})
       for (const auto bytes : {64 * kKibi, 4 * kMebi, 64 * kMebi, 1024 * kMebi})
         calls.push_back(collective(operation, group, bytes));
+  for (const char* operation : {"all_reduce", "all_to_all", "all_gather", "reduce_scatter"})
+    for (const auto bytes : {4 * kMebi, 64 * kMebi, 1024 * kMebi})
+      calls.push_back(between_nodes(operation, bytes));
   for (const auto bytes : {kMebi, 1024 * kMebi}) calls.push_back(copy(bytes));
+  for (const char* dtype : {"bf16", "fp8_e4m3"})
+    for (const auto& model : kLayers)
+      for (const int tokens : {64, 1024, 16384}) calls.push_back(layer(dtype, tokens, model));
+  for (const char* operation : {"moe_dispatch", "moe_combine"})
+    for (const int tokens : {128, 1024, 8192}) calls.push_back(exchange(operation, tokens));
   return calls;
 }
 
 double device_bytes(const Query& query) {
-  if (!calibration::is_collective(query.operation)) {
+  if (!query.point.contains("bytes") || !calibration::is_collective(query.operation)) {
     const auto dtype = query.dtype.empty() ? std::string{"f32"} : query.dtype;
+    const auto routing = calibration::spec_of(calibration::routing_asked(query.operation, query));
     const auto work =
-        calibration::work_of(query.operation, query.point, {dtype, dtype, "", "", "", ""});
-    return work.read.value() + work.written.value();
+        calibration::work_of(query.operation, query.point, {dtype, dtype, "", "", "", ""}, routing);
+    // Of an exchange with experts what is sent, and as much that comes.
+    return work.read.value() + work.written.value() + 2 * work.sent.value();
   }
   const auto bytes = static_cast<double>(query.point.at("bytes"));
   const bool in_place = query.operation == "all_reduce" || query.operation == "broadcast";

@@ -48,11 +48,12 @@ struct ComparedCall {
 
 /// Calls that MoE planning asks for: the documents' expert GEMMs (their hidden and intermediate
 /// sizes) from a decode step's rows to a prefill's, in bf16 and FP8; collectives over 2, 4 and 8
-/// devices of a node from 64 KiB to 1 GiB; and a memory copy.
+/// devices of a node from 64 KiB to 1 GiB, and over two nodes; a memory copy; MoE layers over 8
+/// ranks, and their dispatch and combine.
 [[nodiscard]] std::vector<calibration::Query> planning_calls();
 
 /// Bytes that a call keeps on one device: operands and result; a reduction in place, other
-/// collectives with a receive buffer.
+/// collectives with a receive buffer; of an exchange with experts what is sent, and as much.
 [[nodiscard]] double device_bytes(const calibration::Query& query);
 
 /// Errors that both sides share cancel (planning/propagate.hpp). The first card is `faster` if the

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 
 #include "planning/propagate.hpp"
 
@@ -99,6 +100,19 @@ TEST(Compare, CountsTheBuffersOfACall) {
   gemm.dtype = "bf16";
   gemm.point = {{"m", 2}, {"n", 3}, {"k", 5}};
   EXPECT_DOUBLE_EQ(device_bytes(gemm), 2 * (2 * 5 + 5 * 3 + 2 * 3));
+}
+
+TEST(Compare, AsksForLayersExchangesAndWhatCrossesNodes) {
+  std::set<std::string> operations;
+  bool crosses_nodes = false;
+  for (const auto& call : planning_calls()) {
+    operations.insert(call.operation);
+    crosses_nodes = crosses_nodes || (call.tier == "inter" && call.nodes == 2);
+    EXPECT_GT(device_bytes(call), 0) << call.operation;
+  }
+  for (const char* operation : {"moe_layer", "moe_dispatch", "moe_combine"})
+    EXPECT_TRUE(operations.contains(operation)) << operation;
+  EXPECT_TRUE(crosses_nodes);
 }
 
 TEST(Compare, TakesMemoryDemandsFromTheDocuments) {

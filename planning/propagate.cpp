@@ -36,6 +36,12 @@ struct Caller {
   [[nodiscard]] std::string of(const std::string& factor) const {
     return machine.empty() ? factor : factor + " of " + machine;
   }
+  /// What all models of an operation have in common is how it was measured: a time taken over from
+  /// other cards has its own error.
+  [[nodiscard]] std::string operation_of(const CostPart& part) const {
+    const auto factor = "operation " + part.operation;
+    return part.provenance == "transferred" ? of(factor + ", transferred") : factor;
+  }
 };
 
 void add_part(const CostPart& part, const Caller& caller, std::vector<double>& seconds) {
@@ -43,7 +49,7 @@ void add_part(const CostPart& part, const Caller& caller, std::vector<double>& s
       part.lo > 0 && part.hi > part.lo ? std::log(part.hi / part.lo) / (2 * kNormal95) : 0;
   const std::array<std::pair<std::uint64_t, double>, 4> factors{
       {{hash_of(caller.of("system")), std::sqrt(kShares.system)},
-       {hash_of("operation " + part.operation), std::sqrt(kShares.operation)},
+       {hash_of(caller.operation_of(part)), std::sqrt(kShares.operation)},
        {hash_of("model " + part.model_id), std::sqrt(kShares.model)},
        {hash_of(caller.of("call " + caller.call + " " + part.operation)),
         std::sqrt(kShares.call)}}};

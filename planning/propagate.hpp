@@ -22,7 +22,7 @@ inline constexpr int kDraws = 4000;
 
 /// One cost under kDraws draws of the same factors. What is the machine's (its system, models and
 /// calls) is drawn by the machine's name: costs of two machines have in common what their
-/// operations have.
+/// operations have, unless they are transferred: that error is not of the measuring.
 [[nodiscard]] std::vector<double> draw_cost(const Cost& cost, const std::string& call,
                                             const std::string& machine);
 

@@ -28,6 +28,23 @@ TEST(Propagate, RatiosOfOneModelAreTighterThanTheirParts) {
   EXPECT_EQ(width("all_reduce(1e9, 2, nvlink)"), single);  // the same draws every time
 }
 
+// What was measured shares how it was measured; what comes from a spec sheet does not.
+TEST(Propagate, ATransferredTimeSharesNoErrorWithAMeasuredOne) {
+  const auto width = [](const std::string& provenance) {
+    const auto cost = [](const std::string& id, const std::string& how) {
+      return Cost{{{"all_reduce", 1e-3, 0.5e-3, 2e-3, id, how, {}}}, ""};
+    };
+    const auto mine = draw_cost(cost("a", "imported"), "call", "first");
+    auto ratios = draw_cost(cost("b", provenance), "call", "second");
+    for (std::size_t i = 0; i < ratios.size(); ++i) ratios[i] /= mine[i];
+    const auto interval = interval_of(ratios);
+    return std::log(interval->hi / interval->lo);
+  };
+  const double independent = std::sqrt(2.0) * std::log(4.0);
+  EXPECT_NEAR(width("transferred"), independent, 0.05 * independent);
+  EXPECT_NEAR(width("imported"), std::sqrt(0.8) * independent, 0.05 * independent);
+}
+
 TEST(Propagate, ADivisorThatMayVanishHasNoInterval) {
   const auto source = fake_measurements(1e-9, 1.2);
   const auto interval = [&](const std::string& formula) {

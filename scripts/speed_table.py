@@ -47,6 +47,14 @@ def fit_rows(benchmarks):
                f"| {run['bytes_per_observation']:.0f} | {run['per_second']:.0f} |")
 
 
+def repeat_rows(benchmarks):
+    yield "| readings of 21 sizes | wall s, one thread |"
+    yield "|---|---|"
+    for run in benchmarks:
+        if run["name"].startswith("FitRepeats/"):
+            yield f"| {int(run['observations'])} | {run['observations'] / run['per_second']:.2f} |"
+
+
 def predict_rows(benchmarks):
     yield "| form | million predictions a second and core | aim |"
     yield "|---|---|---|"
@@ -71,7 +79,7 @@ def main():
     today = datetime.datetime.now(datetime.timezone.utc).date()
     lines = [BEGIN, f"{today}, commit {commit.strip()}; {processor()}, {os.cpu_count()} processors, load average "
              f"{load:.1f} at the start and {os.getloadavg()[0]:.1f} at the end.", ""]
-    lines += [*fit_rows(benchmarks), "", *predict_rows(benchmarks), END]
+    lines += [*fit_rows(benchmarks), "", *repeat_rows(benchmarks), "", *predict_rows(benchmarks), END]
     path = pathlib.Path(arguments.out)
     text = path.read_text()
     path.write_text(text[:text.index(BEGIN)] + "\n".join(lines) + text[text.index(END) + len(END):])

@@ -1,0 +1,35 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <span>
+
+#include "calibration/coefficients.hpp"
+#include "core/observation.hpp"
+
+namespace moecal::calibration {
+
+struct Series;
+
+/// What of an environment's settings decides how long an observation's operation takes: of
+/// communication the libraries' variables (NCCL_ALGO, UCX_TLS, ...) but for those that say where
+/// things are; of a device's own work its power limit and clock; of a CPU's its threads.
+[[nodiscard]] Settings deciding_settings(const Observation& observation,
+                                         const Environment& environment);
+
+/// A series and the deciding settings that all its observations have.
+struct SetSeries {
+  Series* series = nullptr;
+  const Settings* settings = nullptr;
+};
+
+/// Makes conditions of the settings in which an operation's series on one machine differ; what all
+/// share is no condition. Where one says nothing its variable is "unset", its limit "unrecorded".
+void tell_apart(std::span<const SetSeries> all);
+
+/// "NCCL_ALGO=Ring NCCL_PROTO=unset"; "" of none.
+[[nodiscard]] std::string settings_text(const Settings& settings);
+
+/// Whether all of them are variables that were not set: what one gets without a word.
+[[nodiscard]] bool are_defaults(const Settings& settings);
+
+}  // namespace moecal::calibration

@@ -1,0 +1,85 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "planning/call_floor.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "calibration/features.hpp"
+#include "core/collective.hpp"
+
+namespace moecal::planning {
+namespace {
+
+constexpr double kSlack = 1.02;        // nominal figures are rounded, clocks vary a little
+constexpr double kCachesOfASweep = 4;  // a working set this much larger is read from memory
+
+using calibration::Query;
+using MaybeFloor = std::optional<CallFloor>;
+
+/// Whose bytes and FLOPs follow from the point alone.
+bool has_known_work(const Query& query) {
+  static constexpr std::array<const char*, 8> kOperations{
+      "memory_copy", "permute", "unpermute", "topk_gate",
+      "quantize",    "swiglu",  "attention", "memory_stream"};
+  return query.operation == "expert_gemm" ||
+         std::ranges::find(kOperations, query.operation) != kOperations.end();
+}
+
+MaybeFloor floor_of_work(const Card& card, const Query& query,
+                         const calibration::Conditions& conditions) {
+  if (!has_known_work(query)) return std::nullopt;
+  const Dtypes dtypes{conditions.dtype, conditions.dtype, conditions.output_dtype, "", "", ""};
+  const auto work = calibration::work_of(query.operation, query.point, dtypes);
+  CallFloor floor;
+  if (const auto peak = card.dense_peak(conditions.dtype); peak && query.operation == "expert_gemm")
+    floor = {work.flops.value() / (kSlack * peak->value()), "nominal peak of " + conditions.dtype};
+  const double bytes = work.read.value() + work.written.value();
+  if (card.memory_bandwidth && card.last_level_cache &&
+      bytes > kCachesOfASweep * card.last_level_cache->value.value()) {
+    const double seconds = bytes / (kSlack * card.memory_bandwidth->value.value());
+    if (seconds > floor.seconds) floor = {seconds, "nominal memory bandwidth"};
+  }
+  return floor.seconds > 0 ? MaybeFloor{floor} : std::nullopt;
+}
+
+/// Bytes that a rank's own link must carry, of a group in one node.
+double bytes_of_a_link(const Query& query) {
+  const auto bytes = static_cast<double>(query.point.at("bytes"));
+  const int ranks = query.operation == "send_recv" ? 2 : query.group;
+  return query.operation == "all_reduce" ? bytes : bytes * bus_factor(query.operation, ranks);
+}
+
+/// The same of a rank's share of its node's network.
+double bytes_of_a_share(const Query& query) {
+  const auto bytes = static_cast<double>(query.point.at("bytes"));
+  const double others = 1 - 1.0 / query.nodes;
+  const double ranks_of_a_node = static_cast<double>(query.group) / query.nodes;
+  if (query.operation == "all_to_all") return bytes * others;
+  if (query.operation == "send_recv") return bytes;
+  const bool in_blocks = query.operation == "all_gather" || query.operation == "reduce_scatter";
+  return bytes * (in_blocks ? others : 1) / ranks_of_a_node;
+}
+
+MaybeFloor floor_of_collective(const Card& card, const Query& query) {
+  if (!query.point.contains("bytes") || query.group < 2) return std::nullopt;
+  if (query.tier == "intra") {
+    const auto rate = card.link_rate(query.group);
+    if (!rate) return std::nullopt;
+    return CallFloor{bytes_of_a_link(query) / (kSlack * rate->value()),
+                     "nominal rate of the link between devices"};
+  }
+  if (query.nodes < 2 || !card.nic.rate) return std::nullopt;
+  return CallFloor{bytes_of_a_share(query) / (kSlack * card.nic.rate->value.value()),
+                   "nominal rate of the network"};
+}
+
+}  // namespace
+
+MaybeFloor call_floor(const Card& card, const Query& query,
+                      const calibration::Conditions& conditions) {
+  return find_collective(query.operation) != nullptr ? floor_of_collective(card, query)
+                                                     : floor_of_work(card, query, conditions);
+}
+
+}  // namespace moecal::planning
