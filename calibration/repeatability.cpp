@@ -263,6 +263,13 @@ Agreements agreements(const Readings& readings, const Sources& sources) {
   return all;
 }
 
+bool any_imported(const Readings& readings) {
+  return std::ranges::any_of(readings, [](const auto& place) {
+    return std::ranges::any_of(place.second,
+                               [](const auto* o) { return o->source.kind == "imported"; });
+  });
+}
+
 void drop_source(Readings& readings, const Pair& pair) {
   const auto is_of = [](const std::string& source) {
     return [&source](const Observation* o) { return source_of(*o) == source; };
@@ -313,6 +320,7 @@ std::vector<Duplicate> drop_duplicates(Readings& readings) {
   std::vector<Duplicate> found;
   for (const auto& [source, times] : drop_given_twice(readings))
     found.push_back({source, source, times});
+  if (!any_imported(readings)) return found;
   const Sources sources{readings};
   for (const auto& [numbers, agreement] : agreements(readings, sources)) {
     const Pair pair{sources.name(numbers.first), sources.name(numbers.second)};

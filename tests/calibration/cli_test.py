@@ -81,6 +81,26 @@ def check_predict(session):
         session.fail(f"an interval that does not hold its value: {answer}")
 
 
+def check_floor(session):
+    """A card with a spec sheet has a floor; products a thousand times too fast for it are flagged, not moved."""
+    committed = str(GOLDEN.parents[2] / "results" / "coefficients" / "b200-sxm.json")
+    ask = ("--operation", "all_reduce", "--group", "8", "--point", "bytes=1048576")
+    session.error("us (nominal rate of the link between devices)", "predict", committed, *ask, status=0)
+    session.error("dtype not recorded over 8 intra", "predict", committed, "--operation", "moe_combine", "--group", "8",
+                  "--nodes", "2", "--tier", "inter", "--point", "tokens=8", "hidden=2048", "experts=8", "top_k=2", status=1)
+    card = observations.ENVIRONMENT["card"]
+    observations.ENVIRONMENT["card"] = "b200-sxm"
+    fast = [{**each, "samples_s": [1e-5 * each["samples_s"][0]], "dtypes": {**each["dtypes"], "a": "bf16"}}
+            for each in observations.gemms()]
+    observations.write_all(session.folder / "fast.jsonl", fast)
+    observations.ENVIRONMENT["card"] = card
+    session.run("fit", "fast.jsonl", "--out", "fast.json")
+    answer = json.loads(session.run("predict", "fast.json", "--operation", "expert_gemm", "--json",
+                                    "--point", "m=512", "n=2048", "k=4096"))
+    if not answer["seconds"] < answer["floor"]["seconds"] or "below the floor" not in str(answer["flags"]):
+        session.fail(f"a product below the floor of its card is not flagged: {answer}")
+
+
 def check_overlap(session):
     """Two pairs of times with one sum: they take as long as the longer of the two."""
     observations.write_all(session.folder / "overlap.jsonl", observations.overlaps(4))
@@ -168,7 +188,8 @@ def check_errors(session):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         session = Session(sys.argv[1], pathlib.Path(folder), "--accept" in sys.argv)
-        for check in (check_fit, check_predict, check_overlap, check_uneven_exchange, check_help, check_errors):
+        for check in (check_fit, check_predict, check_floor, check_overlap, check_uneven_exchange, check_help,
+                      check_errors):
             check(session)
     for failure in session.failures:
         print(failure)
