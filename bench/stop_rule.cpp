@@ -27,7 +27,7 @@ Seconds default_budget(const std::string& suite) {
 }
 
 Seconds shortest_device_batch(const std::string& suite) {
-  return Seconds{suite == "quick" ? 100e-6 : 500e-6};
+  return Seconds{suite == "quick" ? 100e-6 : 250e-6};
 }
 
 std::string_view StopRule::reason(std::span<const double> samples, const TimeSpent& spent) const {

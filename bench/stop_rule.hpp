@@ -41,7 +41,7 @@ struct StopRule {
 [[nodiscard]] Seconds default_budget(const std::string& suite);
 
 /// Of a device, for each batch of a suite: recording the events around it takes 1 to 2 us, which is
-/// then under half a percent. Quick has no time for that: its short points bear 1 to 2 %.
+/// then under a percent. Quick has no time for that: its short points bear 1 to 2 %.
 [[nodiscard]] Seconds shortest_device_batch(const std::string& suite);
 
 }  // namespace moecal::bench

@@ -85,25 +85,24 @@ Bytes footprint_of(const std::string& operation, const Case& c, const Work& work
   return moved(work);
 }
 
-/// Of a long sequence cuDNN names two plans, of a short one four or five, of which four are tried.
-int plans_of_cudnn(const Case& c) { return c.point.at("sequence") < 1024 ? 4 : 2; }
+/// Of a long sequence cuDNN names two plans, of a short one four or five, of which two are tried.
+constexpr int kPlansOfCudnn = 2;
 /// It compiles one in 0.3 to 0.44 s of a core of an AMD EPYC host (for Hopper, by
 /// cudnn_plans_test): once for both caches, of which each case has the cold one.
-double planning(const Implementation& implementation, const Case& c, CachePolicy policy) {
+double planning(const Implementation& implementation, CachePolicy policy) {
   constexpr double kOnePlan = 0.37;
   const bool plans = implementation.name == "cudnn_fused" && policy == CachePolicy::cold;
-  return plans ? kOnePlan * plans_of_cudnn(c) : 0;
+  return plans ? kOnePlan * kPlansOfCudnn : 0;
 }
 
-double choosing(const std::string& operation, const Implementation& implementation, const Case& c,
-                double call_s) {
+double choosing(const std::string& operation, const Implementation& implementation, double call_s) {
   const auto one = [&](double share) { return tests::time_to_choose(share * call_s, 16, 3e-4); };
   const auto of_group = [&](double share) {
     return tests::time_to_choose(share * call_s, 8, 2e-4);
   };
   if (operation == "expert_gemm") return one(1);
   if (implementation.name == "cudnn_fused")
-    return tests::time_to_choose(call_s, plans_of_cudnn(c), 3e-4);
+    return tests::time_to_choose(call_s, kPlansOfCudnn, 3e-4);
   if (operation == "attention") return 2 * one(0.5);
   // Groups whose rows round up to the same power of two share a choice: of a draw about three.
   if (operation == "moe_layer") return 2 * 3 * of_group(0.1);
@@ -154,10 +153,10 @@ class Accountant {
                                                        : tests::hopper_seconds(point.c, point.work);
     const auto sampled = sample_(call_s);
     const double host = tests::host_seconds(tests::host_work(operation, point.c, sets));
-    return {1, sampled.seconds + parts(operation, call_s) + redraws(point, sampled, sets),
-            choosing(operation, point.implementation, point.c, call_s) +
-                planning(point.implementation, point.c, policy),
-            host};
+    return {
+        1, sampled.seconds + parts(operation, call_s) + redraws(point, sampled, sets),
+        choosing(operation, point.implementation, call_s) + planning(point.implementation, policy),
+        host};
   }
   /// Those of a layer are timed in graphs of sixteen calls, ten samples each after a first.
   [[nodiscard]] double parts(const std::string& operation, double call_s) const {

@@ -15,8 +15,8 @@
 namespace moecal::kernels {
 namespace {
 
-// Of short sequences the heuristic names four or five.
-constexpr int kMostPlans = 4;
+// Of short sequences the heuristic names four or five; each takes a third of a second to compile.
+constexpr int kMostPlans = 2;
 
 class CudnnAttention final : public Attention {
  public:

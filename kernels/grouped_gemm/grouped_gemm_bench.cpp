@@ -139,7 +139,7 @@ constexpr char kBlackwellBlocks[] = "fp8_e4m3/mx";
 /// draw cost. What one group costs alone is expert_gemm's.
 std::vector<Case> planner_cases() {
   std::vector<Case> cases = quick_cases();
-  append(cases, {28672, 4096, {2, 4}, {128, 512, 4096}, {"bf16", "fp8_e4m3"}}, "uniform");
+  append(cases, {28672, 4096, {2, 4}, {128, 4096}, {"bf16", "fp8_e4m3"}}, "uniform");
   append(cases, {4096, 14336, {4}, {128, 2048}, {"bf16", "fp8_e4m3"}}, "uniform");
   append(cases, {7168, 4096, {8}, {1024}, {"bf16"}}, "uniform");
   append(cases, {2048, 512, {4}, {256, 4096, 24576}, {"f16", "fp8_e4m3"}}, "uniform");
@@ -147,7 +147,7 @@ std::vector<Case> planner_cases() {
   append(cases, {7168, 2048, {2, 64}, {512}, {"f16", "bf16"}}, "uniform");
   append(cases, {2048, 1024, {64}, {512, 2048}, {"bf16"}}, "power_law");
   const std::vector<std::string> blocks{kHopperBlocks, kBlackwellBlocks};
-  append(cases, {28672, 4096, {4}, {128, 512, 4096}, blocks}, "uniform");
+  append(cases, {28672, 4096, {4}, {512, 4096}, blocks}, "uniform");
   append(cases, {4096, 14336, {4}, {2048}, blocks}, "uniform");
   return cases;
 }
