@@ -70,6 +70,10 @@ using IsHopeless = std::function<bool(std::span<const HeldOut> errors)>;
 /// Half-width of log time where nothing was held out: a factor of 2 either way.
 inline constexpr double kUnknownHalfWidth = 0.6931471805599453;
 
+/// The least half-width, of log time. No clock and no printed table says more: a time of 5 us with
+/// two decimals of a microsecond is known to a thousandth.
+inline constexpr double kResolution = 0.001;
+
 /// Held-out points a 90 % quantile needs.
 inline constexpr int kConformalPoints = 9;
 

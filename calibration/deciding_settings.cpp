@@ -23,25 +23,53 @@ bool starts_with_any(const std::string& name, const std::array<const char*, N>& 
   return std::ranges::any_of(prefixes, [&](const char* each) { return name.starts_with(each); });
 }
 
+/// Of NCCL and RCCL, which name alike: what chooses how and over what bytes go. Not what is where,
+/// what is logged, or which version an image was built with.
+bool decides_transfer(const std::string& name) {
+  static constexpr std::array<const char*, 38> kWords{
+      "ALGO",    "PROTO",       "BUFFSIZE",  "NTHREADS",  "P2P_",      "SHM_",    "NET",
+      "IB_",     "NVLS",        "CUMEM",     "COLLNET",   "CROSS_NIC", "SOCKET_", "NSOCKS_",
+      "PXN",     "MAX_",        "MIN_",      "CTA_",      "NCHANNELS", "LL_",     "LL128_",
+      "THREAD_", "SINGLE_RING", "GRAPH_",    "TOPO_FILE", "TUNER_",    "MNNVL_",  "DMABUF_",
+      "GDR",     "LAUNCH_",     "LOCAL_REG", "WIN_",      "SYM_",      "CHUNK_",  "LEGACY_CUDA_REG",
+      "WORK_",   "IGNORE_CPU",  "MSCCL"};
+  static constexpr std::array<const char*, 3> kNotThem{"SOCKET_IFNAME", "SOCKET_FAMILY",
+                                                       "GRAPH_DUMP"};
+  const auto word = name.substr(5);
+  return starts_with_any(word, kWords) && !starts_with_any(word, kNotThem);
+}
+
 bool decides_communication(const std::string& name) {
-  static constexpr std::array<const char*, 5> kLibraries{"NCCL_", "RCCL_", "FI_", "UCX_",
-                                                         "OMPI_MCA_"};
+  if (name.starts_with("NCCL_") || name.starts_with("RCCL_")) return decides_transfer(name);
+  static constexpr std::array<const char*, 3> kLibraries{"FI_", "UCX_", "OMPI_MCA_"};
   // Where things are and what is logged; and what `moecal measure` sets where ranks share cores.
-  static constexpr std::array<const char*, 9> kNotThem{"NCCL_HOSTID",
-                                                       "NCCL_DEBUG",
-                                                       "NCCL_CONF_FILE",
-                                                       "NCCL_TOPO_DUMP_FILE",
-                                                       "NCCL_GRAPH_DUMP_FILE",
-                                                       "NCCL_SOCKET_IFNAME",
-                                                       "NCCL_COMM_ID",
-                                                       "OMPI_MCA_mpi_yield_when_idle",
-                                                       "OMPI_MCA_hwloc_base_binding"};
+  static constexpr std::array<const char*, 18> kNotThem{"FI_LOG_",
+                                                        "FI_PROVIDER_PATH",
+                                                        "FI_VERSION",
+                                                        "UCX_LOG_",
+                                                        "UCX_WARN_",
+                                                        "UCX_STATS_",
+                                                        "UCX_ERROR_",
+                                                        "UCX_HANDLE_ERRORS",
+                                                        "UCX_MODULE_",
+                                                        "UCX_CONFIG_",
+                                                        "UCX_VFS_",
+                                                        "UCX_VERSION",
+                                                        "UCX_HOME",
+                                                        "UCX_ROOT",
+                                                        "UCX_DIR",
+                                                        "OMPI_MCA_btl_tcp_if_",
+                                                        "OMPI_MCA_mpi_yield_when_idle",
+                                                        "OMPI_MCA_hwloc_base_binding"};
   return starts_with_any(name, kLibraries) && !starts_with_any(name, kNotThem);
 }
 
 bool decides_cpu_work(const std::string& name) {
   static constexpr std::array<const char*, 3> kLibraries{"OMP_", "DNNL_", "ONEDNN_"};
-  return name == kThreads || starts_with_any(name, kLibraries);
+  static constexpr std::array<const char*, 4> kNotThem{"OMP_DISPLAY_", "OMP_TOOL", "DNNL_VERBOSE",
+                                                       "ONEDNN_VERBOSE"};
+  return name == kThreads ||
+         (starts_with_any(name, kLibraries) && !starts_with_any(name, kNotThem));
 }
 
 bool decides_device_work(const std::string& name) { return name == kPowerLimit || name == kClock; }
@@ -60,6 +88,11 @@ std::string own_value(const std::string& name, const std::string& value) {
   return text.data();
 }
 
+/// The words of tell_apart() for what is not there are no values beside it.
+bool says_nothing(const std::string& value) {
+  return value.empty() || value == kUnset || value == kUnrecorded;
+}
+
 bool is_variable(const std::string& name) { return !decides_device_work(name) && name != kThreads; }
 
 using Scope = std::tuple<std::string, std::string, std::string, std::string>;
@@ -68,14 +101,15 @@ Scope scope_of(const Series& s) {
   return {s.operation, s.card, s.system, s.conditions.implementation};
 }
 
-/// Each setting of any, with all that it is; "" where it is not there.
+/// Each setting of any, with all that it is; "" where a variable is not there, which says that it
+/// was unset. A limit that is not there was something that nobody wrote down.
 std::map<std::string, std::set<std::string>> values_of(std::span<const SetSeries* const> all) {
   std::map<std::string, std::set<std::string>> values;
   for (const auto* one : all)
     for (const auto& [name, value] : *one->settings) values[name].insert(value);
   for (auto& [name, known] : values)
     for (const auto* one : all)
-      if (!one->settings->contains(name)) known.insert("");
+      if (is_variable(name) && !one->settings->contains(name)) known.insert("");
   return values;
 }
 
@@ -93,6 +127,7 @@ Settings deciding_settings(const Observation& o, const Environment& environment)
   const bool on_cpu = o.backend == "cpu";
   Settings settings;
   for (const auto& [word, value] : environment.settings) {
+    if (says_nothing(value)) continue;
     const auto name = own_name(word);
     if ((communicates && decides_communication(name)) ||
         (computes && (on_cpu ? decides_cpu_work(name) : decides_device_work(name))))
@@ -119,6 +154,19 @@ std::string settings_text(const Settings& settings) {
 
 bool are_defaults(const Settings& settings) {
   return std::ranges::all_of(settings, [](const auto& each) { return each.second == kUnset; });
+}
+
+std::ptrdiff_t unrecorded(const Settings& settings) {
+  return std::ranges::count_if(settings,
+                               [](const auto& each) { return each.second == kUnrecorded; });
+}
+
+bool contradict(const Settings& a, const Settings& b) {
+  return std::ranges::any_of(a, [&](const auto& each) {
+    const auto found = b.find(each.first);
+    return found != b.end() && found->second != each.second && each.second != kUnrecorded &&
+           found->second != kUnrecorded;
+  });
 }
 
 }  // namespace moecal::calibration

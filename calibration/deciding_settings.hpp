@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <cstddef>
 #include <span>
 
 #include "calibration/coefficients.hpp"
@@ -12,7 +13,8 @@ struct Series;
 
 /// What of an environment's settings decides how long an observation's operation takes: of
 /// communication the libraries' variables (NCCL_ALGO, UCX_TLS, ...) but for those that say where
-/// things are; of a device's own work its power limit and clock; of a CPU's its threads.
+/// things are, what is logged or which version it is; of a device's own work its power limit and
+/// clock; of a CPU's its threads. Without those that are empty.
 [[nodiscard]] Settings deciding_settings(const Observation& observation,
                                          const Environment& environment);
 
@@ -23,7 +25,8 @@ struct SetSeries {
 };
 
 /// Makes conditions of the settings in which an operation's series on one machine differ; what all
-/// share is no condition. Where one says nothing its variable is "unset", its limit "unrecorded".
+/// share is no condition. Where one says nothing its variable is "unset"; its limit is that of the
+/// others, if they all have one, and else "unrecorded". So series may then have the same id.
 void tell_apart(std::span<const SetSeries> all);
 
 /// "NCCL_ALGO=Ring NCCL_PROTO=unset"; "" of none.
@@ -31,5 +34,11 @@ void tell_apart(std::span<const SetSeries> all);
 
 /// Whether all of them are variables that were not set: what one gets without a word.
 [[nodiscard]] bool are_defaults(const Settings& settings);
+
+/// How many of them nobody wrote down.
+[[nodiscard]] std::ptrdiff_t unrecorded(const Settings& settings);
+
+/// Whether both say something of a setting, and not the same.
+[[nodiscard]] bool contradict(const Settings& a, const Settings& b);
 
 }  // namespace moecal::calibration

@@ -4,9 +4,9 @@
 
 #include <gmock/gmock.h>
 
-#include "calibration/fit.hpp"
-#include "calibration/predict.hpp"
-#include "calibration/synthetic.hpp"
+#include <set>
+
+#include "calibration/synthetic_settings.hpp"
 
 // Times of one machine set to two things are two series: a median of both is true of neither.
 namespace moecal::calibration {
@@ -14,51 +14,12 @@ namespace {
 
 using testing::HasSubstr;
 
-Environment set_to(const Settings& settings) {
-  auto environment = synthetic::environment();
-  environment.settings = settings;
-  return environment;
-}
-
-void move_to(std::vector<Observation>& all, const Environment& environment) {
-  for (auto& o : all) {
-    o.environment_id = environment.id();
-    o.backend = "cuda";
-  }
-}
-
-/// All-reduces over 4 ranks, `times` as long as 10 us and 10 GB/s.
-ObservationFile all_reduces(const Settings& settings, double times) {
-  const auto environment = set_to(settings);
-  auto all = synthetic::curve("all_reduce", 4, 16,
-                              [&](double bytes) { return times * (1e-5 + bytes / 1e10); }, {});
-  move_to(all, environment);
-  return {{environment}, all};
-}
-
-/// GEMMs of a card under a power limit.
-ObservationFile gemms(const Settings& settings, double rate) {
-  const auto environment = set_to(settings);
-  std::vector<Observation> all;
-  for (int m = 64; m <= 16384; m *= 4)
-    for (int n = 512; n <= 8192; n *= 4)
-      all.push_back(synthetic::observation("expert_gemm", {{"m", m}, {"n", n}, {"k", 1024}},
-                                           1e-6 + 2.0 * m * n * 1024 / rate));
-  move_to(all, environment);
-  return {{environment}, all};
-}
-
-Query all_reduce(std::int64_t bytes) {
-  Query query;
-  query.operation = "all_reduce";
-  query.group = 4;
-  query.point = {{"bytes", bytes}};
-  return query;
-}
-
-Coefficients fitted(const std::vector<ObservationFile>& files) {
-  return fit(files, {}).coefficients;
-}
+using synthetic::all_reduce;
+using synthetic::all_reduces;
+using synthetic::fitted;
+using synthetic::gemm;
+using synthetic::gemms;
+using synthetic::set_to;
 
 TEST(DecidingSettings, AreThoseOfTheOperation) {
   auto exchange = synthetic::observation("all_reduce", {{"bytes", 8}}, 1);
@@ -74,6 +35,76 @@ TEST(DecidingSettings, AreThoseOfTheOperation) {
   EXPECT_EQ(deciding_settings(product, environment), (Settings{{"power_limit_w", "700"}}));
   product.backend = "cpu";
   EXPECT_EQ(deciding_settings(product, environment), (Settings{{"threads", "8"}}));
+}
+
+TEST(DecidingSettings, AreNotWhatIsLoggedOrBuiltWith) {
+  const auto exchange = synthetic::observation("all_reduce", {{"bytes", 8}}, 1);
+  for (const char* name : {"NCCL_VERSION", "NCCL_HOME", "NCCL_ROOT", "NCCL_DIR", "NCCL_DEBUG_FILE",
+                           "NCCL_SOCKET_IFNAME", "NCCL_GRAPH_DUMP_FILE", "UCX_LOG_LEVEL",
+                           "FI_LOG_LEVEL", "OMPI_MCA_btl_tcp_if_include", "OMP_NUM_THREADS"})
+    EXPECT_TRUE(deciding_settings(exchange, set_to({{name, "1"}})).empty()) << name;
+  for (const char* name : {"NCCL_ALGO",
+                           "NCCL_PROTO",
+                           "NCCL_MIN_NCHANNELS",
+                           "NCCL_MAX_CTAS",
+                           "NCCL_BUFFSIZE",
+                           "NCCL_NTHREADS",
+                           "NCCL_P2P_LEVEL",
+                           "NCCL_SHM_DISABLE",
+                           "NCCL_NET",
+                           "NCCL_NET_GDR_LEVEL",
+                           "NCCL_IB_HCA",
+                           "NCCL_NVLS_ENABLE",
+                           "NCCL_CUMEM_ENABLE",
+                           "NCCL_COLLNET_ENABLE",
+                           "NCCL_CROSS_NIC",
+                           "NCCL_SOCKET_NTHREADS",
+                           "NCCL_NSOCKS_PERTHREAD",
+                           "NCCL_PXN_DISABLE",
+                           "NCCL_GRAPH_REGISTER",
+                           "RCCL_MSCCL_ENABLE",
+                           "UCX_TLS",
+                           "FI_PROVIDER",
+                           "OMPI_MCA_pml"})
+    EXPECT_FALSE(deciding_settings(exchange, set_to({{name, "1"}})).empty()) << name;
+}
+
+TEST(DecidingSettings, ThatAreEmptyOrCalledUnsetAreNotThere) {
+  const auto exchange = synthetic::observation("all_reduce", {{"bytes", 8}}, 1);
+  for (const char* value : {"", "unset", "unrecorded"})
+    EXPECT_TRUE(deciding_settings(exchange, set_to({{"NCCL_ALGO", value}})).empty()) << value;
+  const auto coefficients =
+      fitted({all_reduces({{"NCCL_ALGO", ""}}, 1), all_reduces({{"NCCL_ALGO", "unset"}}, 1),
+              all_reduces({}, 1), all_reduces({{"NCCL_ALGO", "Ring"}}, 2)});
+  EXPECT_NO_THROW((void)parse_coefficients(to_json(coefficients), "c.json"));
+  std::set<Settings> known;
+  for (const auto& model : coefficients.models) known.insert(model.conditions.settings);
+  EXPECT_EQ(known, (std::set<Settings>{{{"NCCL_ALGO", "Ring"}}, {{"NCCL_ALGO", "unset"}}}));
+}
+
+TEST(DecidingSettings, ThatOneLeftOutAreThoseOfTheOthers) {
+  const auto coefficients =
+      fitted({gemms({{"power_limit_w", "700"}}, 1e15),
+              gemms({{"power_limit_w", "700"}, {"application_sm_clock_mhz", "1980"}}, 1e15),
+              gemms({}, 1e15)});
+  ASSERT_EQ(coefficients.models.size(), 1u);
+  EXPECT_TRUE(coefficients.models.front().conditions.settings.empty());
+}
+
+TEST(DecidingSettings, ThatOneLeftOutMakeNobodyAsk) {
+  auto coefficients = fitted({gemms({{"power_limit_w", "700"}}, 7e14),
+                              gemms({{"power_limit_w", "350"}}, 35e13), gemms({}, 1e14)});
+  ASSERT_EQ(coefficients.models.size(), 3u);
+  EXPECT_TRUE(predict(coefficients, gemm()).several_settings);
+  std::erase_if(coefficients.models, [](const Model& model) {
+    return model.conditions.settings.at("power_limit_w") == "350";
+  });
+  const auto answer = predict(coefficients, gemm());
+  ASSERT_TRUE(answer.prediction);
+  EXPECT_NEAR(answer.prediction->seconds, 1e-6 + 2.0 * 4096 * 2048 * 1024 / 7e14, 1e-6);
+  EXPECT_THAT(answer.prediction->flags,
+              testing::Contains(HasSubstr("as measured with power_limit_w=700; measured too, and "
+                                          "different: power_limit_w=unrecorded")));
 }
 
 TEST(DecidingSettings, ThatAllShareAreNoCondition) {
@@ -112,9 +143,7 @@ TEST(DecidingSettings, WhatIsUnsetAnswersBeforeWhatIsSet) {
 TEST(DecidingSettings, APowerLimitIsOneOfAProduct) {
   const auto coefficients = fitted(
       {gemms({{"power_limit_w", "1000"}}, 1e15), gemms({{"power_limit_watts", "700"}}, 7e14)});
-  Query query;
-  query.operation = "expert_gemm";
-  query.point = {{"m", 4096}, {"n", 2048}, {"k", 1024}};
+  auto query = gemm();
   EXPECT_TRUE(predict(coefficients, query).several_settings);
   const double flops = 2.0 * 4096 * 2048 * 1024;
   for (const auto& [limit, rate] : {std::pair{"1000", 1e15}, std::pair{"700", 7e14}}) {

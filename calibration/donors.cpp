@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "calibration/predict.hpp"
 #include "calibration/probe_points.hpp"
 #include "calibration/series.hpp"
+#include "calibration/settings_choice.hpp"
 #include "core/error.hpp"
 
 namespace moecal::calibration {
@@ -51,6 +53,22 @@ std::vector<Probe> probes_of(const Coefficients& models) {
   return probes;
 }
 
+/// Of each operation of each of its systems what was measured in one setting: two would be two
+/// machines.
+std::vector<Model> in_one_setting(const std::vector<Model>& all) {
+  std::map<std::pair<std::string, std::string>, std::vector<const Model*>> alike;
+  for (const auto& model : all) alike[{model.operation, model.system}].push_back(&model);
+  std::set<const Model*> kept;
+  for (const auto& [key, models] : alike) {
+    const auto choice = of_one_setting(models, [](const Model&) { return 0.0; });
+    kept.insert(choice.models.begin(), choice.models.end());
+  }
+  std::vector<Model> result;
+  for (const auto& model : all)
+    if (kept.contains(&model)) result.push_back(model);
+  return result;
+}
+
 }  // namespace
 
 std::vector<Donor> donors_of(std::span<const Coefficients> files, const std::vector<Card>& cards) {
@@ -66,7 +84,10 @@ std::vector<Donor> donors_of(std::span<const Coefficients> files, const std::vec
         donor.source += (donor.source.empty() ? "" : "; ") + file.source;
     }
   std::vector<Donor> result;
-  for (auto& [id, donor] : donors) result.push_back(std::move(donor));
+  for (auto& [id, donor] : donors) {
+    donor.models = in_one_setting(donor.models);
+    result.push_back(std::move(donor));
+  }
   return result;
 }
 
@@ -78,6 +99,7 @@ std::string series_key(const Model& model) {
   series.conditions.implementation =
       is_fused(model.conditions.implementation) ? "any_fused" : "any";
   series.conditions.release.clear();
+  series.conditions.settings.clear();
   return series.id();
 }
 

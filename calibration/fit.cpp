@@ -21,10 +21,6 @@
 namespace moecal::calibration {
 namespace {
 
-/// Log time. No clock and no printed table says more: a time of 5 us with two decimals of a
-/// microsecond is known to a thousandth.
-constexpr double kResolution = 0.001;
-
 /// Standard deviation of log time beyond which repeats of one run look like two things measured:
 /// those of good measurements differ by a few hundredths.
 constexpr double kDisagreement = 0.1;

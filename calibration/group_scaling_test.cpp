@@ -107,6 +107,13 @@ TEST(GroupScaling, CalibratesItsIntervalOnGroupsLeftOut) {
               testing::Contains(HasSubstr("not calibrated")));
 }
 
+TEST(GroupScaling, ClaimsNoMoreThanAClockTells) {
+  const auto joint = joint_of(fit_of(kMeasured, 0));
+  for (const auto* quantiles : {&joint.residual_quantiles, &joint.between_quantiles})
+    for (const auto& quantile : *quantiles)
+      EXPECT_TRUE(quantile.count == 0 || quantile.half_width_90 >= 0.001);
+}
+
 TEST(GroupScaling, OneGroupMakesNoJointModel) {
   EXPECT_THROW((void)joint_of(fit_of({{2, 1}}, 0)), InvalidInput);
 }

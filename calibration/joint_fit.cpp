@@ -8,6 +8,7 @@
 #include <set>
 
 #include "calibration/conformal.hpp"
+#include "calibration/deciding_settings.hpp"
 #include "calibration/group_opinions.hpp"
 #include "calibration/group_scaling.hpp"
 #include "calibration/lent_errors.hpp"
@@ -81,11 +82,13 @@ std::map<std::string, Bundle> bundles_of(std::span<const Series> all) {
   return bundles;
 }
 
-/// What donors must share: everything but machine and library release.
+/// What donors must share: everything but machine and library release. Where nothing was set it is
+/// all one whether something else was set at another time.
 std::string donor_key(const Series& series) {
   auto any = without_group(series);
   any.card = any.system = "any";
   any.conditions.release.clear();
+  if (are_defaults(any.conditions.settings)) any.conditions.settings.clear();
   return any.id();
 }
 
@@ -303,6 +306,10 @@ void add_intervals(std::vector<Draft>& drafts) {
         wider(conformal_quantiles(pool.past, limits), conformal_quantiles(own.past, limits), times);
     model.between_quantiles = wider(conformal_quantiles(pool.between, limits),
                                     conformal_quantiles(own.between, limits), times);
+    for (auto* quantiles : {&model.residual_quantiles, &model.between_quantiles})
+      for (auto& quantile : *quantiles)
+        if (quantile.count > 0)
+          quantile.half_width_90 = std::max(quantile.half_width_90, kResolution);
   }
 }
 

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
+#include "calibration/deciding_settings.hpp"
 #include "calibration/routing_conditions.hpp"
 #include "calibration/selection.hpp"
 #include "calibration/switches.hpp"
@@ -191,9 +193,12 @@ std::vector<Place> MeasuredMachine::known() const {
 
 const MeasuredCurve* MeasuredMachine::curve_of(const Query& query,
                                                bool (*fits)(const Series&, const Query&)) const {
-  // As a prediction would: the nearest dtype first.
+  // As a prediction would: the nearest dtype first, then out of place, unset and recorded.
   const auto order = [&](const MeasuredCurve& curve) {
-    return std::pair{-dtype_distance(*curve.series, query), curve.series->points.size()};
+    const auto& c = curve.series->conditions;
+    return std::tuple{-dtype_distance(*curve.series, query),
+                      !c.implementation.ends_with("_in_place"), are_defaults(c.settings),
+                      -unrecorded(c.settings), curve.series->points.size()};
   };
   const MeasuredCurve* found = nullptr;
   for (const auto& curve : curves_)

@@ -158,10 +158,13 @@ std::vector<PooledCurve> fit_pooled_curves(std::span<const Series* const> curves
 }
 
 std::vector<std::vector<const Series*>> pools_of(std::span<const Series> series) {
-  std::map<std::tuple<std::string, std::string, std::string>, std::vector<const Series*>> pools;
+  using Key = std::tuple<std::string, std::string, std::string, Settings>;
+  std::map<Key, std::vector<const Series*>> pools;
   for (const auto& one : series)
     if (one.family == Family::transfer && one.one_size && is_collective(one.operation))
-      pools[{one.system, one.conditions.implementation, one.conditions.release}].push_back(&one);
+      pools[{one.system, one.conditions.implementation, one.conditions.release,
+             one.conditions.settings}]
+          .push_back(&one);
   std::vector<std::vector<const Series*>> result;
   for (auto& [key, pool] : pools) result.push_back(std::move(pool));
   return result;

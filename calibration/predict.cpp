@@ -12,6 +12,7 @@
 #include "calibration/prediction_draft.hpp"
 #include "calibration/run_doubt.hpp"
 #include "calibration/selection.hpp"
+#include "calibration/settings_choice.hpp"
 #include "core/dtype.hpp"
 #include "core/error.hpp"
 
@@ -229,7 +230,7 @@ Answer answer_unmeasured_group(const Coefficients& coefficients, const Query& qu
     if (!answer.prediction || prediction.seconds < answer.prediction->seconds)
       answer.prediction = std::move(prediction);
   }
-  if (!answer.prediction) return answer;
+  if (!answer.prediction) return {{}, selection.missing, false, selection.several_settings};
   auto flags = selection.flags;
   if (implementations.size() > 1)
     flags.push_back("the fastest here of the implementations: " + join(implementations));
@@ -244,6 +245,20 @@ void check(const Query& query) {
   if (!query.dtype.empty()) (void)parse_dtype(query.dtype);
   if (query.group < 1)
     throw InvalidInput{"a group of " + std::to_string(query.group) + " ranks does not exist"};
+}
+
+Answer answer_asked(const Coefficients& coefficients, const Query& query) {
+  if (const auto machines = matching_machines(coefficients, query); machines.size() > 1)
+    return {{},
+            "models of " + query.operation + " are of " + std::to_string(machines.size()) + " " +
+                (is_collective(query.operation) ? "systems" : "cards") +
+                "; choose one: " + join(machines),
+            true};
+  auto answer = answer_exactly(coefficients, query);
+  if (answer.prediction || answer.several_settings || !is_collective(query.operation))
+    return answer;
+  auto predicted = answer_unmeasured_group(coefficients, query);
+  return predicted.prediction || predicted.several_settings ? predicted : answer;
 }
 
 }  // namespace
@@ -261,17 +276,16 @@ Prediction predict_with(const Model& model, const Point& point, const RoutingCon
 
 Answer predict(const Coefficients& coefficients, const Query& query) {
   check(query);
-  if (const auto machines = matching_machines(coefficients, query); machines.size() > 1)
-    return {{},
-            "models of " + query.operation + " are of " + std::to_string(machines.size()) + " " +
-                (is_collective(query.operation) ? "systems" : "cards") +
-                "; choose one: " + join(machines),
-            true};
-  auto answer = answer_exactly(coefficients, query);
-  if (answer.prediction || answer.several_settings || !is_collective(query.operation))
-    return answer;
-  auto predicted = answer_unmeasured_group(coefficients, query);
-  return predicted.prediction ? predicted : answer;
+  const auto unknown = no_conditions(coefficients, query);
+  if (unknown.empty()) return answer_asked(coefficients, query);
+  auto without = query;
+  for (const auto& [name, value] : unknown) without.settings.erase(name);
+  auto answer = answer_asked(coefficients, without);
+  if (answer.prediction)
+    for (const auto& [name, value] : unknown)
+      answer.prediction->flags.push_back(name + " is not a condition of this model (asked: " +
+                                         value + "): as measured, whatever it was then");
+  return answer;
 }
 
 }  // namespace moecal::calibration

@@ -31,7 +31,8 @@ struct Query {
   // Of an exchange by a routing: bytes of the busiest rank over the mean; absent: what the routing
   // comes to in expectation.
   std::optional<double> skew{};
-  Settings settings{};  // of Conditions::settings those that matter; empty: any, unset first
+  Settings settings{};       // of Conditions::settings those that matter; empty: any, unset first
+  bool any_setting = false;  // where several are left, that of the most points instead of none
 };
 
 struct Prediction {

@@ -14,6 +14,7 @@
 #include "calibration/features.hpp"
 #include "calibration/group_scaling.hpp"
 #include "calibration/join.hpp"
+#include "calibration/prediction_draft.hpp"
 #include "calibration/routing_conditions.hpp"
 #include "calibration/settings_choice.hpp"
 #include "calibration/validity.hpp"
@@ -164,7 +165,7 @@ std::vector<const Model*> without_shadowed(const std::vector<const Model*>& mode
   return kept;
 }
 
-std::string number(double value) {
+std::string text_of(double value) {
   std::array<char, 32> text{};
   std::snprintf(text.data(), text.size(), "%g", value);
   return text.data();
@@ -183,8 +184,8 @@ std::string describe(const Query& query) {
   if (!query.implementation.empty()) text += ", implementation " + query.implementation;
   if (!query.cache.empty()) text += ", cache " + query.cache;
   if (!query.routing.empty()) text += ", routing " + query.routing;
-  if (query.exponent) text += ", exponent " + number(*query.exponent);
-  if (query.capacity_factor) text += ", capacity factor " + number(*query.capacity_factor);
+  if (query.exponent) text += ", exponent " + text_of(*query.exponent);
+  if (query.capacity_factor) text += ", capacity factor " + text_of(*query.capacity_factor);
   if (query.skew) text += ", by the skew of its ranks";
   if (!query.settings.empty()) text += ", set to " + settings_text(query.settings);
   return text;
@@ -212,8 +213,8 @@ std::string known(const Coefficients& coefficients, const Query& query) {
 
 std::string text_of(const RoutingConditions& routing) {
   return routing.distribution + (routing.loads.empty() ? "" : " " + name_of_loads(routing)) +
-         (routing.exponent == 0 ? "" : " " + number(routing.exponent)) +
-         (routing.capacity_factor == 0 ? "" : " limited to " + number(routing.capacity_factor));
+         (routing.exponent == 0 ? "" : " " + text_of(routing.exponent)) +
+         (routing.capacity_factor == 0 ? "" : " limited to " + text_of(routing.capacity_factor));
 }
 
 /// Of an operation whose cost takes the routing as a number: that it was never measured so.
@@ -347,6 +348,11 @@ std::vector<const Model*> out_of_place_first(std::vector<const Model*> models) {
   return models;
 }
 
+/// Where the query leaves the choice of a setting to us.
+SecondsOf seconds_for(const Query& query, SecondsOf seconds) {
+  return query.any_setting ? std::move(seconds) : SecondsOf{};
+}
+
 /// Choosing for the user would answer for a machine that need not be theirs.
 Selection several_settings(const Query& query, const std::vector<const Model*>& models) {
   return {{},
@@ -374,7 +380,7 @@ std::vector<std::string> stand_in_flags(const Model& model, const Query& query) 
   if (query.routing.empty() && routing_rank(c.routing.distribution) != 0)
     flags.push_back("routing is " + c.routing.distribution + ", not uniform");
   if (!query.capacity_factor && c.routing.capacity_factor != 0)
-    flags.push_back("experts were limited to " + number(c.routing.capacity_factor) +
+    flags.push_back("experts were limited to " + text_of(c.routing.capacity_factor) +
                     " of their mean rows");
   return flags;
 }
@@ -430,11 +436,12 @@ Selection select_models(const Coefficients& coefficients, const Query& query, co
       matching.push_back(&model);
   if (matching.empty()) return {{}, {}, describe(query) + known(coefficients, query)};
   const auto all = out_of_place_first(best_of(std::move(matching), query));
-  const auto best = of_one_setting(all);
+  const auto [best, settings_flags] = of_one_setting(
+      all, seconds_for(query, [&](const Model& model) { return draft_of(model, query).seconds; }));
   if (best.empty()) return several_settings(query, all);
   auto answering = without_shadowed(newest_of_each(best));
   auto flags = release_flags(best);
-  append(flags, settings_flags(all, best));
+  append(flags, settings_flags);
   if (joint == nullptr) append(flags, older_release_flags(coefficients, query, answering));
   return {std::move(answering), std::move(flags), ""};
 }
@@ -447,12 +454,18 @@ Selection select_joints(const Coefficients& coefficients, const Query& query) {
       matching.push_back(&model);
   if (matching.empty()) return {};
   const auto all = out_of_place_first(best_of(std::move(matching), query));
-  const auto best = of_one_setting(all);
+  const auto [best, settings_flags] =
+      of_one_setting(all, seconds_for(query, [&](const Model& joint) {
+                       Inputs inputs{.size = static_cast<double>(query.point.at("bytes"))};
+                       inputs.ranks = query.group;
+                       inputs.nodes = std::max(1, query.nodes);
+                       return evaluate(joint, inputs);
+                     }));
   if (best.empty()) return several_settings(query, all);
   auto flags = stand_in_flags(*best.front(), query);
   auto answering = newest_of_each(best);
   append(flags, release_flags(best));
-  append(flags, settings_flags(all, best));
+  append(flags, settings_flags);
   append(flags, left_out_flags(coefficients, query, answering));
   return {std::move(answering), std::move(flags), ""};
 }

@@ -222,7 +222,23 @@ bool throttled_throughout(const Observation& o) {
   return !flags.empty() && std::find(flags.begin(), flags.end(), false) == flags.end();
 }
 
-std::vector<ConflictingClaim> conflicts_of(const Gatherings& gatherings) {
+/// Under the ids that their settings give them. What says nothing of a setting that the others
+/// share is now of their series.
+std::map<std::string, Gathering> by_own_id(Gatherings gatherings) {
+  std::map<std::string, Gathering> named;
+  for (auto& [key, gathering] : gatherings) {
+    const auto id = gathering.series.id();
+    const auto [found, is_new] = named.try_emplace(id, std::move(gathering));
+    if (is_new) continue;
+    for (auto& [place, readings] : gathering.readings) {
+      auto& all = found->second.readings[place];
+      all.insert(all.end(), readings.begin(), readings.end());
+    }
+  }
+  return named;
+}
+
+std::vector<ConflictingClaim> conflicts_of(const std::map<std::string, Gathering>& gatherings) {
   std::vector<ClaimedReadings> claims;
   for (const auto& [id, gathering] : gatherings) {
     auto nameless = gathering.series;
@@ -250,10 +266,10 @@ class Sorter {
   GroupedObservations finish_all(int threads) {
     check();
     name_settings();
-    auto conflicts = conflicts_of(gatherer_.gatherings);
+    auto named = by_own_id(std::move(gatherer_.gatherings));
+    auto conflicts = conflicts_of(named);
     std::vector<Gathering> gathered;
-    for (auto& [key, gathering] : gatherer_.gatherings) gathered.push_back(std::move(gathering));
-    std::ranges::stable_sort(gathered, {}, [](const Gathering& one) { return one.series.id(); });
+    for (auto& [id, gathering] : named) gathered.push_back(std::move(gathering));
     GroupedObservations grouped{std::vector<Series>(gathered.size()), counts_, left_out(),
                                 std::move(conflicts)};
     for_each_index(gathered.size(), threads,

@@ -4,24 +4,115 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "calibration/deciding_settings.hpp"
 #include "calibration/join.hpp"
 
 namespace moecal::calibration {
+namespace {
 
-std::vector<const Model*> of_one_setting(const std::vector<const Model*>& models) {
-  std::map<std::string, std::set<Settings>> of_library;
-  for (const auto* model : models)
-    of_library[model->conditions.implementation].insert(model->conditions.settings);
-  std::vector<const Model*> kept;
+struct Behind {
+  int points = 0;
+  double seconds = 0;  // the most that a model says
+};
+
+/// The settings of one implementation, and what is behind each.
+using Known = std::map<Settings, Behind>;
+
+std::map<std::string, Known> known_of(const std::vector<const Model*>& models,
+                                      const SecondsOf& slower) {
+  std::map<std::string, Known> all;
   for (const auto* model : models) {
-    const auto& c = model->conditions;
-    const auto& known = of_library.at(c.implementation);
-    if (known.size() > 1 && std::ranges::none_of(known, are_defaults)) return {};
-    if (known.size() == 1 || are_defaults(c.settings)) kept.push_back(model);
+    auto& behind = all[model->conditions.implementation][model->conditions.settings];
+    behind.points += model->quality.points;
+    if (slower) behind.seconds = std::max(behind.seconds, slower(*model));
   }
-  return kept;
+  return all;
+}
+
+/// Whether nothing was set of what they differ in.
+bool is_default(const Settings& settings, const Known& known) {
+  Settings differing;
+  for (const auto& [name, value] : settings)
+    if (std::ranges::any_of(known, [&](const auto& other) {
+          const auto found = other.first.find(name);
+          return found == other.first.end() || found->second != value;
+        }))
+      differing[name] = value;
+  return are_defaults(differing);
+}
+
+/// The defaults, else those of which the most was recorded.
+std::vector<Settings> likeliest(const Known& known) {
+  std::vector<Settings> defaults, recorded;
+  for (const auto& [settings, behind] : known) {
+    if (is_default(settings, known)) defaults.push_back(settings);
+    if (!recorded.empty() && unrecorded(settings) > unrecorded(recorded.front())) continue;
+    if (!recorded.empty() && unrecorded(settings) < unrecorded(recorded.front())) recorded.clear();
+    recorded.push_back(settings);
+  }
+  return defaults.empty() ? recorded : defaults;
+}
+
+bool are_contradictory(const std::vector<Settings>& all) {
+  return std::ranges::any_of(all, [&](const Settings& a) {
+    return std::ranges::any_of(all, [&](const Settings& b) { return contradict(a, b); });
+  });
+}
+
+std::optional<Settings> one_of(const Known& known, bool choose) {
+  const auto likely = likeliest(known);
+  if (!choose && are_contradictory(likely)) return std::nullopt;
+  return std::ranges::max(likely, {}, [&](const Settings& settings) {
+    const auto& behind = known.at(settings);
+    return std::pair{behind.points, behind.seconds};
+  });
+}
+
+std::string others_of(const Known& known, const Settings& taken) {
+  std::set<std::string> others;
+  for (const auto& [settings, behind] : known)
+    if (settings != taken) others.insert(settings_text(settings));
+  return join(others);
+}
+
+std::string flag_of(const Known& known, const Settings& taken) {
+  const auto likely = likeliest(known);
+  return "as measured with " + (is_default(taken, known) ? "nothing set" : settings_text(taken)) +
+         (are_contradictory(likely) ? ", the setting of the most points" : "") +
+         "; measured too, and different: " + others_of(known, taken);
+}
+
+std::string left_out_flag(const std::string& implementation, const Known& known) {
+  return "implementation " + implementation +
+         " is left out: its models differ in their settings: " + others_of(known, {});
+}
+
+void add_once(std::vector<std::string>& flags, const std::string& flag) {
+  if (std::ranges::find(flags, flag) == flags.end()) flags.push_back(flag);
+}
+
+}  // namespace
+
+SettingsChoice of_one_setting(const std::vector<const Model*>& models, const SecondsOf& slower) {
+  SettingsChoice choice;
+  const auto all = known_of(models, slower);
+  std::map<std::string, Settings> taken;
+  for (const auto& [implementation, known] : all) {
+    const auto one = one_of(known, slower != nullptr);
+    if (one) taken[implementation] = *one;
+    if (!one)
+      add_once(choice.flags, left_out_flag(implementation, known));
+    else if (known.size() > 1)
+      add_once(choice.flags, flag_of(known, *one));
+  }
+  for (const auto* model : models) {
+    const auto found = taken.find(model->conditions.implementation);
+    if (found != taken.end() && found->second == model->conditions.settings)
+      choice.models.push_back(model);
+  }
+  return choice;
 }
 
 std::set<std::string> settings_of(const std::vector<const Model*>& models) {
@@ -30,12 +121,17 @@ std::set<std::string> settings_of(const std::vector<const Model*>& models) {
   return all;
 }
 
-std::vector<std::string> settings_flags(const std::vector<const Model*>& all,
-                                        const std::vector<const Model*>& kept) {
-  auto others = settings_of(all);
-  for (const auto& own : settings_of(kept)) others.erase(own);
-  if (others.empty()) return {};
-  return {"as measured with nothing set; measured too, and different: " + join(others)};
+Settings no_conditions(const Coefficients& coefficients, const Query& query) {
+  Settings unknown = query.settings;
+  const auto is_asked = [](const std::string& asked, const std::string& have) {
+    return asked.empty() || asked == have;
+  };
+  for (const auto& model : coefficients.models)
+    if (model.operation == query.operation && is_asked(query.card, model.card) &&
+        is_asked(query.system, model.system) &&
+        is_asked(query.implementation, model.conditions.implementation))
+      for (const auto& [name, value] : model.conditions.settings) unknown.erase(name);
+  return unknown;
 }
 
 }  // namespace moecal::calibration

@@ -1,23 +1,36 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "calibration/coefficients.hpp"
+#include "calibration/predict.hpp"
 
 namespace moecal::calibration {
 
-/// Of models that differ in their settings those of what one gets who sets nothing. Where
-/// everything was set to something nobody can say which is meant. Empty: the query must choose.
-[[nodiscard]] std::vector<const Model*> of_one_setting(const std::vector<const Model*>& models);
+/// Models of one setting for each implementation, and what is to be said of it.
+struct SettingsChoice {
+  std::vector<const Model*> models;
+  std::vector<std::string> flags;
+};
+
+/// What a model says of the call that is asked for.
+using SecondsOf = std::function<double(const Model&)>;
+
+/// Of models that differ in their settings those of what one gets who sets nothing; else those of
+/// which most was recorded. An implementation whose models still contradict each other is left out:
+/// nobody can say which is meant. With `slower` that of the most points is taken, of equals the
+/// slower. Without models: the query must choose.
+[[nodiscard]] SettingsChoice of_one_setting(const std::vector<const Model*>& models,
+                                            const SecondsOf& slower = {});
 
 /// The models' settings as texts.
 [[nodiscard]] std::set<std::string> settings_of(const std::vector<const Model*>& models);
 
-/// What is to be said where `kept` of `all` answer.
-[[nodiscard]] std::vector<std::string> settings_flags(const std::vector<const Model*>& all,
-                                                      const std::vector<const Model*>& kept);
+/// Of the settings that a query asks for those that tell no models of its operation and machine
+/// apart.
+[[nodiscard]] Settings no_conditions(const Coefficients& coefficients, const Query& query);
 
 }  // namespace moecal::calibration

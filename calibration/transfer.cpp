@@ -54,6 +54,7 @@ Series series_of(const Model& like, const Card& card) {
   series.conditions.implementation =
       is_fused(like.conditions.implementation) ? "transferred_fused" : "transferred";
   series.conditions.release.clear();
+  series.conditions.settings.clear();
   return series;
 }
 

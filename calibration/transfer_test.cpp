@@ -395,6 +395,25 @@ TEST(Donors, AreMeasuredCardsWithASpecSheet) {
               HasSubstr("one: a table, its licence"));
 }
 
+TEST(Donors, SpeakInOneSettingThatReachesNoTarget) {
+  Coefficients file;
+  for (const auto& own : {kOne, kTwo})
+    for (const auto& [algorithm, latency] : {std::pair{"Tree", 9e-5}, std::pair{"unset", 1e-5}}) {
+      auto model = all_reduce(own, latency, 0.8);
+      model.conditions.settings = {{"NCCL_ALGO", algorithm}};
+      model.id += algorithm;
+      file.models.push_back(model);
+    }
+  const auto donors = donors_of(std::vector{file}, {kOne, kTwo});
+  for (const auto& donor : donors) EXPECT_EQ(donor.models.size(), 1u);
+  const auto result = transfer(donors, kTarget);
+  ASSERT_EQ(result.coefficients.models.size(), 1u);
+  const auto& model = result.coefficients.models.front();
+  EXPECT_TRUE(model.conditions.settings.empty());
+  EXPECT_EQ(model.id.find("NCCL_ALGO"), std::string::npos);
+  EXPECT_NEAR(predict_with(model, {{"bytes", 512}}).seconds, 1e-5, 1e-6);
+}
+
 TEST(LeaveOneCardOut, ScoresEachCardFromTheOthers) {
   const auto scores = leave_one_card_out(twins());
   EXPECT_FALSE(scores.empty());

@@ -11,6 +11,7 @@
 #include <iostream>
 #include <memory>
 #include <set>
+#include <vector>
 
 #include "calibration/flat_csv.hpp"
 #include "calibration/run_doubt.hpp"
@@ -49,14 +50,28 @@ std::string half_width_text(double half_width) {
   return text.data();
 }
 
+/// Half-widths of a regime: of a curve with scales one at each of its sizes in it.
+std::vector<double> half_widths_of(const calibration::Model& model,
+                                   const calibration::ResidualQuantile& regime) {
+  if (model.table_scales.empty()) return {regime.half_width_90};
+  std::vector<double> all;
+  for (std::size_t i = 0; i < model.table.size() && i < model.table_scales.size(); ++i)
+    if (const double size = model.table[i].first;
+        size >= regime.from && (regime.to == 0 || size < regime.to))
+      all.push_back(regime.half_width_90 * model.table_scales[i]);
+  return all;
+}
+
 void print_row(const calibration::Model& model, int width) {
   const auto& q = model.quality;
   double narrowest = 1e9, widest = 0;
   for (const auto& regime : model.residual_quantiles) {
     if (regime.count == 0) continue;
-    const double half_width = std::hypot(regime.half_width_90, calibration::run_doubt(q.variance));
-    narrowest = std::min(narrowest, half_width);
-    widest = std::max(widest, half_width);
+    for (const double calibrated : half_widths_of(model, regime)) {
+      const double half_width = std::hypot(calibrated, calibration::run_doubt(q.variance));
+      narrowest = std::min(narrowest, half_width);
+      widest = std::max(widest, half_width);
+    }
   }
   std::printf("%-*s %-27s %6d", width, series_of(model).c_str(), model.form.c_str(), q.points);
   if (q.held_out_points > 0)

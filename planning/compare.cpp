@@ -100,6 +100,7 @@ ComparedSide side(const ComparedCard& card, const Query& query, double bytes) {
   side.fits = !card.card.memory || bytes <= card.card.memory->value.value();
   auto own = query;
   own.card = card.card.id;
+  own.any_setting = true;  // a table of many calls has nobody to ask
   auto answer = calibration::predict(card.models, own);
   side.prediction = std::move(answer.prediction);
   side.missing = std::move(answer.missing);

@@ -25,6 +25,7 @@ std::string measured_dtype(const std::string& written) {
 Query query(std::string operation, Point point, const CostCall& call) {
   Query result;
   result.operation = std::move(operation);
+  result.any_setting = true;  // a document does not say, and there is nobody to ask
   result.dtype = measured_dtype(call.dtype);
   result.point = std::move(point);
   return result;
