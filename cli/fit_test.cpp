@@ -5,9 +5,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 
+#include "calibration/coefficients.hpp"
+#include "calibration/predict.hpp"
 #include "calibration/synthetic.hpp"
 #include "tests/verb_process.hpp"
 
@@ -111,6 +116,50 @@ TEST_F(Outputs, AreWrittenOverFilesOfTheirKind) {
       const auto run = run_moecal(command);
       EXPECT_EQ(run.status, 0) << command << "\n" << run.text;
     }
+}
+
+class Summary : public FitVerb {
+ protected:
+  /// Curves of few points each, which are fitted together.
+  [[nodiscard]] std::string sparse_curves() const {
+    const auto file = path("sparse.jsonl");
+    std::ofstream out{file};
+    out << to_json_line(calibration::synthetic::environment()) << "\n";
+    for (const int group : {2, 4, 8}) {
+      const auto seconds = [&](double bytes) { return 1e-5 * group + bytes / 1e10; };
+      const auto all = calibration::synthetic::curve("all_reduce", group, 20, seconds,
+                                                     {.spread = 0.01, .seed = 3});
+      for (std::size_t i = static_cast<std::size_t>(group) / 4; i < all.size(); i += 4)
+        out << to_json_line(all[i]) << "\n";
+    }
+    return file;
+  }
+};
+
+/// In percent, as predictions at the sizes of its table have them.
+std::string widths_of(const calibration::Model& model) {
+  double narrowest = 1e9, widest = 0;
+  for (const auto& [size, seconds] : model.table) {
+    const auto one = predict_with(model, {{"bytes", std::llround(size)}});
+    narrowest = std::min(narrowest, one.hi / one.seconds);
+    widest = std::max(widest, one.hi / one.seconds);
+  }
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "%5.1f..%.1f\n", 100 * (narrowest - 1),
+                100 * (widest - 1));
+  return text.data();
+}
+
+TEST_F(Summary, OfAPooledCurveHasTheWidthsOfItsSizes) {
+  const auto run = run_moecal("fit " + sparse_curves() + " --out " + path("c.json"));
+  ASSERT_EQ(run.status, 0) << run.text;
+  int pooled = 0;
+  for (const auto& model : calibration::read_coefficients(path("c.json")).models)
+    if (model.form == "pooled_curve") {
+      EXPECT_THAT(run.text, HasSubstr(widths_of(model))) << model.id;
+      ++pooled;
+    }
+  EXPECT_EQ(pooled, 3);
 }
 
 TEST_F(Outputs, MayBeADeviceTwice) {

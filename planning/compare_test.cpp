@@ -56,6 +56,22 @@ TEST(Compare, GivesARatioWithItsIntervalAndSaysWhatItMeans) {
             Standing::undecided);
 }
 
+TEST(Compare, TakesTheSettingOfTheMostPoints) {
+  auto other = card("other", 3e-5, 0.2);
+  auto& models = other.models.models;
+  models.push_back(models.front());
+  models.back().id += "/Tree";
+  models.back().parameters.front().value = 5e-5;
+  models.front().conditions.settings = {{"NCCL_ALGO", "Ring"}};
+  models.back().conditions.settings = {{"NCCL_ALGO", "Tree"}};
+  models.back().quality.points = 9;
+  const auto call = compare_call(card("first", 1e-5, 0.1), other, all_reduce(1024));
+  ASSERT_TRUE(call.ratio.has_value());
+  EXPECT_NEAR(*call.ratio, 5, 1e-9);
+  EXPECT_THAT(call.other.prediction->flags,
+              testing::Contains(HasSubstr("NCCL_ALGO=Tree, the setting of the most points")));
+}
+
 TEST(Compare, LetsSharedErrorsCancel) {
   const auto call =
       compare_call(card("first", 1e-5, 0.3), card("other", 2e-5, 0.3), all_reduce(1024));

@@ -15,6 +15,7 @@ using testing::ElementsAre;
 TEST(MeasuredSource, MapsCostFunctionsToOperations) {
   std::vector<std::string> asked;
   const MeasuredSource source{[&](const calibration::Query& query) -> calibration::Answer {
+    EXPECT_TRUE(query.any_setting) << "there is nobody to ask";
     std::string text = query.operation + " " + query.dtype + " " + query.tier;
     for (const auto& [name, value] : query.point) text += " " + name + "=" + std::to_string(value);
     asked.push_back(text + " over " + std::to_string(query.group));
