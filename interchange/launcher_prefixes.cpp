@@ -73,8 +73,10 @@ bool take_clock(Walk& walk) {
   if (!(walk.digits(2, 2) && walk.word(":") && walk.digits(2, 2) && walk.word(":") &&
         walk.digits(2, 2)))
     return false;
+  const auto whole = walk;
   walk.any_of(".,");
-  return walk.digits(0, 9);
+  if (!walk.digits(1, 9)) walk = whole;
+  return true;
 }
 
 /// "2026-01-02T12:30:01+01:00", "2026/01/02 12:30:01".
