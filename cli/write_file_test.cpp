@@ -122,7 +122,7 @@ class OfNobody {
 
 TEST_F(WriteFile, WritesOverAFileInAFolderThatTakesNoOther) {
   write_file(path("c.json"), "longer than what follows");
-  fs::permissions(path("c.json"), fs::perms::others_write, fs::perm_options::add);
+  fs::permissions(path("c.json"), fs::perms{0666});
   fs::permissions(folder_, fs::perms{0555});
   {
     const OfNobody user;
