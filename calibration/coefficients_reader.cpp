@@ -4,6 +4,7 @@
 #include <set>
 
 #include "calibration/form.hpp"
+#include "calibration/interval_scale.hpp"
 #include "calibration/residual_text.hpp"
 #include "core/dtype.hpp"
 #include "core/json_reader.hpp"
@@ -35,6 +36,14 @@ double not_negative(const JsonReader& r, const std::string& field) {
   const auto value = r.require<double>(field);
   if (!(value >= 0)) r.fail(field, "is negative");
   return value;
+}
+
+/// Whether there is such a list or object. One that holds nothing is no other way to say so.
+bool has_some(const JsonReader& r, const std::string& field) {
+  if (!r.has(field)) return false;
+  const auto& json = r.json().at(field);
+  if (json.is_structured() && json.empty()) r.fail(field, "is empty: leave it out, or fill it");
+  return true;
 }
 
 int count_of(const JsonReader& r, const std::string& field, int least = 0) {
@@ -82,7 +91,7 @@ Conditions read_conditions(const JsonReader& r) {
   c.layout = r.optional<std::string>("layout", "");
   if (r.has("routing")) c.routing = read_routing(r.object("routing"));
   c.any_routing = r.optional<bool>("any_routing", false);
-  c.settings = r.optional<Settings>("settings", {});
+  if (has_some(r, "settings")) c.settings = r.require<Settings>("settings");
   return c;
 }
 
@@ -229,8 +238,9 @@ void check_table_scales(const JsonReader& r, const Model& m) {
     r.fail("table_scales", "has " + std::to_string(m.table_scales.size()) +
                                " numbers, and table_bytes_seconds " +
                                std::to_string(m.table.size()) + " rows");
-  if (!std::ranges::all_of(m.table_scales, [](double scale) { return scale > 0; }))
-    r.fail("table_scales", "holds a number that is not positive");
+  const auto [least, most] = std::ranges::minmax(m.table_scales);
+  if (!(least >= IntervalScale::kLeast && most <= IntervalScale::kMost))
+    r.fail("table_scales", "holds a number that is not from 0.01 to 100, as every fit's are");
 }
 
 void check_shape(const JsonReader& r, const Model& m) {
@@ -284,13 +294,14 @@ Model read_model(const JsonReader& r) {
     throw;
   }
   m.knots = r.require<std::vector<double>>("knots_bytes");
-  m.table = r.optional<std::vector<std::pair<double, double>>>("table_bytes_seconds", {});
-  m.table_scales = r.optional<std::vector<double>>("table_scales", {});
-  if (r.has("switches")) m.switches = read_switches(r);
+  if (has_some(r, "table_bytes_seconds"))
+    m.table = r.require<std::vector<std::pair<double, double>>>("table_bytes_seconds");
+  if (has_some(r, "table_scales")) m.table_scales = r.require<std::vector<double>>("table_scales");
+  if (has_some(r, "switches")) m.switches = read_switches(r);
   m.residual_quantiles = read_quantiles(r, "residual_quantiles");
   if (r.has("between_quantiles")) m.between_quantiles = read_quantiles(r, "between_quantiles");
   if (r.has("donor_ratios")) m.donor_ratios = read_donor_ratios(r);
-  if (r.has("layer_models")) {
+  if (has_some(r, "layer_models")) {
     m.layer_models = r.require<std::vector<Point>>("layer_models");
     for (const auto& numbers : m.layer_models)
       if (model_numbers(numbers) != numbers)
@@ -299,7 +310,7 @@ Model read_model(const JsonReader& r) {
   }
   m.validity = r.require<std::map<std::string, std::pair<double, double>>>("validity");
   check_validity(r, m);
-  if (r.has("routings"))
+  if (has_some(r, "routings"))
     for (const auto& entry : r.objects("routings")) m.routings.push_back(read_routing(entry));
   if (r.has("skews")) m.skews = read_skews(r);
   if (m.conditions.any_routing != m.skews.has_value())
@@ -324,7 +335,7 @@ Coefficients parse_coefficients(const std::string& text, const std::string& name
                               ": fit again with this moecal");
   Coefficients coefficients{
       reader.require<std::string>("source"), reader.require<std::string>("commit"), {}};
-  if (reader.has("release_drift"))
+  if (has_some(reader, "release_drift"))
     for (const auto& row : reader.objects("release_drift"))
       coefficients.drift.push_back(read_drift(row));
   std::set<std::string> ids;

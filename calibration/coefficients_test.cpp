@@ -66,10 +66,27 @@ TEST(Coefficients, KeepTheScalesOfATable) {
   EXPECT_EQ(to_json(read), pooled_text({0.5, 1.5}));
   EXPECT_THAT(what_is_wrong(pooled_text({0.5})),
               testing::HasSubstr("has 1 numbers, and table_bytes_seconds 2 rows"));
-  EXPECT_THAT(what_is_wrong(pooled_text({0.5, 0})),
-              testing::HasSubstr("table_scales' holds a number that is not positive"));
+  for (const double scale : {0.0, -1.0, 1e-300, 1e308})
+    EXPECT_THAT(what_is_wrong(pooled_text({0.5, scale})),
+                testing::HasSubstr("table_scales' holds a number that is not from 0.01 to 100"));
   EXPECT_THAT(what_is_wrong(pooled_text({0.5, 1}, "log_log_table")),
               testing::HasSubstr("goes with the form pooled_curve, not log_log_table"));
+}
+
+TEST(CoefficientsReader, RefusesWhatIsThereAndEmpty) {
+  const auto with = [](const std::string& before, const std::string& field) {
+    return what_is_wrong(replaced(sample_text(), before, field + ", " + before));
+  };
+  for (const std::string field :
+       {"table_bytes_seconds", "table_scales", "switches", "layer_models", "routings"})
+    EXPECT_THAT(with("\"knots_bytes\"", "\"" + field + "\": []"),
+                testing::AllOf(testing::StartsWith("c.json"),
+                               testing::HasSubstr(field + "' is empty: leave it out")));
+  EXPECT_THAT(with("\"dtype\"", "\"settings\": {}"),
+              testing::AllOf(testing::StartsWith("c.json"),
+                             testing::HasSubstr("settings' is empty: leave it out")));
+  EXPECT_THAT(with("\"models\"", "\"release_drift\": []"),
+              testing::HasSubstr("release_drift' is empty: leave it out"));
 }
 
 TEST(Coefficients, SurviveTheirFileToTheLastBit) {

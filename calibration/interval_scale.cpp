@@ -71,10 +71,12 @@ double IntervalScale::at(double size, double log_size) const {
   return gap.from + place * gap.rise + gap.bend * place * (1 - place);
 }
 
-double IntervalScale::at(double size) const { return gaps_.empty() ? 1 : at(size, std::log(size)); }
+double IntervalScale::at(double size) const {
+  return gaps_.empty() ? below_ : at(size, std::log(size));
+}
 
 void IntervalScale::at(const WithLogarithms& sizes, std::span<double> scales) const {
-  if (gaps_.empty()) return std::fill(scales.begin(), scales.end(), 1);
+  if (gaps_.empty()) return std::fill(scales.begin(), scales.end(), below_);
   for (std::size_t i = 0; i < scales.size(); ++i) scales[i] = at(sizes.values[i], sizes.logs[i]);
 }
 

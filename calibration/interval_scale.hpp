@@ -26,6 +26,10 @@ class IntervalScale {
   /// the coverage and widths of held-out sizes of public tables hardly differ.
   static constexpr double kSmooth = 0.1;
 
+  /// What a row's scale lies between. A fit's is a standard deviation of log time over 0.1, and
+  /// that from the one of a single measurement (0.024) to the one of curves before any (about 1).
+  static constexpr double kLeast = 0.01, kMost = 100;
+
   explicit IntervalScale(const Model& model);
   /// Outside the table as in the middle of its last gap on that side, of a pooled curve as there.
   [[nodiscard]] double at(double size) const;

@@ -59,6 +59,18 @@ TEST(IntervalScale, FollowsTheRowsOfAPooledCurve) {
   EXPECT_EQ(scale.at(100), 1);
 }
 
+TEST(IntervalScale, OfASingleRowIsThatRowsEverywhere) {
+  auto line = table({{4, 9}});
+  line.form = "pooled_curve";
+  line.table_scales = {2.5};
+  const IntervalScale scale{line};
+  std::vector<double> scales(3);
+  const std::vector<double> sizes{1, 4, 16}, logs{0, std::log(4), std::log(16)};
+  scale.at(WithLogarithms{sizes, logs}, scales);
+  EXPECT_EQ(scales, (std::vector<double>(3, 2.5)));
+  for (const double size : sizes) EXPECT_EQ(scale.at(size), 2.5);
+}
+
 TEST(IntervalScale, WidensOneCallAndManyAlike) {
   const auto seconds = [](double bytes) { return std::max(1e-5, bytes / 1e10); };
   const std::vector files{

@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 
@@ -18,8 +19,7 @@ namespace fs = std::filesystem;
   throw Error{"cannot write '" + path.string() + "': is the folder there, writable, and not full?"};
 }
 
-[[nodiscard]] bool write_through(const fs::path& path, const std::string& text) {
-  std::ofstream file{path, std::ios::binary};
+[[nodiscard]] bool write_to(std::ofstream& file, const std::string& text) {
   file << text;
   file.close();
   return static_cast<bool>(file);
@@ -32,11 +32,18 @@ bool holds_something_else(const fs::path& path) {
   return fs::exists(status) && !fs::is_regular_file(status);
 }
 
-/// What a link leads to: the link itself stays.
+constexpr int kMostLinks = 40;  // as the kernel follows
+
+/// What a link leads to, there or not: the link itself stays.
 fs::path file_of(const std::string& path) {
   std::error_code error;
-  const auto file = fs::weakly_canonical(path, error);
-  return error ? fs::path{path} : file;
+  fs::path file{path};
+  for (int link = 0; fs::is_symlink(fs::symlink_status(file, error)); ++link) {
+    if (link == kMostLinks) fail(path);
+    file = file.parent_path() / fs::read_symlink(file, error);
+    if (error) fail(path);
+  }
+  return file;
 }
 
 void keep_permissions(const fs::path& of, const fs::path& on) {
@@ -62,6 +69,21 @@ class Draft {
   fs::path path_;
 };
 
+bool is_full(int error) { return error == ENOSPC || error == EDQUOT; }
+
+/// @return false if the folder lets no file be made beside this one, or take its place
+[[nodiscard]] bool replace(const fs::path& file, const std::string& text) {
+  const Draft draft{file};
+  std::ofstream stream{draft.path(), std::ios::binary};
+  if (!stream && is_full(errno)) fail(file);
+  if (!stream) return false;
+  if (!write_to(stream, text)) fail(file);
+  keep_permissions(file, draft.path());
+  std::error_code error;
+  fs::rename(draft.path(), file, error);
+  return !error;
+}
+
 }  // namespace
 
 void make_folder_of(const std::string& path) {
@@ -72,17 +94,9 @@ void make_folder_of(const std::string& path) {
 
 void write_file(const std::string& path, const std::string& text) {
   make_folder_of(path);
-  if (holds_something_else(path)) {
-    if (!write_through(path, text)) fail(path);
-    return;
-  }
-  const auto file = file_of(path);
-  const Draft draft{file};
-  if (!write_through(draft.path(), text)) fail(path);
-  keep_permissions(file, draft.path());
-  std::error_code error;
-  fs::rename(draft.path(), file, error);
-  if (error) fail(path);
+  if (!holds_something_else(path) && replace(file_of(path), text)) return;
+  std::ofstream file{path, std::ios::binary};
+  if (!write_to(file, text)) fail(path);
 }
 
 }  // namespace moecal::cli

@@ -6,7 +6,8 @@
 namespace moecal::cli {
 
 /// Writes the whole file, making its folder. It is written beside and then takes the place of what
-/// was there, which so stays whole if the disk is full or the process ends.
+/// was there, which so stays whole if the disk is full or the process ends. Only where its folder
+/// takes no new file is it written over. Links stay, and lead to the file.
 /// @throws Error if it cannot be written.
 void write_file(const std::string& path, const std::string& text);
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -79,6 +80,66 @@ TEST_F(WriteFile, WritesThroughLinksAndKeepsPermissions) {
   EXPECT_EQ(read_file(path("c.json")), "new");
   EXPECT_EQ(fs::status(path("c.json")).permissions(),
             fs::perms::owner_read | fs::perms::owner_write);
+}
+
+TEST_F(WriteFile, MakesTheFileThatALinkLeadsTo) {
+  fs::create_directories(path("folder"));
+  fs::create_symlink("folder/second", path("first"));
+  fs::create_symlink("../c.json", path("folder/second"));
+  write_file(path("first"), "new");
+  EXPECT_TRUE(fs::is_symlink(path("first")));
+  EXPECT_TRUE(fs::is_symlink(path("folder/second")));
+  EXPECT_EQ(read_file(path("c.json")), "new");
+}
+
+TEST_F(WriteFile, NamesALinkThatLeadsToItselfOrToNoFolder) {
+  fs::create_symlink("loop", path("loop"));
+  fs::create_symlink("missing/c.json", path("astray"));
+  EXPECT_THROW(write_file(path("loop"), "x"), Error);
+  EXPECT_THROW(write_file(path("astray"), "x"), Error);
+  EXPECT_EQ(files(), 2);
+}
+
+/// Root may write everywhere: as a user who owns nothing.
+class OfNobody {
+ public:
+  OfNobody() {
+    if (before_ == 0) done_ = ::seteuid(65534) == 0;
+  }
+  ~OfNobody() {
+    if (::seteuid(before_) != 0) std::abort();
+  }
+  OfNobody(const OfNobody&) = delete;
+  OfNobody& operator=(const OfNobody&) = delete;
+  [[nodiscard]] bool may_write(const std::string& folder) const {
+    return !done_ || ::euidaccess(folder.c_str(), W_OK) == 0;
+  }
+
+ private:
+  uid_t before_ = ::geteuid();
+  bool done_ = true;
+};
+
+TEST_F(WriteFile, WritesOverAFileInAFolderThatTakesNoOther) {
+  write_file(path("c.json"), "longer than what follows");
+  fs::permissions(path("c.json"), fs::perms{0666});
+  fs::permissions(folder_, fs::perms{0555});
+  {
+    const OfNobody user;
+    if (user.may_write(folder_.string())) GTEST_SKIP() << "no user here who may not";
+    write_file(path("c.json"), "short");
+    EXPECT_THROW(write_file(path("other.json"), "x"), Error);
+  }
+  fs::permissions(folder_, fs::perms{0755});
+  EXPECT_EQ(read_file(path("c.json")), "short");
+  EXPECT_EQ(files(), 1);
+}
+
+TEST_F(WriteFile, WritesAFileWhoseNameLeavesNoRoomForADraft) {
+  const auto name = path(std::string(255, 'n'));
+  write_file(name, "old");
+  write_file(name, "new");
+  EXPECT_EQ(read_file(name), "new");
 }
 
 TEST_F(WriteFile, WritesToDevicesWhichStayDevices) {

@@ -196,6 +196,12 @@ std::optional<FlopsPerSecond> Card::dense_peak(const std::string& dtype) const {
   return std::nullopt;
 }
 
+std::optional<BoundingPeak> Card::bounding_peak(const std::string& dtype) const {
+  const std::string of = dtype == "f32" && peak.contains("tf32") ? "tf32" : dtype;
+  const auto rate = dense_peak(of);
+  return rate ? std::optional{BoundingPeak{*rate, of}} : std::nullopt;
+}
+
 std::optional<BytesPerSecond> Card::link_rate(int group) const {
   if (!link.rate) return std::nullopt;
   if (!link.mesh) return link.rate->value;

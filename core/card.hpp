@@ -27,6 +27,12 @@ struct Link {
   bool mesh = false;  // links go straight to each other device, and are split between them
 };
 
+/// A peak, and of what: e.g. "bf16".
+struct BoundingPeak {
+  FlopsPerSecond rate;
+  std::string of;
+};
+
 /// A GPU or CPU model with its nominal figures: one file of hardware/.
 struct Card {
   std::string id;                    // b200-sxm: the word in records and options
@@ -49,6 +55,10 @@ struct Card {
   /// The dense peak for operands of this dtype (f16 and bf16 stand for each other, as do the FP8
   /// types), where it is known.
   [[nodiscard]] std::optional<FlopsPerSecond> dense_peak(const std::string& dtype) const;
+
+  /// The peak that no product of such operands can pass, where it is known: of f32 that of tf32,
+  /// for libraries multiply f32 so where they are allowed to, and few prints say it.
+  [[nodiscard]] std::optional<BoundingPeak> bounding_peak(const std::string& dtype) const;
 
   /// What one device can send to the others of a group in its node, where that is known. A switch
   /// gives a group of any size the whole link; in a mesh the links to devices outside lie idle.

@@ -81,7 +81,16 @@ TEST(Card, PeaksAreDenseAndSharedByTwinTypes) {
   EXPECT_DOUBLE_EQ(card.dense_peak("f32")->value(), 6.7e13) << "without TF32";
   EXPECT_DOUBLE_EQ(card.peak.at("tf32").value.value(), 4.945e14);
   EXPECT_FALSE(card.dense_peak("int32").has_value());
+  EXPECT_FALSE(card.bounding_peak("int32").has_value());
   EXPECT_FALSE(find_card("a100-sxm-80").dense_peak("fp8_e4m3").has_value());
+}
+
+TEST(Card, BoundsProductsOfFloatsByTf32WhereThatIsKnown) {
+  const auto bound = find_card("h100-sxm").bounding_peak("f32");
+  EXPECT_DOUBLE_EQ(bound->rate.value(), 4.945e14);
+  EXPECT_EQ(bound->of, "tf32");
+  EXPECT_EQ(find_card("mi210").bounding_peak("f32")->of, "f32");
+  EXPECT_EQ(find_card("h100-sxm").bounding_peak("f16")->of, "f16");
 }
 
 TEST(Card, KnowsItsClassAndWhichFiguresAreNotVerified) {

@@ -73,8 +73,10 @@ bool take_clock(Walk& walk) {
   if (!(walk.digits(2, 2) && walk.word(":") && walk.digits(2, 2) && walk.word(":") &&
         walk.digits(2, 2)))
     return false;
+  const auto whole = walk;
   walk.any_of(".,");
-  return walk.digits(0, 9);
+  if (!walk.digits(1, 9)) walk = whole;
+  return true;
 }
 
 /// "2026-01-02T12:30:01+01:00", "2026/01/02 12:30:01".
@@ -120,8 +122,9 @@ std::size_t stamp_length(std::string_view line) {
 
 /// "0:" of srun --label, which aligns its numbers, and "[0] " of mpich.
 std::size_t label_length(std::string_view line) {
-  if (stamp_length(line) > 0) return 0;
-  Walk label{line}, bracket{line};
+  Walk label{line}, bracket{line}, clock{line};
+  const bool is_clock = take_clock(clock) && !clock.rest().starts_with(':');
+  if (is_clock || stamp_length(line) > 0) return 0;
   label.blanks();
   if (label.digits(1, 6) && label.word(":")) return label.at();
   return bracket.word("[") && bracket.digits(1, 6) && bracket.word("] ") ? bracket.at() - 1 : 0;

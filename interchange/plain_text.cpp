@@ -89,15 +89,17 @@ void remove_blanks_at_line_ends(std::string& text) {
 
 int replace_control_characters(std::string& text) {
   int replaced = 0;
+  std::size_t kept = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto c = static_cast<unsigned char>(text[i]);
     // U+0080 to U+009F are control characters of two bytes.
     const bool wide = c == 0xC2 && i + 1 < text.size() && is_from(text[i + 1], '\x80', '\x9F');
-    if (!wide && !is_control(c)) continue;
-    if (wide) text.erase(i, 1);
-    text[i] = '?';
-    ++replaced;
+    const bool replace = wide || is_control(c);
+    text[kept++] = replace ? '?' : text[i];
+    if (wide) ++i;
+    replaced += replace ? 1 : 0;
   }
+  text.resize(kept);
   return replaced;
 }
 

@@ -72,6 +72,21 @@ TEST(PlainText, NoMessageActsOnTheTerminal) {
   EXPECT_THAT(error, HasSubstr("unknown card 'GPU ?[31m'"));
 }
 
+TEST(PlainText, ControlCharactersOfTwoBytesBecomeOneEach) {
+  std::string text =
+      "a\xC2\x85\xC2\x9F\xC2\xA0"
+      "b\x7F\xC2";
+  EXPECT_EQ(replace_control_characters(text), 3);
+  EXPECT_EQ(text,
+            "a??\xC2\xA0"
+            "b?\xC2");
+  constexpr int kMany = 1 << 20;  // minutes, if each moved what is behind it
+  std::string many;
+  for (int i = 0; i < kMany; ++i) many += "\xC2\x85";
+  EXPECT_EQ(replace_control_characters(many), kMany);
+  EXPECT_EQ(many, std::string(kMany, '?'));
+}
+
 std::string stripped(std::string text) {
   remove_launcher_prefixes(text);
   return text;
@@ -88,13 +103,17 @@ TEST(LauncherPrefixes, AreCutInLayers) {
             "mpirun -np 2 x\n1 2\n3 4\n");
 }
 
+TEST(LauncherPrefixes, ClocksMayHaveFractions) {
+  EXPECT_EQ(stripped("10:00:00,5 1 2\n10:00:01.123456789 3\n10:00:02 4\n"), "1 2\n3\n4\n");
+}
+
 TEST(LauncherPrefixes, LeaveWhatTheProgramsPrint) {
   for (const std::string text :
        {"[rank 0] Dispatch + combine bandwidth: 1 GB/s\n[rank 1] Dispatch\n",
         "[tuning] Best dispatch\n[tuning] Best combine\n", "[PERF] cudnn :: median time 1 ms\n",
         "Dispatch: avg=1\nDispatch: avg=2\n", "time,device\n2027-01-02 10:00:00,H200\n",
-        "{\"a\": [\n0,\n1\n]}\n", "[1, 2]\n[3, 4]\n", "1024 22.5\n2048 23.5\n",
-        "size\n0: 1\n2048 3\n4096 4\n", "node07: a\nnode08: b\n"})
+        "10:00:00, 1\n10:00:01, 2\n", "10:00:00. 1\n", "{\"a\": [\n0,\n1\n]}\n", "[1, 2]\n[3, 4]\n",
+        "1024 22.5\n2048 23.5\n", "size\n0: 1\n2048 3\n4096 4\n", "node07: a\nnode08: b\n"})
     EXPECT_EQ(stripped(text), text);
 }
 

@@ -14,13 +14,10 @@ constexpr double kSlack = 1.02;
 constexpr Bytes kLargestCache{256.0 * 1024 * 1024};
 
 /// The rate no product of this dtype can pass. Where the sheet has no peak for the dtype, its
-/// highest peak bounds it too: no type is faster than the narrowest one. Libraries multiply f32 in
-/// TF32 where they are allowed to, and few prints say so.
+/// highest peak bounds it too: no type is faster than the narrowest one.
 std::optional<FlopsPerSecond> highest_rate(const Card& card, const std::string& dtype) {
-  auto highest = card.dense_peak(dtype);
-  const auto tf32 = card.peak.find("tf32");
-  if (dtype == "f32" && tf32 != card.peak.end()) return tf32->second.value;
-  if (highest) return highest;
+  if (const auto own = card.bounding_peak(dtype)) return own->rate;
+  std::optional<FlopsPerSecond> highest;
   for (const auto& [name, peak] : card.peak)
     if (!highest || peak.value > *highest) highest = peak.value;
   return highest;

@@ -43,9 +43,10 @@ __device__ inline void narrow(float value, __nv_bfloat16& to) { to = __float2bfl
 template <class T>
 inline constexpr int kElementsPer16Bytes = 16 / static_cast<int>(sizeof(T));
 
-/// The elements that 16 bytes hold.
+/// The elements that 16 bytes hold. By value: through a reference into memory, memcpy would make a
+/// load of each byte.
 template <class T>
-__device__ void widen_word(const uint4& word, float* values) {
+__device__ void widen_word(uint4 word, float* values) {
   T elements[kElementsPer16Bytes<T>];
   memcpy(elements, &word, sizeof word);
 #pragma unroll

@@ -59,9 +59,8 @@ std::vector<RoutedPoint> full_points() {
 std::vector<RoutedPoint> planner_gate_points() {
   std::vector<RoutedPoint> points;
   append(points, {256, 512, 4096}, {0, 0, 8, 2, "bf16"});
-  append(points, {2048, 163840}, {0, 0, 16, 1, "f16"});
-  append(points, {2048, 8192, 16384, 65536, 163840}, {0, 0, 16, 2, "f16"});
   for (const std::int64_t top_k : {1, 2}) {
+    append(points, {2048, 8192, 16384, 65536, 163840}, {0, 0, 16, top_k, "f16"});
     append(points, {2048, 131072}, {0, 0, 64, top_k, "bf16"});
     append(points, {4096, 32768}, {0, 0, 64, top_k, "f16"});
   }

@@ -30,10 +30,12 @@ MaybeFloor floor_of_work(const Card& card, const Query& query,
                          const calibration::Conditions& conditions) {
   if (!has_known_work(query)) return std::nullopt;
   const Dtypes dtypes{conditions.dtype, conditions.dtype, conditions.output_dtype, "", "", ""};
-  const auto work = calibration::work_of(query.operation, query.point, dtypes);
+  const auto work = calibration::work_of(
+      calibration::kind_of_work(query.operation, conditions.implementation), query.point, dtypes);
   CallFloor floor;
-  if (const auto peak = card.dense_peak(conditions.dtype); peak && query.operation == "expert_gemm")
-    floor = {work.flops.value() / (kSlack * peak->value()), "nominal peak of " + conditions.dtype};
+  const auto peak = card.bounding_peak(conditions.dtype);
+  if (peak && query.operation == "expert_gemm")
+    floor = {work.flops.value() / (kSlack * peak->rate.value()), "nominal peak of " + peak->of};
   const double bytes = work.read.value() + work.written.value();
   if (card.memory_bandwidth && card.last_level_cache &&
       bytes > kCachesOfASweep * card.last_level_cache->value.value()) {

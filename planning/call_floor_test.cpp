@@ -12,6 +12,8 @@ Card card() {
   Card card;
   card.id = "test";
   card.peak["bf16"] = {FlopsPerSecond{1e15}, "", true};
+  card.peak["f32"] = {FlopsPerSecond{5e13}, "", true};
+  card.peak["tf32"] = {FlopsPerSecond{5e14}, "", true};
   card.memory_bandwidth = {BytesPerSecond{1e12}, "", true};
   card.last_level_cache = {Bytes{1e7}, "", true};
   card.link.rate = {BytesPerSecond{1e11}, "", true};
@@ -27,9 +29,12 @@ calibration::Query query(const std::string& operation, const Point& point) {
   return query;
 }
 
-std::optional<CallFloor> floor_of(const calibration::Query& query) {
+std::optional<CallFloor> floor_of(const calibration::Query& query,
+                                  const std::string& implementation = "",
+                                  const std::string& dtype = "bf16") {
   calibration::Conditions conditions;
-  conditions.dtype = "bf16";
+  conditions.implementation = implementation;
+  conditions.dtype = dtype;
   return call_floor(card(), query, conditions);
 }
 
@@ -42,6 +47,29 @@ TEST(CallFloor, OfAProductIsItsArithmeticOrItsBytes) {
   EXPECT_EQ(thin->of, "nominal memory bandwidth");
   const auto cached = floor_of(query("expert_gemm", {{"m", 1}, {"n", 1024}, {"k", 1024}}));
   EXPECT_EQ(cached->of, "nominal peak of bf16") << "its bytes may lie in the cache";
+}
+
+// As imports bound it: a library may multiply floats in TF32.
+TEST(CallFloor, OfAProductOfFloatsIsOfTf32) {
+  const auto floor =
+      floor_of(query("expert_gemm", {{"m", 8192}, {"n", 8192}, {"k", 8192}}), "torch", "f32");
+  EXPECT_NEAR(floor->seconds, 2.0 * 8192 * 8192 * 8192 / 5.1e14, 1e-12);
+  EXPECT_EQ(floor->of, "nominal peak of tf32");
+}
+
+// Unfused attention writes its scores and reads them twice, which are most of its bytes.
+TEST(CallFloor, OfFusedAttentionIsOfItsOperandsAndResult) {
+  const auto attention = query("attention", {{"batch", 4},
+                                             {"sequence", 8192},
+                                             {"heads", 32},
+                                             {"kv_heads", 32},
+                                             {"head_size", 128},
+                                             {"causal", 0}});
+  const double operand = 2.0 * 4 * 8192 * 32 * 128;
+  const double scores = 2.0 * 4 * 32 * 8192 * 8192;
+  EXPECT_NEAR(floor_of(attention, "cudnn_fused")->seconds, 4 * operand / 1.02e12, 1e-9);
+  EXPECT_NEAR(floor_of(attention, "cublaslt_unfused")->seconds,
+              (4 * operand + 4 * scores) / 1.02e12, 1e-9);
 }
 
 TEST(CallFloor, OfWhatFitsTheCacheIsUnknown) {

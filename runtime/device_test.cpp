@@ -75,7 +75,9 @@ TEST(Throttling, IsPowerAndHeatOnly) {
   EXPECT_FALSE(is_throttled(0x1 | 0x2 | 0x100));
   EXPECT_TRUE(is_throttled(0x40));
   EXPECT_TRUE(is_power_limited(0x4));
-  EXPECT_TRUE(is_power_limited(0x80));
+  EXPECT_TRUE(is_throttled(0x80));
+  EXPECT_FALSE(is_power_limited(0x80)) << "a brake from outside is no limit of the card's own";
+  EXPECT_FALSE(is_power_limited(0x4 | 0x80));
   EXPECT_FALSE(is_power_limited(0x1 | 0x2 | 0x8 | 0x20 | 0x40));
   EXPECT_EQ(throttle_names(0), "none");
 }

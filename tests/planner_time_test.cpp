@@ -52,6 +52,8 @@ bool is_measured(const Implementation& implementation, const Case& c, Suite suit
   if (implementation.from > suite || name.ends_with("_all_devices")) return false;
   if (name == "cutlass_sm100a" || c.dtypes.scale_mode == "mx") return false;
   if (name == "cublas_grouped" || name == "cutlass_sm80") return c.dtypes.a != "fp8_e4m3";
+  const auto& scales = c.dtypes.scale_mode;
+  if (name == "cutlass_sm90a") return scales != "outer_vector" && scales != "block_1x128";
   return true;
 }
 
@@ -103,7 +105,7 @@ double choosing(const std::string& operation, const Implementation& implementati
   if (operation == "expert_gemm") return one(1);
   if (implementation.name == "cudnn_fused")
     return tests::time_to_choose(call_s, kPlansOfCudnn, 3e-4);
-  if (operation == "attention") return 2 * one(0.5);
+  if (operation == "attention") return 2 * of_group(0.5);
   // Groups whose rows round up to the same power of two share a choice: of a draw about three.
   if (operation == "moe_layer") return 2 * 3 * of_group(0.1);
   return implementation.name == "cublaslt_streams" ? 3 * of_group(0.3) : 0;

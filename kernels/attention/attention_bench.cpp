@@ -125,11 +125,10 @@ std::vector<AttentionShape> quick_shapes(Dtype type) {
 /// model (all heads, and one device's of eight).
 std::vector<AttentionShape> planner_shapes() {
   std::vector<AttentionShape> shapes;
-  for (const std::int64_t sequence : {128, 256, 512, 2048, 4096, 8192, 16384, 32768})
-    for (const std::int64_t kv_heads : {8, 32})
-      shapes.push_back({1, sequence, 32, kv_heads, 128, true, Dtype::bf16});
-  for (const std::int64_t sequence : {512, 4096})  // what a sequence more costs
-    shapes.push_back({2, sequence, 32, 8, 128, true, Dtype::bf16});
+  for (const std::int64_t batch : {1, 2})
+    for (const std::int64_t sequence : {128, 256, 512, 2048, 4096, 8192, 16384, 32768})
+      for (const std::int64_t kv_heads : {8, 32})
+        shapes.push_back({batch, sequence, 32, kv_heads, 128, true, Dtype::bf16});
   for (const std::int64_t sequence : {128, 512, 1024, 4096, 10240})
     shapes.push_back({16, sequence, 16, 16, 32, true, Dtype::f16});
   for (const std::int64_t heads : {2, 16})
@@ -185,7 +184,7 @@ class Attention final : public Benchmark {
     if (shape.heads == kQuickHeads || shape.batch == 2) return false;
     if (shape.batch > 2) return shape.sequence >= 1024;
     if (shape.heads == shape.kv_heads) return shape.sequence == 2048;
-    const std::array<std::int64_t, 4> sequences{512, 2048, 8192, 32768};
+    const std::array<std::int64_t, 3> sequences{512, 4096, 32768};
     return std::ranges::find(sequences, shape.sequence) != sequences.end();
   }
   [[nodiscard]] std::unique_ptr<Trial> make_trial(const Implementation& implementation,

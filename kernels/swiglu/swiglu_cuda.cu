@@ -25,8 +25,8 @@ struct Activation {
 
 /// x / (1 + exp(-x)) without a branch, so that a thread's elements are under way together. exp's
 /// error grows with its argument, (2 + 1.2 |x|) units in the last place, and the quotient's is 2
-/// more. Past -87.3, where exp(-x) leaves f32, it is -0; NaN stays NaN, and -infinity becomes NaN
-/// as the oracle's does.
+/// more. Past -87.3, where the divisor passes 2^126 and __fdividef gives 0, it is -0; NaN stays
+/// NaN, and -infinity becomes NaN as the oracle's does.
 __device__ inline float silu(float x) { return __fdividef(x, 1 + __expf(-x)); }
 
 /// silu(gate) x up of a chunk of which `available` elements exist; the others are 0.

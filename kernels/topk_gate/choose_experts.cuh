@@ -3,13 +3,13 @@
 #pragma once
 #include <cuda_runtime.h>
 
-#include <algorithm>
 #include <cfloat>
 #include <cmath>
 #include <cstdint>
 
 #include "kernels/element.cuh"
 #include "kernels/topk_gate/topk_gate.hpp"
+#include "kernels/warp.cuh"
 #include "runtime/launch.cuh"
 
 // Choosing a token's experts. A card that reads 4 TB/s has time for a few instructions per logit.
@@ -29,7 +29,6 @@ struct ChoiceOfExperts {
 };
 
 inline constexpr int kChooseThreads = 128;
-inline constexpr unsigned kWholeWarp = 0xffffffffU;
 /// Choices of a token that its threads hold until they are written together.
 inline constexpr int kHeldChoices = 8;
 /// What no expert scores: marks one that is taken, or that does not exist.
@@ -37,14 +36,6 @@ inline constexpr float kTaken = -INFINITY;
 
 /// fmaxf returns the number where the other operand is NaN.
 __device__ inline float score_of(float logit) { return fmaxf(logit, -FLT_MAX); }
-
-template <int kLanes, class T, class Combine>
-__device__ T combine_lanes(T value, Combine combine) {
-#pragma unroll
-  for (int distance = kLanes / 2; distance > 0; distance /= 2)
-    value = combine(value, __shfl_xor_sync(kWholeWarp, value, distance));
-  return value;
-}
 
 /// The highest scores left of four neighbouring chunks of a thread.
 inline constexpr int kGroupChunks = 4;
@@ -195,15 +186,15 @@ class ShareOfScores {
 template <int kLanes, class Share>
 __device__ int choose_next(Share& share, float& score) {
   const auto best = share.best();
-  score = combine_lanes<kLanes>(best.score, [](float a, float b) { return fmaxf(a, b); });
+  score = over_lanes<kLanes>(best.score, Largest{});
   constexpr int kNowhere = 1 << 30;
   const int place = best.score == score ? share.first_of(best) : kNowhere;
-  const int lowest = combine_lanes<kLanes>(place, [](int a, int b) { return a < b ? a : b; });
+  const int lowest = over_lanes<kLanes>(place, Smallest{});
   int expert = 0;
   if (place == lowest) expert = share.take(best);
   return kLanes == 1
              ? expert
-             : __shfl_sync(kWholeWarp, expert, lowest / Share::kChunk & (kLanes - 1), kLanes);
+             : __shfl_sync(kAllLanes, expert, lowest / Share::kChunk & (kLanes - 1), kLanes);
 }
 
 /// Not yet scaled. Infinity counts as the largest float, so that no difference is NaN.
@@ -254,7 +245,7 @@ struct HeldChoices {
 /// What weights are multiplied with so that they sum to 1, of the sums of a token's threads.
 template <int kLanes>
 __device__ float scale_of(float sum) {
-  return 1 / fmaxf(combine_lanes<kLanes>(sum, [](float a, float b) { return a + b; }), FLT_MIN);
+  return 1 / fmaxf(over_lanes<kLanes>(sum, Sum{}), FLT_MIN);
 }
 
 // Threads past the last token choose for the last one too, since the shuffles need whole warps.

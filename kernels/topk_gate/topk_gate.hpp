@@ -53,8 +53,9 @@ struct TopkGateTensors {
 [[nodiscard]] Work choose_experts_work(const TopkGateShape& shape);
 [[nodiscard]] Work sort_choices_work(const TopkGateShape& shape);
 
-/// @throws InvalidInput if not 1 <= top_k <= experts, a size is negative, tokens x top_k does not
-/// fit row_of's type, or the dtype is not a floating-point one.
+/// @throws InvalidInput if not 1 <= top_k <= experts, a size is negative, row_multiple is not
+/// positive, tokens x top_k with the padding that row_multiple can add does not fit row_of's type,
+/// or the dtype is not a floating-point one.
 void check_shape(const TopkGateShape& shape);
 
 /// The oracle.

@@ -9,6 +9,7 @@
 #include "core/error.hpp"
 #include "kernels/topk_gate/choose_experts.cuh"
 #include "kernels/topk_gate/topk_gate.hpp"
+#include "kernels/warp.cuh"
 #include "runtime/launch.cuh"
 
 // Four kernels: choose_experts reads the logits; the other three are a stable counting sort of the
@@ -20,9 +21,7 @@ namespace {
 
 constexpr int kMaxExperts = 512;
 constexpr int kBlockThreads = 256;
-constexpr int kWarpSize = 32;
 constexpr int kWarps = kBlockThreads / kWarpSize;
-constexpr unsigned kAllLanes = 0xffffffffU;
 constexpr int kWarpChoices = 128;  // consecutive choices of one warp
 constexpr int kTileChoices = kWarps * kWarpChoices;
 constexpr int kNoExpert = -1;

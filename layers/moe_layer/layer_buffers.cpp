@@ -41,29 +41,6 @@ std::size_t scale_bytes(const MoeLayerProblem& problem, std::int64_t columns) {
   return static_cast<std::size_t>(scale_count(quantize_shape(problem, columns))) * sizeof(float);
 }
 
-/// What a capacity drops is no row: permute does not write it, unpermute does not read it.
-struct Dropped {
-  double elements;
-  Bytes bytes;
-};
-Dropped dropped_of(const MoeLayerProblem& problem, std::span<const std::int64_t> expert_rows) {
-  const auto taken = std::accumulate(expert_rows.begin(), expert_rows.end(), std::int64_t{0});
-  const auto rows = static_cast<double>(problem.tokens * problem.top_k - taken);
-  const double elements = rows * static_cast<double>(problem.hidden);
-  return {elements, Bytes{elements * static_cast<double>(size_of(problem.values))}};
-}
-Work permute_work_without(const Dropped& dropped, const kernels::PermuteShape& shape) {
-  Work work = permute_work(shape);
-  work.written = work.written - dropped.bytes;
-  return work;
-}
-Work unpermute_work_without(const Dropped& dropped, const kernels::UnpermuteShape& shape) {
-  Work work = unpermute_work(shape);
-  work.flops = work.flops - Flops{2 * dropped.elements};
-  work.read = work.read - dropped.bytes;
-  return work;
-}
-
 }  // namespace
 
 LayerBuffers::LayerBuffers(const MoeLayerSetup& setup, int set, Memory::Place place)
@@ -143,17 +120,21 @@ LayerShapes::LayerShapes(const MoeLayerProblem& problem, std::int64_t capacity)
 
 std::map<std::string, Work> step_works(const MoeLayerProblem& problem,
                                        const MoeLayerRouting& routing) {
-  const LayerShapes shapes{problem, routing.capacity};
+  LayerShapes shapes{problem, routing.capacity};
   const auto rows = routing.expert_rows();
-  const auto dropped = dropped_of(problem, rows);
+  const std::int64_t choices = problem.tokens * problem.top_k;
+  shapes.permute.dropped = shapes.unpermute.dropped =
+      choices - std::accumulate(rows.begin(), rows.end(), std::int64_t{0});
+  // What a buffer has beyond the choices is padding.
+  shapes.first_quantize.tokens = shapes.swiglu.tokens = shapes.second_quantize.tokens = choices;
   return {{"gate", topk_gate_work(shapes.gate)},
-          {"permute", permute_work_without(dropped, shapes.permute)},
+          {"permute", permute_work(shapes.permute)},
           {"quantize_1", quantize_work(shapes.first_quantize)},
           {"gemm_1", grouped_gemm_work(first_product(problem), rows)},
           {"swiglu", swiglu_work(shapes.swiglu)},
           {"quantize_2", quantize_work(shapes.second_quantize)},
           {"gemm_2", grouped_gemm_work(second_product(problem), rows)},
-          {"unpermute", unpermute_work_without(dropped, shapes.unpermute)}};
+          {"unpermute", unpermute_work(shapes.unpermute)}};
 }
 
 }  // namespace moecal::layers

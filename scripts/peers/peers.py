@@ -96,7 +96,8 @@ def compare_with_peers(observations: list[dict], timed: Timed, peers: list, not_
         except Unavailable as reason:
             not_run.add(f"{name}, {kind(o)}, timed but held against nothing", reason, 1)
             continue
-        is_gemm, aim = o["operation"] == "expert_gemm", AIMS.get(o["operation"], OF_PEER)
+        is_gemm = o["operation"] == "expert_gemm"
+        aim = None if name.endswith(EAGER) else AIMS.get(o["operation"], OF_PEER)
         held_against = other.held_against(o) if other else kind(o)
         for what, count in [(held_against, points[kind(o)])] + [(ALL_GEMMS, gemms)] * is_gemm:
             row = rows[what, name]

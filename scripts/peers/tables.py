@@ -30,7 +30,7 @@ class Row:
     """Ratios of one operation to one other thing, with the point that each is of."""
     aim: Aim | None = None
     of: int = 0  # points there are; 0: as many as there are ratios
-    ceiling: float = math.inf  # what no kernel could exceed
+    ceiling: float = math.inf  # what none could exceed that finds nothing of its first reading in the cache
     entries: list[tuple[float, str]] = dataclasses.field(default_factory=list)
 
     def add(self, ratio: float, point: str) -> None:

@@ -56,6 +56,12 @@ class Impossible(unittest.TestCase):
         self.assertEqual(kept, [least * 1.001])
         self.assertIn("TB/s is over the memory bandwidth of made-up, 1 TB/s", said)
 
+    def test_is_not_what_leaves_scores_out_of_memory(self):
+        point = {"batch": 1, "sequence": 16384, "heads": 32, "kv_heads": 32, "head_size": 128, "causal": 1}
+        unfused = observation("attention", point, work={"read_bytes": 40e9, "written_bytes": 20e9})
+        least = 4 * 32 * 16384 * 128 * 2 / 1.02e12  # queries, keys, values and the result
+        self.assertEqual(self.kept([(unfused, "PyTorch", took) for took in (1.01 * least, 0.99 * least)])[0], [1.01 * least])
+
     def test_is_nothing_that_a_cache_may_hold(self):
         small = observation("permute", {"tokens": 1}, work={"read_bytes": 2e6, "written_bytes": 1.9e6})
         self.assertEqual(self.kept([(small, "vLLM", 1e-9)]), ([1e-9], "None."))
