@@ -34,12 +34,12 @@ std::map<std::string, Known> known_of(const std::vector<const Model*>& models,
 /// Whether nothing was set of what they differ in.
 bool is_default(const Settings& settings, const Known& known) {
   Settings differing;
-  for (const auto& [name, value] : settings)
+  for (const auto& setting : settings)
     if (std::ranges::any_of(known, [&](const auto& other) {
-          const auto found = other.first.find(name);
-          return found == other.first.end() || found->second != value;
+          const auto found = other.first.find(setting.first);
+          return found == other.first.end() || *found != setting;
         }))
-      differing[name] = value;
+      differing.insert(setting);
   return are_defaults(differing);
 }
 
