@@ -10,8 +10,6 @@
 namespace moecal::bench {
 namespace {
 
-constexpr double kTolerance = 1.02;  // nominal figures are rounded, clocks vary a little
-constexpr double kOutOfCache = 4.0;
 constexpr Seconds kLongEnough{0.01};  // a call that is mostly work, not overhead
 
 std::string rounded(double value, const char* unit) {
@@ -30,7 +28,7 @@ struct Rate {
 };
 
 void check_rate(const std::string& of, const Rate& rate) {
-  if (!(rate.value > kTolerance * rate.nominal)) return;  // nothing in no time is no number
+  if (!(rate.value > kNominalTolerance * rate.nominal)) return;  // nothing in no time is no number
   const auto tera = "T" + rate.unit;
   throw Error{"impossible result of " + of + ": " + rounded(rate.value / 1e12, tera.c_str()) +
               " is over the card's " + rate.limit + " of " +

@@ -27,6 +27,11 @@ struct Link {
   bool mesh = false;  // links go straight to each other device, and are split between them
 };
 
+/// What a result may exceed a nominal figure by: those are rounded, and clocks vary a little.
+inline constexpr double kNominalTolerance = 1.02;
+/// A working set so many times the last-level cache is read from memory.
+inline constexpr double kOutOfCache = 4;
+
 /// A peak, and of what: e.g. "bf16".
 struct BoundingPeak {
   FlopsPerSecond rate;

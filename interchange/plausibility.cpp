@@ -9,7 +9,6 @@
 namespace moecal::interchange {
 namespace {
 
-constexpr double kSlack = 1.02;
 // Cards whose last-level cache is not known are taken to have one no larger than this.
 constexpr Bytes kLargestCache{256.0 * 1024 * 1024};
 
@@ -63,14 +62,14 @@ std::string why_impossible(const Card& card, const Observation& o) {
   const auto peak = highest_rate(card, o.dtypes.a);
   if (peak && o.work.flops.value() > 0) {
     const auto rate = o.work.flops / time;
-    if (rate > kSlack * *peak)
+    if (rate > kNominalTolerance * *peak)
       return rounded(rate.value() / 1e12) + " TFLOP/s is more than the " +
              rounded(peak->value() / 1e12) + " TFLOP/s dense peak of " + card.id;
   }
   const auto cache = card.last_level_cache ? card.last_level_cache->value : kLargestCache;
-  if (card.memory_bandwidth && touched(o) > 4.0 * cache) {
+  if (card.memory_bandwidth && touched(o) > kOutOfCache * cache) {
     const auto rate = touched(o) / time;
-    if (rate > kSlack * card.memory_bandwidth->value)
+    if (rate > kNominalTolerance * card.memory_bandwidth->value)
       return rounded(rate.value() / 1e9) + " GB/s is more than the " +
              rounded(card.memory_bandwidth->value.value() / 1e9) + " GB/s memory bandwidth of " +
              card.id;

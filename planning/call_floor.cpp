@@ -11,9 +11,6 @@
 namespace moecal::planning {
 namespace {
 
-constexpr double kSlack = 1.02;        // nominal figures are rounded, clocks vary a little
-constexpr double kCachesOfASweep = 4;  // a working set this much larger is read from memory
-
 using calibration::Query;
 using MaybeFloor = std::optional<CallFloor>;
 
@@ -35,11 +32,12 @@ MaybeFloor floor_of_work(const Card& card, const Query& query,
   CallFloor floor;
   const auto peak = card.bounding_peak(conditions.dtype);
   if (peak && query.operation == "expert_gemm")
-    floor = {work.flops.value() / (kSlack * peak->rate.value()), "nominal peak of " + peak->of};
+    floor = {work.flops.value() / (kNominalTolerance * peak->rate.value()),
+             "nominal peak of " + peak->of};
   const double bytes = work.read.value() + work.written.value();
   if (card.memory_bandwidth && card.last_level_cache &&
-      bytes > kCachesOfASweep * card.last_level_cache->value.value()) {
-    const double seconds = bytes / (kSlack * card.memory_bandwidth->value.value());
+      bytes > kOutOfCache * card.last_level_cache->value.value()) {
+    const double seconds = bytes / (kNominalTolerance * card.memory_bandwidth->value.value());
     if (seconds > floor.seconds) floor = {seconds, "nominal memory bandwidth"};
   }
   return floor.seconds > 0 ? MaybeFloor{floor} : std::nullopt;
@@ -68,11 +66,11 @@ MaybeFloor floor_of_collective(const Card& card, const Query& query) {
   if (query.tier == "intra") {
     const auto rate = card.link_rate(query.group);
     if (!rate) return std::nullopt;
-    return CallFloor{bytes_of_a_link(query) / (kSlack * rate->value()),
+    return CallFloor{bytes_of_a_link(query) / (kNominalTolerance * rate->value()),
                      "nominal rate of the link between devices"};
   }
   if (query.nodes < 2 || !card.nic.rate) return std::nullopt;
-  return CallFloor{bytes_of_a_share(query) / (kSlack * card.nic.rate->value.value()),
+  return CallFloor{bytes_of_a_share(query) / (kNominalTolerance * card.nic.rate->value.value()),
                    "nominal rate of the network"};
 }
 

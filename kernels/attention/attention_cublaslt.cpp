@@ -69,10 +69,7 @@ class CublasLtAttention final : public Attention {
   }
 
   [[nodiscard]] std::vector<std::byte> result() const override {
-    check(cudaDeviceSynchronize(), "waiting for the attention");
-    std::vector<std::byte> host(sets_[0].result.size());
-    copy_bytes(host.data(), sets_[0].result.data(), host.size());
-    return host;
+    return from_device(shape_.type, {shape_.query_rows(), shape_.head_size}, sets_[0].result).data;
   }
 
   [[nodiscard]] std::vector<std::byte> result_rows(
