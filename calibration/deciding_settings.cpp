@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <cstdlib>
 #include <set>
 #include <tuple>
 
+#include "calibration/number_list.hpp"
 #include "calibration/series.hpp"
 
 namespace moecal::calibration {
@@ -83,9 +83,7 @@ std::string own_value(const std::string& name, const std::string& value) {
   char* end = nullptr;
   const double number = std::strtod(value.c_str(), &end);
   if (name != kPowerLimit || end == value.c_str() || *end != '\0') return value;
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%g", number);
-  return text.data();
+  return number_text(number);
 }
 
 /// The words of tell_apart() for what is not there are no values beside it.

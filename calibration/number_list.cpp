@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 
 namespace moecal::calibration {
 namespace {
@@ -43,5 +44,11 @@ std::string to_line(std::span<const int> numbers) { return line_of(numbers); }
 
 std::optional<std::vector<double>> numbers_of(std::string_view line) { return parse<double>(line); }
 std::optional<std::vector<int>> whole_numbers_of(std::string_view line) { return parse<int>(line); }
+
+std::string number_text(double number) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%g", number);
+  return text.data();
+}
 
 }  // namespace moecal::calibration

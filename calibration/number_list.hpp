@@ -19,4 +19,7 @@ namespace moecal::calibration {
 [[nodiscard]] std::optional<std::vector<double>> numbers_of(std::string_view line);
 [[nodiscard]] std::optional<std::vector<int>> whole_numbers_of(std::string_view line);
 
+/// As few digits as say it, six at most: "0.5", "700".
+[[nodiscard]] std::string number_text(double number);
+
 }  // namespace moecal::calibration

@@ -7,7 +7,7 @@
 #include <set>
 #include <tuple>
 
-#include "calibration/selection.hpp"
+#include "calibration/releases.hpp"
 #include "core/statistics.hpp"
 
 namespace moecal::calibration {

@@ -4,17 +4,17 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
-#include <cstdio>
 #include <map>
 #include <set>
 #include <tuple>
 
-#include "calibration/deciding_settings.hpp"
 #include "calibration/features.hpp"
 #include "calibration/group_scaling.hpp"
 #include "calibration/join.hpp"
+#include "calibration/missing_model.hpp"
+#include "calibration/number_list.hpp"
 #include "calibration/prediction_draft.hpp"
+#include "calibration/releases.hpp"
 #include "calibration/routing_conditions.hpp"
 #include "calibration/settings_choice.hpp"
 #include "calibration/validity.hpp"
@@ -138,19 +138,6 @@ auto rank(const Model& model, int distance) {
                     c.nodes};
 }
 
-/// Releases of one library compare; those of another say nothing beside them.
-std::vector<const Model*> newest_of_each(const std::vector<const Model*>& models) {
-  std::vector<const Model*> kept;
-  for (const auto* model : models) {
-    const bool outdated = std::any_of(models.begin(), models.end(), [&](const Model* other) {
-      return other->conditions.implementation == model->conditions.implementation &&
-             compare_releases(other->conditions.release, model->conditions.release) > 0;
-    });
-    if (!outdated) kept.push_back(model);
-  }
-  return kept;
-}
-
 /// A table stands before the compact form of the same series.
 std::vector<const Model*> without_shadowed(const std::vector<const Model*>& models) {
   std::vector<const Model*> kept;
@@ -165,56 +152,11 @@ std::vector<const Model*> without_shadowed(const std::vector<const Model*>& mode
   return kept;
 }
 
-std::string text_of(double value) {
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%g", value);
-  return text.data();
-}
-
-std::string describe(const Query& query) {
-  std::string text = "no model of " + query.operation;
-  if (!query.dtype.empty()) text += " in " + query.dtype;
-  if (!query.card.empty()) text += " on " + query.card;
-  if (!query.system.empty()) text += " of " + query.system;
-  if (!query.scale_mode.empty()) text += ", scales " + query.scale_mode;
-  if (query.group != 1) text += " over " + std::to_string(query.group) + " ranks";
-  if (query.nodes != 0) text += " on " + std::to_string(query.nodes) + " nodes";
-  text += ", tier " + query.tier;
-  if (!query.placement.empty()) text += ", " + query.placement;
-  if (!query.implementation.empty()) text += ", implementation " + query.implementation;
-  if (!query.cache.empty()) text += ", cache " + query.cache;
-  if (!query.routing.empty()) text += ", routing " + query.routing;
-  if (query.exponent) text += ", exponent " + text_of(*query.exponent);
-  if (query.capacity_factor) text += ", capacity factor " + text_of(*query.capacity_factor);
-  if (query.skew) text += ", by the skew of its ranks";
-  if (!query.settings.empty()) text += ", set to " + settings_text(query.settings);
-  return text;
-}
-
-/// What the coefficients do have of the operation, so that the gap is plain.
-std::string known(const Coefficients& coefficients, const Query& query) {
-  std::set<std::string> operations, conditions, cards;
-  for (const auto& model : coefficients.models) {
-    cards.insert(model.card);
-    if (!query.card.empty() && model.card != query.card) continue;
-    operations.insert(model.operation);
-    if (model.operation != query.operation) continue;
-    const auto& c = model.conditions;
-    std::string text = c.dtype.empty() ? "dtype not recorded" : c.dtype;
-    if (c.group == kAnyGroup) continue;
-    if (c.group != 1) text += " over " + std::to_string(c.group);
-    text += " " + c.tier;
-    conditions.insert(text + (c.settings.empty() ? "" : " " + settings_text(c.settings)));
-  }
-  if (operations.empty()) return "; there are models of the cards: " + join(cards);
-  if (conditions.empty()) return "; there are models of: " + join(operations);
-  return "; of " + query.operation + " there is: " + join(conditions);
-}
-
 std::string text_of(const RoutingConditions& routing) {
   return routing.distribution + (routing.loads.empty() ? "" : " " + name_of_loads(routing)) +
-         (routing.exponent == 0 ? "" : " " + text_of(routing.exponent)) +
-         (routing.capacity_factor == 0 ? "" : " limited to " + text_of(routing.capacity_factor));
+         (routing.exponent == 0 ? "" : " " + number_text(routing.exponent)) +
+         (routing.capacity_factor == 0 ? ""
+                                       : " limited to " + number_text(routing.capacity_factor));
 }
 
 /// Of an operation whose cost takes the routing as a number: that it was never measured so.
@@ -226,27 +168,6 @@ std::vector<std::string> routing_flags(const Model& model, const Query& query) {
   std::string known;
   for (const auto& each : measured) known += (known.empty() ? "" : ", ") + text_of(each);
   return {"routing " + text_of(asked) + " was never measured; measured: " + known};
-}
-
-/// Releases of one library are not averaged: the newest answers, and that is said.
-std::vector<std::string> release_flags(const std::vector<const Model*>& models) {
-  std::vector<std::string> flags;
-  std::map<std::string, std::vector<std::string>> of_library;
-  for (const auto* model : models) {
-    auto& releases = of_library[model->conditions.implementation];
-    const auto& own = model->conditions.release;
-    if (std::find(releases.begin(), releases.end(), own) == releases.end()) releases.push_back(own);
-  }
-  for (auto& [library, releases] : of_library) {
-    if (releases.size() < 2) continue;
-    std::sort(releases.begin(), releases.end(),
-              [](const auto& a, const auto& b) { return compare_releases(a, b) < 0; });
-    const auto& before = releases[releases.size() - 2];
-    flags.push_back("release " + releases.back() + " of " + library + " answers, the newest of " +
-                    std::to_string(releases.size()) + "; the one before: " +
-                    (names_release(before) ? before : "not said which, taken to be older"));
-  }
-  return flags;
 }
 
 std::string list_of(const std::set<int>& groups) {
@@ -380,7 +301,7 @@ std::vector<std::string> stand_in_flags(const Model& model, const Query& query) 
   if (query.routing.empty() && routing_rank(c.routing.distribution) != 0)
     flags.push_back("routing is " + c.routing.distribution + ", not uniform");
   if (!query.capacity_factor && c.routing.capacity_factor != 0)
-    flags.push_back("experts were limited to " + text_of(c.routing.capacity_factor) +
+    flags.push_back("experts were limited to " + number_text(c.routing.capacity_factor) +
                     " of their mean rows");
   return flags;
 }
@@ -396,45 +317,13 @@ int dtype_distance(const std::string& operation, const std::string& dtype, const
   return (same_width ? 1 : 10) + preference(dtype);
 }
 
-bool names_release(const std::string& release) { return !release.empty() && release != "unknown"; }
-
-int compare_releases(const std::string& a, const std::string& b) {
-  if (!names_release(a) || !names_release(b))
-    return static_cast<int>(names_release(a)) - static_cast<int>(names_release(b));
-  std::size_t i = 0, j = 0;
-  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-  const auto number = [&](const std::string& text, std::size_t& at) {
-    std::size_t value = 0;
-    while (at < text.size() && digit(text[at]))
-      value = value * 10 + static_cast<std::size_t>(text[at++] - '0');
-    return value;
-  };
-  while (i < a.size() && j < b.size()) {
-    if (digit(a[i]) && digit(b[j])) {
-      const auto x = number(a, i), y = number(b, j);
-      if (x != y) return x < y ? -1 : 1;
-    } else if (a[i] != b[j]) {
-      return a[i] < b[j] ? -1 : 1;
-    } else {
-      ++i;
-      ++j;
-    }
-  }
-  // What is left over is a further number (newer), or the letters of a candidate (older).
-  const auto rest = [](const std::string& text, std::size_t at) {
-    if (at >= text.size()) return 0;
-    return std::isalpha(static_cast<unsigned char>(text[at])) != 0 ? -1 : 1;
-  };
-  return rest(a, i) - rest(b, j);
-}
-
 Selection select_models(const Coefficients& coefficients, const Query& query, const Model* joint) {
   std::vector<const Model*> matching;
   for (const auto& model : coefficients.models)
     if (model.conditions.group == query.group && matches_but_group(model, query) &&
         (joint == nullptr || are_alike(model, *joint, Release::same)))
       matching.push_back(&model);
-  if (matching.empty()) return {{}, {}, describe(query) + known(coefficients, query)};
+  if (matching.empty()) return {{}, {}, missing_model(coefficients, query)};
   const auto all = out_of_place_first(best_of(std::move(matching), query));
   const auto [best, settings_flags] = of_one_setting(
       all, seconds_for(query, [&](const Model& model) { return draft_of(model, query).seconds; }));

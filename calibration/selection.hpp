@@ -50,12 +50,4 @@ inline constexpr int kNoMatch = 1000;
 [[nodiscard]] std::set<std::string> matching_machines(const Coefficients& coefficients,
                                                       const Query& query);
 
-/// Whether it names a release: not where it is empty or 'unknown', the word of logs that do not
-/// say.
-[[nodiscard]] bool names_release(const std::string& release);
-
-/// Negative, 0, positive: a is an older, equal, newer release than b. Numbers compare as numbers:
-/// 2.9 is older than 2.29, and 1.3.0rc20 than 1.3.0. What names none counts as older than any.
-[[nodiscard]] int compare_releases(const std::string& a, const std::string& b);
-
 }  // namespace moecal::calibration
