@@ -3,26 +3,19 @@
 #include "bench/network.hpp"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
+#include "tests/temporary_folder.hpp"
 
 namespace moecal::bench {
 namespace {
 
-/// A folder as /sys/class is, removed again.
+/// A folder as /sys/class is.
 class NetworkDevices : public ::testing::Test {
  protected:
-  NetworkDevices()
-      : root{std::filesystem::temp_directory_path() /
-             ("moecal_network." + std::to_string(::getpid()))} {}
-  ~NetworkDevices() override { std::filesystem::remove_all(root); }
   void write(const std::string& path, const std::string& text) const {
-    std::filesystem::create_directories((root / path).parent_path());
-    std::ofstream{root / path} << text << "\n";
+    folder.write(path, text + "\n");
   }
-  std::filesystem::path root;
+  TemporaryFolder folder;
 };
 
 TEST_F(NetworkDevices, AreNamedWithTheirRates) {
@@ -33,7 +26,7 @@ TEST_F(NetworkDevices, AreNamedWithTheirRates) {
   write("net/docker0/speed", "10000");
   write("net/lo/mtu", "65536");
   write("infiniband/mlx5_0/ports/1/rate", "400 Gb/sec (4X NDR)");
-  EXPECT_EQ(network_devices(root), "eth0, eth1 25000 Mb/s, mlx5_0 400 Gb/sec (4X NDR)");
+  EXPECT_EQ(network_devices(folder.path()), "eth0, eth1 25000 Mb/s, mlx5_0 400 Gb/sec (4X NDR)");
 }
 
 TEST_F(NetworkDevices, MayStandOnOthers) {
@@ -51,7 +44,7 @@ TEST_F(NetworkDevices, MayStandOnOthers) {
   write("net/bond0/bonding/mode", "802.3ad 4");
   write("net/bond0/speed", "50000");
   write("net/eth0.7/operstate", "up");
-  EXPECT_EQ(network_devices(root), "bond0 50000 Mb/s, eth0.7");
+  EXPECT_EQ(network_devices(folder.path()), "bond0 50000 Mb/s, eth0.7");
 }
 
 TEST_F(NetworkDevices, AreDownWhereTheKernelSaysSo) {
@@ -60,10 +53,11 @@ TEST_F(NetworkDevices, AreDownWhereTheKernelSaysSo) {
   write("infiniband/mlx5_0/ports/1/rate", "400 Gb/sec (4X NDR)");
   write("infiniband/mlx5_0/ports/1/state", "1: DOWN");
   write("infiniband/mlx5_1/ports/1/state", "4: ACTIVE");
-  EXPECT_EQ(network_devices(root), "eth0 (down), mlx5_0 400 Gb/sec (4X NDR) (DOWN), mlx5_1");
+  EXPECT_EQ(network_devices(folder.path()),
+            "eth0 (down), mlx5_0 400 Gb/sec (4X NDR) (DOWN), mlx5_1");
 }
 
-TEST_F(NetworkDevices, MayBeMissing) { EXPECT_EQ(network_devices(root), ""); }
+TEST_F(NetworkDevices, MayBeMissing) { EXPECT_EQ(network_devices(folder.path()), ""); }
 
 }  // namespace
 }  // namespace moecal::bench

@@ -1,12 +1,9 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <array>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <vector>
 
 #include "bench/cache_policy.hpp"
@@ -18,6 +15,7 @@
 #include "bench/warm_up.hpp"
 #include "core/error.hpp"
 #include "core/statistics.hpp"
+#include "tests/temporary_folder.hpp"
 #include "tests/thread_plane.hpp"
 
 namespace moecal::bench {
@@ -200,9 +198,9 @@ TEST(Machine, RefusesADeviceItDoesNotKnowUnlessItIsNamed) {
 }
 
 TEST(Machine, ReadsWhatNcclReadsFromAFile) {
-  const auto path =
-      std::filesystem::temp_directory_path() / ("moecal_nccl_conf." + std::to_string(::getpid()));
-  std::ofstream{path} << "# remarks\nNCCL_ALGO=Ring\nPATH=/bin\nNCCL_NET_PLUGIN=a=b\n\nodd\n";
+  const TemporaryFolder folder;
+  const auto path = folder.write(
+      "nccl.conf", "# remarks\nNCCL_ALGO=Ring\nPATH=/bin\nNCCL_NET_PLUGIN=a=b\n\nodd\n");
   EXPECT_EQ(read_nccl_configuration(path), (std::map<std::string, std::string>{
                                                {"NCCL_ALGO", "Ring"}, {"NCCL_NET_PLUGIN", "a=b"}}));
   ::setenv("NCCL_CONF_FILE", path.c_str(), 1);
@@ -210,7 +208,6 @@ TEST(Machine, ReadsWhatNcclReadsFromAFile) {
   const auto settings = make_environment({}, {}).settings;
   ::unsetenv("NCCL_CONF_FILE");
   ::unsetenv("NCCL_ALGO");
-  std::filesystem::remove(path);
   EXPECT_EQ(settings.at("NCCL_ALGO"), "Tree") << "the environment goes before the file";
   EXPECT_EQ(settings.at("NCCL_NET_PLUGIN"), "a=b");
   EXPECT_TRUE(read_nccl_configuration("/nowhere").empty());

@@ -2,15 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <regex>
 
 #include "calibration/coefficients.hpp"
 #include "core/card.hpp"
+#include "tests/temporary_folder.hpp"
 #include "tests/verb_process.hpp"
 
 // `moecal transfer` and `moecal compare` as a user runs them, on two cards of known cost.
@@ -18,7 +16,6 @@ namespace moecal::cli {
 namespace {
 
 using ::testing::HasSubstr;
-namespace fs = std::filesystem;
 
 calibration::Model model_of(const Card& card, const std::string& operation,
                             const std::string& form) {
@@ -58,22 +55,20 @@ calibration::Model all_reduce(const Card& card, double latency) {
   return model;
 }
 
-/// Coefficients of B200 and H100 in a folder of this process's own.
+/// Coefficients of B200 and H100.
 class Compare : public ::testing::Test {
  protected:
   Compare() {
-    fs::create_directories(folder_);
     const auto b200 = find_card("b200-sxm"), h100 = find_card("h100-sxm");
     calibration::Coefficients coefficients;
     coefficients.source = "test";
     coefficients.models = {gemm(b200, 1.5), all_reduce(b200, 2e-5), gemm(h100, 1.25),
                            all_reduce(h100, 1e-5)};
-    std::ofstream{file_} << calibration::to_json(coefficients);
+    file_ = folder_.write("two.json", calibration::to_json(coefficients));
   }
-  ~Compare() override { fs::remove_all(folder_); }
 
-  fs::path folder_ = fs::temp_directory_path() / ("moecal_compare_" + std::to_string(::getpid()));
-  fs::path file_ = folder_ / "two.json";
+  TemporaryFolder folder_;
+  std::string file_;
 };
 
 // Intervals are quantiles of exponentials: their last digits depend on the mathematics library.
@@ -83,13 +78,13 @@ std::string without_intervals(const std::string& text) {
 }
 
 TEST_F(Compare, PrintsRatiosWhatIsMissingAndWhatDoesNotFit) {
-  const auto run = run_moecal("compare b200-sxm h100-sxm a100-64 --coefficients " + file_.string());
+  const auto run = run_moecal("compare b200-sxm h100-sxm a100-64 --coefficients " + file_);
   EXPECT_EQ(run.status, 0) << run.text;
   expect_golden("compare.txt", without_intervals(run.text));
 }
 
 TEST_F(Compare, NeverGivesANumberWithoutAnInterval) {
-  const auto run = run_moecal("compare b200-sxm mi210 --json --coefficients " + file_.string());
+  const auto run = run_moecal("compare b200-sxm mi210 --json --coefficients " + file_);
   ASSERT_EQ(run.status, 0) << run.text;
   const auto pair = nlohmann::json::parse(run.text).at("comparisons").at(0);
   int numbers = 0;
@@ -107,7 +102,7 @@ TEST_F(Compare, NeverGivesANumberWithoutAnInterval) {
 }
 
 TEST_F(Compare, SaysWhatIsWrong) {
-  const auto on = " --coefficients " + file_.string();
+  const auto on = " --coefficients " + file_;
   EXPECT_EQ(run_moecal("compare b200-sxm" + on).status, 2);
   EXPECT_THAT(run_moecal("compare b200-sxm" + on).text, HasSubstr("needs two cards or more"));
   EXPECT_THAT(run_moecal("compare b200-sxm nosuch" + on).text, HasSubstr("unknown card"));
@@ -121,7 +116,7 @@ TEST_F(Compare, HelpOfBothVerbs) {
 }
 
 TEST_F(Compare, MarksEveryWarningAndGivesTheReasonOfEveryGap) {
-  auto run = run_moecal("compare b200-sxm a100-64 --coefficients " + file_.string());
+  auto run = run_moecal("compare b200-sxm a100-64 --coefficients " + file_);
   ASSERT_EQ(run.status, 0) << run.text;
   // A node of a100-64 has 4 devices: the models of B200 over 8 are not transferred to it.
   run = run_moecal("compare b200-sxm a100-64");
@@ -136,8 +131,8 @@ TEST_F(Compare, MarksEveryWarningAndGivesTheReasonOfEveryGap) {
 class Transfer : public Compare {};
 
 TEST_F(Transfer, WritesCoefficientsThatPredictAndCheckRead) {
-  const auto out = (folder_ / "a100-64.json").string();
-  const auto run = run_moecal("transfer --to a100_64gb --from " + file_.string() + " --out " + out);
+  const auto out = folder_.path("a100-64.json");
+  const auto run = run_moecal("transfer --to a100_64gb --from " + file_ + " --out " + out);
   ASSERT_EQ(run.status, 0) << run.text;
   EXPECT_THAT(run.text, HasSubstr("not verified: memory_bytes_per_second"));
   const auto predicted =
@@ -147,7 +142,7 @@ TEST_F(Transfer, WritesCoefficientsThatPredictAndCheckRead) {
 }
 
 TEST_F(Transfer, IsShownAsSuchInVerdicts) {
-  const auto out = (folder_ / "all.json").string();
+  const auto out = folder_.path("all.json");
   ASSERT_EQ(run_moecal("transfer --to a100-64 --out " + out).status, 0);
   const auto checked = run_moecal("check --card a100-64 --json --coefficients " + out);
   ASSERT_EQ(checked.status, 0) << checked.text;
@@ -162,16 +157,16 @@ TEST_F(Transfer, IsShownAsSuchInVerdicts) {
 }
 
 TEST_F(Transfer, PrintsTheLeaveOneOutErrors) {
-  const auto run = run_moecal("transfer --leave-one-out --from " + file_.string());
+  const auto run = run_moecal("transfer --leave-one-out --from " + file_);
   EXPECT_EQ(run.status, 0) << run.text;
   expect_golden("leave_one_out.txt", run.text);
 }
 
 TEST_F(Transfer, SaysWhatIsWrong) {
-  const auto run = run_moecal("transfer --to mi210 --from " + file_.string());
+  const auto run = run_moecal("transfer --to mi210 --from " + file_);
   EXPECT_EQ(run.status, 2);
   EXPECT_THAT(run.text, HasSubstr("needs --to CARD and --out FILE"));
-  const auto from = " --from " + file_.string();
+  const auto from = " --from " + file_;
   for (const auto* dropped : {" --to mi210", " --out x.json"}) {
     const auto both = run_moecal("transfer --leave-one-out" + from + dropped);
     EXPECT_EQ(both.status, 2) << dropped;

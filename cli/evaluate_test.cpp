@@ -20,7 +20,7 @@ class EvaluateVerb : public testing::Test {
   [[nodiscard]] VerbOutcome evaluate(const std::string& arguments) const {
     return run_moecal("evaluate --data '" + folder_.path() + "' " + arguments);
   }
-  evaluation::test::Folder folder_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(EvaluateVerb, PrintsErrorsCoverageAndBaselines) {

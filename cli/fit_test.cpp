@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -14,6 +13,7 @@
 #include "calibration/coefficients.hpp"
 #include "calibration/predict.hpp"
 #include "calibration/synthetic.hpp"
+#include "tests/temporary_folder.hpp"
 #include "tests/verb_process.hpp"
 
 // `moecal fit` as a user runs it, beside tests/calibration/cli_test.py: which files it may write,
@@ -26,12 +26,7 @@ using testing::HasSubstr;
 
 class FitVerb : public testing::Test {
  protected:
-  FitVerb() { fs::create_directories(folder_); }
-  ~FitVerb() override { fs::remove_all(folder_); }
-
-  [[nodiscard]] std::string path(const std::string& name) const {
-    return (folder_ / name).string();
-  }
+  [[nodiscard]] std::string path(const std::string& name) const { return folder_.path(name); }
 
   /// An all-reduce over 4 ranks at twelve sizes.
   std::string observations() const {
@@ -44,7 +39,7 @@ class FitVerb : public testing::Test {
     return file;
   }
 
-  fs::path folder_ = fs::temp_directory_path() / ("moecal_fit_" + std::to_string(::getpid()));
+  TemporaryFolder folder_;
 };
 
 class Outputs : public FitVerb {

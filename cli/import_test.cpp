@@ -2,16 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <array>
 #include <filesystem>
-#include <fstream>
 #include <set>
 #include <sstream>
 
 #include "core/json_reader.hpp"
 #include "core/observation.hpp"
+#include "tests/temporary_folder.hpp"
 #include "tests/verb_process.hpp"
 
 /// `moecal import` as a user runs it: what it prints, writes and returns.
@@ -22,27 +21,16 @@ using testing::HasSubstr;
 
 class ImportVerb : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ =
-        std::filesystem::temp_directory_path() / ("moecal_verb_" + std::to_string(::getpid()));
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+  void write(const std::string& name, const std::string& text) const { folder_.write(name, text); }
 
-  void write(const std::string& name, const std::string& text) const {
-    std::ofstream{folder_ / name} << text;
-  }
-
-  [[nodiscard]] std::string path(const std::string& name) const {
-    return (folder_ / name).string();
-  }
+  [[nodiscard]] std::string path(const std::string& name) const { return folder_.path(name); }
 
   [[nodiscard]] VerbOutcome run(const std::string& arguments) const {
-    return run_moecal("import " + arguments, folder_.string());
+    return run_moecal("import " + arguments, folder_.path());
   }
 
  private:
-  std::filesystem::path folder_;
+  TemporaryFolder folder_;
 };
 
 constexpr char kLog[] =

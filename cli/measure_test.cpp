@@ -14,6 +14,7 @@
 
 #include "core/json_reader.hpp"
 #include "core/observation.hpp"
+#include "tests/temporary_folder.hpp"
 
 namespace moecal::cli {
 namespace {
@@ -22,19 +23,9 @@ using testing::HasSubstr;
 
 class Measure : public testing::Test {
  protected:
-  Measure() {
-    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = std::filesystem::temp_directory_path() /
-              ("moecal_measure_test_" + std::string{info->name()} + std::to_string(getpid()));
-    std::filesystem::create_directories(folder_);
-    out_ = folder_ / "run.jsonl";
-  }
-  ~Measure() override { std::filesystem::remove_all(folder_); }
-
   [[nodiscard]] pid_t start(const std::string& arguments) const {
     const std::string command = "exec " MOECAL_PROGRAM " measure " + arguments + " >" +
-                                (folder_ / "stdout").string() + " 2>" +
-                                (folder_ / "stderr").string();
+                                folder_.path("stdout") + " 2>" + folder_.path("stderr");
     const pid_t child = fork();
     if (child == 0) {
       execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
@@ -51,19 +42,19 @@ class Measure : public testing::Test {
   [[nodiscard]] std::string recording() const {
     return "--programs-dir " MOECAL_TESTING_PROGRAMS " --device cpu --run-id test --out " + out_;
   }
-  [[nodiscard]] std::string printed() const { return read_file(folder_ / "stdout"); }
-  [[nodiscard]] std::string said() const { return read_file(folder_ / "stderr"); }
+  [[nodiscard]] std::string printed() const { return read_file(folder_.path("stdout")); }
+  [[nodiscard]] std::string said() const { return read_file(folder_.path("stderr")); }
   // What was printed, with this test's own paths taken out.
   [[nodiscard]] std::string normalised() const {
-    auto text = std::regex_replace(printed(), std::regex{folder_.string()}, "FOLDER");
+    auto text = std::regex_replace(printed(), std::regex{folder_.path()}, "FOLDER");
     return std::regex_replace(text, std::regex{MOECAL_TESTING_PROGRAMS}, "PROGRAMS");
   }
   static std::string golden(const std::string& name) {
     return read_file(MOECAL_SOURCE_DIR "/cli/golden/" + name);
   }
 
-  std::filesystem::path folder_;
-  std::string out_;
+  TemporaryFolder folder_;
+  std::string out_ = folder_.path("run.jsonl");
 };
 
 TEST_F(Measure, HelpIsAsInTheGoldenFile) {
@@ -101,7 +92,7 @@ TEST_F(Measure, LeavesWhatItHasNoTimeForToTheSameCommand) {
 
 // As on a host without a library that one program of many is linked with.
 TEST_F(Measure, LeavesOutAProgramThatCannotStartAndGoesOnWithTheOthers) {
-  const auto programs = folder_ / "programs";
+  const std::filesystem::path programs = folder_.path("programs");
   std::filesystem::create_directories(programs);
   std::filesystem::create_symlink(MOECAL_TESTING_PROGRAMS "/bench_synthetic",
                                   programs / "bench_synthetic");
@@ -139,7 +130,7 @@ TEST_F(Measure, LeavesOutAProgramThatCannotStartAndGoesOnWithTheOthers) {
 }
 
 TEST_F(Measure, CountsWhatListingTakesInItsTimeLimit) {
-  const auto programs = folder_ / "programs";
+  const std::filesystem::path programs = folder_.path("programs");
   std::filesystem::create_directories(programs);
   std::ofstream{programs / "bench_slow_to_start"}
       << "#!/bin/sh\ncase $1 in --list) sleep 0.3 ;; esac\nexec " MOECAL_TESTING_PROGRAMS
@@ -152,9 +143,9 @@ TEST_F(Measure, CountsWhatListingTakesInItsTimeLimit) {
 }
 
 TEST_F(Measure, StartsOnlyProgramsThatHaveACaseInTheSuite) {
-  std::ofstream{folder_ / "suite.jsonl"} << R"({"operation": "spin", "point": {"index": 1, )"
-                                         << R"("wrong": 0}})";
-  const auto suite = " --suite " + (folder_ / "suite.jsonl").string();
+  std::ofstream{folder_.path("suite.jsonl")} << R"({"operation": "spin", "point": {"index": 1, )"
+                                             << R"("wrong": 0}})";
+  const auto suite = " --suite " + folder_.path("suite.jsonl");
   EXPECT_EQ(run(recording() + " --seconds-per-point 0.001" + suite), 0) << said();
   EXPECT_EQ(read_observations(out_).observations.size(), 1U);
 }
@@ -178,17 +169,17 @@ TEST_F(Measure, PassesAnInterruptOnAndResumes) {
 }
 
 TEST_F(Measure, RefusesWhatItCannotUnderstand) {
-  std::ofstream{folder_ / "suite.jsonl"} << R"({"operation": "spin", "point": {"index": 1}})"
-                                         << "\n"
-                                         << R"({"operation": "spim", "point": {"index": 1}})";
+  std::ofstream{folder_.path("suite.jsonl")} << R"({"operation": "spin", "point": {"index": 1}})"
+                                             << "\n"
+                                             << R"({"operation": "spim", "point": {"index": 1}})";
   const std::vector<std::pair<std::string, std::string>> cases{
       {recording() + " --only gemm", "--only: no program here measures 'gemm'; there are: spin"},
       {"--programs-dir " MOECAL_TESTING_PROGRAMS " --device cuda",
        "--device cuda: these programs were built without CUDA"},
       {recording() + " --suite fast", "--suite fast: neither quick, planner or full nor a file"},
-      {recording() + " --suite " + (folder_ / "suite.jsonl").string(),
+      {recording() + " --suite " + folder_.path("suite.jsonl"),
        "suite.jsonl:2: no program here measures 'spim'"},
-      {"--programs-dir " + folder_.string(), "there are no benchmark programs (bench_*) in"}};
+      {"--programs-dir " + folder_.path(), "there are no benchmark programs (bench_*) in"}};
   for (const auto& [arguments, message] : cases) {
     EXPECT_EQ(run(arguments), 2) << arguments;
     EXPECT_THAT(said(), HasSubstr(message));

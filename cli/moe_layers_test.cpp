@@ -4,10 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "tests/temporary_folder.hpp"
 #include "tests/verb_process.hpp"
 
 /// A table of MoE layers as a user takes it from import over fit to predict. The times are of a
@@ -40,9 +40,7 @@ double seconds(const Layer& layer, double tokens) {
 class MoeLayers : public testing::Test {
  protected:
   void SetUp() override {
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
-    std::ofstream table{folder_ / "moe.csv"};
+    std::ofstream table{folder_.path("moe.csv")};
     table << "framework,version,device,op_name,kernel_source,moe_dtype,num_tokens,hidden_size,"
              "inter_size,topk,num_experts,moe_tp_size,moe_ep_size,distribution,latency\n";
     for (const auto& layer : {kSmall, kLarge, kFew, kAll})
@@ -51,10 +49,9 @@ class MoeLayers : public testing::Test {
     table << row("moe_flow_nongated", "bfloat16", kSmall, 64)
           << row("moe_flow", "w4a16_mxfp4", kSmall, 64);
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   [[nodiscard]] VerbOutcome run(const std::string& arguments) const {
-    return run_moecal(arguments, folder_.string());
+    return run_moecal(arguments, folder_.path());
   }
 
   [[nodiscard]] nlohmann::json predict(const Layer& layer, int tokens) const {
@@ -80,7 +77,7 @@ class MoeLayers : public testing::Test {
     return text + ",balanced," + std::to_string(1e3 * seconds(layer, tokens)) + "\n";
   }
 
-  std::filesystem::path folder_ = std::filesystem::path{testing::TempDir()} / "moecal_moe_layers";
+  TemporaryFolder folder_;
 };
 
 TEST_F(MoeLayers, GoFromATableOverAFitToPredictions) {

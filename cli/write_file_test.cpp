@@ -8,11 +8,10 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 
 #include "core/error.hpp"
+#include "tests/temporary_folder.hpp"
 #include "tests/verb_process.hpp"
 
 namespace moecal::cli {
@@ -22,17 +21,12 @@ namespace fs = std::filesystem;
 
 class WriteFile : public testing::Test {
  protected:
-  WriteFile() { fs::create_directories(folder_); }
-  ~WriteFile() override { fs::remove_all(folder_); }
-
-  [[nodiscard]] std::string path(const std::string& name) const {
-    return (folder_ / name).string();
-  }
+  [[nodiscard]] std::string path(const std::string& name) const { return folder_.path(name); }
   [[nodiscard]] std::ptrdiff_t files() const {
-    return std::distance(fs::directory_iterator{folder_}, {});
+    return std::distance(fs::directory_iterator{folder_.path()}, {});
   }
 
-  fs::path folder_ = fs::temp_directory_path() / ("moecal_write_" + std::to_string(::getpid()));
+  TemporaryFolder folder_;
 };
 
 /// As a full disk does: no file grows past so many bytes.
@@ -123,14 +117,14 @@ class OfNobody {
 TEST_F(WriteFile, WritesOverAFileInAFolderThatTakesNoOther) {
   write_file(path("c.json"), "longer than what follows");
   fs::permissions(path("c.json"), fs::perms{0666});
-  fs::permissions(folder_, fs::perms{0555});
+  fs::permissions(folder_.path(), fs::perms{0555});
   {
     const OfNobody user;
-    if (user.may_write(folder_.string())) GTEST_SKIP() << "no user here who may not";
+    if (user.may_write(folder_.path())) GTEST_SKIP() << "no user here who may not";
     write_file(path("c.json"), "short");
     EXPECT_THROW(write_file(path("other.json"), "x"), Error);
   }
-  fs::permissions(folder_, fs::perms{0755});
+  fs::permissions(folder_.path(), fs::perms{0755});
   EXPECT_EQ(read_file(path("c.json")), "short");
   EXPECT_EQ(files(), 1);
 }

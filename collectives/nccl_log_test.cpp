@@ -6,8 +6,9 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
+
+#include "tests/temporary_folder.hpp"
 
 namespace moecal::collectives {
 namespace {
@@ -95,8 +96,8 @@ TEST_F(NcclLogFile, IsReadOnlyWhereItSaysAlgorithms) {
 }
 
 TEST(NcclLogTail, ReadsWhatCameAfterIt) {
-  const auto path =
-      std::filesystem::temp_directory_path() / ("moecal_nccl_log." + std::to_string(::getpid()));
+  const TemporaryFolder folder;
+  const auto path = folder.path("nccl.log");
   EXPECT_EQ((NcclLogTail{path}.algorithm_of({"AllReduce", 1024})), "unknown") << "no file";
   std::ofstream{path} << kLog << "\n";
   const NcclLogTail tail{path};
@@ -104,7 +105,6 @@ TEST(NcclLogTail, ReadsWhatCameAfterIt) {
   std::ofstream{path, std::ios::app}
       << "h:1:1 [0] NCCL INFO AllReduce: 1024 Bytes -> Algo TREE proto LL channel{Lo..Hi}={0..1}\n";
   EXPECT_EQ(tail.algorithm_of({"AllReduce", 1024}), "TREE LL");
-  std::filesystem::remove(path);
 }
 
 }  // namespace

@@ -4,12 +4,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 
 #include "core/error.hpp"
+#include "tests/temporary_folder.hpp"
 
 namespace moecal {
 namespace {
@@ -20,18 +19,15 @@ using testing::IsEmpty;
 
 /// What read_card says of a spec sheet with this text; empty if it is fine.
 std::string what_is_wrong(const std::string& text) {
-  const auto path =
-      std::filesystem::temp_directory_path() / ("moecal_card_" + std::to_string(::getpid()));
-  std::ofstream{path} << text;
-  std::string problem;
+  const TemporaryFolder folder;
+  const auto path = folder.write("card.toml", text);
   try {
-    (void)read_card(path.string());
+    (void)read_card(path);
   } catch (const InvalidInput& error) {
-    problem = error.what();
-    EXPECT_THAT(problem, HasSubstr(path.string()));
+    EXPECT_THAT(error.what(), HasSubstr(path));
+    return error.what();
   }
-  std::filesystem::remove(path);
-  return problem;
+  return "";
 }
 
 const std::string kHead = "id = \"x\"\nname = \"X\"\naliases = []\n";

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <array>
 #include <cmath>
@@ -16,6 +15,7 @@
 #include "core/json_reader.hpp"
 #include "core/narrow_float.hpp"
 #include "core/observation.hpp"
+#include "tests/temporary_folder.hpp"
 
 namespace moecal {
 namespace {
@@ -195,9 +195,8 @@ TEST(ObservationReader, ForgivesOnlyTheLastHalfLine) {
 
 /// A file that held `before`, after `line` was appended to it.
 std::string appended_to(const std::string& before, const std::string& line) {
-  const auto path =
-      std::filesystem::temp_directory_path() / ("moecal_appender_" + std::to_string(::getpid()));
-  std::ofstream{path} << before;
+  const TemporaryFolder folder;
+  const auto path = folder.write("lines.jsonl", before);
   std::stringstream text;
   try {
     LineAppender{path}.append(line);
@@ -205,7 +204,6 @@ std::string appended_to(const std::string& before, const std::string& line) {
     text << error.what() << "\n";
   }
   text << std::ifstream{path}.rdbuf();
-  std::filesystem::remove(path);
   return text.str();
 }
 

@@ -17,7 +17,7 @@ class CollectiveTasks : public testing::Test {
  protected:
   CollectiveTasks() { test::write_nccl_tables(folder_); }
   [[nodiscard]] TaskInput input() const { return {folder_.path(), read_splits()}; }
-  test::Folder folder_;
+  TemporaryFolder folder_;
 };
 
 /// The rows with those of one phase made nonsense of.

@@ -45,7 +45,7 @@ class DispatchTasks : public testing::Test {
     split_.tables = {"normal.csv"};
     tables_ = read_public_tables(folder_.path(), split_);
   }
-  test::Folder folder_;
+  TemporaryFolder folder_;
   Split split_;
   std::vector<PublicTable> tables_;
 };

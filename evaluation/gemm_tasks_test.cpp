@@ -47,7 +47,7 @@ class GemmTasks : public testing::Test {
     const auto splits = read_splits();
     return gemm_sets(read_public_tables(folder_.path(), splits.at("gemm.dense"))).front();
   }
-  test::Folder folder_;
+  TemporaryFolder folder_;
 };
 
 /// The rows that are not seen in a fold made nonsense of.

@@ -22,7 +22,7 @@ class MoeTasks : public testing::Test {
     tables.resize(1);
     return tables;
   }
-  test::Folder folder_;
+  TemporaryFolder folder_;
 };
 
 /// As evaluation/splits.json says it.

@@ -22,7 +22,7 @@ class PublicTables : public testing::Test {
       return error.what();
     }
   }
-  test::Folder folder_;
+  TemporaryFolder folder_;
   Split split_{.task = "t", .tables = {"a.csv"}, .dtypes = {"half"}, .rule = ""};
 };
 

@@ -9,7 +9,7 @@ namespace moecal::evaluation {
 namespace {
 
 TEST(RatioTasks, ScoreEveryPairOfCardsAtWhatNeitherFitSaw) {
-  const test::Folder folder;
+  const TemporaryFolder folder;
   test::write_nccl_tables(folder);
   const auto results = run_tasks({folder.path(), read_splits()}, "ratio.*");
   ASSERT_EQ(results.size(), 1U);

@@ -4,12 +4,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <filesystem>
-#include <fstream>
 
 #include "calibration/synthetic.hpp"
+#include "tests/temporary_folder.hpp"
 
 namespace moecal::evaluation {
 namespace {
@@ -18,11 +15,9 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 std::string what_is_wrong(const std::string& text) {
-  const auto path =
-      std::filesystem::temp_directory_path() / ("splits_" + std::to_string(::getpid()) + ".json");
-  std::ofstream{path} << text;
+  const TemporaryFolder folder;
   try {
-    (void)read_splits(path.string());
+    (void)read_splits(folder.write("splits.json", text));
     return "read";
   } catch (const InvalidInput& error) {
     return error.what();

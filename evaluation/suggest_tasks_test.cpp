@@ -18,7 +18,7 @@ std::map<std::string, Summary> pooled(const TaskResult& result) {
 }
 
 TEST(SuggestTasks, ScoreTheSameRowsForAChoiceAndForGrids) {
-  test::Folder folder;
+  TemporaryFolder folder;
   test::write_nccl_tables(folder);
   const auto results = run_tasks({folder.path(), read_splits()}, "suggest.*");
   ASSERT_EQ(results.size(), 1U);

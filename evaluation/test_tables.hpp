@@ -1,37 +1,14 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <unistd.h>
-
 #include <cmath>
-#include <filesystem>
-#include <fstream>
+#include <string>
+
+#include "tests/temporary_folder.hpp"
 
 /// Small tables of invented machines in the formats of the public ones: what the tests of the
 /// evaluation read.
 namespace moecal::evaluation::test {
-
-/// A folder that is gone when its user is.
-class Folder {
- public:
-  Folder()
-      : path_{std::filesystem::temp_directory_path() /
-              ("moecal_evaluation_" + std::to_string(::getpid()))} {
-    std::filesystem::create_directories(path_);
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  [[nodiscard]] std::string path() const { return path_.string(); }
-
-  void write(const std::string& name, const std::string& text) const {
-    std::filesystem::create_directories((path_ / name).parent_path());
-    std::ofstream{path_ / name} << text;
-  }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// Times of a machine with a latency that grows with the ranks and one bandwidth, and a ripple.
 inline double collective_ms(double speed, int ranks, double bytes) {
@@ -57,7 +34,7 @@ inline std::string nccl_table(const std::string& device, double speed) {
 }
 
 /// All tables the collective tasks name.
-inline void write_nccl_tables(const Folder& folder) {
+inline void write_nccl_tables(const TemporaryFolder& folder) {
   folder.write("nccl/b200_sxm_2.29.2.csv", nccl_table("NVIDIA B200", 600));
   folder.write("nccl/h200_sxm_2.29.2.csv", nccl_table("NVIDIA H200", 350));
   folder.write("nccl/h100_sxm_2.29.2.csv", nccl_table("NVIDIA H100 80GB HBM3", 340));
@@ -87,7 +64,7 @@ inline std::string moe_table(const std::string& device) {
 }
 
 /// All tables the MoE tasks name.
-inline void write_moe_tables(const Folder& folder) {
+inline void write_moe_tables(const TemporaryFolder& folder) {
   folder.write("moe/b200_sxm.csv.gz", moe_table("NVIDIA B200"));
   folder.write("moe/h200_sxm.csv.gz", moe_table("NVIDIA H200"));
   folder.write("moe/a100_sxm.csv.gz", moe_table("NVIDIA A100-SXM4-80GB"));

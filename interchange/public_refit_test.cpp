@@ -2,18 +2,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "calibration/fit.hpp"
 #include "core/card.hpp"
 #include "core/json_reader.hpp"
 #include "interchange/importer.hpp"
+#include "tests/temporary_folder.hpp"
 
 /// The committed coefficients are what the public tables give today: imported and fitted anew, they
 /// agree with results/coefficients within the difference that machines may make.
@@ -55,18 +54,16 @@ class PublicRefit : public testing::TestWithParam<std::string> {};
 TEST_P(PublicRefit, IsWhatIsCommitted) {
   const char* data = std::getenv("MOECAL_PUBLIC_DATA");
   if (data == nullptr) GTEST_SKIP() << "MOECAL_PUBLIC_DATA names no folder with the public tables";
-  const auto out =
-      std::filesystem::temp_directory_path() / ("moecal_refit_" + std::to_string(::getpid()));
+  const TemporaryFolder out;
   const auto& card = GetParam();
   const std::string command = MOECAL_SOURCE_DIR "/scripts/fit_public.sh --card " + card +
-                              " --data '" + std::string{data} + "' --out '" + out.string() +
+                              " --data '" + std::string{data} + "' --out '" + out.path() +
                               "' --moecal '" MOECAL_BINARY_DIR "/bin/moecal'";
   ASSERT_EQ(std::system(command.c_str()), 0) << command;
-  const auto fresh = coefficients((out / (card + ".json")).string());
+  const auto fresh = coefficients(out.path(card + ".json"));
   const auto committed = coefficients(MOECAL_SOURCE_DIR "/results/coefficients/" + card + ".json");
   EXPECT_EQ(first_difference(committed, fresh), "")
       << "if the fit was meant to change, run scripts/fit_public.sh and commit what it writes";
-  std::filesystem::remove_all(out);
 }
 
 INSTANTIATE_TEST_SUITE_P(Cards, PublicRefit,

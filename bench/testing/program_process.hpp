@@ -18,6 +18,7 @@
 
 #include "core/json_reader.hpp"
 #include "core/observation.hpp"
+#include "tests/temporary_folder.hpp"
 
 namespace moecal::bench {
 
@@ -28,16 +29,7 @@ using Variables = std::vector<std::pair<std::string, std::string>>;
 /// bench_synthetic as a process, in a folder of its own for each test.
 class Program : public testing::Test {
  protected:
-  Program() {
-    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = std::filesystem::temp_directory_path() /
-              ("moecal_program_test_" + std::string{info->name()} + std::to_string(getpid()));
-    std::filesystem::create_directories(folder_);
-    out_ = folder_ / "run.jsonl";
-  }
-  ~Program() override { std::filesystem::remove_all(folder_); }
-
-  [[nodiscard]] std::string path(const std::string& name) const { return folder_ / name; }
+  [[nodiscard]] std::string path(const std::string& name) const { return folder_.path(name); }
 
   // Starts the program with its output and messages in files of the folder.
   [[nodiscard]] pid_t start(std::vector<std::string> arguments, rlim_t largest_file = 0) const {
@@ -110,8 +102,8 @@ class Program : public testing::Test {
     return counts;
   }
 
-  std::filesystem::path folder_;
-  std::string out_;
+  TemporaryFolder folder_;
+  std::string out_ = folder_.path("run.jsonl");
 
  private:
   void redirect(const std::string& name, int descriptor) const {
