@@ -3,6 +3,8 @@
 #include "bench/device_watch.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <utility>
 
 namespace moecal::bench {
 namespace {
@@ -12,12 +14,29 @@ void append_if_known(std::vector<T>& values, const std::optional<T>& value) {
   if (value) values.push_back(*value);
 }
 
+constexpr double kStandsFor = 4;  // times as long as it took
+constexpr Seconds kStandsAtMost{5e-3};
+// A tenth of a GPU's batches, in the shade of which it is asked.
+constexpr Seconds kCheap{25e-6};
+
+Seconds wall_of_host() { return std::chrono::steady_clock::now().time_since_epoch(); }
+
 }  // namespace
 
+DeviceWatch::DeviceWatch(Read read, Read read_all, Wall wall) : state_{std::make_shared<State>()} {
+  state_->read_all = read_all ? std::move(read_all) : read;
+  state_->read = std::move(read);
+  state_->wall = wall ? std::move(wall) : wall_of_host;
+}
+
 void DeviceWatch::look() {
-  if (!sees() || state_->looked) return;
+  if (!sees() || !std::exchange(state_->wanted, false)) return;
+  const Seconds asked = state_->wall();
+  if (asked < state_->stands_until) return;
   state_->reading = state_->read();
-  state_->looked = true;
+  const Seconds answered = state_->wall(), took = answered - asked;
+  state_->stands_until =
+      took > kCheap ? answered + std::min(kStandsFor * took, kStandsAtMost) : answered;
 }
 
 const NvmlReading& DeviceWatch::of_batch() {

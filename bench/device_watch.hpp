@@ -11,25 +11,26 @@
 
 namespace moecal::bench {
 
-/// Asks the device about itself once per batch: while the batch runs if its clock waits for the
-/// device (Clock::watch calls look()), else right after it. A watch without a reader sees nothing;
-/// copies of a watch are one watch.
+/// Asks the device about itself once per batch that is begun: while the batch runs if its clock
+/// waits for the device (Clock::watch calls look()), else right after it. A driver may take a
+/// millisecond to answer, four times as long as a batch of a GPU: then an answer stands for the
+/// batches that end within four times as long again, and 5 ms at most, so that asking takes a fifth
+/// of the time at most. A watch without a reader sees nothing; copies of a watch are one watch.
 class DeviceWatch {
  public:
   using Read = std::function<NvmlReading()>;
+  using Wall = std::function<Seconds()>;
   DeviceWatch() = default;
-  /// `read` is asked for every batch, `read_all` (empty: the same) where its energy is wanted.
-  explicit DeviceWatch(Read read, Read read_all = {})
-      : state_{std::make_shared<State>(read_all ? read_all : read)} {
-    state_->read = std::move(read);
-  }
+  /// `read` is asked for batches, `read_all` (empty: the same) where its energy is wanted; `wall`
+  /// (empty: this host's) is the time that they take.
+  explicit DeviceWatch(Read read, Read read_all = {}, Wall wall = {});
 
   /// Whether anybody can tell.
   [[nodiscard]] bool sees() const { return state_ != nullptr; }
   void begin_batch() {
-    if (sees()) state_->looked = false;
+    if (sees()) state_->wanted = true;
   }
-  /// The first call of a batch reads, the others return at once.
+  /// The first call of a begun batch reads, the others return at once.
   void look();
   /// What the device said during the batch. Only where sees().
   [[nodiscard]] const NvmlReading& of_batch();
@@ -38,10 +39,11 @@ class DeviceWatch {
 
  private:
   struct State {
-    explicit State(Read all) : read_all{std::move(all)} {}
     Read read, read_all;
+    Wall wall;
     NvmlReading reading;
-    bool looked = false;
+    Seconds stands_until{0};
+    bool wanted = false;
   };
   std::shared_ptr<State> state_;
 };

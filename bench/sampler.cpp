@@ -68,6 +68,7 @@ void Sampler::take_samples(Trial& trial, SetRotation& rotation, Sampling& result
   const Batches batch{.before =
                           [&] {
                             if (!std::exchange(first, false)) redraw(trial, rotation, result);
+                            watch_.begin_batch();
                           },
                       .after =
                           [&] {
@@ -120,10 +121,6 @@ std::vector<Seconds> Sampler::time_batches(Trial& trial, SetRotation& rotation,
   activity.step(step_, Activity::Limit::timeout,
                 2.0 * static_cast<double>(batches.count * launches) * launch_);
   launches_ += batches.count * launches;
-  batches.before = [&, before = std::move(batches.before)] {
-    before();
-    watch_.begin_batch();
-  };
   batches.launch = [&] {
     if (!trial.takes_part()) return;
     launch_batch(clock_, launches, at_once_, [&](std::int64_t) {

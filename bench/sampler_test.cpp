@@ -88,6 +88,43 @@ TEST(Sampler, AsksTheDeviceWhileABatchRunsIfTheClockWaitsForIt) {
   EXPECT_FALSE(DeviceWatch{}.sees());
 }
 
+TEST(Sampler, AsksASlowDriverNoMoreThanAFifthOfTheTime) {
+  double now_s = 0, took_s = 1e-3;
+  int asked = 0;
+  DeviceWatch watch{[&] {
+                      now_s += took_s;
+                      return NvmlReading{.power_w = 100.0 + ++asked};
+                    },
+                    {},
+                    [&] { return Seconds{now_s}; }};
+  const auto readings_of = [&](int batches, double batch_s) {
+    asked = 0;
+    for (int i = 0; i < batches; ++i) {
+      watch.begin_batch();
+      const auto power = watch.of_batch().power_w;
+      EXPECT_EQ(power, 100.0 + asked);
+      now_s += batch_s;
+    }
+    return asked;
+  };
+  EXPECT_EQ(readings_of(16, 0.25e-3), 1);
+  now_s += 1;
+  EXPECT_EQ(readings_of(18, 0.25e-3), 2) << "for 4 ms an answer stands";
+  now_s += 1;
+  took_s = 10e-3;
+  EXPECT_EQ(readings_of(10, 1e-3), 2) << "and never longer than 5";
+  now_s += 1;
+  took_s = 10e-6;
+  EXPECT_EQ(readings_of(10, 0.25e-3), 10) << "a quick one for its batch";
+}
+
+TEST(Sampler, AsksTheDeviceOfSamplesOnly) {
+  int asked = 0;
+  const DeviceWatch watch{[&] { return NvmlReading{.power_w = 100.0 + ++asked}; }};
+  const auto sampling = FakeMeasurement{{}}.run({}, watch);
+  EXPECT_EQ(static_cast<std::size_t>(asked), sampling.samples_s.size());
+}
+
 // What each launch found in its set: the number of the last draw before it.
 TEST(Sampler, LetsNoTwoSamplesShareARoutingTable) {
   struct Routed : FakeTrial {

@@ -44,7 +44,7 @@ class Nvml {
   /// Everything. @throws Error if NVML does not know the device, e.g. "0000:1b:00.0".
   [[nodiscard]] NvmlReading read(const std::string& pci_bus_id) const;
   /// What can change from one batch to the next: clock, power, temperature and throttle reasons.
-  /// Each query takes the driver up to a millisecond. @throws Error as read.
+  /// A query takes the driver from microseconds to a millisecond. @throws Error as read.
   [[nodiscard]] NvmlReading read_state(const std::string& pci_bus_id) const;
   /// @throws Error as read.
   [[nodiscard]] NvmlClocks clocks(const std::string& pci_bus_id) const;
