@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <optional>
 #include <thread>
@@ -41,6 +42,21 @@ void for_each_index(std::size_t count, int threads, const Task& task) {
   }
   for (const auto& error : errors)
     if (error) std::rethrow_exception(error);
+}
+
+/// Part of a range of rows.
+struct RowStretch {
+  std::int64_t first = 0, count = 0;
+};
+
+/// Runs task(stretch) for stretches of at most `longest` rows that are all of them, on all cores.
+/// @throws as for_each_index.
+template <typename Task>
+void for_each_stretch(std::int64_t rows, std::int64_t longest, const Task& task) {
+  for_each_index(static_cast<std::size_t>((rows + longest - 1) / longest), 0, [&](std::size_t i) {
+    const std::int64_t first = static_cast<std::int64_t>(i) * longest;
+    task(RowStretch{first, std::min(longest, rows - first)});
+  });
 }
 
 /// {f(0), ..., f(count - 1)}, computed by as many threads as there are cores, in the order of their

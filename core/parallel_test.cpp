@@ -4,8 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
+#include <vector>
 
 namespace moecal {
 namespace {
@@ -35,6 +38,18 @@ TEST(ParallelMap, ThrowsWhatTheLowestIndexThrew) {
     FAIL() << "nothing was thrown";
   } catch (const std::runtime_error& error) {
     EXPECT_STREQ(error.what(), "1");
+  }
+}
+
+TEST(ForEachStretch, CoversEveryRowOnce) {
+  for (const std::int64_t rows : {0, 1, 63, 64, 65, 1000}) {
+    std::vector<int> seen(static_cast<std::size_t>(rows));
+    for_each_stretch(rows, 64, [&](RowStretch stretch) {
+      EXPECT_LE(stretch.count, 64);
+      for (std::int64_t i = 0; i < stretch.count; ++i)
+        ++seen.at(static_cast<std::size_t>(stretch.first + i));
+    });
+    EXPECT_EQ(std::ranges::count(seen, 1), rows);
   }
 }
 

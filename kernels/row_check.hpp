@@ -11,6 +11,9 @@
 /// Which rows of a large result a verification computes again, and taking them out of arrays.
 namespace moecal::bench {
 
+/// A core verifies so many rows at a time.
+inline constexpr std::int64_t kRowsAtOnce = 64;
+
 /// The rows of an array [rows, row_elements] that a verification computes again: all of up to 2^23
 /// elements; else about as many elements, and 1024 rows at least, one of each stretch of equal
 /// length, of 32 rows at most, the first and the last row among them. Ascending, and always the

@@ -60,6 +60,9 @@ void check_shape(const TopkGateShape& shape);
 
 /// The oracle.
 void topk_gate_cpu(const TopkGateShape& shape, const TopkGateTensors& tensors);
+/// Its two halves, as choose_experts_cuda and sort_choices_cuda are of topk_gate_cuda.
+void choose_experts_cpu(const TopkGateShape& shape, const TopkGateTensors& tensors);
+void sort_choices_cpu(const TopkGateShape& shape, const TopkGateTensors& tensors);
 
 /// Device memory that topk_gate_cuda needs beside its tensors, in bytes.
 [[nodiscard]] std::size_t topk_gate_cuda_workspace(const TopkGateShape& shape);

@@ -132,12 +132,21 @@ void check_shape(const TopkGateShape& shape) {
   with_float_type(shape.dtype, [](auto) {});
 }
 
-void topk_gate_cpu(const TopkGateShape& shape, const TopkGateTensors& tensors) {
+void choose_experts_cpu(const TopkGateShape& shape, const TopkGateTensors& tensors) {
   check_shape(shape);
   with_float_type(shape.dtype,
                   [&](auto zero) { choose_experts_of_all<decltype(zero)>(shape, tensors); });
+}
+
+void sort_choices_cpu(const TopkGateShape& shape, const TopkGateTensors& tensors) {
+  check_shape(shape);
   count_choices(shape, tensors);
   place_choices(shape, tensors);
+}
+
+void topk_gate_cpu(const TopkGateShape& shape, const TopkGateTensors& tensors) {
+  choose_experts_cpu(shape, tensors);
+  sort_choices_cpu(shape, tensors);
 }
 
 void gather_rows_cpu(const GatheredRows& rows) {

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "core/parallel.hpp"
 #include "kernels/routing_bench.hpp"
 #include "kernels/row_check.hpp"
 
@@ -21,6 +22,7 @@ std::vector<float> weights_of(const std::vector<float>& all,
 
 struct Unpermute {
   static constexpr char name[] = "unpermute";
+  static constexpr PointTimes point_times{Seconds{0.03}, Seconds{0.045}, Seconds{0.12}};
   using Shape = kernels::UnpermuteShape;
 
   struct Pool {
@@ -88,8 +90,13 @@ VerificationResult check_unpermuted(const kernels::UnpermuteShape& shape,
       weights_of(unpermuted.weight_of.to_host<float>(), checked.tokens, shape.top_k);
   const auto actual = unpermuted.tokens.rows_to_host(checked.tokens, row_bytes);
   std::vector<std::byte> expected(actual.size());
-  unpermute_cpu(of_checked,
-                {rows.data(), checked.row_of.data(), weight_of.data(), expected.data()});
+  for_each_stretch(of_checked.tokens, kRowsAtOnce, [&](RowStretch stretch) {
+    auto part = of_checked;
+    part.tokens = stretch.count;
+    const auto choice = stretch.first * shape.top_k;
+    unpermute_cpu(part, {rows.data(), checked.row_of.data() + choice, weight_of.data() + choice,
+                         expected.data() + stretch.first * row_bytes});
+  });
   // A fused multiply-add can move a result across a rounding boundary: a unit in the last place.
   const double tolerance = shape.dtype == Dtype::bf16  ? 0x1p-7
                            : shape.dtype == Dtype::f16 ? 0x1p-10
