@@ -21,6 +21,15 @@ inline constexpr char kUniformFill[] = "uniform [-1, 1]";
 /// Which points a sweep has: quick (seconds), planner (every primitive the documents need), full.
 enum class Suite { quick, planner, full };
 
+/// About what a point of each suite takes on a GPU, on the average: many cost nothing, for a card
+/// cannot do what every implementation can.
+struct PointTimes {
+  Seconds quick{0.06}, planner{0.053}, full{0.053};
+  [[nodiscard]] Seconds of(Suite suite) const {
+    return suite == Suite::quick ? quick : suite == Suite::planner ? planner : full;
+  }
+};
+
 /// One point of a sweep, before an implementation is chosen.
 struct Case {
   Point point;
@@ -137,9 +146,9 @@ class Benchmark {
   /// Whether a ratio that is reported is of this case: then it is measured before others, so that a
   /// run that is cut has it.
   [[nodiscard]] virtual bool leads(const Case& /*c*/) const { return false; }
-  /// About what a point takes on a GPU, choosing algorithms, making operands and verification
-  /// included: by this, times their numbers, programs share the time of a run.
-  [[nodiscard]] virtual Seconds seconds_per_point() const { return Seconds{0.05}; }
+  /// Choosing algorithms, making operands and verification included: by this, times their numbers,
+  /// programs share the time of a run.
+  [[nodiscard]] virtual PointTimes point_times() const { return {}; }
   /// Those of this build, best known first.
   [[nodiscard]] virtual std::vector<Implementation> implementations() const = 0;
   /// Whether the cache could make a difference: else only warm is measured.

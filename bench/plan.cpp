@@ -186,20 +186,33 @@ std::vector<PlannedPoint> spread_out(std::vector<PlannedPoint> plan, std::uint64
   return ordered;
 }
 
+/// About how many points the cases of a suite are: what fits the cache of a large GPU is measured
+/// with a warm and a cold one.
+std::size_t points_of(const Benchmark& benchmark, const Implementation& implementation,
+                      Suite suite) {
+  if (suite < implementation.from) return 0;
+  Machine machine;
+  machine.last_level_cache = Bytes{50.0 * 1024 * 1024};
+  std::size_t points = 0;
+  for (const auto& c : own_cases(benchmark, implementation, suite, 1))
+    points += policies(benchmark, implementation, c, machine).size();
+  return points;
+}
+
 std::string list_as_json(const std::string& program, const Benchmarks& benchmarks,
                          std::optional<int> cuda_devices) {
   if (!cuda_devices) cuda_devices = static_cast<int>(find_cuda_devices().devices.size());
   auto operations = nlohmann::ordered_json::array();
   for (const auto& benchmark : benchmarks) {
-    nlohmann::ordered_json operation{{"operation", benchmark->operation()},
-                                     {"seconds_per_point", benchmark->seconds_per_point().count()}};
+    nlohmann::ordered_json operation{{"operation", benchmark->operation()}};
     operation["implementations"] = nlohmann::ordered_json::array();
     for (const auto& known : benchmark->implementations()) {
       nlohmann::ordered_json implementation{{"name", known.name}, {"backend", known.backend}};
       if (known.of_host) implementation["of_host"] = true;
       for (const auto& [suite, value] : kSuites)
-        implementation["cases"][suite] =
-            value < known.from ? 0 : own_cases(*benchmark, known, value, 1).size();
+        implementation["seconds"][suite] =
+            static_cast<double>(points_of(*benchmark, known, value)) *
+            benchmark->point_times().of(value).count();
       operation["implementations"].push_back(implementation);
     }
     operations.push_back(operation);

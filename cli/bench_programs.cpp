@@ -48,21 +48,8 @@ std::string list_of(const BenchProgram& program, std::optional<int> cuda_devices
 
 // Counting devices takes CUDA's driver up to seconds: one program does it for all of them.
 BenchProgram describe(const std::filesystem::path& path, std::optional<int> cuda_devices) {
-  BenchProgram program{path.string(), path.filename().string(), {}, {}, 0};
-  const FileLine where{program.path + " --list", 0};
-  const auto json = parse_json(list_of(program, cuda_devices), where);
-  const JsonReader reader{json, where};
-  program.cuda_devices = reader.require<int>("cuda_devices");
-  for (const auto& operation : reader.objects("operations")) {
-    program.operations.push_back(operation.require<std::string>("operation"));
-    for (const auto& implementation : operation.objects("implementations"))
-      program.implementations.push_back(
-          {implementation.require<std::string>("backend"),
-           implementation.optional("of_host", false),
-           implementation.require<std::map<std::string, int>>("cases"),
-           operation.require<double>("seconds_per_point")});
-  }
-  return program;
+  const BenchProgram program{path.string(), path.filename().string(), {}, {}, 0};
+  return described(program, list_of(program, cuda_devices));
 }
 
 bool is_program(const std::filesystem::path& path) {
@@ -71,6 +58,22 @@ bool is_program(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+BenchProgram described(BenchProgram program, const std::string& list) {
+  const FileLine where{program.path + " --list", 0};
+  const auto json = parse_json(list, where);
+  const JsonReader reader{json, where};
+  program.cuda_devices = reader.require<int>("cuda_devices");
+  for (const auto& operation : reader.objects("operations")) {
+    program.operations.push_back(operation.require<std::string>("operation"));
+    for (const auto& implementation : operation.objects("implementations"))
+      program.implementations.push_back(
+          {implementation.require<std::string>("backend"),
+           implementation.optional("of_host", false),
+           implementation.require<std::map<std::string, double>>("seconds")});
+  }
+  return program;
+}
 
 bool BenchProgram::has_backend(const std::string& backend) const {
   return std::any_of(implementations.begin(), implementations.end(),

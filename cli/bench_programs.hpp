@@ -8,10 +8,9 @@
 namespace moecal::cli {
 
 struct ProgramImplementation {
-  std::string backend;                 // cpu, cuda, mpi, nccl
-  bool of_host = false;                // measured whatever the device is
-  std::map<std::string, int> cases{};  // by suite
-  double seconds_per_point = 0.05;     // about, on a GPU
+  std::string backend;                      // cpu, cuda, mpi, nccl
+  bool of_host = false;                     // measured whatever the device is
+  std::map<std::string, double> seconds{};  // that its points take on a GPU, about, by suite
 };
 
 /// A benchmark program as its --list describes it.
@@ -27,6 +26,10 @@ struct BenchProgram {
   [[nodiscard]] bool measures_host() const;
   [[nodiscard]] bool has_operation(const std::string& operation) const;
 };
+
+/// The program of that path and name, with what its --list printed.
+/// @throws InvalidInput naming the program and the field, if it is not what --list prints.
+[[nodiscard]] BenchProgram described(BenchProgram program, const std::string& list);
 
 /// A program that cannot be used here, as where a library that it is linked with is missing.
 struct UnusableProgram {

@@ -26,18 +26,17 @@ double seconds_to_start(bool cuda, bool first) {
   return kStart + (!cuda ? 0 : first ? kFirstClockWarmUp : kLaterClockWarmUp);
 }
 
-// Seconds, about. A file of cases says nothing about how many are the program's: one each.
+// Seconds, about. A file of cases says nothing about how many are the program's: the same of each.
 double cost_of(const BenchProgram& program, const MeasureOptions& options, int ranks) {
-  constexpr double kLeastOfRanks = 0.05;
+  constexpr double kLeastOfRanks = 0.05, kOfCases = 0.05;
   const bool cuda = on_cuda(program, options);
   double cost = 0;
   for (const auto& implementation : program.implementations) {
     const auto& backend = implementation.backend;
     const bool on_device = backend == "cuda" || backend == "nccl";
     if (on_device != cuda && !implementation.of_host) continue;
-    const auto found = implementation.cases.find(options.suite);
-    const int points = found == implementation.cases.end() ? 1 : found->second;
-    cost += points * implementation.seconds_per_point;
+    const auto found = implementation.seconds.find(options.suite);
+    cost += found == implementation.seconds.end() ? kOfCases : found->second;
   }
   // Collectives list their points for one rank: few or none.
   return std::max(cost, ranks > 0 ? kLeastOfRanks : 0.0);

@@ -11,9 +11,12 @@
 namespace moecal::cli {
 namespace {
 
-BenchProgram program(const std::string& backend, int cases, int cuda_devices) {
-  return {
-      "", "", {}, {{backend, false, {{"quick", cases}, {"planner", 10 * cases}}}}, cuda_devices};
+BenchProgram program(const std::string& backend, double seconds, int cuda_devices) {
+  return {"",
+          "",
+          {},
+          {{backend, false, {{"quick", seconds}, {"planner", 10 * seconds}}}},
+          cuda_devices};
 }
 
 MeasureOptions suite(const std::string& name) {
@@ -37,14 +40,14 @@ TEST(TimeLimit, IsSharedByPointsAndWhatIsLeftGoesToTheOthers) {
 
 TEST(TimeLimit, IsSharedByWhatPointsTake) {
   std::vector<BenchProgram> programs{program("cuda", 10, 1), program("cuda", 10, 1)};
-  programs[1].implementations[0].seconds_per_point = 0.15;
+  programs[1].implementations[0].seconds["quick"] = 30;
   EXPECT_DOUBLE_EQ((TimeLimit{programs, suite("quick")}.of(0, 0).value()),
                    3.5 + (20 - 4.25) * 0.25);
 }
 
 // What warms the clocks for all the others has few points itself.
 TEST(TimeLimit, LeavesASmallFirstProgramTimeForItsPoints) {
-  const std::vector<BenchProgram> programs{program("cuda", 8, 1), program("cuda", 171, 1)};
+  const std::vector<BenchProgram> programs{program("cuda", 0.4, 1), program("cuda", 8.5, 1)};
   EXPECT_GT((TimeLimit{programs, suite("quick")}.of(0, 0).value()), kFirstClockWarmUp + 1);
 }
 
@@ -54,7 +57,7 @@ TEST(TimeLimit, IsNotForManyRanksOrACpuUnlessAskedFor) {
   EXPECT_DOUBLE_EQ((TimeLimit{programs, options}.of(0, 0).value()), 20);
   EXPECT_FALSE((TimeLimit{programs, options}.of(1, 5)));
   options.time_limit = 33;
-  EXPECT_DOUBLE_EQ((TimeLimit{programs, options}.of(0, 0).value()), 3.5 + (33 - 4.25) * 10 / 11);
+  EXPECT_DOUBLE_EQ((TimeLimit{programs, options}.of(0, 0).value()), 3.5 + (33 - 4.25) * 10 / 10.05);
   EXPECT_DOUBLE_EQ((TimeLimit{programs, options}.of(1, 20).value()), 13);
   options.time_limit = std::numeric_limits<double>::infinity();
   EXPECT_FALSE((TimeLimit{programs, options}.of(0, 0)));

@@ -78,7 +78,7 @@ concept HasPool = requires {
 ///                                             take it instead of the case
 ///   leads(shape)                              Benchmark::leads, else those that move 256 MiB
 ///   choose(implementation, shape&)            what an implementation changes in the shape
-///   seconds_per_point                         Benchmark::seconds_per_point
+///   point_times                               Benchmark::point_times
 ///   cuda_parts()                              OwnPart, timed apart
 ///   fill                                      other than kUniformFill
 template <class Operation>
@@ -199,9 +199,9 @@ class OwnBenchmark final : public Benchmark {
     const auto work = Operation::work(shape);
     return work.read + work.written >= kOutOfAnyCache;
   }
-  [[nodiscard]] Seconds seconds_per_point() const override {
-    if constexpr (requires { Operation::seconds_per_point; }) return Operation::seconds_per_point;
-    return Benchmark::seconds_per_point();
+  [[nodiscard]] PointTimes point_times() const override {
+    if constexpr (requires { Operation::point_times; }) return Operation::point_times;
+    return Benchmark::point_times();
   }
   [[nodiscard]] std::vector<Implementation> implementations() const override {
     if constexpr (requires { Operation::implementations(); }) return Operation::implementations();

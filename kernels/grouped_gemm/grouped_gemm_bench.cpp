@@ -168,7 +168,9 @@ std::vector<Case> full_cases() {
 class GroupedGemm final : public Benchmark {
  public:
   [[nodiscard]] std::string operation() const override { return "grouped_gemm"; }
-  [[nodiscard]] Seconds seconds_per_point() const override { return Seconds{0.12}; }
+  [[nodiscard]] PointTimes point_times() const override {
+    return {Seconds{0.04}, Seconds{0.08}, Seconds{0.175}};
+  }
   [[nodiscard]] std::vector<Case> sweep(Suite suite, const std::string& backend,
                                         int) const override {
     auto cases = suite == Suite::quick     ? quick_cases()

@@ -88,6 +88,9 @@ class DeviceTrial final : public LaunchTrial {
 class Launch final : public Benchmark {
  public:
   [[nodiscard]] std::string operation() const override { return "launch"; }
+  [[nodiscard]] PointTimes point_times() const override {
+    return {Seconds{0.012}, Seconds{0.012}, Seconds{0.012}};
+  }
   [[nodiscard]] std::vector<Case> sweep(Suite suite, const std::string&, int) const override {
     std::vector<std::int64_t> counts{1, 8, 64};
     if (suite != Suite::quick) counts.insert(counts.end(), {2, 4, 16, 32});
