@@ -37,7 +37,7 @@ folder=$(dirname "${out:-$PWD/archive}")
 [[ -d $folder && -w $folder ]] || fail "$folder cannot be written: name a file in a folder that can with --out"
 
 if [[ -z "$build" ]]; then
-  install_packages "${moecal_build_packages[@]}" || say "going on without"
+  install_packages "${moecal_build_packages[@]}"
   toolkit=$(cuda_toolkit)
   [[ -z "$toolkit" ]] || { export CUDACXX="$toolkit/bin/nvcc"; (cd "$root" && fetch_optional_headers); }
   : "${preset:=$([[ -n "$toolkit" ]] && echo cuda || echo cpu)}"

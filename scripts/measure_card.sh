@@ -6,7 +6,7 @@ set -euo pipefail
 usage() {
   cat <<'TEXT'
 Usage: scripts/measure_card.sh [--device cuda|cpu] [--suite NAME] [--card NAME] [--energy] [--with FILE]
-                               [--peer-path DIR] [--out DIR] [--run-id NAME]
+                               [--peer-path DIR] [--peer-seconds S] [--out DIR] [--run-id NAME]
 
 Measures this card and writes what a repository of results holds of it:
   DIR/results/observations/<card>/<run>.jsonl    every sample of the suite planner, skipped points too
@@ -17,6 +17,7 @@ Measures this card and writes what a repository of results holds of it:
                                                  peers (PyTorch, vLLM, TransformerEngine, SGLang, DeepGEMM, where Python
                                                  finds them; each not run is named), with date, driver and command.
                                                  Needs a python3; without one the rest is written all the same
+  DIR/results/ratios/<card>/<run>.csv            a line for every time of a peer, written when it is taken
 
 Runs from an unpacked bundle (scripts/bundle.sh) or from a clone, which is built first. A run that was cut goes on
 with the same --out and --run-id; another --run-id is another run, and the fit uses all of them.
@@ -28,6 +29,9 @@ with the same --out and --run-id; another --run-id is another run, and the fit u
   --with     fit these observations (e.g. public tables, imported) together with the runs; may be given again
   --peer-path  where a peer that you have built lies: DIR/vllm, DIR/transformer_engine or DIR/sgl_kernel, each with its
              __init__.py; may be given again. (PYTHONPATH does the same.) They need the PyTorch that they were built for
+  --peer-seconds  after which no further point of a peer is begun: three fifths for operators and packages, then two
+             fifths for torch.compile (default 300: 180 and 120; 0: no peer is run). With the suite planner's two minutes
+             and the fit a run takes under ten
   --out      default: the clone, else the current folder
   --run-id   default: the time now
 The peers are run by the python3 of the PATH, or by $MOECAL_PYTHON.
@@ -37,22 +41,24 @@ TEXT
 fail() { echo "measure_card.sh: $1" >&2; exit "${2:-1}"; }
 
 here=$(cd "$(dirname "$0")" && pwd)
-device=cuda suite=planner card='' energy='' out='' run_id='' with=() peer_paths=()
+device=cuda suite=planner card='' energy='' out='' run_id='' with=() peer_paths=() peer_seconds=''
 while [[ $# -gt 0 ]]; do
   case "$1" in
     --help | -h) usage; exit 0 ;;
     --energy) energy=--energy; shift ;;
-    --device | --suite | --card | --with | --peer-path | --out | --run-id)
+    --device | --suite | --card | --with | --peer-path | --peer-seconds | --out | --run-id)
       [[ $# -ge 2 && -n $2 ]] || fail "$1 needs a value; see --help" 2
       case "$1" in
         --device) device=$2 ;; --suite) suite=$2 ;; --card) card=$2 ;;
-        --with) with+=("$2") ;; --peer-path) peer_paths+=("$2") ;; --out) out=$2 ;; --run-id) run_id=$2 ;;
+        --with) with+=("$2") ;; --peer-path) peer_paths+=("$2") ;; --peer-seconds) peer_seconds=$2 ;;
+        --out) out=$2 ;; --run-id) run_id=$2 ;;
       esac
       shift 2 ;;
     *) fail "unknown option '$1'; see --help" 2 ;;
   esac
 done
 [[ $device == cuda || $device == cpu ]] || fail "--device is cuda or cpu, not '$device'" 2
+[[ -z $peer_seconds || $peer_seconds =~ ^[0-9]{1,6}$ ]] || fail "--peer-seconds is a whole number of seconds, not '$peer_seconds'" 2
 [[ $run_id != */* ]] || fail "--run-id names a file: '$run_id' has a slash" 2
 for file in "${with[@]}"; do [[ -r $file ]] || fail "--with $file: there is no such file to read" 2; done
 holds_a_peer() {
@@ -67,6 +73,7 @@ done
 python=${MOECAL_PYTHON:-python3}
 [[ -z ${MOECAL_PYTHON:-} ]] || command -v "$python" >/dev/null || fail "MOECAL_PYTHON=$python: there is no such program" 2
 command="measure_card.sh --device $device --suite $suite${card:+ --card $card}${energy:+ $energy}"
+command+=${peer_seconds:+ --peer-seconds $peer_seconds}
 
 # Asked before anything is built or measured.
 check_out() {
@@ -128,7 +135,7 @@ say_how_to_go_on() {
   local words=(measure_card.sh --device "$device" --suite "$suite" ${card:+--card "$card"} ${energy:+"$energy"})
   for file in "${with[@]}"; do words+=(--with "$file"); done
   for folder in "${peer_paths[@]}"; do words+=(--peer-path "$folder"); done
-  words+=(--out "$out" --run-id "$run_id")
+  words+=(${peer_seconds:+--peer-seconds "$peer_seconds"} --out "$out" --run-id "$run_id")
   echo "measure_card.sh: to go on: $(printf '%q ' "${words[@]}")" >&2
 }
 end_if_interrupted() {
@@ -186,26 +193,36 @@ end_if_interrupted "while fitting"
 written=("$observations")
 [[ $fitted -ne 0 ]] || written+=("$coefficients" "${coefficients%.json}.csv")
 
-# What a run's peers took stays when the run goes on: tables are added. 130: Ctrl-C, after which peers.py prints what it has.
+# What a run's peers took stays when the run goes on: tables are added.
 ratios=$out/results/ratios/$card/$run_id.md
 compared=0
+# A signal that this shell alone is sent (Slurm's) ends the peers too; they print the tables of what they have, and 130 is
+# their status.
+wait_for() { # wait_for PID: into compared
+  local is_woken=yes
+  trap 'interrupted=yes is_woken=yes; kill -TERM "$1" 2>/dev/null || true' INT TERM
+  while [[ -n $is_woken ]]; do
+    is_woken='' compared=0
+    wait "$1" || compared=$?
+  done
+  trap 'interrupted=yes' INT TERM
+}
+bytes_of() { if [[ -f $1 ]]; then wc -c <"$1"; else echo 0; fi; }
 compare_with_peers() {
-  local words=("$here/peers/peers.py" "$observations" --device "$device") folder tables
+  local words=("$here/peers/peers.py" "$observations" --device "$device" --out "$ratios") folder file before=()
   for folder in "${peer_paths[@]}"; do words+=(--peer-path "$folder"); done
-  tables=$("$python" "${words[@]}" --command "$command") || compared=$?
-  if [[ -z $tables || ($compared -ne 0 && $compared -ne 130) ]]; then
-    echo "measure_card.sh: the ratios could not be computed; what was measured is kept. To try again:" \
+  [[ -z $peer_seconds ]] ||
+    words+=(--seconds $((10#$peer_seconds * 3 / 5)) --compile-seconds $((10#$peer_seconds - 10#$peer_seconds * 3 / 5)))
+  for file in "$ratios" "${ratios%.md}.csv"; do before+=("$(bytes_of "$file")"); done
+  "$python" "${words[@]}" --command "$command" &
+  wait_for $!
+  for file in "$ratios" "${ratios%.md}.csv"; do
+    [[ $(bytes_of "$file") -le ${before[0]} ]] || written+=("$file")
+    before=("${before[@]:1}")
+  done
+  [[ $compared -eq 0 || $compared -eq 130 ]] ||
+    echo "measure_card.sh: the ratios are not complete; what was measured is kept. To try again:" \
       "$(printf '%q ' "$python" "${words[@]}")" >&2
-    return
-  fi
-  printf '%s\n' "$tables"
-  if mkdir -p "$(dirname "$ratios")" && printf '%s\n' "$tables" >>"$ratios"; then
-    written+=("$ratios")
-  else
-    echo "measure_card.sh: the tables above could not be written to $ratios; is the disk full?" >&2
-    [[ -s $ratios ]] || rm -f "$ratios"
-    compared=1
-  fi
 }
 if command -v "$python" >/dev/null; then
   compare_with_peers

@@ -154,6 +154,16 @@ chmod +x "$work/fresh_tools/cmake"
 grep -q '^== not found: .*g++' "$work/said" || fail "what the build needs is not looked for"
 [[ -s $work/fresh/results/coefficients/h200-sxm.json ]] || fail "a fresh clone is not fitted"
 
+# Where installing fails, it is said, and the build goes on without what it may not need.
+if [[ $EUID -eq 0 ]]; then
+  printf '#!/bin/bash\necho "E: no internet"\nexit 100\n' >"$work/fresh_tools/apt-get"
+  chmod +x "$work/fresh_tools/apt-get"
+  (PATH=$work/fresh_tools DOUBLE_BUILD=$work/build MOECAL_BUILD='' "$work/fresh/scripts/measure_card.sh" --device cpu --run-id bare \
+    >"$work/said" 2>&1) || fail "a package that cannot be installed ends the run"
+  grep -q '^== could not be installed.*ccache.*Going on without' "$work/said" || fail "it is not said what could not be installed"
+  grep -q '^E: no internet' "$work/said" || fail "it is not said why nothing could be installed"
+fi
+
 # A run that was cut stays, says how to go on, and goes on.
 INTERRUPTED=1 measure "$work/cut" --run-id night && fail "an interrupt is not in the exit status"
 [[ -s $work/cut/results/observations/unnamed/night.jsonl ]] || fail "what was measured before the interrupt is lost"
@@ -178,24 +188,48 @@ touch "$work/beside/sgl_kernel/__init__.py"
 cat >"$work/python" <<'DOUBLE'
 #!/bin/bash
 echo "python $*" >>"$DOUBLE_LOG"
-[[ ${PEERS:-0} == 1 ]] || echo "# Ratios"
+while [[ $1 != --out ]]; do shift; done
+mkdir -p "$(dirname "$2")"
+[[ ${PEERS:-0} == 2 ]] || echo "# Ratios" >>"$2"
+if [[ -n ${SLOW_PEERS:-} ]]; then # until it is told to end, or 20 s
+  trap 'echo "# of what there was" >>"$2"; exit 130' TERM
+  for ((tenths = 0; tenths < 200; ++tenths)); do sleep 0.1; done
+fi
+echo peer >>"${2%.md}.csv"
 exit "${PEERS:-0}"
 DOUBLE
 chmod +x "$work/python"
-with_peers() { MOECAL_PYTHON=$work/python measure "$work/peers" --run-id one --peer-path "$work/beside"; }
+with_peers() { MOECAL_PYTHON=$work/python measure "$work/peers" --run-id one --peer-path "$work/beside" "$@"; }
 tables=$work/peers/results/ratios/h200-sxm/one.md
 with_peers || fail "with peers the run ended badly"
 grep -q "^python .*peers.py .*--peer-path $work/beside" "$DOUBLE_LOG" || fail "--peer-path is lost"
+if grep -q -e --seconds "$DOUBLE_LOG"; then fail "peers are given a time that nobody asked for"; fi
+grep -q "^wrote $tables" "$work/said" || fail "it is not said where the tables are"
+grep -q "^wrote ${tables%.md}.csv" "$work/said" || fail "it is not said where peers' times are"
+with_peers --peer-seconds 101
+grep -q '^python .*--seconds 60 --compile-seconds 41 ' "$DOUBLE_LOG" || fail "--peer-seconds is lost"
+grep -q '^python .*--command .*--peer-seconds 101' "$DOUBLE_LOG" || fail "--peer-seconds is not in the heading"
 status=0
-PEERS=130 with_peers || status=$?
-[[ $status == 130 && $(grep -c '^# Ratios' "$tables") == 2 ]] || fail "what peers took before Ctrl-C is lost ($status)"
+PEERS=130 with_peers --peer-seconds 08 || status=$?
+[[ $status == 130 && $(grep -c '^# Ratios' "$tables") == 3 ]] || fail "what peers took before Ctrl-C is lost ($status)"
 PEERS=1 with_peers && fail "peers that failed are not in the exit status"
 grep -q "To try again: $work/python .*--peer-path $work/beside" "$work/said" || fail "it is not said how to run the peers again"
+grep -q "^wrote $tables" "$work/said" || fail "it is not said where the tables are that were finished"
 rm -r "$work/peers/results/ratios"
-touch "$work/peers/results/ratios"
-with_peers && fail "tables that were not written are not in the exit status"
-grep -q '^# Ratios' "$work/said" || fail "tables that could not be written are not printed"
-grep -q "could not be written to $tables" "$work/said" || fail "it is not said what could not be written"
+PEERS=2 with_peers && fail "peers that failed at once are not in the exit status"
+if grep -q "^wrote $tables" "$work/said"; then fail "tables that were not written are said to be"; fi
+# SIGTERM to the script alone, as Slurm may send it, ends the peers, which keep what they have.
+PATH=$tools MOECAL_BUILD=$work/build MOECAL_PYTHON=$work/python SLOW_PEERS=1 "$source_dir/scripts/measure_card.sh" \
+  --out "$work/ended" --peer-seconds 7 --run-id one >"$work/said" 2>&1 &
+tables=$work/ended/results/ratios/h200-sxm/one.md
+for ((tenths = 0; tenths < 100; ++tenths)); do [[ ! -s $tables ]] || break; sleep 0.1; done
+sleep 0.3 # the double is on its way to its trap
+kill -TERM "$!"
+status=0
+wait "$!" || status=$?
+[[ $status == 130 ]] || fail "SIGTERM ends with $status"
+grep -q '^# of what there was' "$tables" || fail "peers were not told to end, or what they had is lost"
+grep -q 'to go on: .*--peer-seconds 7 .*--run-id one' "$work/said" || fail "after SIGTERM it is not said how to go on"
 
 # Asked before anything is measured.
 refused() { # refused SENTENCE OPTION...
@@ -205,6 +239,7 @@ refused() { # refused SENTENCE OPTION...
 }
 refused 'holds no vllm, transformer_engine or sgl_kernel' "$work/peers" --peer-path "$work"
 refused "$work/suite.jsonl/results cannot be written" "$work/suite.jsonl"
+refused "a whole number of seconds, not '1.5'" "$work/peers" --peer-seconds 1.5
 refused "no such file to read" "$work/peers" --with "$work/none.jsonl"
 MOECAL_PYTHON=$work/none refused "there is no such program" "$work/peers"
 echo "a card is measured, fitted and compared by one command, and nothing is lost"

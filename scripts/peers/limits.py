@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: The moecal authors
 # SPDX-License-Identifier: Apache-2.0
 """What a card cannot do. moecal refuses results of its own beyond its nominal figures (bench/limits.cpp); a peer's are held
-to the same: one whose graph computes nothing would be the best of its point."""
+to the same: one whose calls compute nothing would be the best of its point."""
 from __future__ import annotations
 
 import os

@@ -5,45 +5,43 @@ here and now on the same work: PyTorch, operator by operator and by torch.compil
 where this python3 has them or --peer-path says where they were built. Each peer that is not run is named, with the reason.
 
 Usage: peers.py OBSERVATIONS.jsonl [--device cuda|cpu] [--seconds S] [--compile-seconds S] [--points N]
-                [--peer-path DIR]... [--command TEXT]
+                [--peer-path DIR]... [--command TEXT] [--out FILE]
 
 A ratio is the peer's time over moecal's: above 1, moecal is faster. For the copy it is the share of the copy's rate
 that a kernel reaches, at 256 MiB moved and more. Each aim is printed beside its median, met or missed.
 
 Peers do the work of the point: its layout, types, scales, and the cast that moecal's kernel has fused. They are run on
-uniform data, on as many buffer sets as moecal's point went through where its cache was cold, each set with a routing
-draw of its own; in batches of at least 1 ms between device events, a batch being a replayed CUDA graph, behind a kernel
-that holds the stream until it is submitted. Where a peer cannot be captured its row says "eager", has Python's dispatch in
-its time, and is in no best and no fastest. Results beyond the card's nominal figures are left out and named, as moecal's
-own are. Compiling is in no time. Products and attention are held against moecal's fastest
-implementation of the point. Points are taken in turn until the time is up, spread over each kind; the tables say how many
-of how many. Ctrl-C ends the peers, and prints what they took by then (exit status 130).
+uniform data, on as many buffer sets in turn as moecal's point went through where its cache was cold, each set with a routing
+draw of its own. They are timed as moecal's own launches are: batches of 0.25 ms and more between device events, behind a
+kernel that holds the stream until Python has enqueued them; no call is captured in a CUDA graph. Where a peer's calls cannot
+be held (one that waits for the device, say) its row says "eager", has Python's dispatch in its time, and is in no best and no
+fastest. Results beyond the card's nominal figures are left out and named, as moecal's own are. Compiling is in no time.
+Products and attention are held against moecal's fastest implementation of the point. Points are taken in turn until the time
+is up, spread over each kind; the tables say how many of how many, and why not the others. Ctrl-C and SIGTERM end the peers,
+and the tables are of what they took by then (exit status 130). --out adds the tables to a file, each when it is finished, and
+a line for every time of a peer, when it is taken, to a file of the same name that ends in .csv.
 """
 from __future__ import annotations
 
 import argparse
-import collections
 import datetime
 import json
 import os
+import pathlib
 import sys
 
-from limits import without_impossible
-from moe_peers import MoePeer
-from observed import Unavailable, is_launch_bound, kind, point_text, seconds
-from ratios import EAGER, Timed, compare_gate_with_reading, compare_with_best, compare_with_copy, once_each, side_by_side
-from running import NotRun, run_peers
-from tables import OF_PEER, OF_TORCH_GEMM, Rows, new_rows, table
+from comparing import add_untimed, compare_with_peers
+from document import Document, PeerTimes
+from interrupts import Interrupts
+from limits import Limits, limits_of, without_impossible
+from observed import Unavailable, is_launch_bound, point_text
+from ratios import Timed, compare_gate_with_reading, compare_with_best, compare_with_copy, once_each, side_by_side
+from running import Runner, run_peers
+from tables import Rows, table
 
-ALL_GEMMS = "expert_gemm, all types"
 INTERRUPTED = 130
 FIELDS = ("operation", "implementation", "backend", "point", "dtypes", "policy", "sample", "samples_s", "flags", "work", "ranks",
           "commit")
-# Of products, which are libraries' and no kernels of moecal's own; grouped ones have theirs beside the fastest of the run.
-# moecal's attention is cuDNN's, or where that was not measured unfused: its scores then go through memory, PyTorch's do not,
-# and what that costs is shown. Either is no race.
-AIMS = {"expert_gemm": OF_TORCH_GEMM, "grouped_gemm": None, "attention": None}
-BEST_PEER = "the best peer of each point"
 
 
 def records_of(path: str) -> list[dict]:
@@ -84,54 +82,66 @@ def read(path: str) -> tuple[list[dict], list[dict]]:
     return environments, observations
 
 
-def compare_with_peers(observations: list[dict], timed: Timed, peers: list, not_run: NotRun) -> Rows:
-    others = {peer.name: peer for peer in peers if isinstance(peer, MoePeer)}
-    rows, points = new_rows(), collections.Counter(kind(o) for o in observations)
-    ratios_at: dict[int, list[tuple[float, dict]]] = collections.defaultdict(list)
-    gemms = sum(o["operation"] == "expert_gemm" for o in observations)
-    for o, name, took in timed:
-        other = others.get(name.removesuffix(EAGER))
-        try:
-            own = other.own_seconds(o, observations) if other else seconds(o)
-        except Unavailable as reason:
-            not_run.add(f"{name}, {kind(o)}, timed but held against nothing", reason, 1)
-            continue
-        is_gemm = o["operation"] == "expert_gemm"
-        aim = None if name.endswith(EAGER) else AIMS.get(o["operation"], OF_PEER)
-        held_against = other.held_against(o) if other else kind(o)
-        for what, count in [(held_against, points[kind(o)])] + [(ALL_GEMMS, gemms)] * is_gemm:
-            row = rows[what, name]
-            row.of, row.aim = count, aim
-            row.add(took / own, point_text(o))
-        if not name.endswith(EAGER):
-            ratios_at[id(o)].append((took / own, o))
-    for found in ratios_at.values():
-        if len(found) > 1:
-            (ratio, o) = min(found, key=lambda entry: entry[0])
-            row = rows[kind(o), BEST_PEER]
-            row.of, row.aim = points[kind(o)], AIMS.get(o["operation"], OF_PEER)
-            row.add(ratio, point_text(o))
-    return rows
+def section(title: str, rows: Rows, other: str, is_judged: bool, otherwise: str) -> str:
+    return f"\n## {title}\n\n{table(rows, other, is_judged) if rows else otherwise}"
 
 
-def section(title: str, rows: Rows, other: str, is_judged: bool, otherwise: str) -> None:
-    print(f"\n## {title}\n\n{table(rows, other, is_judged) if rows else otherwise}")
+def heading(first: dict, observations: list[dict], command: str) -> str:
+    said = (f"# Ratios on {first.get('card', 'an unnamed card')} ({first.get('device_name', '')})\n\n"
+            f"{datetime.date.today()}, driver {first.get('driver') or 'none'}, moecal {observations[0]['commit']}, "
+            f"{len(observations)} points{', `' + command + '`' if command else ''}.")
+    launch_bound = [f"{o['operation']} {point_text(o)}" for o in observations if is_launch_bound(o)]
+    if launch_bound:
+        said += (f"\n{len(launch_bound)} points of moecal could not be held until they were enqueued, and took what their host "
+                 f"did: {'; '.join(launch_bound)}.")
+    return said
+
+
+def sections_without_peers(observations: list[dict], is_judged: bool) -> list[str]:
+    return [section("Share of a copy's rate", compare_with_copy(observations), "implementation", is_judged,
+                    "No kernel was measured at 256 MiB moved, cold, beside a copy: not yet measured."),
+            section("Softmax and top-k over one read of the logits", compare_gate_with_reading(observations), "implementation",
+                    is_judged, "No gate of 32 MiB of logits was measured, cold, beside memory_stream's reads: not yet measured.")]
+
+
+METHOD = (" Their calls are timed as moecal's launches are: a stream's, held until they are enqueued, in no CUDA graph (moecal's "
+          "cublaslt_streams is one). What could not be held is marked eager, and has Python's dispatch in its time.")
+
+
+def sections_of_peers(backend: list[dict], runner: Runner, timed: Timed, is_judged: bool) -> list[str]:
+    points = once_each(backend)
+    rows = compare_with_peers(points, timed, runner.peers, runner.not_run)
+    add_untimed(rows, points, runner.untimed, runner.peers)
+    said = [section("Peers' time over moecal's", rows, "peer", is_judged, "No peer was run: not yet measured.")]
+    for operation in ("expert_gemm", "grouped_gemm", "attention"):
+        said.append(section(f"{operation}: the fastest's time over each one's", compare_with_best(backend, operation, timed),
+                            "implementation", is_judged, "No point was timed with more than one implementation: not yet measured."))
+    for operation in ("grouped_gemm", "attention"):
+        if any(o["operation"] == operation for o in backend):
+            said.append(f"\n## {operation}, implementations side by side\n\n{side_by_side(backend, operation, timed)}")
+    return said
 
 
 def arguments_of(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("observations")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--seconds", type=float, default=300, help="after which no further point is begun (default 300)")
-    parser.add_argument("--compile-seconds", type=float, default=300,
-                        help="the same for torch.compile, which is run after the others (default 300; 0: not at all)")
+    parser.add_argument("--seconds", type=float, default=180,
+                        help="after which no further point is begun (default 180; 0: none is)")
+    parser.add_argument("--compile-seconds", type=float, default=120,
+                        help="the same for torch.compile, which is run after the others (default 120; 0: not at all)")
     parser.add_argument("--peer-path", metavar="DIR", action="append", default=[],
                         help="a folder with a package that you have built: DIR/vllm, DIR/transformer_engine or DIR/sgl_kernel, "
                              "each with its __init__.py; before this python3's own; may be given again")
     parser.add_argument("--points", type=int, default=0,
                         help="points of each kind that peers are run on at most (default: all that the time is enough for)")
     parser.add_argument("--command", default="", help="what was run; goes into the heading")
-    return parser.parse_args(words, argparse.Namespace(is_interrupted=False))
+    parser.add_argument("--out", metavar="FILE", type=pathlib.Path,
+                        help="add the tables to it, each when it is finished, and peers' times to its name with .csv for .md")
+    arguments = parser.parse_args(words, argparse.Namespace(is_interrupted=False))
+    if arguments.out and arguments.out.suffix == ".csv":
+        parser.error(f"--out {arguments.out}: the tables are Markdown; the name with .csv is for peers' times")
+    return arguments
 
 
 def use_peer_paths(folders: list[str]) -> None:
@@ -144,43 +154,51 @@ def use_peer_paths(folders: list[str]) -> None:
     sys.path[:0] = [os.path.abspath(folder) for folder in folders]
 
 
-def main() -> int:
+def limits_or_none(card: str) -> Limits | None:
+    try:
+        return limits_of(card)
+    except Unavailable:
+        return None  # without_impossible() says why
+
+
+def main(interrupts: Interrupts) -> int:
     arguments = arguments_of()
     use_peer_paths(arguments.peer_path)
     environments, observations = read(arguments.observations)
     backend = [o for o in observations if o["backend"] == arguments.device]
     if not backend:
         raise SystemExit(f"peers.py: {arguments.observations} holds no measured kernel of a {arguments.device} backend")
-    first, is_judged, not_run = environments[0] if environments else {}, arguments.device == "cuda", NotRun()
-    print(f"# Ratios on {first.get('card', 'an unnamed card')} ({first.get('device_name', '')})\n")
-    print(f"{datetime.date.today()}, driver {first.get('driver') or 'none'}, moecal {backend[0]['commit']}, "
-          f"{len(backend)} points{', `' + arguments.command + '`' if arguments.command else ''}.")
-    launch_bound = [f"{o['operation']} {point_text(o)}" for o in backend if is_launch_bound(o)]
-    if launch_bound:
-        print(f"{len(launch_bound)} points of moecal could not be held until they were enqueued, and took what their host did: "
-              f"{'; '.join(launch_bound)}.")
-    points = once_each(backend)
-    timed, peers = run_peers(points, arguments, not_run)
-    if is_judged:
-        timed = without_impossible(timed, first.get("card", ""), not_run)
-    if peers:
-        print(f"Peers were run at {len({id(o) for o, _, _ in timed})} of {len(points)} of these points; after "
-              f"{arguments.seconds:g} s ({arguments.compile_seconds:g} s with torch.compile) no further one was begun.")
-    section("Share of a copy's rate", compare_with_copy(backend), "implementation", is_judged,
-            "No kernel was measured at 256 MiB moved, cold, beside a copy: not yet measured.")
-    section("Softmax and top-k over one read of the logits", compare_gate_with_reading(backend), "implementation", is_judged,
-            "No gate of 32 MiB of logits was measured, cold, beside memory_stream's reads: not yet measured.")
-    section("Peers' time over moecal's", compare_with_peers(points, timed, peers, not_run), "peer", is_judged,
-            "No peer was run: not yet measured.")
-    for operation in ("expert_gemm", "grouped_gemm", "attention"):
-        section(f"{operation}: the fastest's time over each one's", compare_with_best(backend, operation, timed),
-                "implementation", is_judged, "No point was timed with more than one implementation: not yet measured.")
-    for operation in ("grouped_gemm", "attention"):
-        if any(o["operation"] == operation for o in backend):
-            print(f"\n## {operation}, implementations side by side\n\n{side_by_side(backend, operation, timed)}")
-    print(f"\n## Peers not run, or in no best\n\n{not_run.text()}")
+    first, is_judged = environments[0] if environments else {}, arguments.device == "cuda"
+    card, points, document = first.get("card", ""), once_each(backend), Document(arguments.out)
+    for text in [heading(first, backend, arguments.command), *sections_without_peers(backend, is_judged)]:
+        document.say(text)
+    times = PeerTimes(arguments.out and arguments.out.with_suffix(".csv"), points, limits_or_none(card) if is_judged else None)
+    if arguments.out:
+        document.say(f"\nEach time of a peer is in {times.path.name} as soon as it is taken.")
+    runner = Runner(interrupts, times.keep)
+    run_peers(points, arguments, runner)
+    interrupts.ignore()  # the tables are made to the end
+    timed = without_impossible(runner.timed, card, runner.not_run) if is_judged else runner.timed
+    if runner.peers:
+        document.say(f"\nPeers were run at {len({id(o) for o, _, _ in timed})} of {len(points)} of these points; after "
+                     f"{arguments.seconds:g} s ({arguments.compile_seconds:g} s with torch.compile) no further one was begun."
+                     + METHOD * is_judged)
+    for text in sections_of_peers(backend, runner, timed, is_judged):
+        document.say(text)
+    document.say(f"\n## Peers not run, or in no best\n\n{runner.not_run.text()}")
+    if document.has_failed or times.has_failed:
+        return 1
     return INTERRUPTED if arguments.is_interrupted else 0
 
 
+def guarded() -> int:
+    interrupts = Interrupts()
+    interrupts.catch()
+    try:
+        return main(interrupts)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded())

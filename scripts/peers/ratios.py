@@ -19,41 +19,42 @@ AIMED_AT_COPY = ("permute", "unpermute", "quantize", "swiglu")
 CHOICE = "choose_experts"  # the part of topk_gate that reads the logits
 
 
-class Rate:
-    """Bytes per second by bytes moved, of the fastest implementation, interpolated between measured sizes."""
+class TimesBySize:
+    """Seconds by bytes moved, of the fastest implementation. Between two measured sizes they are interpolated linearly: a
+    launch takes a time of its own and then its bytes at one rate, of which the rate of both together is no line."""
 
     def __init__(self, observations: list[dict]):
-        rates: dict[float, float] = {}
+        self.times: dict[float, float] = {}
         for o in filter(is_cold, observations):
-            rates[moved(o)] = max(rates.get(moved(o), 0), moved(o) / seconds(o))
-        self.sizes = sorted(rates)
-        self.rates = [rates[size] for size in self.sizes]
+            self.times[moved(o)] = min(self.times.get(moved(o), math.inf), seconds(o))
+        self.sizes = sorted(self.times)
 
     def at(self, size: float) -> float:
-        """Past the largest size its rate, which large copies share. @throws Unavailable below the smallest."""
+        """Past the largest size at its rate, which large copies share. @throws Unavailable below the smallest."""
         if not self.sizes or size < self.sizes[0]:
             raise Unavailable("nothing to compare with was measured at that size, with a cold cache")
         i = bisect.bisect(self.sizes, size)
+        low = self.sizes[i - 1]
         if i == len(self.sizes):
-            return self.rates[-1]
-        low, high = self.sizes[i - 1], self.sizes[i]
-        share = math.log(size / low) / math.log(high / low)
-        return self.rates[i - 1] * (1 - share) + self.rates[i] * share
+            return self.times[low] * size / low
+        high = self.sizes[i]
+        share = (size - low) / (high - low)
+        return self.times[low] * (1 - share) + self.times[high] * share
 
 
-def copy_rate(observations: list[dict]) -> Rate:
-    return Rate([o for o in observations if o["operation"] == "memory_copy"])
+def copy_times(observations: list[dict]) -> TimesBySize:
+    return TimesBySize([o for o in observations if o["operation"] == "memory_copy"])
 
 
-def read_rate(observations: list[dict]) -> Rate:
-    return Rate([o for o in observations if o["operation"] == "memory_stream"
-                 and (o["point"]["reads"], o["point"]["writes"]) == (1, 0)])
+def read_times(observations: list[dict]) -> TimesBySize:
+    return TimesBySize([o for o in observations if o["operation"] == "memory_stream"
+                        and (o["point"]["reads"], o["point"]["writes"]) == (1, 0)])
 
 
 def compare_with_copy(observations: list[dict]) -> Rows:
     """Shares of a copy's rate. A scale for a whole tensor is known after all of it was read: such a quantize has to read
     twice, is counted both ways, and is judged by what it must move."""
-    rate, rows = copy_rate(observations), new_rows()
+    copies, rows = copy_times(observations), new_rows()
     for o in filter(is_cold, observations):
         if o["operation"] not in MOVERS or moved(o) < COPIED:
             continue
@@ -65,7 +66,7 @@ def compare_with_copy(observations: list[dict]) -> Rows:
             counts["quantize tensor, both reads counted"] = must_move
         for name, size in counts.items():
             try:
-                share = size / seconds(o) / rate.at(size)
+                share = copies.at(size) / seconds(o)
             except Unavailable:
                 continue
             row = rows[name, o["implementation"]]
@@ -80,7 +81,7 @@ def compare_gate_with_reading(observations: list[dict]) -> Rows:
     """Times of softmax and top-k over the time of reading the logits once. Where an observation has no time of that part, or
     one that may have found its logits in the cache, the whole gate's, which also counts and sorts the choices: then the row
     says so."""
-    rate, rows = read_rate(observations), new_rows()
+    reads, rows = read_times(observations), new_rows()
     for o in filter(is_cold, observations):
         if o["operation"] != "topk_gate":
             continue
@@ -89,7 +90,7 @@ def compare_gate_with_reading(observations: list[dict]) -> Rows:
             continue
         part = o.get("parts_s", {}).get(CHOICE) if o.get("parts_cache", {}).get(CHOICE) == "cold" else None
         try:
-            reading = logits / rate.at(logits)
+            reading = reads.at(logits)
         except Unavailable:
             continue
         what = f"{kind(o)}: scores and top-k" if part else f"{kind(o)}: the whole gate (that part was not timed cold)"
@@ -137,7 +138,7 @@ EAGER = " (eager)"  # ends the name of a peer whose time has Python's dispatch i
 
 
 def contenders(observations: list[dict], operation: str, timed: Timed) -> dict[str, tuple[dict, dict[str, float]]]:
-    """By piece of work: an observation of it, and seconds by implementation, peers included that were captured."""
+    """By piece of work: an observation of it, and seconds by implementation, peers included that were not eager."""
     found: dict[str, tuple[dict, dict[str, float]]] = {}
     for o in observations:
         if o["operation"] == operation:

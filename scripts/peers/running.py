@@ -7,6 +7,7 @@ import argparse
 import collections
 import time
 
+from interrupts import Interrupts
 from moe_peers import PEERS
 from observed import Unavailable, buffer_sets, kind, seconds
 from ratios import EAGER, Timed
@@ -66,6 +67,8 @@ def available(arguments: argparse.Namespace, not_run: NotRun) -> tuple[Timer | N
     peers = []
     for name, make in makers.items():
         try:
+            if make is not Compiled and arguments.seconds <= 0:
+                raise Unavailable("not asked for (--seconds 0)")
             if device != "cuda" and name in PEERS:
                 raise Unavailable("its kernels are of GPUs")
             if make is Compiled and arguments.compile_seconds <= 0:
@@ -76,12 +79,19 @@ def available(arguments: argparse.Namespace, not_run: NotRun) -> tuple[Timer | N
     return Timer(torch, device), peers
 
 
-class Runner:
-    """Collects what peers took at points."""
+Untimed = list[tuple[dict, str, str]]  # an observation, a peer's name, why it was not timed there
 
-    def __init__(self, timer: Timer, not_run: NotRun):
-        self.timer, self.not_run = timer, not_run
+
+class Runner:
+    """Collects what peers took at points. keep(peer, o, method, seconds) is told at once."""
+
+    def __init__(self, interrupts: Interrupts, keep=lambda *_: None):
+        self.interrupts, self.keep, self.not_run = interrupts, keep, NotRun()
+        self.timer: Timer | None = None
+        self.peers: list = []
         self.timed: Timed = []
+        self.untimed: Untimed = []
+        self.seen: set[tuple[int, str]] = set()
 
     def warm_device(self) -> None:
         try:
@@ -94,10 +104,11 @@ class Runner:
         deadline = time.monotonic() + seconds
         for o in points:
             for peer in peers:
+                self.interrupts.check()
                 if not peer.does(o["operation"]):
                     self.name_gap(peer, o)
                 elif time.monotonic() > deadline:
-                    self.not_run.add(peer.name, Unavailable(f"the {seconds:g} s that it shares were over"), 1)
+                    self.leave(peer, o, Unavailable(f"the {seconds:g} s that peers share were over"))
                 else:
                     self.run_one(peer, o)
 
@@ -105,16 +116,30 @@ class Runner:
         if peer.names_gaps:
             self.not_run.add(f"{peer.name}, {o['operation']}", Unavailable("it has no operators for just that work"), 1)
 
+    def leave(self, peer, o: dict, reason: BaseException) -> None:
+        self.seen.add((id(o), peer.name))
+        self.untimed.append((o, peer.name, one_line(reason)))
+        self.not_run.add(f"{peer.name}, {kind(o)}", reason, 1)
+
+    def leave_rest(self, points: list[dict], reason: BaseException) -> None:
+        for o in points:
+            for peer in self.peers:
+                if peer.does(o["operation"]) and (id(o), peer.name) not in self.seen:
+                    self.leave(peer, o, reason)
+
     def run_one(self, peer, o: dict) -> None:
         try:
             took = self.timer.seconds([peer.make(o) for _ in range(buffer_sets(o))])
-            why_eager = self.timer.why_eager
-            self.timed.append((o, peer.name + EAGER * bool(why_eager), took))
-            if why_eager:
-                reason = Unavailable(f"timed call by call, with Python's dispatch, and so in no best: {why_eager}")
-                self.not_run.add(f"{peer.name}, {kind(o)}", reason, 1)
         except Exception as error:  # compilers raise anything; the next point is run  # pylint: disable=broad-except
-            self.not_run.add(f"{peer.name}, {kind(o)}", error, 1)
+            self.leave(peer, o, error)
+            return
+        self.seen.add((id(o), peer.name))
+        why_eager = self.timer.why_eager
+        self.timed.append((o, peer.name + EAGER * bool(why_eager), took))
+        if why_eager:
+            reason = Unavailable(f"timed with Python's dispatch, and so in no best: {why_eager}")
+            self.not_run.add(f"{peer.name}, {kind(o)}", reason, 1)
+        self.keep(peer, o, self.timer.method, took)
 
 
 def spread(count: int) -> list[int]:
@@ -147,19 +172,18 @@ def in_turn(observations: list[dict], most: int = 0) -> list[dict]:
     return [queue[turn] for turn in range(longest) for queue in queues if turn < len(queue)]
 
 
-def run_peers(observations: list[dict], arguments: argparse.Namespace, not_run: NotRun) -> tuple[Timed, list]:
-    """Each peer at each point, as far as the time goes; what has to be compiled first has a time of its own. Ctrl-C ends
-    it, and what was timed by then stays."""
-    peers, timed = [], []
+def run_peers(observations: list[dict], arguments: argparse.Namespace, runner: Runner) -> None:
+    """Each peer at each point, as far as the time goes; what has to be compiled first has a time of its own. Ctrl-C and
+    SIGTERM end it, and what was timed by then stays."""
+    points = in_turn(observations, arguments.points)
     try:
-        timer, peers = available(arguments, not_run)
-        points, runner = in_turn(observations, arguments.points), Runner(timer, not_run)
-        timed = runner.timed
-        if peers:
+        runner.timer, runner.peers = available(arguments, runner.not_run)
+        if runner.peers:
             runner.warm_device()
-        runner.run([peer for peer in peers if not isinstance(peer, Compiled)], points, arguments.seconds)
-        runner.run([peer for peer in peers if isinstance(peer, Compiled)], points, arguments.compile_seconds)
+        runner.run([peer for peer in runner.peers if not isinstance(peer, Compiled)], points, arguments.seconds)
+        runner.run([peer for peer in runner.peers if isinstance(peer, Compiled)], points, arguments.compile_seconds)
     except KeyboardInterrupt:
         arguments.is_interrupted = True
-        not_run.add("all peers", Unavailable("interrupted before the points that were left"))
-    return timed, peers
+        interrupted = Unavailable("interrupted before it was their turn")
+        runner.not_run.add("all peers", interrupted)
+        runner.leave_rest(points, interrupted)

@@ -32,6 +32,7 @@ class Row:
     of: int = 0  # points there are; 0: as many as there are ratios
     ceiling: float = math.inf  # what none could exceed that finds nothing of its first reading in the cache
     entries: list[tuple[float, str]] = dataclasses.field(default_factory=list)
+    untimed: collections.Counter = dataclasses.field(default_factory=collections.Counter)  # points by reason
 
     def add(self, ratio: float, point: str) -> None:
         self.entries.append((ratio, point))
@@ -43,6 +44,8 @@ class Row:
         return self.aim is not None and self.ceiling < self.aim.bound
 
     def verdict(self, is_judged: bool) -> str:
+        if not self.entries:
+            return "not yet measured"
         if self.aim is None:
             return "not judged"
         if self.is_out_of_reach():
@@ -51,7 +54,9 @@ class Row:
 
     def short(self) -> str:
         """How many of the points miss the aim by themselves."""
-        return "-" if self.aim is None or self.is_out_of_reach() else str(sum(not self.aim.is_met(ratio) for ratio, _ in self.entries))
+        if self.aim is None or self.is_out_of_reach():
+            return "-"
+        return str(sum(not self.aim.is_met(ratio) for ratio, _ in self.entries))
 
     def worst(self) -> tuple[float, str]:
         pick = max if self.aim is not None and self.aim.at_most else min
@@ -65,13 +70,29 @@ def new_rows() -> Rows:
     return collections.defaultdict(Row)
 
 
+LONGEST_REASON = 100  # in a cell; the list below the tables has more of it
+
+
+def untimed_text(row: Row) -> str:
+    reasons = sorted(row.untimed.items())
+    return "; ".join(f"{points}: {why[:LONGEST_REASON].replace('|', '/')}" for why, points in reasons) or "-"
+
+
+def cells_of(row: Row, is_judged: bool) -> list[str]:
+    timed = len(row.entries)
+    taken = f"{timed} of {max(row.of, timed)}"
+    if not row.entries:
+        return [taken, "-", row.verdict(is_judged), "-", "-", "-"]
+    worst, at = row.worst()
+    return [taken, f"{row.median():.2f}", row.verdict(is_judged), row.short(), f"{worst:.2f}", at]
+
+
 def table(rows: Rows, other: str, is_judged: bool) -> str:
-    """Aims are of GPUs: on a CPU they are shown, and not judged."""
-    lines = [f"| operation | {other} | points | median | aim of the median | points short of it | worst | at |",
-             "|---|---|---|---|---|---|---|---|"]
+    """Aims are of GPUs: on a CPU they are shown, and not judged. Points that were not timed are counted with the reason."""
+    heads = ["operation", other, "points", "median", "aim of the median", "points short of it", "worst", "at"]
+    has_untimed = any(row.untimed for row in rows.values())
+    lines = ["| " + " | ".join(heads + ["points not timed"] * has_untimed) + " |", "|---" * (len(heads) + has_untimed) + "|"]
     for (operation, name), row in sorted(rows.items()):
-        worst, at = row.worst()
-        taken = f"{len(row.entries)} of {max(row.of, len(row.entries))}"
-        cells = [operation, name, taken, f"{row.median():.2f}", row.verdict(is_judged), row.short(), f"{worst:.2f}", at]
+        cells = [operation, name, *cells_of(row, is_judged), *[untimed_text(row)] * has_untimed]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

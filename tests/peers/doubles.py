@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: The moecal authors
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of scripts/peers share: made-up observations, and doubles of what is not installed."""
+import collections
 import pathlib
 import sys
 import types
@@ -82,3 +83,74 @@ def fake_peer(kind, **functions):
     for name, function in functions.items():
         setattr(peer, name, function)
     return peer
+
+
+class FakeCuda:
+    """The part of torch.cuda that batches are timed with, on a host and a device with clocks of their own. A call takes the
+    host `enqueue_s`, more where `delays` has its number, and the device `call_s`, in so many kernels; from number
+    `waits_after` on it waits for the device. A queue that is full has the host wait. `order` says what was enqueued, `holds`
+    how long each hold is. Nothing of CUDA graphs is there."""
+
+    queue = 1000
+
+    def __init__(self, call_s=2e-6, enqueue_s=8e-6, kernels=1, waits_after=None, delays=None):
+        self.call_s, self.enqueue_s, self.kernels, self.waits_after = call_s, enqueue_s, kernels, waits_after
+        self.delays, self.calls, self.order, self.holds, self.queued = delays or {}, 0, [], [], collections.deque()
+        self.host, self.device = 0.0, 0.0
+        cuda = types.SimpleNamespace(Event=self.event_type(), synchronize=self.synchronize, _sleep=self.sleep)
+        self.torch = types.SimpleNamespace(cuda=cuda, rand=lambda shape, device: self, bfloat16="bf16", mm=self.mm)
+
+    def to(self, _):
+        return self
+
+    def mm(self, one, other):
+        self.order.append("product")
+
+    def synchronize(self):
+        self.host = max(self.host, self.device)
+
+    def enqueue(self, seconds):
+        """The device begins it when it is idle, and not before the host has said so."""
+        while self.queued and self.queued[0] <= self.host:
+            self.queued.popleft()
+        if len(self.queued) >= self.queue:
+            self.host = self.queued.popleft()
+        self.device = max(self.device, self.host) + seconds
+        self.queued.append(self.device)
+
+    def sleep(self, cycles):
+        self.order.append("hold")
+        self.holds.append(cycles / 2e9)
+        self.enqueue(cycles / 2e9)
+
+    def call(self):
+        self.calls += 1
+        self.order.append("call")
+        self.host += self.enqueue_s + self.delays.get(self.calls, 0)
+        for _ in range(self.kernels):
+            self.enqueue(self.call_s / self.kernels)
+        if self.waits_after is not None and self.calls > self.waits_after:
+            self.synchronize()
+
+    def event_type(self):
+        fake = self
+
+        class Event:
+            def __init__(self, enable_timing):
+                self.at = None
+
+            def record(self):
+                fake.order.append("event")
+                fake.enqueue(0)
+                self.at = fake.device
+
+            def query(self):
+                return fake.host >= self.at
+
+            def synchronize(self):
+                fake.host = max(fake.host, self.at)
+
+            def elapsed_time(self, other):
+                return 1e3 * (other.at - self.at)
+
+        return Event

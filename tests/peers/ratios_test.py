@@ -50,12 +50,29 @@ class Observations(unittest.TestCase):
 
 
 class Comparisons(unittest.TestCase):
-    def test_a_rate_is_interpolated_and_never_guessed_below(self):
-        rate = ratios.copy_rate([copy(100, 1.0), copy(400, 2.0), copy(400, 4.0)])
-        self.assertAlmostEqual(rate.at(200 * MIB), 150 * MIB)
-        self.assertEqual(rate.at(4000 * MIB), 200 * MIB)
+    def test_times_are_interpolated_in_bytes_and_never_guessed_below(self):
+        copies = ratios.copy_times([copy(100, 1.0), copy(400, 2.0), copy(400, 4.0)])
+        self.assertAlmostEqual(copies.at(100 * MIB), 1.0)
+        self.assertAlmostEqual(copies.at(200 * MIB), 1.0 + 1.0 / 3)  # a third of the way from 100 to 400
+        self.assertAlmostEqual(copies.at(400 * MIB), 2.0)
+        self.assertAlmostEqual(copies.at(4000 * MIB), 20.0, msg="at the rate of the largest")
         with self.assertRaises(observed.Unavailable):
-            rate.at(99 * MIB)
+            copies.at(99 * MIB)
+
+    def test_a_machine_that_takes_a_time_of_its_own_and_a_rate_is_interpolated_exactly(self):
+        def took(mib):
+            return 2e-6 + mib * MIB / 4.4e12
+
+        reads = ratios.read_times([reading(mib, took(mib)) for mib in (1, 16, 256)])
+        # 134,217,728 bytes at 4.4 TB/s are 30.504 us, and 2 us before them.
+        self.assertAlmostEqual(reads.at(128 * MIB), 32.504e-6, delta=1e-9)
+        for mib in (1, 3, 16, 128, 255, 256):
+            self.assertAlmostEqual(reads.at(mib * MIB), took(mib), delta=1e-15)
+        gate = observation("topk_gate", {"tokens": 131072, "experts": 256, "top_k": 8}, 1e-3, dtypes={"a": "f32"},
+                           parts_s={"choose_experts": [1.35 * took(128)]}, parts_cache={"choose_experts": "cold"})
+        row, = ratios.compare_gate_with_reading([*(reading(mib, took(mib)) for mib in (1, 16, 256)), gate]).values()
+        self.assertAlmostEqual(row.median(), 1.35)
+        self.assertEqual(row.verdict(True), "at most 1.3: missed")
 
     def test_quantize_is_held_against_a_copy_by_scale_mode(self):
         work = {"read_bytes": 256 * MIB, "written_bytes": 128 * MIB}
@@ -102,7 +119,7 @@ class Comparisons(unittest.TestCase):
         self.assertEqual(rows["expert_gemm bf16", "PyTorch"].entries[0][0], 1.0)
         self.assertEqual({name for name, _ in rows}, {"expert_gemm bf16"}, "one implementation is no comparison")
 
-    def test_what_was_not_captured_is_not_among_the_fastest(self):
+    def test_what_was_not_held_is_not_among_the_fastest(self):
         o = gemm("TN", 1.0)
         self.assertFalse(ratios.compare_with_best([o], "expert_gemm", [(o, "PyTorch" + ratios.EAGER, 0.9)]))
         rows = ratios.compare_with_best([o], "expert_gemm", [(o, "PyTorch (eager)", 0.5), (o, "other", 0.8)])

@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where PyTorch is installed: on the CPU, that its operators do the work of the point, one by one and compiled."""
 import argparse
-import contextlib
 import inspect
-import io
 import sys
 import unittest
 import unittest.mock
@@ -16,6 +14,7 @@ except (ImportError, OSError):
     sys.exit(77)
 
 from doubles import MOE_POINT, gemm, grouped, observation
+import interrupts
 import observed
 import operands
 import peers
@@ -106,11 +105,10 @@ class Products(unittest.TestCase):
 
 class Routing(unittest.TestCase):
     def test_batches_are_timed_as_pytorch_declares_it(self):
-        """What timing.py calls of torch.cuda: without a GPU none of it can run."""
-        inspect.signature(torch.cuda.graph).bind(torch.cuda.CUDAGraph)
-        self.assertTrue(callable(torch.cuda.CUDAGraph.replay))
+        """What timing.py and held.py call of torch.cuda: without a GPU none of it can run."""
         inspect.signature(torch.cuda.Event.__new__).bind(torch.cuda.Event, enable_timing=True)
-        for call in (torch.cuda.Event.record, torch.cuda.Event.synchronize):
+        inspect.signature(torch.cuda._sleep).bind(1000)
+        for call in (torch.cuda.Event.record, torch.cuda.Event.query, torch.cuda.Event.synchronize):
             inspect.signature(call).bind(None)
         inspect.signature(torch.cuda.Event.elapsed_time).bind(None, None)
         inspect.signature(torch.cuda.synchronize).bind()
@@ -235,16 +233,15 @@ class Runs(unittest.TestCase):
     def test_points_are_run_and_compared(self):
         swiglu = observation("swiglu", {"tokens": 3, "inner": 8}, 1e-6, backend="cpu")
         odd = observation("host_adam", {}, backend="cpu")
-        not_run = peers.NotRun()
+        runner = running.Runner(interrupts.Interrupts())
         words = argparse.Namespace(device="cpu", seconds=60, compile_seconds=0, points=0)
-        timed, found = peers.run_peers([swiglu, odd], words, not_run)
-        self.assertEqual([o["operation"] for o, _, _ in timed], ["swiglu"])
-        self.assertRegex(not_run.text(), "PyTorch .*, host_adam: .*1 points")
-        self.assertIn("- vLLM (moe_permute, moe_unpermute, moe_align_block_size): its kernels are of GPUs", not_run.text())
-        rows = peers.compare_with_peers([swiglu], timed, found, not_run)
-        with contextlib.redirect_stdout(io.StringIO()) as said:
-            peers.section("Peers", rows, "peer", False, "none")
-        self.assertIn("| swiglu | PyTorch", said.getvalue())
+        peers.run_peers([swiglu, odd], words, runner)
+        self.assertEqual([o["operation"] for o, _, _ in runner.timed], ["swiglu"])
+        said = runner.not_run.text()
+        self.assertRegex(said, "PyTorch .*, host_adam: .*1 points")
+        self.assertIn("- vLLM (moe_permute, moe_unpermute, moe_align_block_size): its kernels are of GPUs", said)
+        rows = peers.compare_with_peers([swiglu], runner.timed, runner.peers, runner.not_run)
+        self.assertIn("| swiglu | PyTorch", peers.section("Peers", rows, "peer", False, "none"))
 
     def test_many_points_are_compiled_one_after_the_other(self):
         """More shapes than the compilations that PyTorch allows of one text."""
@@ -252,13 +249,10 @@ class Runs(unittest.TestCase):
             peer = torch_peer.Compiled(torch, "cpu")
         except Exception as error:  # pylint: disable=broad-except
             self.skipTest(f"torch.compile does not work here: {running.one_line(error)}")
-        runner = running.Runner(peers_timer(), running.NotRun())
+        runner = running.Runner(interrupts.Interrupts())
+        runner.timer = running.Timer(torch, "cpu")
         runner.run([peer], [observation("swiglu", {"tokens": tokens, "inner": 8}) for tokens in range(2, 14)], 600)
         self.assertEqual(len(runner.timed), 12, runner.not_run.text())
-
-
-def peers_timer():
-    return running.Timer(torch, "cpu")
 
 
 if __name__ == "__main__":

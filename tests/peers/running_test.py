@@ -4,6 +4,7 @@
 import argparse
 import contextlib
 import pathlib
+import signal
 import sys
 import tempfile
 import textwrap
@@ -12,6 +13,7 @@ import unittest
 import unittest.mock
 
 from doubles import FAKE_TORCH, gemm, observation
+import interrupts
 import moe_peers
 import observed
 import running
@@ -46,7 +48,7 @@ class Peer:
 
 
 class Timer:
-    why_eager = ""
+    method, why_eager = "held", ""
 
     def __init__(self):
         self.warmed = 0
@@ -66,8 +68,9 @@ def failing(error):
 
 class Running(unittest.TestCase):
     def setUp(self):
-        self.not_run = running.NotRun()
-        self.runner = running.Runner(Timer(), self.not_run)
+        self.kept = []
+        self.runner = running.Runner(interrupts.Interrupts(), lambda *told: self.kept.append(told))
+        self.runner.timer, self.not_run = Timer(), self.runner.not_run
         self.points = [observation("swiglu", {}), observation("swiglu", {}, 2e-3)]
 
     def test_what_fails_in_one_ends_no_other(self):
@@ -86,7 +89,9 @@ class Running(unittest.TestCase):
     def test_what_the_time_was_not_enough_for_is_counted(self):
         self.runner.run([Peer("late", lambda _: lambda: 1.0)], self.points, -1)
         self.assertEqual(self.runner.timed, [])
-        self.assertIn("- late: the -1 s that it shares were over (2 points)", self.not_run.text())
+        said = "the -1 s that peers share were over"
+        self.assertIn(f"- late, swiglu: {said} (2 points)", self.not_run.text())
+        self.assertEqual(self.runner.untimed, [(o, "late", said) for o in self.points])
 
     def test_operations_that_pytorch_has_not_are_named_and_of_others_are_not(self):
         torch = Peer("PyTorch", None, "swiglu")
@@ -94,11 +99,16 @@ class Running(unittest.TestCase):
         self.runner.run([torch, Peer("SGLang", None, "topk_gate")], [observation("launch", {})], 60)
         self.assertEqual(self.not_run.text(), "- PyTorch, launch: it has no operators for just that work (1 points)")
 
-    def test_what_could_not_be_captured_says_so_beside_its_name_and_among_what_is_in_no_best(self):
+    def test_what_was_timed_is_told_at_once(self):
+        peer = Peer("one", lambda _: lambda: 1.0)
+        self.runner.run([peer, Peer("bad", failing(RuntimeError("no")))], self.points[:1], 60)
+        self.assertEqual(self.kept, [(peer, self.points[0], "held", 2.0)])
+
+    def test_what_could_not_be_held_says_so_beside_its_name_and_among_what_is_in_no_best(self):
         self.runner.timer.why_eager = "operation not permitted\nstack"
         self.runner.run([Peer("slow", lambda _: lambda: 1.5)], self.points[:1], 60)
         self.assertEqual(self.runner.timed[0][1:], ("slow (eager)", 3.0))
-        self.assertEqual(self.not_run.text(), "- slow, swiglu: timed call by call, with Python's dispatch, and so in no best: "
+        self.assertEqual(self.not_run.text(), "- slow, swiglu: timed with Python's dispatch, and so in no best: "
                                               "operation not permitted (1 points)")
 
     def test_the_device_is_warmed_up_once_and_before_any_peer(self):
@@ -106,22 +116,56 @@ class Running(unittest.TestCase):
         peers = [Peer(name, lambda _: warmed.append(timer.warmed) or (lambda: 1.0)) for name in ("one", "two")]
         points = [observation("swiglu", {}, cache="warm")] * 2
         with unittest.mock.patch.object(running, "available", lambda *_: (timer, peers)):
-            running.run_peers(points, arguments(), self.not_run)
+            running.run_peers(points, arguments(), self.runner)
         self.assertEqual(warmed, [1] * 4)
 
-    def test_what_was_timed_before_an_interrupt_stays(self):
-        taken = iter([1.0])
-
-        def make(_):
-            return lambda: next(taken, None) or failing(KeyboardInterrupt())(None)
-
-        points = [observation("swiglu", {}, cache="warm"), observation("swiglu", {}, 2e-3, cache="warm")]
-        told = arguments()
-        with unittest.mock.patch.object(running, "available", lambda *_: (Timer(), [Peer("one", make)])):
-            timed, _ = running.run_peers(points, told, self.not_run)
-        self.assertEqual([took for _, _, took in timed], [1.0])
+    def interrupted(self, second):
+        """Two points of two peers; `second` is the second call."""
+        taken = iter([lambda: 1.0, second])
+        self.points = [observation("swiglu", {}, cache="warm"), observation("swiglu", {}, 2e-3, cache="warm")]
+        told, peers = arguments(), [Peer("one", lambda _: lambda: next(taken)()), Peer("two", lambda _: lambda: next(taken)())]
+        with unittest.mock.patch.object(running, "available", lambda *_: (Timer(), peers)):
+            running.run_peers(self.points, told, self.runner)
         self.assertTrue(told.is_interrupted)
-        self.assertIn("interrupted", self.not_run.text())
+
+    def test_what_was_timed_before_an_interrupt_stays_and_the_rest_is_named(self):
+        self.interrupted(lambda: failing(KeyboardInterrupt())(None))
+        slower, faster = self.points[1], self.points[0]
+        self.assertEqual(self.runner.timed, [(slower, "one", 1.0)])
+        said = "interrupted before it was their turn"
+        self.assertEqual(self.runner.untimed, [(slower, "two", said), (faster, "one", said), (faster, "two", said)])
+        self.assertIn(f"- two, swiglu: {said} (2 points)", self.not_run.text())
+        self.assertIn(f"- all peers: {said}", self.not_run.text())
+
+    def test_an_interrupt_that_a_library_keeps_to_itself_ends_them_all_the_same(self):
+        def swallowed():
+            with contextlib.suppress(KeyboardInterrupt):
+                self.runner.interrupts.end()
+            return 2.0
+
+        with unittest.mock.patch.object(interrupts.signal, "signal"):
+            self.interrupted(swallowed)
+        self.assertEqual([took for _, _, took in self.runner.timed], [1.0, 2.0])
+        self.assertEqual(len(self.runner.untimed), 2)
+
+
+class Signals(unittest.TestCase):
+    def setUp(self):
+        for number in interrupts.SIGNALS:
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
+
+    def test_ctrl_c_and_sigterm_interrupt_once(self):
+        for first, then in (interrupts.SIGNALS, interrupts.SIGNALS[::-1]):
+            caught = interrupts.Interrupts()
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell has it for what it puts into the background
+            caught.catch()
+            caught.check()
+            with self.assertRaises(KeyboardInterrupt):
+                signal.raise_signal(first)
+            signal.raise_signal(then)
+            signal.raise_signal(first)
+            with self.assertRaises(KeyboardInterrupt):
+                caught.check()
 
 
 class Available(unittest.TestCase):
@@ -149,6 +193,8 @@ class Available(unittest.TestCase):
         self.assertEqual(found, [torch_peer.Torch])
         self.assertIn("- PyTorch's torch.compile (permute, unpermute, quantize, swiglu, topk_gate): no C compiler", said)
         self.assertIn("not asked for (--compile-seconds 0)", self.found(torch, device="cpu", compile_seconds=0)[1])
+        found, said = self.found(torch, device="cpu", seconds=0)
+        self.assertEqual((found, said.count("not asked for (--seconds 0)")), ([], 5))
 
 
 def failing_compile(_, fullgraph, dynamic):

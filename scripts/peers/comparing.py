@@ -1,0 +1,60 @@
+# SPDX-FileCopyrightText: The moecal authors
+# SPDX-License-Identifier: Apache-2.0
+"""Peers' times over moecal's, as rows of tables."""
+from __future__ import annotations
+
+import collections
+
+from document import own_work
+from moe_peers import MoePeer
+from observed import Unavailable, kind, point_text
+from ratios import EAGER, Timed
+from running import NotRun, Untimed
+from tables import OF_PEER, OF_TORCH_GEMM, Rows, new_rows
+
+ALL_GEMMS = "expert_gemm, all types"
+# Of products, which are libraries' and no kernels of moecal's own; grouped ones have theirs beside the fastest of the run.
+# moecal's attention is cuDNN's, or where that was not measured unfused: its scores then go through memory, PyTorch's do not,
+# and what that costs is shown. Either is no race.
+AIMS = {"expert_gemm": OF_TORCH_GEMM, "grouped_gemm": None, "attention": None}
+BEST_PEER = "the best peer of each point"
+
+
+def compare_with_peers(observations: list[dict], timed: Timed, peers: list, not_run: NotRun) -> Rows:
+    others = {peer.name: peer for peer in peers}
+    rows, points = new_rows(), collections.Counter(kind(o) for o in observations)
+    ratios_at: dict[int, list[tuple[float, dict]]] = collections.defaultdict(list)
+    gemms = sum(o["operation"] == "expert_gemm" for o in observations)
+    for o, name, took in timed:
+        try:
+            own, held_against = own_work(others.get(name.removesuffix(EAGER)), o, observations)
+        except Unavailable as reason:
+            not_run.add(f"{name}, {kind(o)}, timed but held against nothing", reason, 1)
+            continue
+        is_gemm = o["operation"] == "expert_gemm"
+        aim = None if name.endswith(EAGER) else AIMS.get(o["operation"], OF_PEER)
+        for what, count in [(held_against, points[kind(o)])] + [(ALL_GEMMS, gemms)] * is_gemm:
+            row = rows[what, name]
+            row.of, row.aim = count, aim
+            row.add(took / own, point_text(o))
+        if not name.endswith(EAGER):
+            ratios_at[id(o)].append((took / own, o))
+    for found in ratios_at.values():
+        if len(found) > 1:
+            (ratio, o) = min(found, key=lambda entry: entry[0])
+            row = rows[kind(o), BEST_PEER]
+            row.of, row.aim = points[kind(o)], AIMS.get(o["operation"], OF_PEER)
+            row.add(ratio, point_text(o))
+    return rows
+
+
+def add_untimed(rows: Rows, observations: list[dict], untimed: Untimed, peers: list) -> Rows:
+    """Points that a peer was not timed at, with the reason, in its row, or in one of their own."""
+    moe_peers = {peer.name: peer for peer in peers if isinstance(peer, MoePeer)}
+    points = collections.Counter(kind(o) for o in observations)
+    for o, name, reason in untimed:
+        what = moe_peers[name].held_against(o) if name in moe_peers else kind(o)
+        row = rows[what, name]
+        row.of = points[kind(o)]
+        row.untimed[reason] += 1
+    return rows
