@@ -5,6 +5,7 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <functional>
 #include <regex>
 
 #include "core/call_statistics.hpp"
@@ -96,16 +97,22 @@ void run_entry(Session& session, Session::Entry& entry, Report report, ::benchma
   add_parts(observation, state);
 }
 
-std::size_t count_matching(const std::vector<Session::Entry>& entries) {
+// What --benchmark_filter chooses points by.
+std::function<bool(const std::string& name)> chosen_by_filter() {
   auto filter = ::benchmark::GetBenchmarkFilter();
   const bool negative = !filter.empty() && filter.front() == '-';
   if (negative) filter.erase(0, 1);
-  if (filter.empty() || filter == "all") return entries.size();
-  const std::regex pattern{filter};
+  if (filter.empty() || filter == "all") return [](const std::string&) { return true; };
+  return [pattern = std::regex{filter}, negative](const std::string& name) {
+    return std::regex_search(name, pattern) != negative;
+  };
+}
+
+std::size_t count_if_chosen(const std::vector<Session::Entry>& entries,
+                            const std::function<bool(const std::string& name)>& chosen) {
   return static_cast<std::size_t>(
-      std::count_if(entries.begin(), entries.end(), [&](const Session::Entry& entry) {
-        return std::regex_search(entry.point.name(), pattern) != negative;
-      }));
+      std::count_if(entries.begin(), entries.end(),
+                    [&](const Session::Entry& entry) { return chosen(entry.point.name()); }));
 }
 
 void register_entry(Session& session, Session::Entry& entry, Report report) {
@@ -141,7 +148,9 @@ void initialize_google(std::vector<std::string>& arguments, bool reports) {
 
 void run_under_google(Session& session, Report report) {
   for (auto& entry : session.entries()) register_entry(session, entry, report);
-  session.progress().start(count_matching(session.entries()));
+  const auto chosen = chosen_by_filter();
+  session.write_plan(chosen);
+  session.progress().start(count_if_chosen(session.entries(), chosen));
   Reporter reporter{session, report};
   if (!session.entries().empty()) ::benchmark::RunSpecifiedBenchmarks(&reporter);
 }

@@ -30,7 +30,9 @@ void describe(CLI::App& app, const std::string& program) {
       program +
       " --suite planner --benchmark_filter=256\n"
       "Exit status: 0 all points measured or skipped with a reason, 1 some point failed, 2 the "
-      "command line or a file is wrong, 3 every point was skipped, 130 interrupted.\n");
+      "command line or a file is wrong, 3 every point was skipped, 4 the device is lost to this "
+      "process (the same command with "
+      "--run-id goes on), 130 interrupted.\n");
   app.set_help_flag("-h,--help", "Print this and exit");
   app.allow_extras();
 }
@@ -45,6 +47,9 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--run-id", options.run_id,
                  "Name of the run; the points a run has in --out are not measured again "
                  "(default: made from the time)");
+  app.add_option("--plan", options.plan,
+                 "Write what --out is to have in the end to this file before the first point, a "
+                 "key a line");
   app.add_option("--device", options.device,
                  "What to measure: auto (a CUDA device if there is one), cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))

@@ -15,6 +15,7 @@ struct Options {
   std::string suite = "quick";              // quick | planner | full | path of a suite file
   std::string out;                          // JSON Lines file; empty: nothing is recorded
   std::string run_id;                       // empty: made from the time
+  std::string plan;                         // file that the points are named in; empty: none
   std::string device = "auto";              // auto | cpu | cuda
   std::string card;                         // empty: from the device's name
   std::string implementation;               // empty: all of them

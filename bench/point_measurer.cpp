@@ -95,12 +95,30 @@ Observation PointMeasurer::describe(const PlannedPoint& point) const {
 }
 
 Observation PointMeasurer::measure(const PlannedPoint& point) {
+  Observation observation = measure_or_say_why_not(point);
+  if (world_.size() == 1) check_device(observation);
+  return observation;
+}
+
+// After every point, also one that went well: a fault that comes late is still that point's.
+void PointMeasurer::check_device(const Observation& observation) const {
+  try {
+    setup_.check_device();
+  } catch (const DeviceLost& lost) {
+    const auto& reason = observation.reason;
+    throw DeviceLost{(reason.empty() ? "" : reason + "; ") + lost.what()};
+  }
+}
+
+Observation PointMeasurer::measure_or_say_why_not(const PlannedPoint& point) {
   Observation observation = describe(point);
   try {
     make_and_measure(point, observation);
   } catch (const Interrupted&) {
     throw;
   } catch (const RankLost&) {
+    throw;
+  } catch (const DeviceLost&) {
     throw;
   } catch (const Unsupported& error) {
     observation.outcome = Outcome::skipped;

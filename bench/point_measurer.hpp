@@ -26,6 +26,9 @@ class PointMeasurer {
     // swing for about 3 s.
     std::function<void()> warm_up_device = [] {};
     ClockFactory make_clock;
+    // Throws DeviceLost where the device takes no work any more; asked after each point of a launch
+    // of one rank.
+    std::function<void()> check_device = [] {};
     HostTime host_time = steady_host_time();
     std::vector<std::string> hosts{};  // of each rank; empty: not known
   };
@@ -34,7 +37,8 @@ class PointMeasurer {
 
   /// Fills everything of an observation that the point and the measurement decide, samples,
   /// outcome, verification and library; the run's own fields are the caller's.
-  /// @throws Interrupted; nothing else: a failure is an outcome.
+  /// @throws Interrupted; DeviceLost, saying what the point came to: no other can be measured.
+  /// Nothing else: a failure is an outcome.
   [[nodiscard]] Observation measure(const PlannedPoint& point);
   /// No more samples than a record needs are taken after this moment by the sampler's wall clock.
   void set_deadline(double moment) { setup_.sampler.deadline = moment; }
@@ -42,6 +46,8 @@ class PointMeasurer {
   [[nodiscard]] Observation describe(const PlannedPoint& point) const;
 
  private:
+  [[nodiscard]] Observation measure_or_say_why_not(const PlannedPoint& point);
+  void check_device(const Observation& observation) const;
   void make_and_measure(const PlannedPoint& point, Observation& observation);
   [[nodiscard]] std::unique_ptr<Trial> make_trial(const PlannedPoint& point, int& sets);
   [[nodiscard]] std::unique_ptr<Clock> make_clock(const PlannedPoint& point, Trial& trial);

@@ -10,6 +10,7 @@
 
 #include "bench/testing/fake_point.hpp"
 #include "tests/thread_plane.hpp"
+#include "tests/thrown_message.hpp"
 
 namespace moecal::bench {
 namespace {
@@ -55,6 +56,23 @@ TEST(PointMeasurer, SkipsWhatTheMachineCannotDo) {
 TEST(PointMeasurer, FailsWhatThrowsOtherwise) {
   const auto o = FakePoint{}.measure([]() -> std::unique_ptr<Trial> { throw std::bad_alloc{}; });
   EXPECT_EQ(o.outcome, Outcome::failed);
+}
+
+// A fault may come late, or hide behind a library that then says it cannot do the point.
+TEST(PointMeasurer, AsksTheDeviceAfterEveryPoint) {
+  FakePoint point;
+  bool lost = false;
+  point.setup.check_device = [&] {
+    if (lost) throw DeviceLost{"no work any more"};
+  };
+  EXPECT_EQ(point.measure_changed([](FakeTrial&) {}).outcome, Outcome::measured);
+  lost = true;
+  EXPECT_THROW(point.measure_changed([](FakeTrial&) {}), DeviceLost);
+  EXPECT_EQ(
+      thrown_message([&] {
+        (void)point.measure([]() -> std::unique_ptr<Trial> { throw Unsupported{"no algorithm"}; });
+      }),
+      "no algorithm; no work any more");
 }
 
 TEST(PointMeasurer, SkipsWhatTakesOverHalfTheMemoryBeforeMakingIt) {

@@ -17,7 +17,7 @@ using PlaneFactory = std::function<std::unique_ptr<ControlPlane>(int& argc, char
 /// main() of every benchmark program: moecal's options and Google Benchmark's, the catalog's points
 /// registered, sampled and recorded. Without `make_plane` the program is one rank. Returns the exit
 /// status: 0 done, 1 a point or the run failed, 2 the input is wrong, 3 every
-/// point was skipped, 130 interrupted.
+/// point was skipped, 4 the device is lost, 130 interrupted.
 int run_program(const std::string& name, const Catalog& catalog, int argc, char** argv,
                 const PlaneFactory& make_plane = {});
 

@@ -1,13 +1,14 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "core/ended_points.hpp"
 #include "core/observation.hpp"
+#include "core/point_note.hpp"
 
 namespace moecal::bench {
 
@@ -24,8 +25,8 @@ class RunFile {
   [[nodiscard]] bool done(const std::string& key) const {
     return done_.count(key) > 0 || given_up(key);
   }
-  /// Whether the launch ended twice inside this point: a third try would only end it again.
-  [[nodiscard]] bool given_up(const std::string& key) const;
+  /// Whether launches ended inside this point: another try would only end one more.
+  [[nodiscard]] bool given_up(const std::string& key) const { return ended_.given_up(key); }
   /// What the file holds of this run under these keys, in the file's order. @throws InvalidInput
   [[nodiscard]] std::vector<Observation> read_back(const std::set<std::string>& keys) const;
   /// Points of this run that are measured or skipped.
@@ -37,23 +38,23 @@ class RunFile {
   void write_environment(const Environment& environment);
   /// Notes, beside the file, the point that is measured next. A process that dies inside it leaves
   /// the note, and the next one records the point as failed. @throws Error
-  void begin(Observation observation);
+  void begin(const Observation& observation) const { note_.write(observation); }
   /// The point that was begun is not measured after all.
-  void forget() const;
+  void forget() const { note_.remove(); }
   /// Ends what was begun. @throws Error (a full disk); the lines before it stay whole.
   void append(const Observation& observation);
 
  private:
   void record_left_note();
-  [[nodiscard]] std::string note() const { return path_ + ".measuring"; }
   void count(const Observation& observation);
 
   std::string path_;
   std::string run_id_;
   LineAppender appender_;
+  PointNote note_;
   std::set<std::string> done_;
   std::size_t measured_ = 0;
-  std::map<std::string, int> ended_;  // by key: how many launches ended inside the point
+  EndedPoints ended_;
   std::set<std::string> environments_;
 };
 

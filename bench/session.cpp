@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <fstream>
 #include <iostream>
 #include <set>
 #include <sstream>
@@ -17,6 +18,7 @@
 #include "bench/nccl_tests_format.hpp"
 #include "bench/rank_differences.hpp"
 #include "core/build.hpp"
+#include "core/ended_points.hpp"
 #include "core/hash.hpp"
 #include "runtime/device_info.hpp"
 #include "runtime/device_load.hpp"
@@ -26,7 +28,9 @@
 namespace moecal::bench {
 namespace {
 
-constexpr int kNothingMeasured = 3;  // exit status
+// Exit statuses.
+constexpr int kNothingMeasured = 3;
+constexpr int kDeviceLost = 4;
 
 // Of a repetition that is not to be measured (Session::Entry::done).
 constexpr char kDone = 1;
@@ -63,11 +67,13 @@ PointMeasurer::Setup make_setup(const Session::Place& place, const Options& opti
   if (place.machine.device >= 0)
     setup.sampler.shortest_sample = shortest_device_batch(options.suite);
   if constexpr (build::has_cuda)
-    if (const int device = place.machine.device; device >= 0)
+    if (const int device = place.machine.device; device >= 0) {
       setup.warm_up_device = [device, seconds = options.clock_warm_up] {
         use_cuda_device(device);
         keep_device_busy(seconds);
       };
+      setup.check_device = check_cuda_device;
+    }
   setup.make_clock = [](const Implementation& implementation) {
     return make_clock(implementation);
   };
@@ -90,7 +96,8 @@ Session::Session(const Benchmarks& benchmarks, const Options& options, ControlPl
       place_{find_place(options, world)},
       measurer_{world, with_agreement(make_setup(place_, options, activity), world, agreeing_)},
       progress_{std::cerr, world.rank() == 0 && isatty(STDERR_FILENO) == 1},
-      keeps_results_{options.format == "nccl-tests"} {
+      keeps_results_{options.format == "nccl-tests"},
+      plan_{options.plan} {
   agree_on_run(options);
   on_every_rank(world_, [&] { open_file(options.out); });
   if (time_limit_) {
@@ -176,6 +183,23 @@ void Session::keep_what_is_left(std::vector<PlannedPoint> points, int repetition
               << " are left here\n";
 }
 
+void Session::write_plan(const std::function<bool(const std::string& name)>& chosen) {
+  on_every_rank(world_, [&] {
+    if (plan_.empty() || world_.rank() != 0) return;
+    std::ofstream stream{plan_};
+    for (const auto& entry : entries_) {
+      if (!chosen(entry.point.name())) continue;
+      Observation identity = measurer_.describe(entry.point);
+      for (std::size_t r = 0; r < entry.done.size(); ++r) {
+        stamp(identity, static_cast<int>(r));
+        if (entry.done[r] == 0) stream << identity.key() << "\n";
+      }
+    }
+    stream.flush();
+    if (!stream) throw Error{"could not write the plan '" + plan_ + "': is the disk full?"};
+  });
+}
+
 void Session::stamp(Observation& observation, int repetition) const {
   observation.run_id = run_id_;
   observation.repetition = repetition;
@@ -202,6 +226,8 @@ Observation Session::measure_next(Entry& entry) {
       stop(130, "interrupted");
       if (file_) file_->forget();
       return observation;
+    } catch (const DeviceLost& lost) {
+      observation = lose_device(entry.point, lost.what());
     }
   }
   activity_.step("recording", Activity::Limit::own_work);
@@ -219,17 +245,36 @@ bool Session::is_over_time() {
   return world_.max(world_.rank() == 0 && run >= *time_limit_ ? 1.0 : 0.0) > 0;
 }
 
-// A rank that fails among others takes the launch with it, the record of its point included: the
-// point is noted first.
+// A rank that fails among others takes the launch with it, and a crash its process, the record of
+// the point included: the point is noted first. Among ranks a note that cannot be written ends the
+// run; one rank has a record to write yet.
 bool Session::begin(const Entry& entry, const std::string& started_at) {
-  if (world_.size() == 1) return true;
-  return write([&] {
-    if (!file_) return;
-    Observation planned = measurer_.describe(entry.point);
-    planned.started_at = started_at;
-    stamp(planned, entry.next);
-    file_->begin(planned);
-  });
+  if (world_.size() > 1) return write([&] { note(entry, started_at); });
+  try {
+    if (takes_notes_) note(entry, started_at);
+  } catch (const Error& error) {
+    takes_notes_ = false;
+    std::cerr << "moecal: " << error.what() << " A point that ends this program will be recorded "
+              << "nowhere\n";
+  }
+  return true;
+}
+
+void Session::note(const Entry& entry, const std::string& started_at) const {
+  if (!file_) return;
+  Observation planned = measurer_.describe(entry.point);
+  planned.started_at = started_at;
+  stamp(planned, entry.next);
+  file_->begin(planned);
+}
+
+// The point is not tried again by the launches that resume the run.
+Observation Session::lose_device(const PlannedPoint& point, const std::string& why) {
+  stop(kDeviceLost, "the device is lost since " + point.name() + ": " + why);
+  Observation observation = measurer_.describe(point);
+  observation.outcome = Outcome::failed;
+  observation.reason = ended_reason(why);
+  return observation;
 }
 
 void Session::record(const Observation& observation) {
@@ -317,8 +362,9 @@ int Session::finish() {
     std::cerr << "moecal: nothing was measured: every point was skipped"
               << (first_skip_.empty() ? "" : ", the first because " + first_skip_) << "\n";
   if (tally_.given_up > 0)
-    std::cerr << "moecal: " << tally_.given_up << " points were left out: the launch ended twice "
-              << "while each of them was measured\n";
+    std::cerr << "moecal: " << tally_.given_up << " points were left out: "
+              << (world_.size() > 1 ? "the launch ended twice" : "launches of this run ended")
+              << " while each of them was measured\n";
   if (tally_.not_begun > 0)
     std::cerr << "moecal: " << tally_.not_begun
               << " points were not begun within the time limit of " << time_limit_->count() << " s"

@@ -47,11 +47,15 @@ class Session {
   Session(const Benchmarks& benchmarks, const Options& options, ControlPlane& world,
           Activity& activity);
 
+  /// Writes the keys of what is left to do at the points so chosen (by name) to the file of
+  /// Options::plan, if there is one. Collective. @throws Error on every rank
+  void write_plan(const std::function<bool(const std::string& name)>& chosen);
   /// The points with something left to do, in the order of the run.
   [[nodiscard]] std::vector<Entry>& entries() { return entries_; }
   /// Measures the next repetition of `entry` that is not on disk, and records it.
   Observation measure_next(Entry& entry);
-  /// True once the run has to end early: interrupted, or the disk does not take another line.
+  /// True once the run has to end early: interrupted, the device is lost, or the disk does not take
+  /// another line.
   [[nodiscard]] bool stopped() const { return !stop_reason_.empty(); }
   /// Says on stderr how the run went. Returns the exit status.
   int finish();
@@ -73,6 +77,8 @@ class Session {
   void stamp(Observation& observation, int repetition) const;
   [[nodiscard]] bool is_over_time();
   [[nodiscard]] bool begin(const Entry& entry, const std::string& started_at);
+  void note(const Entry& entry, const std::string& started_at) const;
+  [[nodiscard]] Observation lose_device(const PlannedPoint& point, const std::string& why);
   void record(const Observation& observation);
   // False, and the run is stopped, if the disk does not take it.
   bool write(const std::function<void()>& to_file);
@@ -83,9 +89,10 @@ class Session {
 
   ControlPlane& world_;
   Activity& activity_;
+  // Before the place: finding a device starts CUDA, and that takes of the time limit.
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   Place place_;
   Seconds agreeing_{0};  // as SamplerOptions has it, of all points
-  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   PointMeasurer measurer_;
   Progress progress_;
   std::unique_ptr<RunFile> file_;  // rank 0 with --out
@@ -95,6 +102,8 @@ class Session {
   std::optional<Seconds> time_limit_;
   Tally tally_;
   bool keeps_results_ = false;
+  bool takes_notes_ = true;
+  std::string plan_;  // a file
   std::vector<Observation> results_;
   std::string first_skip_;
   int exit_status_ = 0;

@@ -14,4 +14,6 @@ std::string cuda_runtime_version() { return ""; }
 
 void use_cuda_device(int) { throw Unsupported{kNoCuda}; }
 
+void check_cuda_device() {}
+
 }  // namespace moecal

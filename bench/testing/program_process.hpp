@@ -11,11 +11,13 @@
 #include <cstdlib>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "core/ended_points.hpp"
 #include "core/json_reader.hpp"
 #include "core/observation.hpp"
 #include "tests/temporary_folder.hpp"
@@ -94,12 +96,34 @@ class Program : public testing::Test {
     FAIL() << "no point was recorded in ten seconds";
   }
 
+  // Names a file of all points, of which these go wrong: index and synthetic_main.cpp's number.
+  [[nodiscard]] std::string suite_with(const std::map<int, int>& wrong) const {
+    std::string lines;
+    for (int i = 0; i < static_cast<int>(kPoints); ++i) {
+      const auto found = wrong.find(i);
+      lines += R"({"operation": "spin", "point": {"index": )" + std::to_string(i) +
+               R"(, "wrong": )" + std::to_string(found == wrong.end() ? 0 : found->second) + "}}\n";
+    }
+    return folder_.write("suite.jsonl", lines);
+  }
+
   // How often each point was measured or skipped.
   [[nodiscard]] std::map<std::string, int> finished() const {
     std::map<std::string, int> counts;
     for (const auto& observation : observations())
       if (observation.outcome != Outcome::failed) ++counts[observation.key()];
     return counts;
+  }
+
+  // The points that no launch of the run begins any more.
+  [[nodiscard]] std::set<std::string> given_up() const {
+    EndedPoints ended;
+    std::set<std::string> keys;
+    for (const auto& observation : observations()) {
+      ended.count(observation);
+      if (ended.given_up(observation.key())) keys.insert(observation.key());
+    }
+    return keys;
   }
 
   TemporaryFolder folder_;

@@ -2,7 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // bench_synthetic: a benchmark program that measures nothing but time passing, for the tests of
 // what a program does when it is resumed, interrupted, killed or short of disk, or loses a rank.
+#include <unistd.h>
+
 #include <chrono>
+#include <csignal>
 
 #include "bench/program.hpp"
 #include "core/error.hpp"
@@ -14,14 +17,31 @@ constexpr std::int64_t kPoints = 40;
 constexpr std::int64_t kSkipped = 7;  // the point that cannot be done here
 constexpr std::int64_t kFailing = 8;  // in the suite planner it comes out wrong, in full it fails
 
-// What goes wrong with a point.
-enum class Wrong : std::int64_t { nothing, result, launch_on_rank_1 };
+// What goes wrong with a point; what no suite has, a file of cases asks for.
+enum class Wrong : std::int64_t {
+  nothing,
+  result,
+  launch_on_rank_1,
+  crash,
+  killed,
+  device_lost,
+  hangs
+};
+
+void end_by(int signal) {
+  if (signal != SIGKILL) std::signal(signal, SIG_DFL);  // a sanitizer has a handler of its own
+  std::raise(signal);
+}
 
 class SpinTrial final : public Trial {
  public:
   SpinTrial(Wrong wrong, int rank) : wrong_{wrong}, rank_{rank} {}
   void launch(int, Stream) override {
     if (wrong_ == Wrong::launch_on_rank_1 && rank_ == 1) throw Error{"a launch that fails"};
+    if (wrong_ == Wrong::crash) end_by(SIGSEGV);
+    if (wrong_ == Wrong::killed) end_by(SIGKILL);
+    if (wrong_ == Wrong::device_lost) throw DeviceLost{"a kernel that faults"};
+    while (wrong_ == Wrong::hangs) pause();
     const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds{100};
     while (std::chrono::steady_clock::now() < end) continue;
   }

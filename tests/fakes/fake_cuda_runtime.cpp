@@ -125,6 +125,7 @@ cudaError_t cudaSetDevice(int device) {
 }
 cudaError_t cudaDeviceSynchronize() {
   fake_cuda().copy_under_way = false;
+  if (fake_cuda().faults > 0) return --fake_cuda().faults, cudaErrorIllegalAddress;
   return cudaSuccess;
 }
 cudaError_t cudaGetLastError() { return cudaSuccess; }

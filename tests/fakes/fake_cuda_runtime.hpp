@@ -41,6 +41,7 @@ struct FakeCudaDevice {
   int compute_major = 9;
   int compute_minor = 0;
   bool stuck = false;             // events never happen
+  int faults = 0;                 // so many of the next waits for the device fail
   bool graphs_are_empty = false;  // a launch of any computes nothing
   double clock_ms = 0;            // what events read
   double launch_ms = 0;           // that the host takes to launch something
