@@ -27,6 +27,7 @@ OF_ALIGNED_ROWS = {
 }
 FEWEST = {"topk_gate": 2}  # loads of 16 bytes: a chunk for the highest, and one to take from; elsewhere a thread has 4 under way
 ORDERED_LATER = {"topk_gate"}  # kernels whose branches between loads ptxas makes predicates of: only its code shows their order
+WRITES_FOURS = {"topk_gate": r"choose_expertsI\w+?Li[12]ELi"}  # choices and weights, where they lie so
 WIDE = re.compile(r"ld\.global(?:\.nc)?(?:\.L\S+)?\.v4\.")
 FEW = 12  # instructions that a branch may skip and be sure to become a predicate
 
@@ -99,6 +100,8 @@ def complaints(operation: str, ptx: str) -> list[str]:
         together = asked_for_together(texts[name])
         if operation not in ORDERED_LATER and together < 4:
             found.append(f"{name} asks for {together} words of 16 bytes before a branch needs one of them")
+        if operation in WRITES_FOURS and re.search(WRITES_FOURS[operation], name) and "st.global.v4" not in texts[name]:
+            found.append(f"{name} writes no 16 bytes at a time")
     return found
 
 

@@ -233,14 +233,16 @@ void choose_experts_cuda(const TopkGateShape& shape, const TopkGateTensors& tens
   check_on_cuda(shape);
   if (shape.tokens == 0) return;
   with_float_type(shape.dtype, [&](auto zero) {
-    launch_choose_experts<DeviceType<decltype(zero)>>({.logits = tensors.logits,
-                                                       .expert_of = tensors.expert_of,
-                                                       .weight_of = tensors.weight_of,
-                                                       .tokens = shape.tokens,
-                                                       .experts = static_cast<int>(shape.experts),
-                                                       .top_k = static_cast<int>(shape.top_k),
-                                                       .scores = shape.scores},
-                                                      stream);
+    launch_choose_experts<DeviceType<decltype(zero)>>(
+        {.logits = tensors.logits,
+         .expert_of = tensors.expert_of,
+         .weight_of = tensors.weight_of,
+         .tokens = shape.tokens,
+         .experts = static_cast<int>(shape.experts),
+         .top_k = static_cast<int>(shape.top_k),
+         .scores = shape.scores,
+         .in_fours = lie_in_fours(tensors.expert_of, tensors.weight_of, shape.top_k)},
+        stream);
   });
 }
 

@@ -53,23 +53,43 @@ Table gated_on_cpu(const TopkGateShape& shape, const void* logits) {
   return table;
 }
 
-Table gated_by_kernel(const TopkGateShape& shape, const Bytes& logits,
-                      std::size_t skipped_bytes = 0) {
+/// How far behind an aligned address tensors begin.
+struct Gaps {
+  std::size_t logits_bytes = 0;
+  std::size_t choices = 0;
+};
+
+template <class T>
+std::vector<T> behind(std::size_t gap, const std::vector<T>& values) {
+  std::vector<T> shifted(gap, T{7});
+  shifted.insert(shifted.end(), values.begin(), values.end());
+  return shifted;
+}
+
+/// Expects the gap untouched.
+template <class T>
+std::vector<T> after_gap(std::size_t gap, std::vector<T> values) {
+  for (std::size_t i = 0; i < gap; ++i) EXPECT_EQ(values[i], T{7}) << "before the tensor";
+  values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(gap));
+  return values;
+}
+
+Table gated_by_kernel(const TopkGateShape& shape, const Bytes& logits, const Gaps& gaps = {}) {
   const Table empty{shape};
   DeviceArray<unsigned char> device_logits{logits};
-  DeviceArray<std::int32_t> expert_of{empty.expert_of};
-  DeviceArray<float> weight_of{empty.weight_of};
+  DeviceArray<std::int32_t> expert_of{behind(gaps.choices, empty.expert_of)};
+  DeviceArray<float> weight_of{behind(gaps.choices, empty.weight_of)};
   DeviceArray<std::int64_t> counts{empty.counts};
   DeviceArray<std::int64_t> offsets{empty.offsets};
   DeviceArray<std::int32_t> row_of{empty.row_of};
   DeviceArray<unsigned char> workspace{Bytes(topk_gate_cuda_workspace(shape), 0xee)};
   topk_gate_cuda(shape,
-                 {device_logits.data() + skipped_bytes, expert_of.data(), weight_of.data(),
-                  counts.data(), offsets.data(), row_of.data()},
+                 {device_logits.data() + gaps.logits_bytes, expert_of.data() + gaps.choices,
+                  weight_of.data() + gaps.choices, counts.data(), offsets.data(), row_of.data()},
                  workspace.data(), nullptr);
   Table table{shape};
-  table.expert_of = expert_of.host();
-  table.weight_of = weight_of.host();
+  table.expert_of = after_gap(gaps.choices, expert_of.host());
+  table.weight_of = after_gap(gaps.choices, weight_of.host());
   table.counts = counts.host();
   table.offsets = offsets.host();
   table.row_of = row_of.host();
@@ -83,12 +103,6 @@ void expect_equal(const Table& actual, const Table& expected) {
   EXPECT_EQ(actual.row_of, expected.row_of);
   EXPECT_THAT(actual.weight_of,
               testing::Pointwise(testing::FloatNear(kWeightTolerance), expected.weight_of));
-}
-
-Bytes after_gap(std::size_t gap, const Bytes& bytes) {
-  Bytes shifted(gap);
-  shifted.insert(shifted.end(), bytes.begin(), bytes.end());
-  return shifted;
 }
 
 template <class T>
@@ -109,13 +123,14 @@ Bytes random_logits(const TopkGateShape& shape) {
   });
 }
 
-void expect_kernel_equals_oracle(const TopkGateShape& shape) {
+void expect_kernel_equals_oracle(const TopkGateShape& shape, const Gaps& gaps = {}) {
   SCOPED_TRACE("tokens " + std::to_string(shape.tokens) + ", experts " +
                std::to_string(shape.experts) + ", top_k " + std::to_string(shape.top_k) +
                ", capacity " + std::to_string(shape.capacity) + " " +
                std::string{to_string(shape.dtype)});
   const Bytes logits = random_logits(shape);
-  expect_equal(gated_by_kernel(shape, logits), gated_on_cpu(shape, logits.data()));
+  expect_equal(gated_by_kernel(shape, behind(gaps.logits_bytes, logits), gaps),
+               gated_on_cpu(shape, logits.data()));
 }
 
 TEST(TopkGateCpu, ChoosesWeighsCountsAndPlaces) {
@@ -246,6 +261,16 @@ TEST_F(TopkGateKernel, EqualsOracleForManyChoices) {
             {.tokens = 67, .experts = experts, .top_k = top_k, .dtype = dtype});
 }
 
+// Choices are written four at a time where they lie in whole, aligned fours, and one by one else:
+// by one, two and four threads of a token, the last of them with a part of theirs.
+TEST_F(TopkGateKernel, EqualsOracleHoweverChoicesLie) {
+  for (const std::int64_t experts : {16, 64, 256, 512})
+    for (const std::int64_t top_k : {1, 2, 3, 4, 5, 6, 7, 8, 12, 14, 16})
+      for (const std::size_t gap : {0, 1})
+        expect_kernel_equals_oracle({.tokens = 37, .experts = experts, .top_k = top_k},
+                                    {.choices = gap});
+}
+
 TEST_F(TopkGateKernel, EqualsOracleForSigmoids) {
   for (const std::int64_t top_k : {1, 2, 4, 8})
     for (const std::int64_t experts : {8, 64, 256})
@@ -281,17 +306,17 @@ TEST_F(TopkGateKernel, EqualsOracleWhenOneExpertTakesAll) {
 }
 
 TEST_F(TopkGateKernel, TakesStrangeAndUnalignedLogits) {
-  expect_equal(gated_by_kernel(kStrangeShape, after_gap(4, as_bytes(kStrangeLogits)), 4),
-               gated_on_cpu(kStrangeShape, kStrangeLogits.data()));
+  expect_equal(
+      gated_by_kernel(kStrangeShape, behind(4, as_bytes(kStrangeLogits)), {.logits_bytes = 4}),
+      gated_on_cpu(kStrangeShape, kStrangeLogits.data()));
 
   const TopkGateShape last{.tokens = 1, .experts = 8, .top_k = 3};
   const std::vector<float> ends{
       std::numeric_limits<float>::max(), kInfinity, NAN, -kInfinity, -kInfinity, kInfinity, NAN, 1};
   expect_equal(gated_by_kernel(last, as_bytes(ends)), gated_on_cpu(last, ends.data()));
 
-  const TopkGateShape shape{.tokens = 33, .experts = 8, .top_k = 2, .dtype = Dtype::bf16};
-  const Bytes logits = random_logits(shape);
-  expect_equal(gated_by_kernel(shape, after_gap(2, logits), 2), gated_on_cpu(shape, logits.data()));
+  expect_kernel_equals_oracle({.tokens = 33, .experts = 8, .top_k = 2, .dtype = Dtype::bf16},
+                              {.logits_bytes = 2});
 }
 
 TEST(GatherRows, CopiesTheRowsThatAreNamed) {
