@@ -242,15 +242,29 @@ void launch_choose_experts_with(const ChoiceOfExperts& gate, Stream stream) {
          gate);
 }
 
+/// One thread a token takes the fewest instructions, but each of its loads touches a line per
+/// token. Rows of up to 128 bytes lie in neighbouring lines, of which the L1 looks up several at a
+/// time. Of 256 bytes it may look up one: only many choices, whose turns cost more than that, are
+/// worth it. Longer rows have time for the turns of two threads.
+template <class T, int kExperts>
+void launch_choose_experts_of(const ChoiceOfExperts& gate, Stream stream) {
+  constexpr int kRowBytes = kExperts * static_cast<int>(sizeof(T));
+  constexpr int kFewChoices = 4;
+  if constexpr (kRowBytes > 128)
+    if (kRowBytes > 256 || gate.top_k <= kFewChoices)
+      return launch_choose_experts_with<T, 2, kExperts / 2>(gate, stream);
+  if constexpr (kRowBytes <= 256) launch_choose_experts_with<T, 1, kExperts>(gate, stream);
+}
+
 /// Up to 512 experts.
 template <class T>
 void launch_choose_experts(const ChoiceOfExperts& gate, Stream stream) {
-  if (gate.experts <= 8) return launch_choose_experts_with<T, 1, 8>(gate, stream);
-  if (gate.experts <= 16) return launch_choose_experts_with<T, 1, 16>(gate, stream);
-  if (gate.experts <= 32) return launch_choose_experts_with<T, 2, 16>(gate, stream);
-  if (gate.experts <= 64) return launch_choose_experts_with<T, 2, 32>(gate, stream);
-  if (gate.experts <= 128) return launch_choose_experts_with<T, 2, 64>(gate, stream);
-  if (gate.experts <= 256) return launch_choose_experts_with<T, 2, 128>(gate, stream);
+  if (gate.experts <= 8) return launch_choose_experts_of<T, 8>(gate, stream);
+  if (gate.experts <= 16) return launch_choose_experts_of<T, 16>(gate, stream);
+  if (gate.experts <= 32) return launch_choose_experts_of<T, 32>(gate, stream);
+  if (gate.experts <= 64) return launch_choose_experts_of<T, 64>(gate, stream);
+  if (gate.experts <= 128) return launch_choose_experts_of<T, 128>(gate, stream);
+  if (gate.experts <= 256) return launch_choose_experts_of<T, 256>(gate, stream);
   launch_choose_experts_with<T, 4, 128>(gate, stream);
 }
 
