@@ -10,6 +10,7 @@
 #include <limits>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/error.hpp"
@@ -305,6 +306,40 @@ TEST_F(TopkGateKernel, EqualsOracleWithPaddedExperts) {
       expect_kernel_equals_oracle(
           {.tokens = 700, .experts = experts, .top_k = 2, .capacity = capacity, .row_multiple = 4});
   expect_kernel_equals_oracle({.tokens = 3, .experts = 8, .top_k = 2, .row_multiple = 128});
+}
+
+// A tile has 1024 choices: one is sorted by a kernel of its own, more by three.
+TEST_F(TopkGateKernel, EqualsOracleAroundTheEndsOfTiles) {
+  for (const auto& [top_k, tokens] : {std::pair{1, 1023},
+                                      {1, 1024},
+                                      {1, 1025},
+                                      {1, 2048},
+                                      {1, 2049},
+                                      {2, 511},
+                                      {2, 512},
+                                      {2, 513},
+                                      {3, 341},
+                                      {3, 342},
+                                      {4, 255},
+                                      {4, 257},
+                                      {8, 127},
+                                      {8, 128},
+                                      {8, 129}})
+    for (const std::int64_t experts : {8, 257})
+      for (const std::int64_t capacity : {0, 30})
+        expect_kernel_equals_oracle({.tokens = tokens,
+                                     .experts = experts,
+                                     .top_k = top_k,
+                                     .capacity = capacity,
+                                     .row_multiple = capacity == 0 ? 1 : 4});
+}
+
+TEST_F(TopkGateKernel, EqualsOracleForEveryNumberOfExpertsOfATile) {
+  for (const std::int64_t experts : {1, 2, 31, 33, 255, 256, 257, 511, 512})
+    for (const std::int64_t tokens : {0, 1, 33, 513})
+      for (const std::int64_t row_multiple : {1, 128})
+        expect_kernel_equals_oracle(
+            {.tokens = tokens, .experts = experts, .top_k = 1, .row_multiple = row_multiple});
 }
 
 // Every token chooses expert 5: one expert fills many tiles, the others are empty.
