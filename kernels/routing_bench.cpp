@@ -70,6 +70,8 @@ std::vector<RoutedPoint> planner_gate_points() {
   append(points, {4096}, {0, 0, 256, 8, "bf16"});
   // More logits than any cache holds: what reading them once costs, and choosing on top.
   append(points, {131072}, {0, 0, 256, 8, "f32"});
+  append(points, {131072}, {0, 0, 64, 2, "f32"});
+  append(points, {131072}, {0, 0, 128, 8, "bf16"});
   return points;
 }
 
@@ -78,7 +80,7 @@ std::vector<RoutedPoint> full_gate_points() {
   for (const std::int64_t experts : {8, 64, 128, 256})
     for (const std::int64_t top_k : {1, 2, 4, 8}) {
       append(points, {1, 64, 1024, 16384}, {0, 0, experts, top_k, "f32"});
-      const bool is_planners = experts == 256 && top_k == 8;
+      const bool is_planners = (experts == 256 && top_k == 8) || (experts == 64 && top_k == 2);
       if (!is_planners) append(points, {131072}, {0, 0, experts, top_k, "f32"});
     }
   // Of rows that are permuted in full alone.

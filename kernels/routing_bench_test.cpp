@@ -66,6 +66,30 @@ TEST(RoutingBench, SweepsTheDocumentsShapes) {
   }
 }
 
+// The ratio to a read of the logits is a median: of one point it would be that point.
+TEST(RoutingBench, HoldsSeveralGatesAgainstReadingTheirLogits) {
+  const auto gate = make_topk_gate();
+  const auto cases = gate->sweep(Suite::planner, "cuda", 1);
+  std::set<std::string> dtypes;
+  for (const auto& c : cases)
+    if (gate->leads(c)) dtypes.insert(c.dtypes.a);
+  EXPECT_EQ(std::ranges::count_if(cases, [&](const Case& c) { return gate->leads(c); }), 3);
+  EXPECT_THAT(dtypes, testing::ElementsAre("bf16", "f32"));
+}
+
+// A point that is there twice is measured twice.
+TEST(RoutingBench, HasEveryGateOnce) {
+  for (const Suite suite : {Suite::quick, Suite::planner, Suite::full}) {
+    const auto cases = make_topk_gate()->sweep(suite, "cuda", 1);
+    std::set<std::string> seen;
+    for (const auto& c : cases) {
+      std::string text = c.dtypes.a + " " + std::to_string(c.routing.capacity_factor);
+      for (const auto& [name, value] : c.point) text += " " + name + ":" + std::to_string(value);
+      EXPECT_TRUE(seen.insert(text).second) << text;
+    }
+  }
+}
+
 TEST(RoutingBench, CastsToFp8InFullOverHiddenSizesAndTokens) {
   const auto cases = make_permute()->sweep(Suite::full, "cuda", 1);
   for (const std::int64_t hidden : {512, 2048, 7168})

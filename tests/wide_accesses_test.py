@@ -1,7 +1,8 @@
 # SPDX-FileCopyrightText: The moecal authors
 # SPDX-License-Identifier: Apache-2.0
-"""Own kernels read aligned rows 16 bytes at a time. A compiler that is shown the same bytes in another way may read each by
-itself: results stay right, and a tenth of the speed is left.
+"""Own kernels read aligned rows 16 bytes at a time, and ask for four such words before they need the first. A compiler that is
+shown the same bytes in another way may read each by itself, and one that finds a word used behind a branch waits for it
+before it asks for the next: results stay right, and a part of the speed is left.
 
 Usage: wide_accesses_test.py NVCC SOURCE_DIR GENERATED_DIR
 """
@@ -25,12 +26,59 @@ OF_ALIGNED_ROWS = {
     "unpermute": rf"combine_rowsI{TYPE}5uint4",
 }
 FEWEST = {"topk_gate": 2}  # loads of 16 bytes: a chunk for the highest, and one to take from; elsewhere a thread has 4 under way
+ORDERED_LATER = {"topk_gate"}  # kernels whose branches between loads ptxas makes predicates of: only its code shows their order
+WRITES_FOURS = {"topk_gate": r"choose_expertsI\w+?Li[12]ELi"}  # choices and weights, where they lie so
+WIDE = re.compile(r"ld\.global(?:\.nc)?(?:\.L\S+)?\.v4\.")
+FEW = 12  # instructions that a branch may skip and be sure to become a predicate
+
+def text_of(ptx: str) -> dict[str, str]:
+    """By kernel."""
+    return {re.match(r"\w+", kernel)[0]: kernel for kernel in re.split(r"\.entry ", ptx)[1:]}
 
 
 def loads_of(ptx: str) -> dict[str, list[str]]:
     """By kernel, the types that are read from global memory."""
-    return {re.match(r"\w+", kernel)[0]: re.findall(r"\bld\.global(?:\.nc)?(?:\.L\S+)?\.(\S+)\s", kernel)
-            for kernel in re.split(r"\.entry ", ptx)[1:]}
+    return {name: re.findall(r"\bld\.global(?:\.nc)?(?:\.L\S+)?\.(\S+)\s", text) for name, text in text_of(ptx).items()}
+
+
+def statements(kernel: str) -> list[tuple[str, str]]:
+    """Instructions and their operands; a label is an instruction without any. Assembly inside braces counts as its inside."""
+    lines = (line.split("//")[0].strip() for line in kernel.splitlines())
+    found = (re.match(r"(?:\{\s*)?(?:@!?%p\d+\s+)?(\$?\w[\w.]*:?)\s*(.*)", line) for line in lines)
+    return [(match[1], match[2]) for match in found if match]
+
+
+def skips_little(target: str, following: list[tuple[str, str]]) -> bool:
+    """Whether a branch leaves out so little that ptxas makes a predicate of it."""
+    for instruction, _ in following[:FEW]:
+        if instruction == target + ":":
+            return True
+        if instruction.startswith(("bra", "$")):
+            return False
+    return False
+
+
+def asked_for_together(kernel: str) -> int:
+    """The most loads of 16 bytes between which no branch stands behind a use of what an earlier one of them read."""
+    code = statements(kernel)
+    held: set[str] = set()
+    loads = most = 0
+    used = False
+    for place, (instruction, operands) in enumerate(code):
+        registers = re.findall(r"%\w+", operands)
+        if WIDE.match(instruction):
+            loads += 1
+            most = max(most, loads)
+            held |= set(registers[:4])
+        elif instruction.startswith("bra"):
+            if used and not skips_little(operands.rstrip(";"), code[place + 1:]):
+                held, loads, used = set(), 0, False
+        elif held & set(registers):
+            if instruction.startswith("mov"):  # a copy is no use
+                held |= set(registers)
+            else:
+                used = True
+    return most
 
 
 def compiled(nvcc: str, source: str, generated: str, operation: str) -> str:
@@ -42,12 +90,18 @@ def compiled(nvcc: str, source: str, generated: str, operation: str) -> str:
 
 
 def complaints(operation: str, ptx: str) -> list[str]:
+    texts = text_of(ptx)
     kernels = {name: loads for name, loads in loads_of(ptx).items() if re.search(OF_ALIGNED_ROWS[operation], name)}
     found = [f"{operation}: no kernel is named {OF_ALIGNED_ROWS[operation]}"] if not kernels else []
     for name, loads in kernels.items():
         wide = sum(load.startswith("v4.") for load in loads)
         if wide < FEWEST.get(operation, 4) or any(load in ("u8", "s8", "b8") for load in loads):
             found.append(f"{name} reads {', '.join(sorted(set(loads)))}, {wide} of {len(loads)} 16 bytes wide")
+        together = asked_for_together(texts[name])
+        if operation not in ORDERED_LATER and together < 4:
+            found.append(f"{name} asks for {together} words of 16 bytes before a branch needs one of them")
+        if operation in WRITES_FOURS and re.search(WRITES_FOURS[operation], name) and "st.global.v4" not in texts[name]:
+            found.append(f"{name} writes no 16 bytes at a time")
     return found
 
 

@@ -49,20 +49,36 @@ __device__ float over_row(float value, Combine combine) {
 }
 
 /// The elements of a chunk that lie before `seen`; -infinity, whose exponential is 0, in the
-/// others' places.
+/// others' places. kAligned: all of a chunk's elements exist or none, so that it is read whole: a
+/// branch on how much of it is seen would make a thread wait for one chunk before it asks for the
+/// next.
 template <class T, bool kAligned>
 __device__ void load_seen(const T* from, int seen, float (&values)[kChunk]) {
-  if (kAligned && seen >= kChunk) return load_floats<kChunk>(from, values);
+  if constexpr (kAligned) {
+    constexpr int kWords = kChunk / kElementsPer16Bytes<T>;
+    uint4 words[kWords] = {};
 #pragma unroll
-  for (int i = 0; i < kChunk; ++i) values[i] = i < seen ? widen(from[i]) : -INFINITY;
+    for (int i = 0; i < kWords; ++i)
+      if (seen > 0) words[i] = reinterpret_cast<const uint4*>(from)[i];
+#pragma unroll
+    for (int i = 0; i < kWords; ++i) widen_word<T>(words[i], values + i * kElementsPer16Bytes<T>);
+#pragma unroll
+    for (int i = 0; i < kChunk; ++i) values[i] = i < seen ? values[i] : -INFINITY;
+  } else {
+#pragma unroll
+    for (int i = 0; i < kChunk; ++i) values[i] = i < seen ? widen(from[i]) : -INFINITY;
+  }
 }
 
 template <class T, bool kAligned>
 __device__ void store_chunk(T* to, int available, const float (&values)[kChunk]) {
-  if (kAligned && available >= kChunk) return store_floats<kChunk>(to, values);
+  if constexpr (kAligned) {
+    if (available > 0) store_floats<kChunk>(to, values);
+  } else {
 #pragma unroll
-  for (int i = 0; i < kChunk; ++i)
-    if (i < available) narrow(values[i], to[i]);
+    for (int i = 0; i < kChunk; ++i)
+      if (i < available) narrow(values[i], to[i]);
+  }
 }
 
 // A row of threads (blockDim.x) per row of scores, which it holds in registers between reading and

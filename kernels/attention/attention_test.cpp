@@ -218,6 +218,12 @@ TEST_F(SoftmaxKernel, EqualsOracleWhereARowTakesSeveralWarps) {
   expect_kernel_equals_oracle({2, kLongestScoreRow, true, Dtype::f16});
 }
 
+// Of whole chunks, of which a causal row sees each number of elements.
+TEST_F(SoftmaxKernel, EqualsOracleWhereverAnAlignedRowIsCutOff) {
+  for (const Dtype type : {Dtype::f32, Dtype::f16, Dtype::bf16})
+    expect_kernel_equals_oracle({270, 264, true, type});
+}
+
 TEST_F(SoftmaxKernel, TakesScoresThatAreNotAligned) {
   for (const Dtype type : {Dtype::f32, Dtype::bf16})
     expect_kernel_equals_oracle({9, 64, true, type}, 1);

@@ -8,7 +8,7 @@
 #include <cstdint>
 
 #include "kernels/element.cuh"
-#include "kernels/topk_gate/topk_gate.hpp"
+#include "kernels/topk_gate/held_choices.cuh"
 #include "kernels/warp.cuh"
 #include "runtime/launch.cuh"
 
@@ -18,19 +18,9 @@
 // a turn compares those, and reads again the one chunk that it takes an expert from.
 namespace moecal::kernels {
 
-struct ChoiceOfExperts {
-  const void* logits;       // [tokens, experts]
-  std::int32_t* expert_of;  // [tokens, top_k]
-  float* weight_of;         // [tokens, top_k]
-  std::int64_t tokens;
-  int experts;
-  int top_k;
-  GateScores scores;
-};
-
-inline constexpr int kChooseThreads = 128;
-/// Choices of a token that its threads hold until they are written together.
-inline constexpr int kHeldChoices = 8;
+/// That a multiprocessor is to hold: leaves 64 registers to a thread. Unasked, ptxas takes 40 for
+/// some architectures, and spills.
+inline constexpr int kChooseBlocks = 8;
 /// What no expert scores: marks one that is taken, or that does not exist.
 inline constexpr float kTaken = -INFINITY;
 
@@ -197,51 +187,6 @@ __device__ int choose_next(Share& share, float& score) {
              : __shfl_sync(kAllLanes, expert, lowest / Share::kChunk & (kLanes - 1), kLanes);
 }
 
-/// Not yet scaled. Infinity counts as the largest float, so that no difference is NaN.
-__device__ inline float weight_of(GateScores kind, float score, float highest) {
-  score = fminf(score, FLT_MAX);
-  return kind == GateScores::softmax ? expf(score - fminf(highest, FLT_MAX))
-                                     : 1 / (1 + expf(-score));
-}
-
-/// Up to kHeldChoices of a token, spread over its threads: thread `lane` has those of number lane,
-/// lane + kLanes, ...
-template <int kLanes>
-struct HeldChoices {
-  static constexpr int kCount = kHeldChoices / kLanes;
-  int expert[kCount] = {};
-  float score[kCount] = {};
-
-  __device__ void hold(int number, int lane, int of_expert, float of_score) {
-#pragma unroll
-    for (int i = 0; i < kCount; ++i)
-      if (number == i * kLanes + lane) {
-        expert[i] = of_expert;
-        score[i] = of_score;
-      }
-  }
-  /// Makes weights of the scores of the first `count`, and returns their sum over this thread's.
-  __device__ float weigh(const ChoiceOfExperts& gate, int count, int lane, float highest) {
-    float sum = 0;
-#pragma unroll
-    for (int i = 0; i < kCount; ++i) {
-      if (i * kLanes + lane >= count) continue;
-      score[i] = weight_of(gate.scores, score[i], highest);
-      sum += score[i];
-    }
-    return sum;
-  }
-  __device__ void write(const ChoiceOfExperts& gate, std::int64_t to, int count, int lane,
-                        float scale) const {
-#pragma unroll
-    for (int i = 0; i < kCount; ++i)
-      if (const int number = i * kLanes + lane; number < count) {
-        gate.expert_of[to + number] = expert[i];
-        gate.weight_of[to + number] = score[i] * scale;
-      }
-  }
-};
-
 /// What weights are multiplied with so that they sum to 1, of the sums of a token's threads.
 template <int kLanes>
 __device__ float scale_of(float sum) {
@@ -250,7 +195,8 @@ __device__ float scale_of(float sum) {
 
 // Threads past the last token choose for the last one too, since the shuffles need whole warps.
 template <class T, int kLanes, int kElements, bool kWhole>
-__global__ void __launch_bounds__(kChooseThreads) choose_experts(ChoiceOfExperts gate) {
+__global__ void __launch_bounds__(kChooseThreads, kChooseBlocks)
+    choose_experts(ChoiceOfExperts gate) {
   const int lane = static_cast<int>(threadIdx.x) % kLanes;
   const std::int64_t token =
       std::int64_t{blockIdx.x} * (kChooseThreads / kLanes) + static_cast<int>(threadIdx.x) / kLanes;
@@ -258,13 +204,13 @@ __global__ void __launch_bounds__(kChooseThreads) choose_experts(ChoiceOfExperts
   const std::int64_t read_token = has_token ? token : gate.tokens - 1;
   using Share = ShareOfScores<T, kLanes, kElements, kWhole>;
   __shared__ typename Share::Groups groups;
+  __shared__ HeldChoices<kLanes> held;
   Share share{static_cast<const T*>(gate.logits) + read_token * gate.experts, gate.experts, groups};
   float highest = 0;
   float sum = 0;
   for (int first = 0; first < gate.top_k; first += kHeldChoices) {
     const int left = gate.top_k - first;
     const int count = left < kHeldChoices ? left : kHeldChoices;
-    HeldChoices<kLanes> held;
     for (int i = 0; i < count; ++i) {
       float score;
       const int expert = choose_next<kLanes>(share, score);
@@ -278,9 +224,7 @@ __global__ void __launch_bounds__(kChooseThreads) choose_experts(ChoiceOfExperts
   if (gate.top_k <= kHeldChoices) return;
   // More choices than are held are scaled when all of them are known.
   const float scale = scale_of<kLanes>(sum);
-  if (!has_token) return;
-  for (int choice = lane; choice < gate.top_k; choice += kLanes)
-    gate.weight_of[token * gate.top_k + choice] *= scale;
+  if (has_token) held.scale_written(gate, token, lane, scale);
 }
 
 template <class T, int kLanes, int kElements>
@@ -298,15 +242,29 @@ void launch_choose_experts_with(const ChoiceOfExperts& gate, Stream stream) {
          gate);
 }
 
+/// One thread a token takes the fewest instructions, but each of its loads touches a line per
+/// token. Rows of up to 128 bytes lie in neighbouring lines, of which the L1 looks up several at a
+/// time. Of 256 bytes it may look up one: only many choices, whose turns cost more than that, are
+/// worth it. Longer rows have time for the turns of two threads.
+template <class T, int kExperts>
+void launch_choose_experts_of(const ChoiceOfExperts& gate, Stream stream) {
+  constexpr int kRowBytes = kExperts * static_cast<int>(sizeof(T));
+  constexpr int kFewChoices = 4;
+  if constexpr (kRowBytes > 128)
+    if (kRowBytes > 256 || gate.top_k <= kFewChoices)
+      return launch_choose_experts_with<T, 2, kExperts / 2>(gate, stream);
+  if constexpr (kRowBytes <= 256) launch_choose_experts_with<T, 1, kExperts>(gate, stream);
+}
+
 /// Up to 512 experts.
 template <class T>
 void launch_choose_experts(const ChoiceOfExperts& gate, Stream stream) {
-  if (gate.experts <= 8) return launch_choose_experts_with<T, 1, 8>(gate, stream);
-  if (gate.experts <= 16) return launch_choose_experts_with<T, 1, 16>(gate, stream);
-  if (gate.experts <= 32) return launch_choose_experts_with<T, 2, 16>(gate, stream);
-  if (gate.experts <= 64) return launch_choose_experts_with<T, 2, 32>(gate, stream);
-  if (gate.experts <= 128) return launch_choose_experts_with<T, 2, 64>(gate, stream);
-  if (gate.experts <= 256) return launch_choose_experts_with<T, 2, 128>(gate, stream);
+  if (gate.experts <= 8) return launch_choose_experts_of<T, 8>(gate, stream);
+  if (gate.experts <= 16) return launch_choose_experts_of<T, 16>(gate, stream);
+  if (gate.experts <= 32) return launch_choose_experts_of<T, 32>(gate, stream);
+  if (gate.experts <= 64) return launch_choose_experts_of<T, 64>(gate, stream);
+  if (gate.experts <= 128) return launch_choose_experts_of<T, 128>(gate, stream);
+  if (gate.experts <= 256) return launch_choose_experts_of<T, 256>(gate, stream);
   launch_choose_experts_with<T, 4, 128>(gate, stream);
 }
 

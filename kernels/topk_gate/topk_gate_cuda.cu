@@ -12,10 +12,10 @@
 #include "kernels/warp.cuh"
 #include "runtime/launch.cuh"
 
-// Four kernels: choose_experts reads the logits; the other three are a stable counting sort of the
-// choices by expert. A tile of choices is counted by a block (count_tiles), the counts are summed
-// over the tiles before (scan_tiles), and every tile then knows where its choices go
-// (place_choices).
+// choose_experts reads the logits; what follows is a stable counting sort of the choices by expert.
+// A tile of choices is counted by a block (count_tiles), the counts are summed over the tiles
+// before (scan_tiles), and every tile then knows where its choices go (place_choices). Where there
+// is but one tile its block does it all (sort_tile): of few choices, launches are most of the time.
 namespace moecal::kernels {
 namespace {
 
@@ -42,20 +42,43 @@ struct Gate {
 
 // ---- sorting the choices by expert --------------------------------------------------------------
 
-__device__ inline int expert_of_choice(const Gate& gate, std::int64_t choice) {
-  return choice < gate.choices ? gate.tensors.expert_of[choice] : kNoExpert;
+/// The experts of a thread's choices of a tile, every 32nd of its warp's; kNoExpert past the last.
+struct OwnChoices {
+  static constexpr int kCount = kWarpChoices / kWarpSize;
+  int expert[kCount];
+};
+
+__device__ inline std::int64_t first_choice_of_warp() {
+  return std::int64_t{blockIdx.x} * kTileChoices +
+         static_cast<int>(threadIdx.x) / kWarpSize * kWarpChoices;
+}
+
+/// All are on their way before the first is used.
+__device__ inline OwnChoices own_choices(const Gate& gate) {
+  const std::int64_t first = first_choice_of_warp() + static_cast<int>(threadIdx.x) % kWarpSize;
+  OwnChoices own;
+#pragma unroll
+  for (int i = 0; i < OwnChoices::kCount; ++i) {
+    const std::int64_t choice = first + i * kWarpSize;
+    own.expert[i] = choice < gate.choices ? gate.tensors.expert_of[choice] : kNoExpert;
+  }
+  return own;
+}
+
+/// Adds one per choice to its expert's count.
+__device__ inline void count_own(const OwnChoices& own, int* counts) {
+#pragma unroll
+  for (int i = 0; i < OwnChoices::kCount; ++i)
+    if (own.expert[i] != kNoExpert) atomicAdd(&counts[own.expert[i]], 1);
 }
 
 __global__ void __launch_bounds__(kBlockThreads) count_tiles(Gate gate) {
   int* counts = dynamic_shared<int>();  // [experts]
   const int thread = static_cast<int>(threadIdx.x);
+  const OwnChoices own = own_choices(gate);
   for (int expert = thread; expert < gate.experts; expert += kBlockThreads) counts[expert] = 0;
   __syncthreads();
-  const std::int64_t tile_begin = std::int64_t{blockIdx.x} * kTileChoices;
-  for (int i = thread; i < kTileChoices; i += kBlockThreads) {
-    const int expert = expert_of_choice(gate, tile_begin + i);
-    if (expert != kNoExpert) atomicAdd(&counts[expert], 1);
-  }
+  count_own(own, counts);
   __syncthreads();
   for (int expert = thread; expert < gate.experts; expert += kBlockThreads)
     gate.tile_counts[std::int64_t{expert} * gate.tiles + blockIdx.x] = counts[expert];
@@ -102,15 +125,22 @@ __global__ void __launch_bounds__(kBlockThreads) scan_tiles(Gate gate) {
   if (threadIdx.x == 0) gate.tensors.counts[blockIdx.x] = before;
 }
 
-/// Every block works the expert offsets out for itself; block 0 also writes them down.
-__device__ inline void find_offsets(const Gate& gate, int* offsets, int* warp_sums) {
+/// Of an expert's rows: what lies within the capacity, padded.
+__device__ inline int rows_of_count(const Gate& gate, std::int64_t count) {
+  if (gate.capacity != 0 && count > gate.capacity) count = gate.capacity;
+  const int rows = static_cast<int>(count) + gate.row_multiple - 1;
+  return rows / gate.row_multiple * gate.row_multiple;
+}
+
+/// Every block works the expert offsets out for itself, of what count_of(expert) says; block 0 also
+/// writes them down. The thread that asks for an expert's count is the one that sets its offset.
+template <class CountOf>
+__device__ void find_offsets(const Gate& gate, int* offsets, int* warp_sums, CountOf count_of) {
   int before = 0;
   for (int first = 0; first < gate.experts; first += kBlockThreads) {
     const int expert = first + static_cast<int>(threadIdx.x);
-    std::int64_t count = expert < gate.experts ? gate.tensors.counts[expert] : 0;
-    if (gate.capacity != 0 && count > gate.capacity) count = gate.capacity;
-    const int rows = static_cast<int>(count) + gate.row_multiple - 1;
-    const Scan scan = scan_block(rows / gate.row_multiple * gate.row_multiple, warp_sums);
+    const std::int64_t count = expert < gate.experts ? count_of(expert) : 0;
+    const Scan scan = scan_block(rows_of_count(gate, count), warp_sums);
     if (expert < gate.experts) {
       offsets[expert] = before + scan.before;
       if (blockIdx.x == 0) gate.tensors.offsets[expert] = offsets[expert];
@@ -120,55 +150,80 @@ __device__ inline void find_offsets(const Gate& gate, int* offsets, int* warp_su
   if (blockIdx.x == 0 && threadIdx.x == 0) gate.tensors.offsets[gate.experts] = before;
 }
 
-/// next_rank[warp][expert]: how many choices of the expert come before this warp's first.
-__device__ inline void find_first_ranks(const Gate& gate, std::int64_t warp_begin, int* next_rank) {
+/// next_rank[warp][expert]: the warp's choices of the expert.
+__device__ inline void count_by_warp(const Gate& gate, const OwnChoices& own, int* next_rank) {
   const int thread = static_cast<int>(threadIdx.x);
   for (int i = thread; i < kWarps * gate.experts; i += kBlockThreads) next_rank[i] = 0;
   __syncthreads();
-  int* own_counts = next_rank + thread / kWarpSize * gate.experts;
-  for (int i = thread % kWarpSize; i < kWarpChoices; i += kWarpSize) {
-    const int expert = expert_of_choice(gate, warp_begin + i);
-    if (expert != kNoExpert) atomicAdd(&own_counts[expert], 1);
-  }
-  __syncthreads();
-  for (int expert = thread; expert < gate.experts; expert += kBlockThreads) {
-    int rank = gate.tile_counts[std::int64_t{expert} * gate.tiles + blockIdx.x];
-    for (int warp = 0; warp < kWarps; ++warp) {
-      const int count = next_rank[warp * gate.experts + expert];
-      next_rank[warp * gate.experts + expert] = rank;
-      rank += count;
-    }
-  }
+  count_own(own, next_rank + thread / kWarpSize * gate.experts);
   __syncthreads();
 }
 
-// A warp takes its choices 32 at a time and in order. A choice's rank among those of its expert is
-// the number before this step plus the number of lower lanes with the same expert: no race decides
-// it.
-__global__ void __launch_bounds__(kBlockThreads) place_choices(Gate gate) {
-  __shared__ int warp_sums[kWarps];
-  int* offsets = dynamic_shared<int>();     // [experts]
-  int* next_rank = offsets + gate.experts;  // [kWarps, experts]
+/// Makes of an expert's counts by warp how many of its choices come before the warp's first, if
+/// `rank` come before the tile's; returns how many come before the next tile's.
+__device__ inline int rank_warps(const Gate& gate, int expert, int rank, int* next_rank) {
+  int counts[kWarps];
+#pragma unroll
+  for (int warp = 0; warp < kWarps; ++warp) counts[warp] = next_rank[warp * gate.experts + expert];
+#pragma unroll
+  for (int warp = 0; warp < kWarps; ++warp) {
+    next_rank[warp * gate.experts + expert] = rank;
+    rank += counts[warp];
+  }
+  return rank;
+}
+
+/// A warp takes its choices 32 at a time and in order. A choice's rank among those of its expert is
+/// the number before this step plus the number of lower lanes with the same expert: no race decides
+/// it.
+__device__ inline void place_own(const Gate& gate, const OwnChoices& own, const int* offsets,
+                                 int* next_rank) {
   const int lane = static_cast<int>(threadIdx.x) % kWarpSize;
-  const int warp = static_cast<int>(threadIdx.x) / kWarpSize;
-  const std::int64_t warp_begin = std::int64_t{blockIdx.x} * kTileChoices + warp * kWarpChoices;
-  find_offsets(gate, offsets, warp_sums);
-  find_first_ranks(gate, warp_begin, next_rank);
-  int* own_next_rank = next_rank + warp * gate.experts;
-  for (int i = lane; i < kWarpChoices; i += kWarpSize) {
-    const std::int64_t choice = warp_begin + i;
-    const int expert = expert_of_choice(gate, choice);
+  int* own_next_rank = next_rank + static_cast<int>(threadIdx.x) / kWarpSize * gate.experts;
+#pragma unroll
+  for (int i = 0; i < OwnChoices::kCount; ++i) {
+    const int expert = own.expert[i];
     const unsigned peers = __match_any_sync(kAllLanes, expert);
     const int peers_below = __popc(peers & ((1U << lane) - 1));
     if (expert != kNoExpert) {
       const int rank = own_next_rank[expert] + peers_below;
       const bool fits = gate.capacity == 0 || rank < gate.capacity;
-      gate.tensors.row_of[choice] = fits ? offsets[expert] + rank : -1;
+      gate.tensors.row_of[first_choice_of_warp() + i * kWarpSize + lane] =
+          fits ? offsets[expert] + rank : -1;
     }
     __syncwarp();
     if (expert != kNoExpert && peers_below == 0) own_next_rank[expert] += __popc(peers);
     __syncwarp();
   }
+}
+
+__global__ void __launch_bounds__(kBlockThreads) place_choices(Gate gate) {
+  __shared__ int warp_sums[kWarps];
+  int* offsets = dynamic_shared<int>();     // [experts]
+  int* next_rank = offsets + gate.experts;  // [kWarps, experts]
+  const OwnChoices own = own_choices(gate);
+  find_offsets(gate, offsets, warp_sums, [&](int expert) { return gate.tensors.counts[expert]; });
+  count_by_warp(gate, own, next_rank);
+  for (int expert = static_cast<int>(threadIdx.x); expert < gate.experts; expert += kBlockThreads)
+    rank_warps(gate, expert, gate.tile_counts[std::int64_t{expert} * gate.tiles + blockIdx.x],
+               next_rank);
+  __syncthreads();
+  place_own(gate, own, offsets, next_rank);
+}
+
+__global__ void __launch_bounds__(kBlockThreads) sort_tile(Gate gate) {
+  __shared__ int warp_sums[kWarps];
+  int* offsets = dynamic_shared<int>();     // [experts]; counts before
+  int* next_rank = offsets + gate.experts;  // [kWarps, experts]
+  const OwnChoices own = own_choices(gate);
+  count_by_warp(gate, own, next_rank);
+  for (int expert = static_cast<int>(threadIdx.x); expert < gate.experts; expert += kBlockThreads) {
+    offsets[expert] = rank_warps(gate, expert, 0, next_rank);
+    gate.tensors.counts[expert] = offsets[expert];
+  }
+  find_offsets(gate, offsets, warp_sums, [&](int expert) { return offsets[expert]; });
+  __syncthreads();
+  place_own(gate, own, offsets, next_rank);
 }
 
 // ---- making new logits of a pool ----------------------------------------------------------------
@@ -208,6 +263,9 @@ void sort_choices(const Gate& gate, Stream stream) {
   const dim3 per_tile{static_cast<unsigned>(gate.tiles), 1, 1};
   const dim3 per_expert{static_cast<unsigned>(gate.experts), 1, 1};
   const std::size_t expert_bytes = static_cast<std::size_t>(gate.experts) * sizeof(int);
+  if (gate.tiles == 1)
+    return launch({"sort choices", per_tile, block, (kWarps + 1) * expert_bytes, stream}, sort_tile,
+                  gate);
   launch({"count choices", per_tile, block, expert_bytes, stream}, count_tiles, gate);
   launch({"scan choice counts", per_expert, block, 0, stream}, scan_tiles, gate);
   launch({"place choices", per_tile, block, (kWarps + 1) * expert_bytes, stream}, place_choices,
@@ -233,14 +291,16 @@ void choose_experts_cuda(const TopkGateShape& shape, const TopkGateTensors& tens
   check_on_cuda(shape);
   if (shape.tokens == 0) return;
   with_float_type(shape.dtype, [&](auto zero) {
-    launch_choose_experts<DeviceType<decltype(zero)>>({.logits = tensors.logits,
-                                                       .expert_of = tensors.expert_of,
-                                                       .weight_of = tensors.weight_of,
-                                                       .tokens = shape.tokens,
-                                                       .experts = static_cast<int>(shape.experts),
-                                                       .top_k = static_cast<int>(shape.top_k),
-                                                       .scores = shape.scores},
-                                                      stream);
+    launch_choose_experts<DeviceType<decltype(zero)>>(
+        {.logits = tensors.logits,
+         .expert_of = tensors.expert_of,
+         .weight_of = tensors.weight_of,
+         .tokens = shape.tokens,
+         .experts = static_cast<int>(shape.experts),
+         .top_k = static_cast<int>(shape.top_k),
+         .scores = shape.scores,
+         .in_fours = lie_in_fours(tensors.expert_of, tensors.weight_of, shape.top_k)},
+        stream);
   });
 }
 

@@ -10,6 +10,7 @@
 #include <limits>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/error.hpp"
@@ -53,23 +54,43 @@ Table gated_on_cpu(const TopkGateShape& shape, const void* logits) {
   return table;
 }
 
-Table gated_by_kernel(const TopkGateShape& shape, const Bytes& logits,
-                      std::size_t skipped_bytes = 0) {
+/// How far behind an aligned address tensors begin.
+struct Gaps {
+  std::size_t logits_bytes = 0;
+  std::size_t choices = 0;
+};
+
+template <class T>
+std::vector<T> behind(std::size_t gap, const std::vector<T>& values) {
+  std::vector<T> shifted(gap, T{7});
+  shifted.insert(shifted.end(), values.begin(), values.end());
+  return shifted;
+}
+
+/// Expects the gap untouched.
+template <class T>
+std::vector<T> after_gap(std::size_t gap, std::vector<T> values) {
+  for (std::size_t i = 0; i < gap; ++i) EXPECT_EQ(values[i], T{7}) << "before the tensor";
+  values.erase(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(gap));
+  return values;
+}
+
+Table gated_by_kernel(const TopkGateShape& shape, const Bytes& logits, const Gaps& gaps = {}) {
   const Table empty{shape};
   DeviceArray<unsigned char> device_logits{logits};
-  DeviceArray<std::int32_t> expert_of{empty.expert_of};
-  DeviceArray<float> weight_of{empty.weight_of};
+  DeviceArray<std::int32_t> expert_of{behind(gaps.choices, empty.expert_of)};
+  DeviceArray<float> weight_of{behind(gaps.choices, empty.weight_of)};
   DeviceArray<std::int64_t> counts{empty.counts};
   DeviceArray<std::int64_t> offsets{empty.offsets};
   DeviceArray<std::int32_t> row_of{empty.row_of};
   DeviceArray<unsigned char> workspace{Bytes(topk_gate_cuda_workspace(shape), 0xee)};
   topk_gate_cuda(shape,
-                 {device_logits.data() + skipped_bytes, expert_of.data(), weight_of.data(),
-                  counts.data(), offsets.data(), row_of.data()},
+                 {device_logits.data() + gaps.logits_bytes, expert_of.data() + gaps.choices,
+                  weight_of.data() + gaps.choices, counts.data(), offsets.data(), row_of.data()},
                  workspace.data(), nullptr);
   Table table{shape};
-  table.expert_of = expert_of.host();
-  table.weight_of = weight_of.host();
+  table.expert_of = after_gap(gaps.choices, expert_of.host());
+  table.weight_of = after_gap(gaps.choices, weight_of.host());
   table.counts = counts.host();
   table.offsets = offsets.host();
   table.row_of = row_of.host();
@@ -83,12 +104,6 @@ void expect_equal(const Table& actual, const Table& expected) {
   EXPECT_EQ(actual.row_of, expected.row_of);
   EXPECT_THAT(actual.weight_of,
               testing::Pointwise(testing::FloatNear(kWeightTolerance), expected.weight_of));
-}
-
-Bytes after_gap(std::size_t gap, const Bytes& bytes) {
-  Bytes shifted(gap);
-  shifted.insert(shifted.end(), bytes.begin(), bytes.end());
-  return shifted;
 }
 
 template <class T>
@@ -109,13 +124,14 @@ Bytes random_logits(const TopkGateShape& shape) {
   });
 }
 
-void expect_kernel_equals_oracle(const TopkGateShape& shape) {
+void expect_kernel_equals_oracle(const TopkGateShape& shape, const Gaps& gaps = {}) {
   SCOPED_TRACE("tokens " + std::to_string(shape.tokens) + ", experts " +
                std::to_string(shape.experts) + ", top_k " + std::to_string(shape.top_k) +
                ", capacity " + std::to_string(shape.capacity) + " " +
                std::string{to_string(shape.dtype)});
   const Bytes logits = random_logits(shape);
-  expect_equal(gated_by_kernel(shape, logits), gated_on_cpu(shape, logits.data()));
+  expect_equal(gated_by_kernel(shape, behind(gaps.logits_bytes, logits), gaps),
+               gated_on_cpu(shape, logits.data()));
 }
 
 TEST(TopkGateCpu, ChoosesWeighsCountsAndPlaces) {
@@ -237,6 +253,16 @@ TEST_F(TopkGateKernel, EqualsOracleForEveryDtypeAndExpertCount) {
                                    .dtype = dtype});
 }
 
+// One thread a token or two, by the bytes of a row and the number of choices; blocks of 64 tokens
+// or 128, the last of them with a part.
+TEST_F(TopkGateKernel, EqualsOracleForAnyNumberOfThreadsPerToken) {
+  for (const std::int64_t experts : {17, 33, 63, 64, 65, 127, 128})
+    for (const std::int64_t top_k : {2, 3, 4, 5, 8})
+      for (const Dtype dtype : {Dtype::f32, Dtype::bf16})
+        expect_kernel_equals_oracle(
+            {.tokens = 129, .experts = experts, .top_k = top_k, .dtype = dtype});
+}
+
 // More choices than a token's threads hold at once, of as many experts as they share.
 TEST_F(TopkGateKernel, EqualsOracleForManyChoices) {
   for (const std::int64_t experts : {128, 250, 256, 512})
@@ -244,6 +270,16 @@ TEST_F(TopkGateKernel, EqualsOracleForManyChoices) {
       for (const Dtype dtype : {Dtype::f32, Dtype::bf16})
         expect_kernel_equals_oracle(
             {.tokens = 67, .experts = experts, .top_k = top_k, .dtype = dtype});
+}
+
+// Choices are written four at a time where they lie in whole, aligned fours, and one by one else:
+// by one, two and four threads of a token, the last of them with a part of theirs.
+TEST_F(TopkGateKernel, EqualsOracleHoweverChoicesLie) {
+  for (const std::int64_t experts : {16, 256, 512})
+    for (const std::int64_t top_k : {1, 2, 3, 4, 6, 8, 12, 14})
+      for (const std::size_t gap : {0, 1})
+        expect_kernel_equals_oracle({.tokens = 37, .experts = experts, .top_k = top_k},
+                                    {.choices = gap});
 }
 
 TEST_F(TopkGateKernel, EqualsOracleForSigmoids) {
@@ -272,6 +308,40 @@ TEST_F(TopkGateKernel, EqualsOracleWithPaddedExperts) {
   expect_kernel_equals_oracle({.tokens = 3, .experts = 8, .top_k = 2, .row_multiple = 128});
 }
 
+// A tile has 1024 choices: one is sorted by a kernel of its own, more by three.
+TEST_F(TopkGateKernel, EqualsOracleAroundTheEndsOfTiles) {
+  for (const auto& [top_k, tokens] : {std::pair{1, 1023},
+                                      {1, 1024},
+                                      {1, 1025},
+                                      {1, 2048},
+                                      {1, 2049},
+                                      {2, 511},
+                                      {2, 512},
+                                      {2, 513},
+                                      {3, 341},
+                                      {3, 342},
+                                      {4, 255},
+                                      {4, 257},
+                                      {8, 127},
+                                      {8, 128},
+                                      {8, 129}})
+    for (const std::int64_t experts : {8, 257})
+      for (const std::int64_t capacity : {0, 30})
+        expect_kernel_equals_oracle({.tokens = tokens,
+                                     .experts = experts,
+                                     .top_k = top_k,
+                                     .capacity = capacity,
+                                     .row_multiple = capacity == 0 ? 1 : 4});
+}
+
+TEST_F(TopkGateKernel, EqualsOracleForEveryNumberOfExpertsOfATile) {
+  for (const std::int64_t experts : {1, 2, 31, 33, 255, 256, 257, 511, 512})
+    for (const std::int64_t tokens : {0, 1, 33, 513})
+      for (const std::int64_t row_multiple : {1, 128})
+        expect_kernel_equals_oracle(
+            {.tokens = tokens, .experts = experts, .top_k = 1, .row_multiple = row_multiple});
+}
+
 // Every token chooses expert 5: one expert fills many tiles, the others are empty.
 TEST_F(TopkGateKernel, EqualsOracleWhenOneExpertTakesAll) {
   const TopkGateShape shape{.tokens = 4096, .experts = 8, .top_k = 1, .capacity = 3000};
@@ -281,17 +351,17 @@ TEST_F(TopkGateKernel, EqualsOracleWhenOneExpertTakesAll) {
 }
 
 TEST_F(TopkGateKernel, TakesStrangeAndUnalignedLogits) {
-  expect_equal(gated_by_kernel(kStrangeShape, after_gap(4, as_bytes(kStrangeLogits)), 4),
-               gated_on_cpu(kStrangeShape, kStrangeLogits.data()));
+  expect_equal(
+      gated_by_kernel(kStrangeShape, behind(4, as_bytes(kStrangeLogits)), {.logits_bytes = 4}),
+      gated_on_cpu(kStrangeShape, kStrangeLogits.data()));
 
   const TopkGateShape last{.tokens = 1, .experts = 8, .top_k = 3};
   const std::vector<float> ends{
       std::numeric_limits<float>::max(), kInfinity, NAN, -kInfinity, -kInfinity, kInfinity, NAN, 1};
   expect_equal(gated_by_kernel(last, as_bytes(ends)), gated_on_cpu(last, ends.data()));
 
-  const TopkGateShape shape{.tokens = 33, .experts = 8, .top_k = 2, .dtype = Dtype::bf16};
-  const Bytes logits = random_logits(shape);
-  expect_equal(gated_by_kernel(shape, after_gap(2, logits), 2), gated_on_cpu(shape, logits.data()));
+  expect_kernel_equals_oracle({.tokens = 33, .experts = 8, .top_k = 2, .dtype = Dtype::bf16},
+                              {.logits_bytes = 2});
 }
 
 TEST(GatherRows, CopiesTheRowsThatAreNamed) {
