@@ -28,6 +28,7 @@ import json
 import os
 import sys
 
+import releases
 from limits import without_impossible
 from moe_peers import MoePeer
 from observed import Unavailable, is_launch_bound, kind, point_text, seconds
@@ -166,6 +167,7 @@ def main() -> int:
     if peers:
         print(f"Peers were run at {len({id(o) for o, _, _ in timed})} of {len(points)} of these points; after "
               f"{arguments.seconds:g} s ({arguments.compile_seconds:g} s with torch.compile) no further one was begun.")
+    print(releases.text(backend, sys.modules.get("torch")))
     section("Share of a copy's rate", compare_with_copy(backend), "implementation", is_judged,
             "No kernel was measured at 256 MiB moved, cold, beside a copy: not yet measured.")
     section("Softmax and top-k over one read of the logits", compare_gate_with_reading(backend), "implementation", is_judged,
