@@ -201,7 +201,12 @@ std::size_t points_of(const Benchmark& benchmark, const Implementation& implemen
 
 std::string list_as_json(const std::string& program, const Benchmarks& benchmarks,
                          std::optional<int> cuda_devices) {
-  if (!cuda_devices) cuda_devices = static_cast<int>(find_cuda_devices().devices.size());
+  std::string why_no_cuda;
+  if (!cuda_devices) {
+    const auto found = find_cuda_devices();
+    cuda_devices = static_cast<int>(found.devices.size());
+    why_no_cuda = found.reason;
+  }
   auto operations = nlohmann::ordered_json::array();
   for (const auto& benchmark : benchmarks) {
     nlohmann::ordered_json operation{{"operation", benchmark->operation()}};
@@ -217,10 +222,10 @@ std::string list_as_json(const std::string& program, const Benchmarks& benchmark
     }
     operations.push_back(operation);
   }
-  return nlohmann::ordered_json{
-             {"program", program}, {"cuda_devices", *cuda_devices}, {"operations", operations}}
-             .dump(2) +
-         "\n";
+  nlohmann::ordered_json list{{"program", program}, {"cuda_devices", *cuda_devices}};
+  if (!why_no_cuda.empty()) list["why_no_cuda"] = why_no_cuda;
+  list["operations"] = operations;
+  return list.dump(2) + "\n";
 }
 
 }  // namespace moecal::bench

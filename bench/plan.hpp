@@ -27,7 +27,7 @@ using Benchmarks = std::vector<std::unique_ptr<Benchmark>>;
 [[nodiscard]] std::vector<PlannedPoint> spread_out(std::vector<PlannedPoint> plan,
                                                    std::uint64_t seed);
 /// What --list prints: operations, implementations and points of each suite, as JSON, and
-/// `cuda_devices`; they are counted if it is empty.
+/// `cuda_devices`; they are counted if it is empty, and where there are none it says why.
 [[nodiscard]] std::string list_as_json(const std::string& program, const Benchmarks& benchmarks,
                                        std::optional<int> cuda_devices = {});
 

@@ -306,9 +306,10 @@ TEST_F(Program, HelpAndListAreAsInTheGoldenFiles) {
   ASSERT_EQ(run({"--list", "--cuda-devices", "3"}), 0);
   EXPECT_THAT(printed(), testing::HasSubstr("\"cuda_devices\": 3"));
   ASSERT_EQ(run({"--list"}), 0);
-  EXPECT_EQ(
-      std::regex_replace(printed(), std::regex{R"("cuda_devices": \d+)"}, R"("cuda_devices": 0)"),
-      read_file(golden + "list.json"));
+  const std::regex of_this_machine{"\"cuda_devices\": \\d+(,\n  \"why_no_cuda\": \".*\")?"};
+  EXPECT_TRUE(std::regex_search(printed(), of_this_machine));
+  EXPECT_EQ(std::regex_replace(printed(), of_this_machine, R"("cuda_devices": 0)"),
+            read_file(golden + "list.json"));
 }
 
 }  // namespace

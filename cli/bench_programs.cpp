@@ -64,6 +64,7 @@ BenchProgram described(BenchProgram program, const std::string& list) {
   const auto json = parse_json(list, where);
   const JsonReader reader{json, where};
   program.cuda_devices = reader.require<int>("cuda_devices");
+  program.why_no_cuda = reader.optional("why_no_cuda", std::string{});
   for (const auto& operation : reader.objects("operations")) {
     program.operations.push_back(operation.require<std::string>("operation"));
     for (const auto& implementation : operation.objects("implementations"))
@@ -107,6 +108,7 @@ FoundPrograms find_programs(const std::string& folder) {
     try {
       found.usable.push_back(describe(path, cuda_devices));
       cuda_devices = found.usable.back().cuda_devices;
+      found.usable.back().why_no_cuda = found.usable.front().why_no_cuda;
     } catch (const CannotStart& error) {
       found.left_out.push_back({path.filename().string(), error.what()});
     } catch (const Error& error) {

@@ -19,7 +19,8 @@ struct BenchProgram {
   std::string name;
   std::vector<std::string> operations;
   std::vector<ProgramImplementation> implementations;
-  int cuda_devices = 0;  // of this machine, as the program sees them
+  int cuda_devices = 0;       // of this machine, as the program sees them
+  std::string why_no_cuda{};  // a sentence where there are none
 
   [[nodiscard]] bool has_backend(const std::string& backend) const;
   /// Whether it measures the host itself, beside whatever device it has.

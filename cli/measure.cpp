@@ -111,6 +111,13 @@ void print_left_out(const std::vector<UnusableProgram>& programs) {
     std::cout << program.name << " is left out: " << program.why << "\n";
 }
 
+/// A GPU whose driver is too old would else go unnoticed.
+void print_why_cpu(const std::vector<BenchProgram>& programs, const MeasureOptions& options) {
+  if (options.device != "auto" || !are_built_with_cuda(programs)) return;
+  if (const auto why = why_no_cuda(programs); !why.empty())
+    std::cout << "the CPU is measured: " << why << "\n";
+}
+
 int run_all(const Found& found, MeasureOptions options) {
   const auto& programs = found.programs;
   const TimeLimit limit{programs, options};
@@ -157,6 +164,7 @@ Found find_what_measures(const MeasureOptions& options) {
   const auto wanted = wanted_operations(options, operations_of(programs));
   std::erase_if(programs, [&](const auto& program) { return !measures_any(program, wanted); });
   check_device(programs, options);
+  print_why_cpu(programs, options);
   return {std::move(programs), std::move(left_out), seconds_since(started)};
 }
 

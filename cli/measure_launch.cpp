@@ -75,18 +75,28 @@ Launch plan_launch(const BenchProgram& program, const MeasureOptions& options) {
   return {0, std::string{"none of its operations runs on "} + (cuda ? "a CUDA device" : "a CPU")};
 }
 
-void check_device(const std::vector<BenchProgram>& programs, const MeasureOptions& options) {
-  if (options.device != "cuda") return;
-  const bool built = std::any_of(programs.begin(), programs.end(), [](const auto& program) {
+bool are_built_with_cuda(const std::vector<BenchProgram>& programs) {
+  return std::any_of(programs.begin(), programs.end(), [](const auto& program) {
     return program.has_backend("cuda") || program.has_backend("nccl");
   });
-  if (!built)
-    throw InvalidInput{
-        "--device cuda: these programs were built without CUDA; build them with the CUDA toolkit, "
-        "or measure the CPU with --device cpu"};
-  const bool present = std::any_of(programs.begin(), programs.end(),
-                                   [](const auto& program) { return program.cuda_devices > 0; });
-  if (!present) throw InvalidInput{"--device cuda: this machine shows no CUDA device"};
+}
+
+std::string why_no_cuda(const std::vector<BenchProgram>& programs) {
+  if (!are_built_with_cuda(programs))
+    return "these programs were built without CUDA; build them with the CUDA toolkit, or measure "
+           "the CPU with --device cpu";
+  std::string why = "this machine shows no CUDA device";
+  for (const auto& program : programs) {
+    if (program.cuda_devices > 0) return "";
+    if (!program.why_no_cuda.empty()) why = program.why_no_cuda;
+  }
+  return why;
+}
+
+void check_device(const std::vector<BenchProgram>& programs, const MeasureOptions& options) {
+  if (options.device != "cuda") return;
+  if (const auto why = why_no_cuda(programs); !why.empty())
+    throw InvalidInput{"--device cuda: " + why};
 }
 
 Command command_for(const BenchProgram& program, const MeasureOptions& options, int ranks) {

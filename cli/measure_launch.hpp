@@ -27,6 +27,10 @@ struct Launch {
 /// @throws InvalidInput if more ranks are asked for than there are CUDA devices.
 [[nodiscard]] Launch plan_launch(const BenchProgram& program, const MeasureOptions& options);
 
+[[nodiscard]] bool are_built_with_cuda(const std::vector<BenchProgram>& programs);
+/// Why these programs can measure no GPU here, a sentence without its end; empty if one can.
+[[nodiscard]] std::string why_no_cuda(const std::vector<BenchProgram>& programs);
+
 /// @throws InvalidInput if no program can measure the device that is asked for.
 void check_device(const std::vector<BenchProgram>& programs, const MeasureOptions& options);
 

@@ -79,6 +79,12 @@ TEST(Launch, RefusesADeviceThatNothingCanMeasure) {
               HasSubstr("--device cuda: these programs were built without CUDA"));
   EXPECT_EQ(refusal([] { check_device({kernels(0)}, on("cuda")); }),
             "--device cuda: this machine shows no CUDA device");
+  auto with_reason = kernels(0);
+  with_reason.why_no_cuda = "the NVIDIA driver is too old";
+  EXPECT_EQ(refusal([&] {
+              check_device({kernels(0), with_reason}, on("cuda"));
+            }),
+            "--device cuda: the NVIDIA driver is too old");
   EXPECT_EQ(refusal([] { check_device({kernels(1)}, on("cuda")); }), "");
   EXPECT_EQ(refusal([&] { check_device({cpu_only}, on("auto")); }), "");
 }

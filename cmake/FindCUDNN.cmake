@@ -1,19 +1,22 @@
 # Defines CUDNN::frontend: the headers of cuDNN (9) and of its C++ frontend, compiled so that they load cuDNN when it is
-# used: nothing links it. Looks for cudnn.h in MOECAL_CUDNN, in the CUDA toolkit, on the system, and where the active
-# Python has nvidia-cudnn-cu13; for cudnn_frontend.h in MOECAL_CUDNN, where scripts/packages.sh unpacks the Python
+# used: nothing links it. Looks for cudnn.h in MOECAL_CUDNN, in the CUDA toolkit, on the system, and where Python has
+# nvidia-cudnn-cu13; for cudnn_frontend.h in MOECAL_CUDNN, where scripts/packages.sh unpacks the Python
 # package nvidia-cudnn-frontend, and in the active Python's include folder. MOECAL_CUDNN=OFF: not looked for. Where the
-# option is empty, the environment's MOECAL_CUDNN is taken for it.
+# option is empty, the environment's MOECAL_CUDNN is taken for it. CUDNN_LIBRARY_DIR: where the library lies beside these
+# headers and the loader would not find it, as that of a Python package; else empty.
+include(nvidia_wheels)
 set(_asked "${MOECAL_CUDNN}")
 if(_asked STREQUAL "")
   set(_asked "$ENV{MOECAL_CUDNN}")
 endif()
 find_program(_python python3)
-set(_package)
+set(_places)
 set(_data)
+if(NOT _asked STREQUAL "OFF")
+  moecal_nvidia_wheels(_places)
+  list(TRANSFORM _places APPEND "/cudnn/include")
+endif()
 if(_python AND NOT _asked STREQUAL "OFF")
-  execute_process(
-    COMMAND ${_python} -c "import importlib.util as u; s = u.find_spec('nvidia'); print(list(s.submodule_search_locations)[0] if s else '')"
-    OUTPUT_VARIABLE _package OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
   execute_process(
     COMMAND ${_python} -c "import sysconfig; print(sysconfig.get_path('purelib'))"
     OUTPUT_VARIABLE _data OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
@@ -22,7 +25,7 @@ unset(CUDNN_INCLUDE_DIR)
 unset(CUDNN_FRONTEND_INCLUDE_DIR)
 if(NOT _asked STREQUAL "OFF")
   find_path(CUDNN_INCLUDE_DIR cudnn_graph.h PATHS "${_asked}" "${_asked}/include" ${CUDAToolkit_INCLUDE_DIRS} /usr/include
-            /usr/include/${CMAKE_LIBRARY_ARCHITECTURE} "${_package}/cudnn/include" NO_DEFAULT_PATH NO_CACHE)
+            /usr/include/${CMAKE_LIBRARY_ARCHITECTURE} ${_places} NO_DEFAULT_PATH NO_CACHE)
   find_path(CUDNN_FRONTEND_INCLUDE_DIR cudnn_frontend.h
             PATHS "${_asked}" "${_asked}/include" "${PROJECT_SOURCE_DIR}/build/cudnn_frontend/include" "${_data}/include"
             NO_DEFAULT_PATH NO_CACHE)
@@ -37,7 +40,15 @@ function(_moecal_version_of result header)
   list(JOIN version . version)
   set(${result} "${version}" PARENT_SCOPE)
 endfunction()
+set(CUDNN_LIBRARY_DIR)
 if(CUDNN_INCLUDE_DIR)
+  file(REAL_PATH "${CUDAToolkit_LIBRARY_DIR}" _toolkit)
+  foreach(_folder lib lib64)
+    file(REAL_PATH "${CUDNN_INCLUDE_DIR}/../${_folder}" _beside)
+    if(NOT _beside MATCHES "^/usr/lib" AND NOT _beside STREQUAL _toolkit AND EXISTS "${_beside}/libcudnn.so.9")
+      set(CUDNN_LIBRARY_DIR "${_beside}")
+    endif()
+  endforeach()
   _moecal_version_of(CUDNN_VERSION "${CUDNN_INCLUDE_DIR}/cudnn_version.h" CUDNN_MAJOR CUDNN_MINOR CUDNN_PATCHLEVEL)
 endif()
 if(CUDNN_FRONTEND_INCLUDE_DIR)

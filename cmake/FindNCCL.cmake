@@ -1,7 +1,16 @@
-# Defines NCCL::NCCL and NCCL_VERSION. Looks in NCCL_HOME first, then beside the CUDA toolkit, then in the
-# system's paths; NCCL is not part of the toolkit, so it may live elsewhere.
-find_path(NCCL_INCLUDE_DIR nccl.h HINTS ENV NCCL_HOME ${CUDAToolkit_INCLUDE_DIRS} PATH_SUFFIXES include)
-find_library(NCCL_LIBRARY NAMES nccl libnccl.so.2 HINTS ENV NCCL_HOME ${CUDAToolkit_LIBRARY_DIR} PATH_SUFFIXES lib lib64)
+# Defines NCCL::NCCL and NCCL_VERSION. Looks in NCCL_HOME first, then beside the CUDA toolkit, then in the system's paths,
+# then where Python has nvidia-nccl-cu13; NCCL is not part of the toolkit, so it may live elsewhere. The library is that
+# beside the header, if one is.
+include(nvidia_wheels)
+moecal_nvidia_wheels(_places)
+list(TRANSFORM _places APPEND "/nccl")
+find_path(NCCL_INCLUDE_DIR nccl.h HINTS ENV NCCL_HOME ${CUDAToolkit_INCLUDE_DIRS} PATHS ${_places} PATH_SUFFIXES include)
+set(_beside)
+if(NCCL_INCLUDE_DIR)
+  cmake_path(GET NCCL_INCLUDE_DIR PARENT_PATH _beside)
+endif()
+find_library(NCCL_LIBRARY NAMES nccl libnccl.so.2 NAMES_PER_DIR HINTS ENV NCCL_HOME ${_beside} ${CUDAToolkit_LIBRARY_DIR}
+             PATH_SUFFIXES lib lib64)
 if(NCCL_INCLUDE_DIR)
   set(_version)
   foreach(part MAJOR MINOR PATCH)

@@ -31,13 +31,18 @@ if(MOECAL_CUDA)
   endif()
   enable_language(CUDA)
   find_package(CUDAToolkit 13.0 REQUIRED)
-  find_package(NCCL 2.19)  # of later releases the code takes what the library that runs has
+  set(needed 2.27)  # whose header names what the code calls; of that it takes what the library that runs has
+  find_package(NCCL ${needed})
+  if(NCCL_VERSION AND NCCL_VERSION VERSION_LESS needed)
+    message(STATUS "moecal: NCCL ${NCCL_VERSION} in ${NCCL_INCLUDE_DIR} is older than ${needed}, which moecal is built with")
+  endif()
   set(MOECAL_HAS_CUDA ON)
   set(MOECAL_HAS_NCCL ${NCCL_FOUND})
   find_package(CUTLASS 4.2)
   set(MOECAL_HAS_CUTLASS ${CUTLASS_FOUND})
   find_package(CUDNN 9)
   set(MOECAL_HAS_CUDNN ${CUDNN_FOUND})
+  list(APPEND CMAKE_BUILD_RPATH ${CUDNN_LIBRARY_DIR})  # nothing links it, so CMake would not
 endif()
 
 foreach(part CUDA NCCL CUTLASS CUDNN MPI)

@@ -15,7 +15,8 @@ enum class NcclBuffers {
   symmetric,   // ncclMemAlloc and ncclCommWindowRegister: at one offset of a window on all ranks
 };
 
-/// @throws Unsupported if the NCCL library at hand has not the functions.
+/// @throws Unsupported if the NCCL library at hand has not the functions, or does not tell whether
+/// they did what they are for.
 void check_nccl_buffers(NcclBuffers kind);
 
 /// Owned device memory for a rank's calls on one communicator, which outlives it unless it is
@@ -23,6 +24,7 @@ void check_nccl_buffers(NcclBuffers kind);
 class NcclMemory {
  public:
   /// `symmetric`: collective over the communicator, every rank with the same bytes.
+  /// @throws Unsupported where NCCL says success and knows nothing of the memory.
   NcclMemory(NcclBuffers kind, std::size_t bytes, const NcclCommunicator& communicator);
   ~NcclMemory();
   NcclMemory(NcclMemory&& other) noexcept
@@ -39,6 +41,7 @@ class NcclMemory {
 
  private:
   void make_known(std::size_t bytes);
+  void make_window(std::size_t bytes);
   void release() noexcept;
 
   NcclBuffers kind_;

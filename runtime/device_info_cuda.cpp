@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 #include "runtime/check.hpp"
 #include "runtime/device_info.hpp"
+#include "runtime/nvml.hpp"
 
 namespace moecal {
 namespace {
@@ -31,12 +32,23 @@ CudaDevice describe_device(int index) {
           .compute_minor = properties.minor};
 }
 
+std::string too_old(const std::string& driver, int newest_cuda) {
+  return "the NVIDIA driver" + (driver.empty() ? "" : " " + driver) +
+         (newest_cuda > 0 ? " is for CUDA up to " + version_string(newest_cuda) : " is too old") +
+         ", and moecal is built with CUDA " + cuda_runtime_version() +
+         ": install driver 580 or newer, which CUDA 13 needs";
+}
+
+// `driver`: the newest CUDA that it is for; 0 without a driver, or where CUDA does not tell.
 std::string why_none(cudaError_t status, int driver) {
   if (status == cudaSuccess || status == cudaErrorNoDevice)
     return driver == 0 ? "no NVIDIA driver is loaded on this machine"
                        : "the NVIDIA driver sees no CUDA device";
-  if (status == cudaErrorInsufficientDriver && driver == 0)
+  if (status == cudaErrorInsufficientDriver) {
+    const auto nvml = Nvml::load();
+    if (driver > 0 || nvml) return too_old(nvml ? nvml->driver_version() : "", driver);
     return "no NVIDIA driver is loaded on this machine";
+  }
   return "CUDA cannot list its devices: " + std::string{cudaGetErrorString(status)};
 }
 

@@ -42,7 +42,7 @@ if [[ -z "$build" ]]; then
   [[ -z "$toolkit" ]] || { export CUDACXX="$toolkit/bin/nvcc"; (cd "$root" && fetch_optional_headers); }
   : "${preset:=$([[ -n "$toolkit" ]] && echo cuda || echo cpu)}"
   build=$root/build/bundle-$preset
-  (cd "$root" && cmake --preset "$preset" -B "$build" -DMOECAL_MPI=OFF -DMOECAL_TESTS=OFF >/dev/null)
+  (cd "$root" && cmake --preset "$preset" -B "$build" -DMOECAL_MPI=OFF -DMOECAL_TESTS=OFF) | { grep '^-- moecal:' || true; }
   cmake --build "$build"
 fi
 [[ -x "$build/bin/moecal" ]] || fail "there is no $build/bin/moecal: build it first"

@@ -98,7 +98,7 @@ build_clone() {
   install_packages "${moecal_build_packages[@]}"
   [[ $device != cuda ]] || (cd "$root" && fetch_optional_headers)
   build=$root/build/$preset-release
-  (cd "$root" && cmake --preset "$preset" -B "$build" -DMOECAL_TESTS=OFF >/dev/null)
+  (cd "$root" && cmake --preset "$preset" -B "$build" -DMOECAL_TESTS=OFF) | { grep '^-- moecal:' || true; } >&2
   cmake --build "$build"
 }
 
@@ -116,6 +116,12 @@ else
   build=${MOECAL_BUILD:-}
   [[ -n $build ]] || build_clone
   moecal() { "$build/bin/moecal" "$@"; }
+fi
+
+# Products of both sides by one release, where PyTorch has CUDA 13's libraries as packages. What the user has set comes first.
+if [[ $device == cuda ]] && folders=$("$python" "$here/peers/releases.py" "${peer_paths[@]}" 2>/dev/null) && [[ -n $folders ]]; then
+  export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folders
+  echo "measure_card.sh: cuBLAS and cuDNN are PyTorch's, so that ratios are of one release: LD_LIBRARY_PATH=$LD_LIBRARY_PATH" >&2
 fi
 
 # A run of that name goes on in its own file, wherever the card's name has put it.

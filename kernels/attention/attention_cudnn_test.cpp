@@ -31,6 +31,12 @@ TEST(CudnnLibrary, MustBeCudnn) {
               HasSubstr("libm.so.6 is no cuDNN"));
 }
 
+TEST(CudnnLibrary, MustBeBuiltForTheSameCuda) {
+  EXPECT_THAT(thrown_message([] { (void)load_cudnn(MOECAL_CUDNN_OF_CUDA_12); }),
+              AllOf(HasSubstr("the cuDNN 9.19.0 found is built for CUDA 12.9, and moecal for 13."),
+                    HasSubstr("nvidia-cudnn-cu13")));
+}
+
 // Run a second time by CTest, with a file in cuDNN's place that is no library.
 TEST(CudnnFused, IsSkippedWhereCudnnIsMissing) {
   if (std::getenv("MOECAL_TEST_WITHOUT_CUDNN") == nullptr)

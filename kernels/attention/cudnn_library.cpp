@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/attention/cudnn_library.hpp"
 
+#include <cuda_runtime_api.h>
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -19,6 +20,25 @@ std::string version_text(std::size_t number) {
          std::to_string(number % 100);
 }
 
+/// As cudnnGetCudartVersion and CUDART_VERSION give it.
+std::string cuda_version_text(std::size_t number) {
+  return std::to_string(number / 1000) + "." + std::to_string(number / 10 % 100);
+}
+
+using Version = std::size_t (*)();
+
+/// cuDNN's builds for CUDA 12 and 13 have one file name. @throws Unsupported
+void check_cuda_of(Version built_with, const std::string& version) {
+  constexpr std::size_t kCuda = CUDART_VERSION;
+  if (built_with == nullptr || built_with() / 1000 == kCuda / 1000) return;
+  const auto wanted = std::to_string(kCuda / 1000);
+  throw Unsupported{"the cuDNN " + version + " found is built for CUDA " +
+                    cuda_version_text(built_with()) + ", and moecal for " +
+                    cuda_version_text(kCuda) + ": install cuDNN 9 for CUDA " + wanted +
+                    ", from NVIDIA's packages or as the Python package nvidia-cudnn-cu" + wanted +
+                    ", and name its folder first in LD_LIBRARY_PATH"};
+}
+
 std::string loader_error() {
   const char* error = dlerror();
   return error == nullptr ? "the loader does not say why" : error;
@@ -33,10 +53,12 @@ CudnnLibrary load_cudnn(const std::string& file) {
         "cuDNN 9 cannot be loaded (" + loader_error() +
         "): install it, from NVIDIA's packages or as the Python package nvidia-cudnn-cu13, and name"
         " its folder in LD_LIBRARY_PATH"};
-  const auto version = reinterpret_cast<std::size_t (*)()>(dlsym(handle, "cudnnGetVersion"));
+  const auto version = reinterpret_cast<Version>(dlsym(handle, "cudnnGetVersion"));
   if (version == nullptr)
     throw Unsupported{file + " is no cuDNN: it has no cudnnGetVersion (" + loader_error() + ")"};
-  return {handle, version_text(version())};
+  CudnnLibrary library{handle, version_text(version())};
+  check_cuda_of(reinterpret_cast<Version>(dlsym(handle, "cudnnGetCudartVersion")), library.version);
+  return library;
 }
 
 std::string cudnn_reason(const std::string& message) {

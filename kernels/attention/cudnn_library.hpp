@@ -12,7 +12,8 @@ struct CudnnLibrary {
   std::string version;     // of the library, e.g. 9.19.0
 };
 
-/// @throws Unsupported if it cannot be loaded, with the loader's reason and what to install.
+/// @throws Unsupported if it cannot be loaded, with the loader's reason, or is built for another
+/// CUDA than moecal; both with what to install.
 [[nodiscard]] CudnnLibrary load_cudnn(const std::string& file = "libcudnn.so.9");
 
 /// What cuDNN says, in one line: of a refused graph it tells at length what each engine said and

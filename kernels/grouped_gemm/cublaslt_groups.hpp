@@ -11,8 +11,10 @@
 #include "runtime/cuda_stream.hpp"
 #include "runtime/event.hpp"
 
-/// Products of uneven groups by cuBLASLt, which has no grouped product of its own: one product per
-/// group, spread over streams. For .cpp files of cuBLASLt backends.
+/// Products of uneven groups by cuBLASLt: one product per group, spread over streams, because a
+/// batch of release 13.1 is of one shape. (Later releases have groups of several, as an experiment,
+/// for compute capability 9.0, 10.x and 11.0: not called here.) For .cpp files of cuBLASLt
+/// backends.
 namespace moecal::kernels {
 
 /// A group's product: of the mean rows, or of as many more as it takes whole.

@@ -71,8 +71,9 @@ if [ -s "$here/lib/needs_from_cuda" ]; then
     if [ -n "$folder" ]; then
       add_folder "$folder"
     else
-      echo "run.sh: $library is not on this machine: install a CUDA toolkit of that version, or its wheel from" \
-        "PyPI (nvidia-cublas, nvidia-nccl-cu13, ...), and name its folder in LD_LIBRARY_PATH" >&2
+      echo "run.sh: $library is not on this machine: these programs need CUDA 13's libraries, and NVIDIA's driver 580 or" \
+        "newer. Install a CUDA 13 toolkit, or its wheels from PyPI (nvidia-cublas, nvidia-nccl-cu13, ...), and name its" \
+        "folder in LD_LIBRARY_PATH" >&2
     fi
   done <"$here/lib/needs_from_cuda"
   if [ -s "$here/lib/uses_from_cuda" ]; then

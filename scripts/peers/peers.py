@@ -30,6 +30,7 @@ import os
 import pathlib
 import sys
 
+import releases
 from comparing import add_untimed, compare_with_peers
 from document import Document, PeerTimes
 from interrupts import Interrupts
@@ -183,6 +184,8 @@ def main(interrupts: Interrupts) -> int:
         document.say(f"\nPeers were run at {len({id(o) for o, _, _ in timed})} of {len(points)} of these points; after "
                      f"{arguments.seconds:g} s ({arguments.compile_seconds:g} s with torch.compile) no further one was begun."
                      + METHOD * is_judged)
+    if both := releases.text(backend, sys.modules.get("torch")):
+        document.say(f"\n{both}")
     for text in sections_of_peers(backend, runner, timed, is_judged):
         document.say(text)
     document.say(f"\n## Peers not run, or in no best\n\n{runner.not_run.text()}")

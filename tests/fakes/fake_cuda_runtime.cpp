@@ -99,6 +99,7 @@ extern "C" {
 
 cudaError_t cudaGetDeviceCount(int* count) {
   *count = fake_cuda().devices;
+  if (fake_cuda().driver < 13'000) return cudaErrorInsufficientDriver;
   return *count > 0 ? cudaSuccess : cudaErrorNoDevice;
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
@@ -113,7 +114,7 @@ cudaError_t cudaDeviceGetPCIBusId(char* id, int length, int device) {
   return cudaSuccess;
 }
 cudaError_t cudaDriverGetVersion(int* version) {
-  *version = 13000;
+  *version = fake_cuda().driver;
   return cudaSuccess;
 }
 cudaError_t cudaRuntimeGetVersion(int* version) {
@@ -155,6 +156,13 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
   if (!ran) return cudaErrorStreamCaptureImplicit;
   ++fake_cuda().copies_on_device;
   if (stream == nullptr || stream == cudaStreamLegacy) fake_cuda().copy_under_way = true;
+  return cudaSuccess;
+}
+
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer) {
+  *attributes = {};
+  attributes->type =
+      fake_cuda().owns(pointer, 1) ? cudaMemoryTypeDevice : cudaMemoryTypeUnregistered;
   return cudaSuccess;
 }
 

@@ -38,6 +38,7 @@ struct FakeHold {
 
 struct FakeCudaDevice {
   int devices = 1;
+  int driver = 13'000;  // the newest CUDA that it is for; one of before 13 is of no use
   int compute_major = 9;
   int compute_minor = 0;
   bool stuck = false;             // events never happen

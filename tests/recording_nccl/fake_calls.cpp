@@ -3,6 +3,8 @@
 #include "tests/recording_nccl/fake_calls.hpp"
 
 #include <algorithm>
+#include <cstdlib>
+#include <string_view>
 #include <utility>
 
 #include "tests/fakes/fake_cuda_runtime.hpp"
@@ -163,6 +165,24 @@ ncclResult_t register_memory(const RecordedNcclCall& memory, ncclComm_t handle) 
     return fail(ncclInvalidArgument, "the memory is not from ncclMemAlloc");
   count_registration(handle, 1);
   return ncclSuccess;
+}
+
+ncclResult_t pass_over(const RecordedNcclCall& memory, ncclComm_t handle) {
+  static_cast<void>(record(memory, ours(handle)));
+  return ncclSuccess;
+}
+
+bool is_on(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value == nullptr || std::string_view{value} != "0";
+}
+
+void* registration(ncclComm_t handle) { return ours(handle); }
+
+void* window_for(void* start, ncclComm_t handle) {
+  if (fake_nccl().all_gpus_reach && is_on("NCCL_WIN_ENABLE")) return start;
+  return fake_nccl().version < 22'900 && is_on("NCCL_LOCAL_REGISTER") ? registration(handle)
+                                                                      : nullptr;
 }
 
 ncclComm_t make_communicator(std::shared_ptr<NcclClique> clique, int rank) {

@@ -49,6 +49,15 @@ ncclResult_t end_group();
 void count_registration(ncclComm_t handle, int change);
 /// Tells the library of memory, which has to be its own.
 ncclResult_t register_memory(const RecordedNcclCall& memory, ncclComm_t handle);
+/// Success, and nothing is known of the memory.
+ncclResult_t pass_over(const RecordedNcclCall& memory, ncclComm_t handle);
+/// Whether the environment leaves it on, as NCCL reads it.
+[[nodiscard]] bool is_on(const char* variable);
+/// The handle of a plain registration, which is host memory.
+[[nodiscard]] void* registration(ncclComm_t handle);
+/// What 2.28 and later give for a window: one in device memory, or where none can be made a plain
+/// registration (2.28) or null (2.29).
+[[nodiscard]] void* window_for(void* start, ncclComm_t handle);
 ncclComm_t make_communicator(std::shared_ptr<NcclClique> clique, int rank);
 ncclResult_t end_communicator(const std::string& function, ncclComm_t handle);
 

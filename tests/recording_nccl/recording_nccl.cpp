@@ -170,9 +170,10 @@ ncclResult_t ncclMemFree(void* pointer) {
 }
 ncclResult_t ncclCommRegister(const ncclComm_t communicator, void* start, size_t bytes,
                               void** handle) {
-  *handle = start;
-  return register_memory({.function = "ncclCommRegister", .send = start, .count = bytes},
-                         communicator);
+  const RecordedNcclCall memory{.function = "ncclCommRegister", .send = start, .count = bytes};
+  const bool registers = is_on("NCCL_LOCAL_REGISTER");
+  *handle = registers ? registration(communicator) : nullptr;
+  return registers ? register_memory(memory, communicator) : pass_over(memory, communicator);
 }
 ncclResult_t ncclCommDeregister(const ncclComm_t communicator, void* handle) {
   static_cast<void>(record({.function = "ncclCommDeregister", .send = handle}, ours(communicator)));
@@ -181,10 +182,11 @@ ncclResult_t ncclCommDeregister(const ncclComm_t communicator, void* handle) {
 }
 ncclResult_t ncclCommWindowRegister(ncclComm_t communicator, void* start, size_t bytes,
                                     ncclWindow_t* window, int flags) {
-  *window = reinterpret_cast<ncclWindow_t>(start);
-  return register_memory(
-      {.function = "ncclCommWindowRegister", .send = start, .count = bytes, .key = flags},
-      communicator);
+  const RecordedNcclCall memory{
+      .function = "ncclCommWindowRegister", .send = start, .count = bytes, .key = flags};
+  *window = reinterpret_cast<ncclWindow_t>(window_for(start, communicator));
+  return *window == nullptr ? pass_over(memory, communicator)
+                            : register_memory(memory, communicator);
 }
 ncclResult_t ncclCommWindowDeregister(ncclComm_t communicator, ncclWindow_t window) {
   static_cast<void>(

@@ -48,8 +48,9 @@ struct NcclFault {
 class FakeNccl {
  public:
   std::vector<NcclFault> faults;
-  int version = 22'809;       // what ncclGetVersion says
-  int polls_in_progress = 0;  // above 0: communicators are non-blocking and need so many polls
+  int version = 22'809;        // what ncclGetVersion says
+  int polls_in_progress = 0;   // above 0: communicators are non-blocking and need so many polls
+  bool all_gpus_reach = true;  // P2P, which symmetric windows need
 
   /// What one rank of the launch did, in its order. A thread is rank -1 before it joins.
   [[nodiscard]] std::vector<RecordedNcclCall> calls(int rank) const;
