@@ -26,8 +26,12 @@ struct RowsOfWords {
   Word* rows;                  // [rows, words]
   std::int64_t token_count;
   int top_k;
-  int words;  // of a row
+  int words;     // of a row
+  int step = 0;  // words between two passes
 };
+
+/// That a multiprocessor is to hold, so that 80 KiB of loads and more are under way on it.
+constexpr int kPermuteBlocks = 5;
 
 /// Writes a thread's words of a token to each of the token's places.
 template <class Word, int kWords>
@@ -48,10 +52,12 @@ __device__ void store_words(const RowsOfWords<Word>& view, std::int64_t token, i
 // A row of threads (threadIdx.y) per kRows tokens. A token is read once and written top_k times:
 // device memory sees the least traffic that there can be.
 template <class Word, int kRows>
-__global__ void __launch_bounds__(kRowBlockThreads) permute_rows(RowsOfWords<Word> view) {
+__global__ void __launch_bounds__(kRowBlockThreads, kPermuteBlocks)
+    permute_rows(RowsOfWords<Word> view) {
   constexpr int kWords = kWordsOfRows<kRows>.words;
   const int stride = static_cast<int>(blockDim.x);
-  for (int first = static_cast<int>(threadIdx.x); first < view.words; first += stride * kWords) {
+  for (int first = first_of_block<kWords>() + static_cast<int>(threadIdx.x); first < view.words;
+       first += view.step) {
     Word held[kRows][kWords] = {};
 #pragma unroll
     for (int row = 0; row < kRows; ++row) {
@@ -69,9 +75,10 @@ __global__ void __launch_bounds__(kRowBlockThreads) permute_rows(RowsOfWords<Wor
 }
 
 template <class Word, int kRows>
-void launch_permute_rows(const RowsOfWords<Word>& view, Stream stream) {
-  const auto [grid, block] = row_grid(view.token_count, view.words, kWordsOfRows<kRows>);
-  launch({.what = "permute rows", .grid = grid, .block = block, .stream = stream},
+void launch_permute_rows(RowsOfWords<Word> view, Stream stream) {
+  const RowGrid rows = row_grid(view.token_count, view.words, kWordsOfRows<kRows>);
+  view.step = rows.step;
+  launch({.what = "permute rows", .grid = rows.grid, .block = rows.block, .stream = stream},
          permute_rows<Word, kRows>, view);
 }
 
@@ -103,6 +110,7 @@ struct CastRows {
   std::int64_t hidden;
   int chunks;  // of a row, in whole blocks
   int top_k;
+  int step = 0;  // chunks between two passes
 };
 
 template <bool kAligned, class T>
@@ -131,9 +139,8 @@ template <class T, bool kAligned, int kRows>
 __global__ void __launch_bounds__(kRowBlockThreads, kCastBlocks<T, kAligned, kRows>)
     permute_cast_rows(CastRows<T> view) {
   if (row_of_thread<kRows>() >= view.token_count) return;
-  constexpr int kInRow = kChunksOfRows<kRows>.words;
-  const int stride = kInRow * static_cast<int>(blockDim.x);
-  for (int first = 0; first < view.chunks; first += stride) {
+  for (int first = first_of_block<kChunksOfRows<kRows>.words>(); first < view.chunks;
+       first += view.step) {
     HeldChunk<T> held[kHeldChunks];
 #pragma unroll
     for (int i = 0; i < kHeldChunks; ++i) {
@@ -150,24 +157,25 @@ __global__ void __launch_bounds__(kRowBlockThreads, kCastBlocks<T, kAligned, kRo
 
 template <class T>
 void permute_and_cast(const PermuteShape& shape, const PermuteTensors& tensors, Stream stream) {
-  const CastRows<T> view{
-      static_cast<const T*>(tensors.tokens),
-      tensors.row_of,
-      static_cast<std::uint8_t*>(tensors.rows),
-      tensors.scales,
-      shape.tokens,
-      shape.hidden,
-      static_cast<int>(divided_up(shape.hidden, kScaleBlock)) * kLanesPerScaleBlock,
-      static_cast<int>(shape.top_k)};
+  CastRows<T> view{static_cast<const T*>(tensors.tokens),
+                   tensors.row_of,
+                   static_cast<std::uint8_t*>(tensors.rows),
+                   tensors.scales,
+                   shape.tokens,
+                   shape.hidden,
+                   static_cast<int>(divided_up(shape.hidden, kScaleBlock)) * kLanesPerScaleBlock,
+                   static_cast<int>(shape.top_k)};
   const bool aligned = (reinterpret_cast<std::uintptr_t>(tensors.tokens) |
                         reinterpret_cast<std::uintptr_t>(tensors.rows)) %
                                16 ==
                            0 &&
                        shape.hidden % kChunk == 0;
   const auto launch_of = [&](auto kernel, PerThread taken) {
-    const auto [grid, block] = row_grid(shape.tokens, view.chunks, taken);
-    launch({.what = "permute and cast rows", .grid = grid, .block = block, .stream = stream},
-           kernel, view);
+    const RowGrid rows = row_grid(shape.tokens, view.chunks, taken);
+    view.step = rows.step;
+    launch(
+        {.what = "permute and cast rows", .grid = rows.grid, .block = rows.block, .stream = stream},
+        kernel, view);
   };
   if (!aligned) return launch_of(permute_cast_rows<T, false, 1>, kChunksOfRows<1>);
   if (view.chunks <= kWarpSize) return launch_of(permute_cast_rows<T, true, 2>, kChunksOfRows<2>);

@@ -130,6 +130,13 @@ TEST_F(PermuteKernel, EqualsOracleWhereThreadsTakeSeveralRows) {
       expect_kernel_equals_oracle({{tokens, 8, 3}, hidden, Dtype::bf16, dropping});
 }
 
+// Few tokens share a device's blocks; of the tests' there are 12.
+TEST_F(PermuteKernel, EqualsOracleWhereBlocksShareARow) {
+  for (const std::int64_t tokens : {1, 2, 5, 12, 13})
+    for (const std::int64_t hidden : {8200, 14336, 28672, 28673})
+      expect_kernel_equals_oracle({{tokens, 8, 3}, hidden, Dtype::bf16});
+}
+
 TEST_F(PermuteKernel, EqualsOracleWithDroppedRowsAndEmptyExperts) {
   RoutingSpec spec{.distribution = "power_law", .capacity_factor = 0.5};
   expect_kernel_equals_oracle({{1000, 64, 2}, 64, Dtype::bf16, spec});
@@ -208,7 +215,7 @@ TEST(PermuteShape, RefusesToCastWhatIsNoNumber) {
 }
 
 TEST_F(PermuteKernel, CastsAsOracle) {
-  for (const std::int64_t hidden : {1, 16, 33, 128, 272, 512, 528, 4096, 7168})
+  for (const std::int64_t hidden : {1, 16, 33, 128, 272, 512, 528, 4096, 7168, 28672})
     for (const std::int64_t tokens : {1, 33})
       for (const Dtype dtype : {Dtype::f32, Dtype::f16, Dtype::bf16}) {
         SCOPED_TRACE("tokens " + std::to_string(tokens) + ", hidden " + std::to_string(hidden));

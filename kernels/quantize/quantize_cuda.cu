@@ -25,6 +25,7 @@ struct Rows {
   int chunks;                 // of a row, in whole blocks
   const std::int64_t* first;  // [groups + 1] of each row group
   int groups;                 // 0: all rows are one
+  int step = 0;               // chunks between two passes
 };
 
 /// Where the scale of a row's block is written. The rows of a group have an array of their own;
@@ -67,9 +68,8 @@ template <class T, Dtype kTo, bool kAligned, int kRows>
 __global__ void __launch_bounds__(kRowBlockThreads, kCastBlocks<T, kAligned, kRows>)
     quantize_blocks(Rows<T> rows) {
   if (row_of_thread<kRows>() >= rows.tokens) return;
-  constexpr int kInRow = kChunksOfRows<kRows>.words;
-  const int stride = kInRow * static_cast<int>(blockDim.x);
-  for (int first = 0; first < rows.chunks; first += stride) {
+  for (int first = first_of_block<kChunksOfRows<kRows>.words>(); first < rows.chunks;
+       first += rows.step) {
     HeldChunk<T> held[kHeldChunks];
 #pragma unroll
     for (int i = 0; i < kHeldChunks; ++i) {
@@ -212,18 +212,20 @@ bool is_aligned(const QuantizeShape& shape, const QuantizeTensors& tensors) {
 template <class T, Dtype kTo, bool kAligned>
 void launch_blocks(const QuantizeShape& shape, const QuantizeTensors& tensors, Stream stream) {
   if (shape.tokens == 0 || shape.hidden == 0) return;
-  const Rows<T> rows{static_cast<const T*>(tensors.values),
-                     static_cast<std::uint8_t*>(tensors.quantized),
-                     tensors.scales,
-                     shape.tokens,
-                     shape.hidden,
-                     static_cast<int>(blocks_of_row(shape)) * kLanesPerScaleBlock,
-                     tensors.row_offsets,
-                     static_cast<int>(shape.row_groups)};
+  Rows<T> rows{static_cast<const T*>(tensors.values),
+               static_cast<std::uint8_t*>(tensors.quantized),
+               tensors.scales,
+               shape.tokens,
+               shape.hidden,
+               static_cast<int>(blocks_of_row(shape)) * kLanesPerScaleBlock,
+               tensors.row_offsets,
+               static_cast<int>(shape.row_groups)};
   const auto launch_of = [&](auto kernel, PerThread taken) {
-    const auto [grid, block] = row_grid(shape.tokens, rows.chunks, taken);
-    launch({.what = "quantize blocks", .grid = grid, .block = block, .stream = stream}, kernel,
-           rows);
+    const RowGrid blocks = row_grid(shape.tokens, rows.chunks, taken);
+    rows.step = blocks.step;
+    launch(
+        {.what = "quantize blocks", .grid = blocks.grid, .block = blocks.block, .stream = stream},
+        kernel, rows);
   };
   if constexpr (kAligned)
     if (rows.chunks <= kWarpSize)

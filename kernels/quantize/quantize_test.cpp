@@ -224,6 +224,16 @@ TEST_F(QuantizeKernel, EqualsOracleForEveryTypeAndTheWidthsOfLayers) {
         }
 }
 
+// Few rows share a device's blocks; of the tests' there are 12.
+TEST_F(QuantizeKernel, EqualsOracleWhereBlocksShareARow) {
+  for (const std::int64_t tokens : {1, 2, 5, 12, 13})
+    for (const std::int64_t hidden : {8320, 14336, 28672, 28673}) {
+      const QuantizeShape shape{tokens, hidden, Dtype::bf16, Dtype::fp8_e4m3,
+                                ScaleGroups::block_1x128};
+      expect_kernel_equals_oracle(shape, varied_values(shape));
+    }
+}
+
 // The tensor's grid stops growing where it fills the device, of which the tests' holds 147,456
 // elements; the last chunk is none, a whole one or less.
 TEST_F(QuantizeKernel, EqualsOracleWhereAThreadTakesSeveralTurns) {

@@ -21,6 +21,7 @@ struct Activation {
   std::int64_t tokens;
   std::int64_t inner;
   std::int64_t chunks;  // of a result's row, in whole blocks
+  int step = 0;         // chunks between two passes
 };
 
 /// x / (1 + exp(-x)) without a branch, so that a thread's elements are under way together. exp's
@@ -60,7 +61,7 @@ __global__ void __launch_bounds__(kRowBlockThreads, kCastBlocks<T, kAligned>)
     activate_rows(Activation<T> view) {
   const std::int64_t token = row_of_thread();
   if (token >= view.tokens) return;
-  for (std::int64_t first = 0; first < view.chunks; first += blockDim.x) {
+  for (std::int64_t first = first_of_block<1>(); first < view.chunks; first += view.step) {
     const std::int64_t chunk = first + threadIdx.x;
     const std::int64_t column = chunk * kChunk;
     const std::int64_t place = token * view.inner + column;
@@ -81,9 +82,10 @@ __global__ void __launch_bounds__(kRowBlockThreads, kCastBlocks<T, kAligned>)
 }
 
 template <class T, bool kAligned, bool kToFp8>
-void launch_activate_rows(const Activation<T>& view, Stream stream) {
-  const auto [grid, block] = row_grid(view.tokens, view.chunks, {1, 1});
-  launch({.what = "activate rows", .grid = grid, .block = block, .stream = stream},
+void launch_activate_rows(Activation<T> view, Stream stream) {
+  const RowGrid rows = row_grid(view.tokens, view.chunks, {1, 1});
+  view.step = rows.step;
+  launch({.what = "activate rows", .grid = rows.grid, .block = rows.block, .stream = stream},
          activate_rows<T, kAligned, kToFp8>, view);
 }
 

@@ -169,6 +169,14 @@ TEST_F(SwigluKernel, EqualsOracleForEveryTypeAndTheWidthsOfLayers) {
         expect_kernel_equals_oracle({7, inner, from, to});
 }
 
+// Few rows share a device's blocks: of the tests' 12, a row of seven passes has up to seven.
+TEST_F(SwigluKernel, EqualsOracleWhereBlocksShareARow) {
+  for (const std::int64_t tokens : {1, 2, 3, 5, 11, 12, 13})
+    for (const std::int64_t inner : {4096, 4100, 14336, 28672})
+      for (const Dtype to : {Dtype::bf16, Dtype::fp8_e4m3})
+        expect_kernel_equals_oracle({tokens, inner, Dtype::bf16, to});
+}
+
 TEST_F(SwigluKernel, TakesInputThatIsNotAligned) {
   for (const Dtype to : {Dtype::f16, Dtype::fp8_e4m3})
     expect_kernel_equals_oracle({33, 256, Dtype::f16, to}, 1);

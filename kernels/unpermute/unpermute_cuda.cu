@@ -39,6 +39,7 @@ struct Combination {
   std::int64_t token_count;
   std::int32_t words;  // of a row
   std::int32_t top_k;
+  std::int32_t step = 0;  // words between two passes
 };
 
 /// Some choices of a token. Those that are dropped or do not exist have row -1 and count as 0.
@@ -109,8 +110,8 @@ __global__ void __launch_bounds__(kRowBlockThreads, Plan<T, Word, kTopK>::kResid
   constexpr bool kAll = kTopK != kAnyTopK;
   const int top_k = kAll ? kTopK : view.top_k;
   const int stride = static_cast<int>(blockDim.x);
-  for (int column = static_cast<int>(threadIdx.x); column < view.words;
-       column += P::kColumns * stride) {
+  for (int column = first_of_block<P::kColumns>() + static_cast<int>(threadIdx.x);
+       column < view.words; column += view.step) {
     float sum[P::kColumns][P::kElements] = {};
     for (int first = 0; first < top_k; first += P::kChoices)
       add_choices<T, P::kColumns>(view, choices_of<P::kChoices, kAll>(view, token, first), column,
@@ -124,10 +125,11 @@ __global__ void __launch_bounds__(kRowBlockThreads, Plan<T, Word, kTopK>::kResid
 }
 
 template <class T, class Word, int kTopK>
-void launch_combine_rows(const Combination<Word>& view, Stream stream) {
+void launch_combine_rows(Combination<Word> view, Stream stream) {
   constexpr int kColumns = Plan<T, Word, kTopK>::kColumns;
-  const auto [grid, block] = row_grid(view.token_count, view.words, {1, kColumns});
-  launch({.what = "combine rows", .grid = grid, .block = block, .stream = stream},
+  const RowGrid rows = row_grid(view.token_count, view.words, {1, kColumns});
+  view.step = rows.step;
+  launch({.what = "combine rows", .grid = rows.grid, .block = rows.block, .stream = stream},
          combine_rows<T, Word, kTopK>, view);
 }
 

@@ -163,6 +163,14 @@ TEST_F(UnpermuteKernel, EqualsOracleForEveryNumberOfChoices) {
         expect_kernel_equals_oracle({{11, 16, top_k}, hidden, dtype, dropping});
 }
 
+// Few tokens share a device's blocks; of the tests' there are 12.
+TEST_F(UnpermuteKernel, EqualsOracleWhereBlocksShareARow) {
+  for (const std::int64_t tokens : {1, 2, 5, 12, 13})
+    for (const std::int64_t top_k : {1, 2, 3, 4, 8})
+      for (const std::int64_t hidden : {2056, 14336, 14337})
+        expect_kernel_equals_oracle({{tokens, 16, top_k}, hidden, Dtype::bf16});
+}
+
 TEST_F(UnpermuteKernel, LeavesOutTheWeightsOfDroppedChoices) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   for (const std::int64_t top_k : {1, 2, 3, 4, 8}) {
