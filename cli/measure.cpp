@@ -102,7 +102,7 @@ double seconds_since(std::chrono::steady_clock::time_point moment) {
   return std::chrono::duration<double>{std::chrono::steady_clock::now() - moment}.count();
 }
 
-/// What is to be run, and how long it took to find that out.
+/// What is to be run, and how long it took until that was known.
 struct Found {
   std::vector<BenchProgram> programs;
   std::vector<UnusableProgram> left_out;
@@ -194,19 +194,20 @@ int conclude(const MeasureOptions& options, const std::vector<UnusableProgram>& 
 }
 
 Found find_what_measures(const MeasureOptions& options) {
-  const auto started = std::chrono::steady_clock::now();
   auto [programs, left_out] = find_programs(options.programs_dir);
   print_left_out(left_out);
   const auto wanted = wanted_operations(options, operations_of(programs));
   std::erase_if(programs, [&](const auto& program) { return !measures_any(program, wanted); });
   check_device(programs, options);
-  return {std::move(programs), std::move(left_out), seconds_since(started)};
+  return {std::move(programs), std::move(left_out)};
 }
 
 int measure(MeasureOptions options) {
+  const auto started = std::chrono::steady_clock::now();
   std::optional<OpenGpus> gpus;
   if (options.device != "cpu") gpus.emplace();
-  const auto found = find_what_measures(options);
+  auto found = find_what_measures(options);
+  found.seconds = seconds_since(started);
   if (options.run_id.empty()) options.run_id = run_id_from_time();
   return conclude(options, found.left_out, run_all(found, options));
 }

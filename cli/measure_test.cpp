@@ -15,6 +15,7 @@
 
 #include "core/json_reader.hpp"
 #include "core/observation.hpp"
+#include "core/point_note.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace moecal::cli {
@@ -256,6 +257,46 @@ TEST_F(MeasureEnding, EndsAProgramThatHangsPastItsTimeLimit) {
   EXPECT_THAT(printed(), testing::ContainsRegex("spin \\(spin\\) +38 +1 +1"));
   EXPECT_THAT(printed(), testing::Not(HasSubstr("to go on")));
   expect_nothing_left_behind();
+}
+
+// The point of an earlier launch is not the doing of one that does not even start.
+TEST_F(MeasureEnding, BlamesNoPointOfAnEarlierLaunch) {
+  folder_.write("programs/bench_refusing",
+                "#!/bin/sh\ncase $1 in --list) exec " MOECAL_TESTING_PROGRAMS
+                "/bench_synthetic --list ;; esac\nexit 2\n");
+  std::filesystem::permissions(folder_.path("programs/bench_refusing"),
+                               std::filesystem::perms::owner_all);
+  Observation earlier;
+  earlier.run_id = "test";
+  earlier.operation = "spin";
+  earlier.point = {{"index", 5}};
+  PointNote{out_}.write(earlier);
+  EXPECT_EQ(run("--device cpu --run-id test --out " + out_ + " --programs-dir " +
+                folder_.path("programs")),
+            2);
+  EXPECT_EQ(failures(), (std::multimap<std::int64_t, std::string>{
+                            {5, "the launch ended while this point was measured"}}));
+  EXPECT_THAT(printed(), HasSubstr("bench_refusing ended with exit status 2\n"));
+  EXPECT_THAT(printed(), testing::Not(HasSubstr("started again")));
+  expect_nothing_left_behind();
+}
+
+// As in a driver that does not let go of its GPU.
+TEST_F(MeasureEnding, EndsAProgramThatHangsAtItsEnd) {
+  folder_.write("programs/bench_lingering",
+                "#!/bin/sh\ncase $1 in --list) exec " MOECAL_TESTING_PROGRAMS
+                "/bench_synthetic --list ;; esac\n" MOECAL_TESTING_PROGRAMS
+                "/bench_synthetic \"$@\"\nsleep 100\n");
+  std::filesystem::permissions(folder_.path("programs/bench_lingering"),
+                               std::filesystem::perms::owner_all);
+  EXPECT_EQ(run("--device cpu --run-id test --seconds-per-point 0.001 --silence 1 --time-limit 2"
+                " --out " +
+                out_ + " --programs-dir " + folder_.path("programs")),
+            1);
+  EXPECT_THAT(printed(), HasSubstr("bench_lingering gave no sign of life for 1 s past its time "
+                                   "limit, and was ended\n"));
+  EXPECT_THAT(printed(), testing::Not(HasSubstr("stopped on request")));
+  EXPECT_TRUE(failures().empty());
 }
 
 TEST_F(MeasureEnding, CountsWhatAnInterruptLeavesOut) {

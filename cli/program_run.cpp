@@ -61,23 +61,30 @@ class ProgramRun {
       : program_{program}, options_{options}, ranks_{ranks}, limit_{options.time_limit} {}
 
   ProgramEnd to_the_end() {
-    while (start_once() && !stop_was_asked()) {
-      fruitless_ = finished() > finished_before_ ? 0 : fruitless_ + 1;
-      const bool again = fruitless_ < kMostFruitlessStarts;
-      std::cout << program_.name << " " << how_it_ended(ended_, options_.silence)
-                << (again ? " inside a point: it is started again for the rest of its points\n"
-                          : " inside one point after the other: it is not started again\n")
-                << std::flush;
-      if (!again) break;
-      finished_before_ = finished();
+    bool again = true;
+    while (again && start_once()) {
+      const auto finished_now = finished();
+      fruitless_ = finished_now > finished_ ? 0 : fruitless_ + 1;
+      finished_ = finished_now;
+      again = fruitless_ < kMostFruitlessStarts;
+      say(again ? " inside a point: it is started again for the rest of its points"
+                : " inside one point after the other: it is not started again");
     }
-    end_.status = ended_.status;
+    if (again && ended_.hung) say("");
+    end_.status = ended_.hung ? 1 : ended_.status;
     return std::move(end_);
   }
 
  private:
+  void say(const char* what_follows) const {
+    std::cout << program_.name << " " << how_it_ended(ended_, options_.silence) << what_follows
+              << "\n"
+              << std::flush;
+  }
+
   /// Whether it ended inside a point.
   bool start_once() {
+    if (ranks_ == 1) record_earlier_point();
     const double passed = seconds();
     if (limit_) options_.time_limit = std::max(0.0, *limit_ - passed);
     options_.clocks_are_warm = options_.clocks_are_warm || passed >= kFirstClockWarmUp;
@@ -110,6 +117,13 @@ class ProgramRun {
     for (std::string key; std::getline(stream, key);) end_.planned.insert(key);
     std::error_code missing;
     std::filesystem::remove(plan_, missing);
+  }
+
+  /// Of a launch before this one, which could say no more of it.
+  void record_earlier_point() const {
+    const PointNote note{options_.out};
+    for (const auto& point : note.left()) LineAppender{options_.out}.append(to_json_line(point));
+    note.remove();
   }
 
   /// Whether there is one.
@@ -146,7 +160,7 @@ class ProgramRun {
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   Ended ended_;
   ProgramEnd end_;
-  std::size_t finished_before_ = 0;
+  std::size_t finished_ = 0;
   bool started_before_ = false;
   int fruitless_ = 0;
 };
