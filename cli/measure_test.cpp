@@ -144,6 +144,24 @@ TEST_F(Measure, CountsWhatListingTakesInItsTimeLimit) {
   EXPECT_THAT(printed(), HasSubstr("skipped spin (spin) x40: not begun"));
 }
 
+// Its last point and its end come after its time; other programs can make up for that, not the
+// last.
+TEST_F(Measure, KeepsSomeOfTheLastProgramsTimeBack) {
+  folder_.write("programs/bench_noting",
+                "#!/bin/sh\ncase $1 in --list) ;; *) echo \"$*\" > " + folder_.path("arguments") +
+                    " ;; esac\nexec " MOECAL_TESTING_PROGRAMS "/bench_synthetic \"$@\"\n");
+  std::filesystem::permissions(folder_.path("programs/bench_noting"),
+                               std::filesystem::perms::owner_all);
+  EXPECT_EQ(run("--device cpu --run-id test --seconds-per-point 0.001 --time-limit 20 --out " +
+                out_ + " --programs-dir " + folder_.path("programs")),
+            0)
+      << said();
+  const auto arguments = read_file(folder_.path("arguments"));
+  std::smatch limit;
+  ASSERT_TRUE(std::regex_search(arguments, limit, std::regex{"--time-limit ([0-9.]+)"}));
+  EXPECT_LE(std::stod(limit[1]), 19);
+}
+
 TEST_F(Measure, StartsOnlyProgramsThatHaveACaseInTheSuite) {
   std::ofstream{folder_.path("suite.jsonl")} << R"({"operation": "spin", "point": {"index": 1, )"
                                              << R"("wrong": 0}})";
