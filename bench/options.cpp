@@ -47,6 +47,8 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--run-id", options.run_id,
                  "Name of the run; the points a run has in --out are not measured again "
                  "(default: made from the time)");
+  app.add_flag("--keep-failed", options.keep_failed,
+               "Do not try again what failed in this run, as where a launch goes on for another");
   app.add_option("--plan", options.plan,
                  "Write what --out is to have in the end to this file before the first point, a "
                  "key a line");

@@ -16,6 +16,7 @@ struct Options {
   std::string out;                          // JSON Lines file; empty: nothing is recorded
   std::string run_id;                       // empty: made from the time
   std::string plan;                         // file that the points are named in; empty: none
+  bool keep_failed = false;                 // points that failed in this run are not tried again
   std::string device = "auto";              // auto | cpu | cuda
   std::string card;                         // empty: from the device's name
   std::string implementation;               // empty: all of them

@@ -8,6 +8,7 @@
 
 #include "bench/single_calls.hpp"
 #include "core/statistics.hpp"
+#include "runtime/device_health.hpp"
 #include "runtime/every_rank.hpp"
 
 namespace moecal::bench {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "bench/testing/fake_point.hpp"
+#include "runtime/device_health.hpp"
 #include "tests/thread_plane.hpp"
 #include "tests/thrown_message.hpp"
 

@@ -81,6 +81,12 @@ TEST_F(Program, FailsAtTheEndIfAPointFailedAndTriesItAgain) {
             "verification failed: relative error 1 is over 0.5 (full)");
 }
 
+TEST_F(Program, KeepsAFailureOnRequest) {
+  EXPECT_EQ(run(recording({"--suite", "planner"})), 1);
+  EXPECT_EQ(run(recording({"--suite", "planner", "--keep-failed"})), 0) << said();
+  EXPECT_EQ(observations().size(), kPoints);
+}
+
 TEST_F(Program, OrdersPointsByTheSeedAlone) {
   ASSERT_EQ(run(recording({"--order-seed", "5"})), 0);
   std::vector<std::int64_t> order;

@@ -18,8 +18,10 @@ RunFile::RunFile(const std::string& path, std::string run_id)
 void RunFile::count(const Observation& observation) {
   if (observation.outcome == Outcome::skipped && observation.reason == kNotBegun) return;
   if (observation.outcome == Outcome::measured) ++measured_;
-  if (observation.outcome != Outcome::failed) done_.insert(observation.key());
   ended_.count(observation);
+  if (is_ended(observation)) return;
+  const bool failed = observation.outcome == Outcome::failed;
+  (failed ? failed_ : done_).insert(observation.key());
 }
 
 std::vector<Observation> RunFile::read_back(const std::set<std::string>& keys) const {

@@ -25,6 +25,8 @@ class RunFile {
   [[nodiscard]] bool done(const std::string& key) const {
     return done_.count(key) > 0 || given_up(key);
   }
+  /// Whether the point failed in this run, and no launch ended there.
+  [[nodiscard]] bool failed(const std::string& key) const { return failed_.count(key) > 0; }
   /// Whether launches ended inside this point: another try would only end one more.
   [[nodiscard]] bool given_up(const std::string& key) const { return ended_.given_up(key); }
   /// What the file holds of this run under these keys, in the file's order. @throws InvalidInput
@@ -53,6 +55,7 @@ class RunFile {
   LineAppender appender_;
   PointNote note_;
   std::set<std::string> done_;
+  std::set<std::string> failed_;
   std::size_t measured_ = 0;
   EndedPoints ended_;
   std::set<std::string> environments_;

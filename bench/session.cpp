@@ -20,6 +20,7 @@
 #include "core/build.hpp"
 #include "core/ended_points.hpp"
 #include "core/hash.hpp"
+#include "runtime/device_health.hpp"
 #include "runtime/device_info.hpp"
 #include "runtime/device_load.hpp"
 #include "runtime/every_rank.hpp"
@@ -97,6 +98,7 @@ Session::Session(const Benchmarks& benchmarks, const Options& options, ControlPl
       measurer_{world, with_agreement(make_setup(place_, options, activity), world, agreeing_)},
       progress_{std::cerr, world.rank() == 0 && isatty(STDERR_FILENO) == 1},
       keeps_results_{options.format == "nccl-tests"},
+      keeps_failed_{options.keep_failed},
       plan_{options.plan} {
   agree_on_run(options);
   on_every_rank(world_, [&] { open_file(options.out); });
@@ -166,9 +168,8 @@ void Session::keep_what_is_left(std::vector<PlannedPoint> points, int repetition
     std::vector<char> done(static_cast<std::size_t>(repetitions), 0);
     for (int r = 0; r < repetitions; ++r) {
       stamp(identity, r);
-      if (!file_ || !file_->done(identity.key())) continue;
-      done[static_cast<std::size_t>(r)] = file_->given_up(identity.key()) ? kGivenUp : kDone;
-      on_disk.insert(identity.key());
+      auto& is_done = done[static_cast<std::size_t>(r)] = why_done(identity.key());
+      if (is_done != 0) on_disk.insert(identity.key());
     }
     if (!planned.insert(identity.key()).second) continue;  // a sweep may name a point twice
     world_.broadcast(done, 0);
@@ -181,6 +182,12 @@ void Session::keep_what_is_left(std::vector<PlannedPoint> points, int repetition
     std::cerr << "moecal: " << file_->path() << " holds " << file_->count()
               << " finished points of run '" << run_id_ << "'; " << entries_.size()
               << " are left here\n";
+}
+
+char Session::why_done(const std::string& key) const {
+  if (!file_) return 0;
+  if (file_->given_up(key)) return kGivenUp;
+  return file_->done(key) || (keeps_failed_ && file_->failed(key)) ? kDone : 0;
 }
 
 void Session::write_plan(const std::function<bool(const std::string& name)>& chosen) {

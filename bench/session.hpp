@@ -75,6 +75,8 @@ class Session {
   void agree_on_points(const std::vector<PlannedPoint>& points);
   void keep_what_is_left(std::vector<PlannedPoint> points, int repetitions);
   void stamp(Observation& observation, int repetition) const;
+  // How a repetition is not to be measured (Entry::done), by Observation::key().
+  [[nodiscard]] char why_done(const std::string& key) const;
   [[nodiscard]] bool is_over_time();
   [[nodiscard]] bool begin(const Entry& entry, const std::string& started_at);
   void note(const Entry& entry, const std::string& started_at) const;
@@ -102,6 +104,7 @@ class Session {
   std::optional<Seconds> time_limit_;
   Tally tally_;
   bool keeps_results_ = false;
+  bool keeps_failed_ = false;
   bool takes_notes_ = true;
   std::string plan_;  // a file
   std::vector<Observation> results_;

@@ -12,6 +12,8 @@
 #include <array>
 #include <cctype>
 #include <cerrno>
+#include <chrono>
+#include <cmath>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -84,10 +86,61 @@ pid_t start(const Command& command, const Streams& streams) {
   return child;
 }
 
-int wait_for(pid_t child) {
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+// Of what waitpid() tells.
+Ended how_it_ended(int told) {
+  if (WIFEXITED(told)) return {.status = WEXITSTATUS(told)};
+  return {.status = 128 + WTERMSIG(told), .signal = WTERMSIG(told)};
+}
+
+Ended wait_for(pid_t child) {
+  int told = 0;
+  while (waitpid(child, &told, 0) < 0 && errno == EINTR) continue;
+  return how_it_ended(told);
+}
+
+// While it lives, the end of a child is a signal that waits until it is asked for: so one can wait
+// for it with a time limit, and without looking again and again beside what is measured.
+class PendingEnds {
+ public:
+  PendingEnds() {
+    sigemptyset(&end_);
+    sigaddset(&end_, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &end_, &before_);
+  }
+  ~PendingEnds() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
+  PendingEnds(const PendingEnds&) = delete;
+  PendingEnds& operator=(const PendingEnds&) = delete;
+
+  // Empty if the child does not end within so many seconds.
+  [[nodiscard]] std::optional<Ended> wait_for(pid_t child, double seconds) const {
+    using Clock = std::chrono::steady_clock;
+    const auto start = Clock::now();
+    for (int told = 0;;) {
+      if (waitpid(child, &told, WNOHANG) == child) return how_it_ended(told);
+      const double left = seconds - std::chrono::duration<double>{Clock::now() - start}.count();
+      if (left <= 0) return {};
+      const double whole = std::floor(std::min(left, 1e9));
+      const timespec wait{static_cast<time_t>(whole),
+                          static_cast<long>(1e9 * std::min(left - whole, 0.999))};
+      sigtimedwait(&end_, nullptr, &wait);
+    }
+  }
+
+ private:
+  sigset_t end_{};
+  sigset_t before_{};
+};
+
+Ended end_by_force(pid_t child, const PendingEnds& ends) {
+  constexpr std::array<std::pair<int, double>, 2> kSteps{{{SIGTERM, 5}, {SIGKILL, 30}}};
+  for (const auto& [signal, seconds] : kSteps) {
+    kill(-child, signal);  // its group
+    if (auto ended = ends.wait_for(child, seconds)) {
+      ended->hung = true;
+      return *ended;
+    }
+  }
+  return {.status = 128 + SIGKILL, .signal = SIGKILL, .hung = true};
 }
 
 // A file that lives only as long as its descriptor: two of them cannot block a writer, as pipes
@@ -120,17 +173,22 @@ class ScratchFile {
 
 }  // namespace
 
-int run(const Command& command) {
+Ended run(const Command& command, const std::optional<HangWatch>& watch) {
   const pid_t child = start(command, {});
   const SignalForwarding forwarding{child};
-  return wait_for(child);
+  if (!watch) return wait_for(child);
+  const PendingEnds ends;
+  for (double wait = watch->from;; wait = watch->interval) {
+    if (const auto ended = ends.wait_for(child, wait)) return *ended;
+    if (watch->hangs()) return end_by_force(child, ends);
+  }
 }
 
 bool stop_was_asked() { return stop_asked != 0; }
 
 Finished run_and_read(const Command& command) {
   const ScratchFile output, errors;
-  const int status = wait_for(start(command, {output.descriptor(), errors.descriptor()}));
+  const int status = wait_for(start(command, {output.descriptor(), errors.descriptor()})).status;
   return {status, output.text(), errors.text()};
 }
 

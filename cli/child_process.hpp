@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,15 +16,28 @@ struct Command {
   std::vector<std::pair<std::string, std::string>> environment;
 };
 
+/// How a program ended.
+struct Ended {
+  int status = 0;     // its exit status; 128 + the signal's number if one ended it
+  int signal = 0;     // that ended it; 0: none
+  bool hung = false;  // it was ended as HangWatch said
+};
+/// Whether a program that runs hangs: asked first after so many seconds, then at intervals.
+struct HangWatch {
+  double from = 0;
+  double interval = 1;
+  std::function<bool()> hangs;
+};
 /// Runs it and waits. While it runs, SIGINT and SIGTERM sent to this process are passed on to it
-/// once each. Returns its exit status; 128 + the signal's number if one ended it.
+/// once each. A program that hangs is ended: by SIGTERM, 5 s later by SIGKILL; one that even that
+/// does not end, as inside a driver, is waited for no longer than 30 s more.
 /// @throws Error if it cannot be started.
-[[nodiscard]] int run(const Command& command);
+[[nodiscard]] Ended run(const Command& command, const std::optional<HangWatch>& watch = {});
 /// Whether a signal was passed on since the program started: the user wants to stop.
 [[nodiscard]] bool stop_was_asked();
 /// What a program wrote, and how it ended.
 struct Finished {
-  int status = 0;  // as run() returns it
+  int status = 0;  // as Ended has it
   std::string output;
   std::string errors;
 };

@@ -8,12 +8,15 @@
 #include <fstream>
 #include <iostream>
 #include <limits>
+#include <optional>
 #include <set>
 
 #include "cli/bench_programs.hpp"
 #include "cli/child_process.hpp"
 #include "cli/measure_launch.hpp"
 #include "cli/measure_summary.hpp"
+#include "cli/open_gpus.hpp"
+#include "cli/program_run.hpp"
 #include "cli/time_limit.hpp"
 #include "cli/verbs.hpp"
 #include "core/json_reader.hpp"
@@ -77,29 +80,29 @@ bool measures_any(const BenchProgram& program, const std::set<std::string>& want
                      [&](const auto& operation) { return wanted.count(operation) > 0; });
 }
 
-// Returns the program's exit status; 0 if it has nothing to do here.
-int run_program(const BenchProgram& program, const MeasureOptions& options) {
+// Its exit status is 0 if it has nothing to do here.
+ProgramEnd run_program(const BenchProgram& program, const MeasureOptions& options) {
   const Launch launch = plan_launch(program, options);
   if (launch.ranks == 0) {
     std::cout << program.name << " is left out: " << launch.why_not << "\n";
-    return 0;
+    return {};
   }
   std::cout << program.name << " on " << launch.ranks << (launch.ranks == 1 ? " rank" : " ranks")
             << "\n"
             << std::flush;
   constexpr int kAllSkipped = 3;  // said by the program; whether it matters is seen at the end
-  const int status = run(command_for(program, options, launch.ranks));
-  if (status == kAllSkipped && !stop_was_asked()) return 0;
-  if (status > 1 && !stop_was_asked())
-    std::cout << program.name << " ended with exit status " << status << "\n";
-  return status;
+  auto end = run_to_the_end(program, options, launch.ranks);
+  if (stop_was_asked()) return end;
+  if (end.status == kAllSkipped) end.status = 0;
+  if (end.status > 1) std::cout << program.name << " ended with exit status " << end.status << "\n";
+  return end;
 }
 
 double seconds_since(std::chrono::steady_clock::time_point moment) {
   return std::chrono::duration<double>{std::chrono::steady_clock::now() - moment}.count();
 }
 
-/// What is to be run, and how long it took to find that out.
+/// What is to be run, and how long it took until that was known.
 struct Found {
   std::vector<BenchProgram> programs;
   std::vector<UnusableProgram> left_out;
@@ -118,38 +121,78 @@ void print_why_cpu(const std::vector<BenchProgram>& programs, const MeasureOptio
     std::cout << "the CPU is measured: " << why << "\n";
 }
 
-int run_all(const Found& found, MeasureOptions options) {
+/// The programs' shares of a run's time limit.
+class Shares {
+ public:
+  Shares(const std::vector<BenchProgram>& programs, const MeasureOptions& options)
+      : limit_{programs, options} {
+    for (std::size_t i = 0; i < programs.size(); ++i)
+      if (limit_.of(i, 0)) last_ = i;
+  }
+  /// As TimeLimit has it; but the last program has no other to make up for its last point and its
+  /// end, which come after its time.
+  [[nodiscard]] std::optional<double> of(std::size_t number, double elapsed) const {
+    const auto share = limit_.of(number, elapsed);
+    if (!share || number != last_) return share;
+    return *share - std::min(1.0, *share / 10);
+  }
+
+ private:
+  TimeLimit limit_;
+  std::size_t last_ = 0;
+};
+
+/// How the programs of a run ended.
+struct RunEnd {
+  int status = 0;  // the worst
+  PlannedPoints planned{};
+};
+
+RunEnd run_all(const Found& found, MeasureOptions options) {
   const auto& programs = found.programs;
-  const TimeLimit limit{programs, options};
+  const Shares shares{programs, options};
   double spent = found.seconds;  // that the limit is for: its programs', and until they were known
-  int worst = 0;
+  RunEnd run;
   for (std::size_t i = 0; i < programs.size(); ++i) {
-    options.time_limit = limit.of(i, spent);
+    options.time_limit = shares.of(i, spent);
     const auto started = std::chrono::steady_clock::now();
-    const int status = run_program(programs[i], options);
+    auto end = run_program(programs[i], options);
     const double took = seconds_since(started);
-    if (options.time_limit) spent += took;
+    run.planned[programs[i].name] = std::move(end.planned);
+    // What a program hung for is taken from no other.
+    if (options.time_limit) spent += took - end.hung;
     // A program that had nothing left to measure has warmed nothing.
     options.clocks_are_warm = options.clocks_are_warm || took >= kFirstClockWarmUp;
-    if (stop_was_asked()) return 130;
-    worst = std::max(worst, status);
+    run.status = stop_was_asked() ? 130 : std::max(run.status, end.status);
+    if (stop_was_asked()) break;
   }
-  return worst;
+  return run;
+}
+
+// What can be done about what is not measured.
+void print_way_on(const MeasureOptions& options, const RunSummary& summary, bool something_left) {
+  if (summary.given_up > 0)
+    std::cout << summary.given_up << " of the failed points ended the program that measured them: "
+              << "this run does not begin them again, one with a new --run-id does\n";
+  if (something_left || summary.failed > summary.given_up || summary.not_begun > 0 ||
+      summary.missing > 0)
+    std::cout << "to go on: " << resume_command(options) << "\n";
 }
 
 int conclude(const MeasureOptions& options, const std::vector<UnusableProgram>& left_out,
-             int status) {
+             const RunEnd& run) {
   std::cout << "\n";
-  const auto summary = print_run_summary(options.out, options.run_id);
+  const int status = run.status;
+  const auto summary = print_run_summary(options.out, options.run_id, run.planned);
   print_left_out(left_out);
   if (status == 130) std::cout << "stopped on request; what is listed above is on disk\n";
-  if (status != 0 || summary.not_begun > 0 || !left_out.empty())
-    std::cout << "to go on: " << resume_command(options) << "\n";
+  const bool unexplained = status > 1 || (status == 1 && summary.failed == 0);
+  print_way_on(options, summary, unexplained || !left_out.empty());
   std::cout << "run " << options.run_id << " in " << options.out << "\n";
   if (status == 0 && summary.points == 0) throw Error{"nothing was measured"};
   const bool broken = std::any_of(left_out.begin(), left_out.end(),
                                   [](const UnusableProgram& program) { return program.broken; });
-  if (status == 0 && (summary.failed > 0 || broken)) return 1;
+  if (status == 0 && (summary.failed > 0 || summary.missing > 0 || broken)) return 1;
   if (status == 0 && summary.measured == 0) {
     std::cout << "nothing was measured: every point was skipped, for the reasons above\n";
     return 3;
@@ -158,21 +201,23 @@ int conclude(const MeasureOptions& options, const std::vector<UnusableProgram>& 
 }
 
 Found find_what_measures(const MeasureOptions& options) {
-  const auto started = std::chrono::steady_clock::now();
   auto [programs, left_out] = find_programs(options.programs_dir);
   print_left_out(left_out);
   const auto wanted = wanted_operations(options, operations_of(programs));
   std::erase_if(programs, [&](const auto& program) { return !measures_any(program, wanted); });
   check_device(programs, options);
   print_why_cpu(programs, options);
-  return {std::move(programs), std::move(left_out), seconds_since(started)};
+  return {std::move(programs), std::move(left_out)};
 }
 
 int measure(MeasureOptions options) {
-  const auto found = find_what_measures(options);
+  const auto started = std::chrono::steady_clock::now();
+  std::optional<OpenGpus> gpus;
+  if (options.device != "cpu") gpus.emplace();
+  auto found = find_what_measures(options);
+  found.seconds = seconds_since(started);
   if (options.run_id.empty()) options.run_id = run_id_from_time();
-  const int status = run_all(found, options);
-  return conclude(options, found.left_out, status);
+  return conclude(options, found.left_out, run_all(found, options));
 }
 
 void add_options(CLI::App& verb, MeasureOptions& options) {
@@ -204,6 +249,11 @@ void add_options(CLI::App& verb, MeasureOptions& options) {
                   "(default on one GPU: quick 20, planner 120, full 600; elsewhere, and with "
                   "--energy, none)")
       ->check(CLI::Range(0.0, std::numeric_limits<double>::infinity(), "NONNEGATIVE"));
+  verb.add_option("--silence", options.silence,
+                  "Seconds after which a program of one rank that is past its time limit and gives "
+                  "no sign of life is ended, and its point recorded as failed")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   verb.add_flag("--energy", options.energy,
                 "Measure the energy of a launch too: a second more a point (GPUs)");
   verb.add_option("--programs-dir", options.programs_dir,
@@ -222,7 +272,8 @@ void add_measure(CLI::App& app) {
       "Kernels run alone; collectives run under mpirun. Every point ends as measured, skipped or\n"
       "failed, each with its reason, in the file of --out. A run that was cut is resumed by "
       "giving\n"
-      "its --out and --run-id again: what is measured is not measured twice.\n"
+      "its --out and --run-id again: what is measured is not measured twice. A program that ends\n"
+      "inside a point (a crash, a GPU that faults) is started again for the rest of its points.\n"
       "Exit status: 0 done, 1 a point or a program failed, 2 the input is wrong,\n"
       "3 every point was skipped, 130 interrupted.");
   verb->callback([options] {

@@ -45,10 +45,15 @@ std::string number_text(double number) {
   return text.str();
 }
 
+// A GPU that falls out in the middle of a run must not leave the CPU to the programs that follow.
+std::string device_for(const BenchProgram& program, const MeasureOptions& options) {
+  return on_cuda(program, options) ? "cuda" : options.device;
+}
+
 std::vector<std::string> arguments_for(const BenchProgram& program, const MeasureOptions& options) {
   std::vector<std::string> arguments{program.path,   "--suite",   options.suite,
                                      "--out",        options.out, "--run-id",
-                                     options.run_id, "--device",  options.device};
+                                     options.run_id, "--device",  device_for(program, options)};
   if (!options.verbose) arguments.push_back("--quiet");
   if (!options.card.empty()) arguments.insert(arguments.end(), {"--card", options.card});
   if (!options.only.empty()) arguments.push_back("--benchmark_filter=^" + options.only + "/");
@@ -136,6 +141,8 @@ std::string resume_command(const MeasureOptions& options) {
     words.insert(words.end(), {"--seconds-per-point", number_text(options.seconds_per_point)});
   if (options.time_limit)
     words.insert(words.end(), {"--time-limit", number_text(*options.time_limit)});
+  if (options.silence != MeasureOptions{}.silence)
+    words.insert(words.end(), {"--silence", number_text(options.silence)});
   if (!options.programs_dir.empty())
     words.insert(words.end(), {"--programs-dir", options.programs_dir});
   return typed(words);

@@ -114,6 +114,14 @@ TEST(Launch, WarmsTheClocksOnceARunAndAsksForEnergyOnRequest) {
               testing::IsSupersetOf({"--clock-warm-up", "0.25", "--energy"}));
 }
 
+// A GPU that fell out of the run would else leave the CPU to the next program.
+TEST(Launch, NamesTheDeviceThatWasFound) {
+  const auto words_of = [](const Command& command) { return typed(command.arguments); };
+  EXPECT_THAT(words_of(command_for(kernels(1), on("auto"), 1)), HasSubstr("--device cuda"));
+  EXPECT_THAT(words_of(command_for(kernels(0), on("auto"), 1)), HasSubstr("--device auto"));
+  EXPECT_THAT(words_of(command_for(kernels(1), on("cpu"), 1)), HasSubstr("--device cpu"));
+}
+
 TEST(ResumeCommand, RepeatsAllThatAPointIsKnownBy) {
   MeasureOptions options;
   options.run_id = "monday";

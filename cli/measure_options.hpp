@@ -18,6 +18,7 @@ struct MeasureOptions {
   std::string programs_dir;
   double seconds_per_point = 0;      // 0: the suite's
   std::optional<double> time_limit;  // seconds; of the run, and then of each program it starts
+  double silence = 60;               // seconds that a program may be silent past its time limit
   bool energy = false;
   bool clocks_are_warm = false;  // a program before this one has warmed the GPU's clocks
   bool verbose = false;

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/measure_summary.hpp"
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <iomanip>
@@ -9,6 +10,7 @@
 #include <map>
 #include <numeric>
 
+#include "core/ended_points.hpp"
 #include "core/observation.hpp"
 
 namespace moecal::cli {
@@ -19,15 +21,27 @@ struct Sum {
   std::map<std::string, int> reasons[3];  // of each outcome
 };
 
-// The last word on each point: a failed one may have been measured by a later try.
-std::map<std::string, Sum> sum_up(const std::string& path, const std::string& run_id) {
-  std::map<std::string, Observation> last;
+/// What a run's file says of its points.
+struct Points {
+  std::map<std::string, Observation> last;  // word on each: a failed one may be measured later
+  EndedPoints ended;
+};
+
+Points read_points(const std::string& path, const std::string& run_id) {
+  Points points;
   std::error_code unknown;
-  if (!std::filesystem::exists(path, unknown)) return {};
-  for (auto& observation : read_observations(path).observations)
-    if (observation.run_id == run_id) last[observation.key()] = std::move(observation);
+  if (!std::filesystem::exists(path, unknown)) return points;
+  for (auto& observation : read_observations(path).observations) {
+    if (observation.run_id != run_id) continue;
+    points.ended.count(observation);
+    points.last[observation.key()] = std::move(observation);
+  }
+  return points;
+}
+
+std::map<std::string, Sum> sum_up(const Points& points) {
   std::map<std::string, Sum> sums;
-  for (const auto& [key, observation] : last) {
+  for (const auto& [key, observation] : points.last) {
     auto& sum = sums[observation.operation + " (" + observation.implementation + ")"];
     const auto outcome = static_cast<std::size_t>(observation.outcome);
     ++sum.outcomes[outcome];
@@ -54,12 +68,30 @@ void print_table(const std::map<std::string, Sum>& sums) {
   }
 }
 
+int print_missing(const PlannedPoints& planned, const Points& points) {
+  int missing = 0;
+  for (const auto& [program, keys] : planned) {
+    const auto count = std::count_if(keys.begin(), keys.end(), [&](const std::string& key) {
+      return points.last.count(key) == 0;
+    });
+    if (count > 0)
+      std::cout << count << " points of " << program
+                << " are recorded nowhere: it ended before them\n";
+    missing += static_cast<int>(count);
+  }
+  return missing;
+}
+
 }  // namespace
 
-RunSummary print_run_summary(const std::string& path, const std::string& run_id) {
-  const auto sums = sum_up(path, run_id);
+RunSummary print_run_summary(const std::string& path, const std::string& run_id,
+                             const PlannedPoints& planned) {
+  const auto points = read_points(path, run_id);
+  const auto sums = sum_up(points);
   print_table(sums);
   RunSummary summary;
+  for (const auto& [key, observation] : points.last)
+    summary.given_up += observation.outcome == Outcome::failed && points.ended.given_up(key);
   for (const auto& [name, sum] : sums) {
     summary.points += std::accumulate(sum.outcomes.begin(), sum.outcomes.end(), 0);
     summary.measured += sum.outcomes[0];
@@ -69,6 +101,7 @@ RunSummary print_run_summary(const std::string& path, const std::string& run_id)
     print_reasons(name, "skipped", sum.reasons[1]);
     print_reasons(name, "failed", sum.reasons[2]);
   }
+  summary.missing = print_missing(planned, points);
   return summary;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <map>
+#include <set>
 #include <string>
 
 namespace moecal::cli {
@@ -11,9 +13,14 @@ struct RunSummary {
   int measured = 0;
   int failed = 0;
   int not_begun = 0;  // of the skipped: the time limit was over
+  int given_up = 0;   // of the failed: they ended the program that measured them
+  int missing = 0;    // points that were planned and are recorded nowhere
 };
-/// Prints the run's points in `path` by operation, with the reasons of those that are not measured.
-/// A file that does not exist holds none.
-[[nodiscard]] RunSummary print_run_summary(const std::string& path, const std::string& run_id);
+/// Keys of the points that each program was to record, by its name.
+using PlannedPoints = std::map<std::string, std::set<std::string>>;
+/// Prints the run's points in `path` by operation, with the reasons of those that are not measured,
+/// and how many of the planned ones it lacks. A file that does not exist holds none.
+[[nodiscard]] RunSummary print_run_summary(const std::string& path, const std::string& run_id,
+                                           const PlannedPoints& planned);
 
 }  // namespace moecal::cli

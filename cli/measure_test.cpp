@@ -9,11 +9,13 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <regex>
 #include <thread>
 
 #include "core/json_reader.hpp"
 #include "core/observation.hpp"
+#include "core/point_note.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace moecal::cli {
@@ -142,6 +144,24 @@ TEST_F(Measure, CountsWhatListingTakesInItsTimeLimit) {
   EXPECT_THAT(printed(), HasSubstr("skipped spin (spin) x40: not begun"));
 }
 
+// Its last point and its end come after its time; other programs can make up for that, not the
+// last.
+TEST_F(Measure, KeepsSomeOfTheLastProgramsTimeBack) {
+  folder_.write("programs/bench_noting",
+                "#!/bin/sh\ncase $1 in --list) ;; *) echo \"$*\" > " + folder_.path("arguments") +
+                    " ;; esac\nexec " MOECAL_TESTING_PROGRAMS "/bench_synthetic \"$@\"\n");
+  std::filesystem::permissions(folder_.path("programs/bench_noting"),
+                               std::filesystem::perms::owner_all);
+  EXPECT_EQ(run("--device cpu --run-id test --seconds-per-point 0.001 --time-limit 20 --out " +
+                out_ + " --programs-dir " + folder_.path("programs")),
+            0)
+      << said();
+  const auto arguments = read_file(folder_.path("arguments"));
+  std::smatch limit;
+  ASSERT_TRUE(std::regex_search(arguments, limit, std::regex{"--time-limit ([0-9.]+)"}));
+  EXPECT_LE(std::stod(limit[1]), 19);
+}
+
 TEST_F(Measure, StartsOnlyProgramsThatHaveACaseInTheSuite) {
   std::ofstream{folder_.path("suite.jsonl")} << R"({"operation": "spin", "point": {"index": 1, )"
                                              << R"("wrong": 0}})";
@@ -166,6 +186,148 @@ TEST_F(Measure, PassesAnInterruptOnAndResumes) {
   EXPECT_LT(read_observations(out_).observations.size(), 40U);
   EXPECT_EQ(run(recording() + " --seconds-per-point 0.05"), 0);
   EXPECT_EQ(read_observations(out_).observations.size(), 40U);
+}
+
+// Forty points, of which these go wrong as bench/testing/synthetic_main.cpp has it.
+class MeasureEnding : public Measure {
+ protected:
+  static constexpr int kResult = 1, kCrash = 3, kKilled = 4, kDeviceLost = 5, kHangs = 6,
+                       kExits = 7;
+
+  [[nodiscard]] std::string suite_with(const std::map<int, int>& wrong) const {
+    std::string lines;
+    for (int i = 0; i < 40; ++i) {
+      const auto found = wrong.find(i);
+      lines += R"({"operation": "spin", "point": {"index": )" + std::to_string(i) +
+               R"(, "wrong": )" + std::to_string(found == wrong.end() ? 0 : found->second) + "}}\n";
+    }
+    return recording() + " --seconds-per-point 0.001 --suite " +
+           folder_.write("suite.jsonl", lines);
+  }
+  // By index: the reasons of the points' failures.
+  [[nodiscard]] std::multimap<std::int64_t, std::string> failures() const {
+    std::multimap<std::int64_t, std::string> reasons;
+    for (const auto& o : read_observations(out_).observations)
+      if (o.outcome == Outcome::failed) reasons.emplace(o.point.at("index"), o.reason);
+    return reasons;
+  }
+  void expect_nothing_left_behind() const {
+    for (const char* name : {".measuring", ".planned"})
+      EXPECT_FALSE(std::filesystem::exists(out_ + name)) << name;
+  }
+};
+
+TEST_F(MeasureEnding, MeasuresEveryPointButThoseThatEndTheProgram) {
+  const auto command = suite_with({{3, kCrash}, {11, kDeviceLost}, {20, kResult}, {30, kExits}});
+  EXPECT_EQ(run(command), 1);
+  EXPECT_EQ(normalised(), golden("measure_ended.txt"));
+  const std::string ended = "the launch ended while this point was measured: ";
+  EXPECT_EQ(failures(), (std::multimap<std::int64_t, std::string>{
+                            {3, ended + "signal 11 (Segmentation fault)"},
+                            {11, ended + "a kernel that faults"},
+                            {20, "verification failed: relative error 1 is over 0.5 (full)"},
+                            {30, ended + "exit status 9"}}));
+  EXPECT_EQ(read_observations(out_).observations.size(), 40U);
+  expect_nothing_left_behind();
+  EXPECT_EQ(run(command), 1) << "only the wrong result is tried again";
+  EXPECT_EQ(read_observations(out_).observations.size(), 41U);
+  EXPECT_THAT(printed(), testing::Not(HasSubstr("started again")));
+}
+
+// What kills by SIGKILL may come from outside, so the point is tried twice.
+TEST_F(MeasureEnding, TriesOnceMoreWhatWasKilledFromOutside) {
+  const auto command = suite_with({{20, kKilled}});
+  EXPECT_EQ(run(command), 1);
+  const std::string reason = "the launch ended while this point was measured";
+  EXPECT_EQ(failures(), (std::multimap<std::int64_t, std::string>{{20, reason}, {20, reason}}));
+  EXPECT_THAT(printed(), HasSubstr("was ended by signal 9 (Killed) inside a point: it is started"));
+  EXPECT_THAT(printed(), testing::ContainsRegex("spin \\(spin\\) +38 +1 +1"));
+  EXPECT_THAT(printed(), testing::Not(HasSubstr("to go on")));
+}
+
+TEST_F(MeasureEnding, StopsWhereNoPointCanBeFinishedAndCountsWhatIsMissing) {
+  std::map<int, int> all;
+  for (int i = 0; i < 40; ++i)
+    if (i != 7) all[i] = kDeviceLost;
+  EXPECT_EQ(run(suite_with(all)), 1);
+  EXPECT_THAT(printed(), HasSubstr("lost the device inside one point after the other: it is not "
+                                   "started again\n"));
+  const auto recorded = read_observations(out_).observations.size();
+  EXPECT_GE(recorded, 5U);
+  EXPECT_LT(recorded, 40U);
+  EXPECT_THAT(printed(), HasSubstr("\n" + std::to_string(40 - recorded) +
+                                   " points of bench_synthetic are recorded nowhere"));
+  EXPECT_THAT(printed(), HasSubstr("to go on: moecal measure"));
+}
+
+TEST_F(MeasureEnding, EndsAProgramThatHangsPastItsTimeLimit) {
+  const auto command = suite_with({{20, kHangs}}) + " --silence 2 --time-limit ";
+  EXPECT_EQ(run(command + "1"), 1);
+  EXPECT_THAT(printed(), HasSubstr("bench_synthetic gave no sign of life for 2 s past its time "
+                                   "limit, and was ended inside a point: it is started again"));
+  EXPECT_EQ(failures(), (std::multimap<std::int64_t, std::string>{
+                            {20,
+                             "the launch ended while this point was measured: no sign of life "
+                             "for 2 s past the time limit"}}));
+  EXPECT_EQ(read_observations(out_).observations.size(), 40U) << "the others: not begun";
+  EXPECT_THAT(printed(), testing::ContainsRegex("to go on: moecal measure .*--silence 2"));
+  EXPECT_EQ(run(command + "1000"), 1);
+  EXPECT_THAT(printed(), testing::ContainsRegex("spin \\(spin\\) +38 +1 +1"));
+  EXPECT_THAT(printed(), testing::Not(HasSubstr("to go on")));
+  expect_nothing_left_behind();
+}
+
+// The point of an earlier launch is not the doing of one that does not even start.
+TEST_F(MeasureEnding, BlamesNoPointOfAnEarlierLaunch) {
+  folder_.write("programs/bench_refusing",
+                "#!/bin/sh\ncase $1 in --list) exec " MOECAL_TESTING_PROGRAMS
+                "/bench_synthetic --list ;; esac\nexit 2\n");
+  std::filesystem::permissions(folder_.path("programs/bench_refusing"),
+                               std::filesystem::perms::owner_all);
+  Observation earlier;
+  earlier.run_id = "test";
+  earlier.operation = "spin";
+  earlier.point = {{"index", 5}};
+  PointNote{out_}.write(earlier);
+  EXPECT_EQ(run("--device cpu --run-id test --out " + out_ + " --programs-dir " +
+                folder_.path("programs")),
+            2);
+  EXPECT_EQ(failures(), (std::multimap<std::int64_t, std::string>{
+                            {5, "the launch ended while this point was measured"}}));
+  EXPECT_THAT(printed(), HasSubstr("bench_refusing ended with exit status 2\n"));
+  EXPECT_THAT(printed(), testing::Not(HasSubstr("started again")));
+  expect_nothing_left_behind();
+}
+
+// As in a driver that does not let go of its GPU.
+TEST_F(MeasureEnding, EndsAProgramThatHangsAtItsEnd) {
+  folder_.write("programs/bench_lingering",
+                "#!/bin/sh\ncase $1 in --list) exec " MOECAL_TESTING_PROGRAMS
+                "/bench_synthetic --list ;; esac\n" MOECAL_TESTING_PROGRAMS
+                "/bench_synthetic \"$@\"\nsleep 100\n");
+  std::filesystem::permissions(folder_.path("programs/bench_lingering"),
+                               std::filesystem::perms::owner_all);
+  EXPECT_EQ(run("--device cpu --run-id test --seconds-per-point 0.001 --silence 1 --time-limit 2"
+                " --out " +
+                out_ + " --programs-dir " + folder_.path("programs")),
+            1);
+  EXPECT_THAT(printed(), HasSubstr("bench_lingering gave no sign of life for 1 s past its time "
+                                   "limit, and was ended\n"));
+  EXPECT_THAT(printed(), testing::Not(HasSubstr("stopped on request")));
+  EXPECT_TRUE(failures().empty());
+}
+
+TEST_F(MeasureEnding, CountsWhatAnInterruptLeavesOut) {
+  const pid_t child = start(suite_with({{20, kHangs}}));
+  for (int i = 0; i < 1000 && !std::filesystem::exists(out_ + ".measuring"); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  std::this_thread::sleep_for(std::chrono::milliseconds{500});
+  kill(child, SIGINT);
+  std::this_thread::sleep_for(std::chrono::milliseconds{100});
+  kill(child, SIGINT);  // once more, since the point does not heed the first
+  EXPECT_EQ(wait(child), 130) << said();
+  EXPECT_THAT(printed(), HasSubstr("points of bench_synthetic are recorded nowhere"));
+  EXPECT_THAT(printed(), HasSubstr("stopped on request"));
 }
 
 TEST_F(Measure, RefusesWhatItCannotUnderstand) {

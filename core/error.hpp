@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <string>
 
-/// The things that can go wrong. Every message is a sentence that says what was attempted, on
+/// The three things that can go wrong. Every message is a sentence that says what was attempted, on
 /// what, and, where there is one, what to do about it.
 namespace moecal {
 
@@ -15,12 +15,6 @@ struct Error : std::runtime_error {
 
 /// This machine or build cannot do the point: it is recorded as skipped, with this reason.
 struct Unsupported : Error {
-  using Error::Error;
-};
-
-/// The device takes no work of this process any more, as after a kernel's illegal access: a new
-/// process is needed.
-struct DeviceLost : Error {
   using Error::Error;
 };
 

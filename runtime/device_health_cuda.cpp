@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include "core/error.hpp"
+#include "runtime/device_health.hpp"
+
 #include "runtime/check.hpp"
-#include "runtime/device_info.hpp"
 
 namespace moecal {
 

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
+#include "runtime/device_health.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "core/error.hpp"
-#include "runtime/device_info.hpp"
 #include "tests/fakes/fake_cuda_runtime.hpp"
 #include "tests/thrown_message.hpp"
 

@@ -38,8 +38,4 @@ struct CudaDevices {
 /// CUDA.
 void use_cuda_device(int index);
 
-/// Waits for the current device. @throws DeviceLost if its context takes no work any more: a kernel
-/// faulted, or a capture was left open. Other errors that were left behind are cleared.
-void check_cuda_device();
-
 }  // namespace moecal

@@ -14,6 +14,4 @@ std::string cuda_runtime_version() { return ""; }
 
 void use_cuda_device(int) { throw Unsupported{kNoCuda}; }
 
-void check_cuda_device() {}
-
 }  // namespace moecal

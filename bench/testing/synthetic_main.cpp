@@ -9,6 +9,7 @@
 
 #include "bench/program.hpp"
 #include "core/error.hpp"
+#include "runtime/device_health.hpp"
 
 namespace moecal::bench {
 namespace {
@@ -25,7 +26,8 @@ enum class Wrong : std::int64_t {
   crash,
   killed,
   device_lost,
-  hangs
+  hangs,
+  exits
 };
 
 void end_by(int signal) {
@@ -42,6 +44,7 @@ class SpinTrial final : public Trial {
     if (wrong_ == Wrong::killed) end_by(SIGKILL);
     if (wrong_ == Wrong::device_lost) throw DeviceLost{"a kernel that faults"};
     while (wrong_ == Wrong::hangs) pause();
+    if (wrong_ == Wrong::exits) _exit(9);
     const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds{100};
     while (std::chrono::steady_clock::now() < end) continue;
   }

@@ -1,0 +1,174 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/program_run.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <optional>
+#include <sstream>
+#include <utility>
+
+#include "cli/child_process.hpp"
+#include "cli/measure_launch.hpp"
+#include "cli/standstill.hpp"
+#include "core/ended_points.hpp"
+
+namespace moecal::cli {
+namespace {
+
+constexpr int kDeviceLost = 4;  // exit status of a program
+// Starts in a row that finish no point: what is wrong is then no single point's doing.
+constexpr int kMostFruitlessStarts = 5;
+
+std::string signal_text(int signal) {
+  return "signal " + std::to_string(signal) + " (" + ::strsignal(signal) + ")";
+}
+
+std::string seconds_text(double seconds) {
+  std::ostringstream text;
+  text << seconds << " s";
+  return text.str();
+}
+
+// What a program ended by inside a point, where that is the point's doing. Another signal, as that
+// of a system short of memory, may have come from outside.
+std::string cause_of(const Ended& ended, double silence) {
+  constexpr int kOwnDoing[]{SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+  if (ended.hung) return "no sign of life for " + seconds_text(silence) + " past the time limit";
+  if (ended.signal == 0) return "exit status " + std::to_string(ended.status);
+  const bool own = std::count(std::begin(kOwnDoing), std::end(kOwnDoing), ended.signal) > 0;
+  return own ? signal_text(ended.signal) : "";
+}
+
+std::string how_it_ended(const Ended& ended, double silence) {
+  if (ended.hung)
+    return "gave no sign of life for " + seconds_text(silence) +
+           " past its time limit, and was ended";
+  if (ended.signal != 0) return "was ended by " + signal_text(ended.signal);
+  if (ended.status == kDeviceLost) return "lost the device";
+  return "ended with exit status " + std::to_string(ended.status);
+}
+
+/// The starts of one program on one rank or more, one after the other.
+class ProgramRun {
+ public:
+  ProgramRun(const BenchProgram& program, const MeasureOptions& options, int ranks)
+      : program_{program}, options_{options}, ranks_{ranks}, limit_{options.time_limit} {}
+
+  ProgramEnd to_the_end() {
+    bool again = true;
+    while (again && start_once()) {
+      const auto finished_now = finished();
+      fruitless_ = finished_now > finished_ ? 0 : fruitless_ + 1;
+      finished_ = finished_now;
+      again = fruitless_ < kMostFruitlessStarts;
+      say(again ? " inside a point: it is started again for the rest of its points"
+                : " inside one point after the other: it is not started again");
+    }
+    if (again && ended_.hung) say("");
+    end_.status = ended_.hung ? 1 : ended_.status;
+    return std::move(end_);
+  }
+
+ private:
+  void say(const char* what_follows) const {
+    std::cout << program_.name << " " << how_it_ended(ended_, options_.silence) << what_follows
+              << "\n"
+              << std::flush;
+  }
+
+  /// Whether it ended inside a point.
+  bool start_once() {
+    if (ranks_ == 1) record_earlier_point();
+    const double passed = seconds();
+    if (limit_) options_.time_limit = std::max(0.0, *limit_ - passed);
+    options_.clocks_are_warm = options_.clocks_are_warm || passed >= kFirstClockWarmUp;
+    Command command = command_for(program_, options_, ranks_);
+    // What failed in an earlier start of this launch would fail, and take its time, in each.
+    if (std::exchange(started_before_, true)) command.arguments.emplace_back("--keep-failed");
+    const bool plans = begin_plan();
+    if (plans) command.arguments.insert(command.arguments.end(), {"--plan", plan_});
+    Standstill standstill{options_.out, options_.silence};
+    ended_ = run(command, watch(standstill));
+    if (plans) read_plan();
+    if (ended_.hung && limit_)
+      end_.hung += std::max(0.0, seconds() - passed - *options_.time_limit);
+    if (ranks_ > 1 || stop_was_asked()) return false;
+    return record_ended_point(standstill) || ended_.status == kDeviceLost;
+  }
+
+  [[nodiscard]] std::optional<HangWatch> watch(Standstill& standstill) const {
+    if (ranks_ > 1 || !options_.time_limit) return {};
+    return HangWatch{.from = *options_.time_limit,
+                     .interval = std::min(1.0, options_.silence / 4),
+                     .hangs = [&standstill] { return standstill.is_too_long(); }};
+  }
+
+  /// Whether a plan can be written beside the run's file.
+  [[nodiscard]] bool begin_plan() const { return std::ofstream{plan_}.good(); }
+
+  void read_plan() {
+    std::ifstream stream{plan_};
+    for (std::string key; std::getline(stream, key);) end_.planned.insert(key);
+    std::error_code missing;
+    std::filesystem::remove(plan_, missing);
+  }
+
+  /// Of a launch before this one, which could say no more of it.
+  void record_earlier_point() const {
+    const PointNote note{options_.out};
+    for (const auto& point : note.left()) LineAppender{options_.out}.append(to_json_line(point));
+    note.remove();
+  }
+
+  /// Whether there is one.
+  bool record_ended_point(const Standstill& standstill) {
+    const PointNote note{options_.out};
+    auto left = note.left();
+    if (left.empty() && ended_.hung) left = standstill.note_of_the_silent();
+    std::erase_if(left, [&](const auto& point) { return point.run_id != options_.run_id; });
+    if (left.empty()) return false;
+    left.front().reason = ended_reason(cause_of(ended_, options_.silence));
+    LineAppender{options_.out}.append(to_json_line(left.front()));
+    note.remove();
+    return true;
+  }
+
+  /// Points of the run that are recorded, and did not end a program.
+  [[nodiscard]] std::size_t finished() const {
+    std::set<std::string> keys;
+    for (const auto& observation : read_observations(options_.out).observations)
+      if (observation.run_id == options_.run_id && !is_ended(observation))
+        keys.insert(observation.key());
+    return keys.size();
+  }
+
+  [[nodiscard]] double seconds() const {
+    return std::chrono::duration<double>{std::chrono::steady_clock::now() - started_}.count();
+  }
+
+  const BenchProgram& program_;
+  MeasureOptions options_;
+  int ranks_;
+  std::optional<double> limit_;
+  std::string plan_ = options_.out + ".planned";
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  Ended ended_;
+  ProgramEnd end_;
+  std::size_t finished_ = 0;
+  bool started_before_ = false;
+  int fruitless_ = 0;
+};
+
+}  // namespace
+
+ProgramEnd run_to_the_end(const BenchProgram& program, const MeasureOptions& options, int ranks) {
+  return ProgramRun{program, options, ranks}.to_the_end();
+}
+
+}  // namespace moecal::cli

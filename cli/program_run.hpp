@@ -1,0 +1,26 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <set>
+#include <string>
+
+#include "cli/bench_programs.hpp"
+#include "cli/measure_options.hpp"
+
+namespace moecal::cli {
+
+/// What came of one program of a run, however often it was started.
+struct ProgramEnd {
+  int status = 0;                 // exit status of its last start
+  double hung = 0;                // seconds that it was waited for past its time limit
+  std::set<std::string> planned;  // keys of the points that it was to record
+};
+
+/// Runs a program on `ranks` ranks. One rank is started again, within its time limit, for the rest
+/// of its points where it ended inside one: that one is recorded as failed and not begun again.
+/// A program that gives no sign of life for MeasureOptions::silence past its time limit is ended,
+/// as one that ended inside its point.
+[[nodiscard]] ProgramEnd run_to_the_end(const BenchProgram& program, const MeasureOptions& options,
+                                        int ranks);
+
+}  // namespace moecal::cli
