@@ -295,6 +295,9 @@ FitResult fit(std::span<const ObservationFile> files, const FitOptions& options)
   for (const auto& series : grouped.series) {
     for (const auto& duplicate : series.duplicates)
       result.report.given_twice.push_back({series.id(), duplicate});
+    if (!series.run_exceptions.empty())
+      result.report.differing_runs.push_back(
+          {series.id(), static_cast<int>(series.points.size()), series.run_exceptions});
     if (series.disagreement > kDisagreement)
       result.report.disagreements.push_back({series.id(), series.disagreement});
   }
