@@ -262,7 +262,7 @@ std::vector<Series> donors_of(std::span<const ObservationFile> files, const FitO
 void add_joint_models(std::span<const Series> series, std::span<const ObservationFile> files,
                       const FitOptions& options, std::vector<Model>& models) {
   for (auto& [model, ids, imported] :
-       fit_joint_models(series, donors_of(files, options), options.threads)) {
+       fit_joint_models(series, donors_of(files, options), options.threads, options.compact)) {
     model.observation_ids = observation_ids(ids, options.compact);
     model.provenance = imported ? "imported" : "measured";
     models.push_back(std::move(model));

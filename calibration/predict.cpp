@@ -7,7 +7,9 @@
 #include <set>
 
 #include "calibration/form.hpp"
+#include "calibration/group_donors.hpp"
 #include "calibration/group_opinions.hpp"
+#include "calibration/group_scaling.hpp"
 #include "calibration/join.hpp"
 #include "calibration/prediction_draft.hpp"
 #include "calibration/run_doubt.hpp"
@@ -71,6 +73,7 @@ struct MeasuredGroups {
   double half_width = 0;    // the widest of theirs
   double run_doubt = 0;     // likewise
   int ranks_per_node = 1;
+  double off_ranks_per_node = 0;  // that were measured and are nearest to those asked; 0: as asked
   double node_doublings = 0;  // most between the nodes asked of and those a time was measured on
   std::string names;          // of their models
   std::string provenance;
@@ -123,9 +126,20 @@ void move_to_nodes(Prediction& p, const Query& query, const Model& joint,
                     " nodes by the joint model: x" + number(factor));
 }
 
+/// The ranks a node that were measured and are nearest to those asked of, by their ratio; 0 where
+/// these were measured or none were asked of.
+double nearest_but_other(const std::vector<double>& measured, const Query& query) {
+  if (query.tier == "intra" || query.nodes == 0 || measured.empty()) return 0;
+  const double asked = static_cast<double>(query.group) / query.nodes;
+  const auto apart = [&](double a_node) { return std::abs(std::log(a_node / asked)); };
+  const double nearest = std::ranges::min(measured, {}, apart);
+  return apart(nearest) < 1e-9 ? 0 : nearest;
+}
+
 MeasuredGroups measured_around(const Coefficients& coefficients, const Query& query,
                                const Model& joint) {
   MeasuredGroups result;
+  std::vector<double> a_node;
   Query any = query;
   any.nodes = 0;
   result.groups = measured_groups(coefficients, any, joint);
@@ -142,7 +156,9 @@ MeasuredGroups measured_around(const Coefficients& coefficients, const Query& qu
     if (const double nodes = nodes_as_asked(query, group); nodes != 0)
       result.node_doublings =
           std::max(result.node_doublings, std::abs(std::log2(nodes / measured.nodes)));
+    a_node.push_back(static_cast<double>(group) / measured.nodes);
   }
+  result.off_ranks_per_node = nearest_but_other(a_node, query);
   return result;
 }
 
@@ -182,6 +198,30 @@ bool is_within_sizes(const Model& joint, const Query& query) {
   return bytes >= low && bytes <= high;
 }
 
+/// Why the interval is as wide as it is: what would have made it narrower.
+std::string no_donor_flag(const Model& joint, const Query& query, const MeasuredGroups& measured) {
+  auto groups = donor_basis(measured.groups, query.group);
+  groups.push_back(query.group);
+  std::sort(groups.begin(), groups.end());
+  return "no other system of the fit was measured over groups of " + list_of(groups) +
+         (only_moves_bytes(joint.operation)
+              ? ""
+              : " in " + joint.conditions.dtype + " or a type that adds up like it") +
+         ": the interval is the wider for it";
+}
+
+void hold_ranks_per_node(Draft& draft, const Model& joint, const Query& query, double a_node) {
+  if (a_node == 0) return;
+  Inputs asked{.size = static_cast<double>(query.point.at("bytes"))};
+  asked.ranks = query.group;
+  asked.nodes = std::max(2, query.nodes);
+  draft.half_width = std::hypot(draft.half_width, ranks_per_node_doubt(joint, asked, a_node));
+  draft.flags.push_back(number(asked.ranks / asked.nodes) +
+                        " ranks a node were not measured, but " + number(a_node) +
+                        ": the interval holds that they have no say between nodes, and that "
+                        "latency and rate go with them");
+}
+
 Draft draft_unmeasured(const Model& joint, const Query& query, const MeasuredGroups& measured) {
   const auto* donor = donor_of(joint, query, measured);
   const double size = static_cast<double>(query.point.at("bytes"));
@@ -207,6 +247,9 @@ Draft draft_unmeasured(const Model& joint, const Query& query, const MeasuredGro
   if (!measured.groups.empty()) flag += " from groups of " + list_of(measured.groups);
   if (donor != nullptr) flag += " and what other systems show";
   draft.flags.push_back(std::move(flag));
+  hold_ranks_per_node(draft, joint, query, measured.off_ranks_per_node);
+  if (donor == nullptr && query.tier == "intra")
+    draft.flags.push_back(no_donor_flag(joint, query, measured));
   return draft;
 }
 
