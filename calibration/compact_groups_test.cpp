@@ -48,5 +48,19 @@ TEST(CompactGroups, AreCoveredAsThoseOfTables) {
   EXPECT_GE(coverage(true), 0.83);
 }
 
+TEST(CompactGroups, AreKnownNoBetterThanThoseTheyArePredictedFrom) {
+  for (const bool compact : {false, true}) {
+    const auto coefficients = fit_of(compact);
+    const auto half_width = [&](int group, std::int64_t bytes) {
+      const Query query{.operation = "all_reduce", .point = {{"bytes", bytes}}, .group = group};
+      const auto p = predict(coefficients, query).prediction.value();
+      return std::log(p.hi / p.seconds);
+    };
+    for (std::int64_t bytes = 1500; bytes <= 512 << 17; bytes *= 2)
+      EXPECT_GE(half_width(6, bytes) + 1e-12, std::min(half_width(4, bytes), half_width(8, bytes)))
+          << bytes;
+  }
+}
+
 }  // namespace
 }  // namespace moecal::calibration

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "calibration/form.hpp"
@@ -71,7 +72,8 @@ struct MeasuredGroups {
   std::vector<int> groups;  // ascending
   SecondsByGroup seconds;   // of those next to the query's
   double half_width = 0;    // the widest of theirs
-  double run_doubt = 0;     // likewise
+  double least_half_width = std::numeric_limits<double>::infinity();
+  double run_doubt = 0;  // likewise
   int ranks_per_node = 1;
   double off_ranks_per_node = 0;  // that were measured and are nearest to those asked; 0: as asked
   double node_doublings = 0;  // most between the nodes asked of and those a time was measured on
@@ -82,6 +84,7 @@ struct MeasuredGroups {
   void take(int group, const Prediction& p) {
     seconds[group] = p.seconds;
     half_width = std::max(half_width, calibration::half_width(p));
+    least_half_width = std::min(least_half_width, calibration::half_width(p));
     names += (names.empty() ? "" : " + ") + p.model_id;
     provenance = p.provenance;
     for (const auto& flag : p.flags)
@@ -236,11 +239,15 @@ Draft draft_unmeasured(const Model& joint, const Query& query, const MeasuredGro
   draft.half_width *= doublings_away(measured.groups, query.group) + measured.node_doublings;
   // The quantiles are of what errors are beyond the disagreement of the ways to see the group.
   draft.half_width = std::hypot(draft.half_width, estimate.disagreement);
-  // Inside the sizes measured the errors of groups left out already hold those of the curves.
+  // Inside the sizes measured the errors of groups left out hold those of the curves, but less of
+  // them the more the ways to see those groups disagreed.
   if (!is_within_sizes(joint, query) || measured.node_doublings > 0)
     draft.half_width = std::hypot(draft.half_width, measured.half_width);
   else
     draft.half_width = std::hypot(draft.half_width, measured.run_doubt);
+  // A group never measured is known no better than the best known of those it is predicted from.
+  if (!measured.seconds.empty())
+    draft.half_width = std::max(draft.half_width, measured.least_half_width);
   std::string flag = "a group of " + std::to_string(query.group) + " ranks " +
                      (query.nodes > 1 ? "on " + std::to_string(query.nodes) + " nodes " : "") +
                      "was never measured: predicted by a joint model";
