@@ -262,7 +262,7 @@ std::vector<Series> donors_of(std::span<const ObservationFile> files, const FitO
 void add_joint_models(std::span<const Series> series, std::span<const ObservationFile> files,
                       const FitOptions& options, std::vector<Model>& models) {
   for (auto& [model, ids, imported] :
-       fit_joint_models(series, donors_of(files, options), options.threads)) {
+       fit_joint_models(series, donors_of(files, options), options.threads, options.compact)) {
     model.observation_ids = observation_ids(ids, options.compact);
     model.provenance = imported ? "imported" : "measured";
     models.push_back(std::move(model));
@@ -295,6 +295,9 @@ FitResult fit(std::span<const ObservationFile> files, const FitOptions& options)
   for (const auto& series : grouped.series) {
     for (const auto& duplicate : series.duplicates)
       result.report.given_twice.push_back({series.id(), duplicate});
+    if (!series.run_exceptions.empty())
+      result.report.differing_runs.push_back(
+          {series.id(), static_cast<int>(series.points.size()), series.run_exceptions});
     if (series.disagreement > kDisagreement)
       result.report.disagreements.push_back({series.id(), series.disagreement});
   }

@@ -32,12 +32,20 @@ struct Disagreement {
   double spread = 0;  // standard deviation of log time at the median repeated point
 };
 
+/// Points of a series at which runs differ as they do nowhere else in it.
+struct DifferingRuns {
+  std::string series;
+  int points = 0;  // of the series
+  std::vector<RunException> exceptions;
+};
+
 struct FitReport {
   ObservationCounts counts;
   std::vector<LeftOut> left_out;
   std::vector<GivenTwice> given_twice{};
   std::vector<ConflictingClaim> conflicts{};
   std::vector<Disagreement> disagreements{};
+  std::vector<DifferingRuns> differing_runs{};
   std::vector<std::string> without_release{};  // series that the drift between releases leaves out
   std::map<std::string, std::vector<MeasuredCall>> calls{};  // of layers and exchanges, by model id
   int series = 0, points = 0;  // that have a model; each once, however many forms it has

@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include "calibration/features.hpp"
-#include "calibration/flat_csv.hpp"
 #include "calibration/predict.hpp"
 #include "calibration/synthetic.hpp"
 
@@ -374,18 +373,6 @@ TEST(Fit, SameInputSameBytes) {
   const auto observations = curve("all_to_all", 8, 21, two_segments, {.spread = 0.05});
   EXPECT_EQ(to_json(fit_all(observations).coefficients),
             to_json(fit_all(observations).coefficients));
-}
-
-TEST(FlatCsv, HasARowForEachPointInItsOwnNumbers) {
-  std::vector<Observation> copies;
-  for (std::int64_t bytes = 4096; bytes <= 4194304; bytes *= 2)
-    copies.push_back(observation("memory_copy", {{"bytes", bytes}},
-                                 1e-6 + 2 * static_cast<double>(bytes) / 1e10));
-  const auto csv = to_flat_csv(fit_all(copies).coefficients);
-  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1 + 11);  // the compact form has no rows
-  EXPECT_THAT(csv, testing::HasSubstr("\nmemory_copy,cpu-test,f32,1,4096,,,,,,,,,,,,1.8"));
-  EXPECT_THAT(csv, testing::HasSubstr("\nmemory_copy,cpu-test,f32,1,4194304,,,,,,,,,,,,0.0008"));
-  EXPECT_THAT(csv, testing::Not(testing::HasSubstr("8388608")));
 }
 
 TEST(Fit, MakesNoTableOfThreePoints) {

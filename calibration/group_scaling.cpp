@@ -26,13 +26,19 @@ double sharpen(double a, double b, double q) {
 
 /// The equation's numbers, out of a model or a fit's vector.
 struct Terms {
-  double latency = 0, per_rank = 0, per_node = 0, intra = 0, inter = 0, sharpness = 1;
+  double latency = 0, per_rank = 0, per_node = 0, intra = 0, inter = 0, leaving = 0, sharpness = 1;
 };
+
+/// What a group's latency is but for what each node adds.
+double latency_of_ranks(const Terms& terms, double a_node, bool crosses) {
+  return terms.latency + terms.per_rank * (std::max(a_node, 1.0) - 1) +
+         (crosses ? terms.leaving : 0);
+}
 
 double seconds(const Terms& terms, const Inputs& in) {
   const double nodes = std::max(in.nodes, 1.0);
-  const double latency = terms.latency + terms.per_rank * (std::max(in.ranks / nodes, 1.0) - 1) +
-                         terms.per_node * (nodes - 1);
+  const double latency =
+      latency_of_ranks(terms, in.ranks / nodes, nodes > 1) + terms.per_node * (nodes - 1);
   return sharpen(latency, in.size * (nodes > 1 ? terms.inter : terms.intra), terms.sharpness);
 }
 
@@ -40,20 +46,25 @@ struct Named {
   const char *name, *unit;
   double Terms::*term;
 };
-constexpr std::array<Named, 5> kNamed{{{"latency", "s", &Terms::latency},
+constexpr std::array<Named, 6> kNamed{{{"latency", "s", &Terms::latency},
                                        {"latency_per_rank", "s", &Terms::per_rank},
                                        {"latency_per_node", "s", &Terms::per_node},
                                        {"inverse_bandwidth_intra", "s/B", &Terms::intra},
-                                       {"inverse_bandwidth_inter", "s/B", &Terms::inter}}};
+                                       {"inverse_bandwidth_inter", "s/B", &Terms::inter},
+                                       {"latency_of_leaving", "s", &Terms::leaving}}};
+
+Terms terms_of(const Model& model) {
+  Terms terms;
+  for (const auto& named : kNamed) terms.*named.term = parameter_or(model, named.name, 0);
+  terms.sharpness = parameter(model, "sharpness");
+  return terms;
+}
 
 double seconds_of_model(const Model& model, const Inputs& in) {
   if (!speaks_of_tier(model, in.nodes > 1 ? "inter" : "intra"))
     throw InvalidInput{"model '" + model.id + "' was fitted to no group " +
                        (in.nodes > 1 ? "that crosses nodes" : "inside a node")};
-  Terms terms;
-  for (const auto& named : kNamed) terms.*named.term = parameter_or(model, named.name, 0);
-  terms.sharpness = parameter(model, "sharpness");
-  return seconds(terms, in);
+  return seconds(terms_of(model), in);
 }
 
 /// Which parameters the points can tell of, and where a fit starts.
@@ -73,6 +84,8 @@ class Layout {
     if (nodes.size() > 1) add(2, shortest / 4);
     if (intra) add(3, last_slope(points, false));
     if (inter) add(4, last_slope(points, true));
+    // Of one node count it could not be told from what each node adds.
+    if (intra && nodes.size() > 2) add(5, shortest / 4);
   }
 
   /// Logarithms of the parameters, and of q - 1 in the last place.
@@ -163,6 +176,7 @@ Form group_scaling_form() {
            {"latency_per_node", "s", false},
            {"inverse_bandwidth_intra", "s/B", false},
            {"inverse_bandwidth_inter", "s/B", false},
+           {"latency_of_leaving", "s", false},
            {"sharpness", "1"}},
           seconds_of_model};
 }
@@ -173,6 +187,19 @@ Model fit_group_scaling(std::span<const FitPoint> points) {
   const auto problem = layout.problem(points);
   const auto solution = solve(problem);
   return layout.model(solution.parameters, solution.standard_errors);
+}
+
+double ranks_per_node_doubt(const Model& joint, const Inputs& asked, double a_node) {
+  const auto terms = terms_of(joint);
+  const double now = std::max(asked.ranks / asked.nodes, 1.0);
+  const double of_ranks = latency_of_ranks(terms, a_node, true);
+  const double of_nodes = terms.per_node * (asked.nodes - 1);
+  const double bytes = asked.size * terms.inter;
+  const auto [least, most] = std::minmax({of_ranks, of_ranks * now / a_node});
+  const auto [fastest, slowest] = std::minmax({bytes, bytes * a_node / now});
+  const double joint_seconds = seconds(terms, asked);
+  return std::max(std::log(joint_seconds / sharpen(least + of_nodes, fastest, terms.sharpness)),
+                  std::log(sharpen(most + of_nodes, slowest, terms.sharpness) / joint_seconds));
 }
 
 bool speaks_of_tier(const Model& model, const std::string& tier) {

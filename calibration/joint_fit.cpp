@@ -3,12 +3,16 @@
 #include "calibration/joint_fit.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <iterator>
 #include <optional>
 #include <set>
 
+#include "calibration/candidates.hpp"
 #include "calibration/conformal.hpp"
 #include "calibration/deciding_settings.hpp"
+#include "calibration/group_donors.hpp"
 #include "calibration/group_opinions.hpp"
 #include "calibration/group_scaling.hpp"
 #include "calibration/lent_errors.hpp"
@@ -20,16 +24,18 @@
 namespace moecal::calibration {
 namespace {
 
-/// A group of a bundle: its points with ranks and nodes, and the same as a table.
+/// A group of a bundle: its points with ranks and nodes, the same as a table, and what a prediction
+/// will ask of it.
 struct Curve {
   int ranks = 0, nodes = 1;
   std::vector<FitPoint> points;
-  Model table;
+  Model table, asked;
 
   [[nodiscard]] bool has(double size) const {
     return size >= table.table.front().first && size <= table.table.back().first;
   }
-  [[nodiscard]] double seconds(double size) const { return evaluate(table, {.size = size}); }
+  [[nodiscard]] double measured(double size) const { return evaluate(table, {.size = size}); }
+  [[nodiscard]] double seconds(double size) const { return evaluate(asked, {.size = size}); }
 };
 
 /// One operation of one system under conditions that are equal but for the group.
@@ -41,9 +47,22 @@ struct Bundle {
 /// Groups of one tier by ranks.
 using Curves = std::map<int, const Curve*>;
 
-Curve curve_of(const Series& series) {
-  Curve curve{series.conditions.group, series.conditions.nodes, series.points,
-              fit_log_log_table(series.points)};
+/// The compact form, where there are points enough for one: else no prediction asks it.
+Model compact_form(const Series& series, const Model& table) {
+  try {
+    return fit_compact(series, {}).model;
+  } catch (const InvalidInput&) {
+    return table;
+  }
+}
+
+Curve curve_of(const Series& series, bool compact) {
+  Curve curve{series.conditions.group,
+              series.conditions.nodes,
+              series.points,
+              fit_log_log_table(series.points),
+              {}};
+  curve.asked = compact ? compact_form(series, curve.table) : curve.table;
   for (auto& point : curve.points) {
     point.inputs.ranks = curve.ranks;
     point.inputs.nodes = curve.nodes;
@@ -71,23 +90,27 @@ bool is_joinable(const Series& series) {
          (c.tier == "intra" || (c.nodes > 1 && c.group % c.nodes == 0)) && !series.points.empty();
 }
 
-std::map<std::string, Bundle> bundles_of(std::span<const Series> all) {
-  std::map<std::string, Bundle> bundles;
+using Bundles = std::map<std::string, Bundle>;
+
+Bundles bundles_of(std::span<const Series> all, bool compact) {
+  Bundles bundles;
   for (const auto& series : all) {
     if (!is_joinable(series)) continue;
     auto& bundle = bundles[without_group(series).id()];
     bundle.series.push_back(&series);
-    bundle.curves.push_back(curve_of(series));
+    bundle.curves.push_back(curve_of(series, compact));
   }
   return bundles;
 }
 
-/// What donors must share: everything but machine and library release. Where nothing was set it is
-/// all one whether something else was set at another time.
+/// What donors must share: everything but machine, library release and dtype, of which
+/// lending_distance() decides. Where nothing was set it is all one whether something else was set
+/// at another time.
 std::string donor_key(const Series& series) {
   auto any = without_group(series);
   any.card = any.system = "any";
   any.conditions.release.clear();
+  any.conditions.dtype.clear();
   if (are_defaults(any.conditions.settings)) any.conditions.settings.clear();
   return any.id();
 }
@@ -112,9 +135,12 @@ SecondsByGroup seconds_at(const Curves& curves, double size) {
   return seconds;
 }
 
+/// Of what was measured.
 std::optional<double> ratio_of(const Curves& donor, std::span<const int> basis, int group,
                                double size) {
-  const auto seconds = seconds_at(donor, size);
+  SecondsByGroup seconds;
+  for (const auto& [ranks, curve] : donor)
+    if (curve->has(size)) seconds[ranks] = curve->measured(size);
   const bool all =
       std::all_of(basis.begin(), basis.end(), [&](int needed) { return seconds.contains(needed); });
   if (!all || !seconds.contains(group)) return std::nullopt;
@@ -313,26 +339,42 @@ void add_intervals(std::vector<Draft>& drafts) {
   }
 }
 
+/// What other systems know of groups like these: each lends what it has in the nearest dtype.
+std::vector<Curves> lent_to(const Series& here, std::span<const Bundles* const> pools) {
+  std::map<std::string, std::pair<int, std::vector<Curves>>> of_systems;
+  for (const auto* pool : pools)
+    for (const auto& [id, other] : *pool) {
+      const auto& there = *other.series.front();
+      if (there.system == here.system || donor_key(there) != donor_key(here)) continue;
+      const auto distance =
+          lending_distance(here.operation, here.conditions.dtype, there.conditions.dtype);
+      if (!distance) continue;
+      auto& [nearest, lent] =
+          of_systems.try_emplace(there.system, *distance, std::vector<Curves>{}).first->second;
+      if (*distance < nearest) lent.clear();
+      if (*distance <= nearest) lent.push_back(of_tier(other, false));
+      nearest = std::min(nearest, *distance);
+    }
+  std::vector<Curves> all;
+  for (auto& [system, each] : of_systems)
+    std::move(each.second.begin(), each.second.end(), std::back_inserter(all));
+  return all;
+}
+
 }  // namespace
 
 std::vector<JointFit> fit_joint_models(std::span<const Series> own, std::span<const Series> donors,
-                                       int threads) {
-  const auto bundles = bundles_of(own), others = bundles_of(donors);
+                                       int threads, bool compact) {
+  const auto bundles = bundles_of(own, compact), others = bundles_of(donors, compact);
+  const std::array<const Bundles*, 2> pools{&bundles, &others};
   std::vector<const Bundle*> joinable;
   for (const auto& [id, bundle] : bundles)
     if (bundle.curves.size() >= 2) joinable.push_back(&bundle);
   std::vector<std::optional<Draft>> fitted(joinable.size());
   for_each_index(joinable.size(), threads, [&](std::size_t i) {
     const auto& bundle = *joinable[i];
-    const auto& first = *bundle.series.front();
-    std::vector<Curves> lent;
-    for (const auto* pool : {&bundles, &others})
-      for (const auto& [other_id, other] : *pool)
-        if (other.series.front()->system != first.system &&
-            donor_key(*other.series.front()) == donor_key(first))
-          lent.push_back(of_tier(other, false));
     try {
-      fitted[i] = fit_bundle(bundle, lent);
+      fitted[i] = fit_bundle(bundle, lent_to(*bundle.series.front(), pools));
     } catch (const InvalidInput&) {
       // Too few points for a joint model: its groups have models of their own.
     }

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "calibration/form.hpp"
+#include "calibration/group_donors.hpp"
 #include "calibration/group_opinions.hpp"
+#include "calibration/group_scaling.hpp"
 #include "calibration/join.hpp"
 #include "calibration/prediction_draft.hpp"
 #include "calibration/run_doubt.hpp"
@@ -69,8 +72,10 @@ struct MeasuredGroups {
   std::vector<int> groups;  // ascending
   SecondsByGroup seconds;   // of those next to the query's
   double half_width = 0;    // the widest of theirs
-  double run_doubt = 0;     // likewise
+  double least_half_width = std::numeric_limits<double>::infinity();
+  double run_doubt = 0;  // likewise
   int ranks_per_node = 1;
+  double off_ranks_per_node = 0;  // that were measured and are nearest to those asked; 0: as asked
   double node_doublings = 0;  // most between the nodes asked of and those a time was measured on
   std::string names;          // of their models
   std::string provenance;
@@ -79,6 +84,7 @@ struct MeasuredGroups {
   void take(int group, const Prediction& p) {
     seconds[group] = p.seconds;
     half_width = std::max(half_width, calibration::half_width(p));
+    least_half_width = std::min(least_half_width, calibration::half_width(p));
     names += (names.empty() ? "" : " + ") + p.model_id;
     provenance = p.provenance;
     for (const auto& flag : p.flags)
@@ -123,9 +129,20 @@ void move_to_nodes(Prediction& p, const Query& query, const Model& joint,
                     " nodes by the joint model: x" + number(factor));
 }
 
+/// The ranks a node that were measured and are nearest to those asked of, by their ratio; 0 where
+/// these were measured or none were asked of.
+double nearest_but_other(const std::vector<double>& measured, const Query& query) {
+  if (query.tier == "intra" || query.nodes == 0 || measured.empty()) return 0;
+  const double asked = static_cast<double>(query.group) / query.nodes;
+  const auto apart = [&](double a_node) { return std::abs(std::log(a_node / asked)); };
+  const double nearest = std::ranges::min(measured, {}, apart);
+  return apart(nearest) < 1e-9 ? 0 : nearest;
+}
+
 MeasuredGroups measured_around(const Coefficients& coefficients, const Query& query,
                                const Model& joint) {
   MeasuredGroups result;
+  std::vector<double> a_node;
   Query any = query;
   any.nodes = 0;
   result.groups = measured_groups(coefficients, any, joint);
@@ -142,7 +159,9 @@ MeasuredGroups measured_around(const Coefficients& coefficients, const Query& qu
     if (const double nodes = nodes_as_asked(query, group); nodes != 0)
       result.node_doublings =
           std::max(result.node_doublings, std::abs(std::log2(nodes / measured.nodes)));
+    a_node.push_back(static_cast<double>(group) / measured.nodes);
   }
+  result.off_ranks_per_node = nearest_but_other(a_node, query);
   return result;
 }
 
@@ -182,6 +201,30 @@ bool is_within_sizes(const Model& joint, const Query& query) {
   return bytes >= low && bytes <= high;
 }
 
+/// Why the interval is as wide as it is: what would have made it narrower.
+std::string no_donor_flag(const Model& joint, const Query& query, const MeasuredGroups& measured) {
+  auto groups = donor_basis(measured.groups, query.group);
+  groups.push_back(query.group);
+  std::sort(groups.begin(), groups.end());
+  return "no other system of the fit was measured over groups of " + list_of(groups) +
+         (only_moves_bytes(joint.operation)
+              ? ""
+              : " in " + joint.conditions.dtype + " or a type that adds up like it") +
+         ": the interval is the wider for it";
+}
+
+void hold_ranks_per_node(Draft& draft, const Model& joint, const Query& query, double a_node) {
+  if (a_node == 0) return;
+  Inputs asked{.size = static_cast<double>(query.point.at("bytes"))};
+  asked.ranks = query.group;
+  asked.nodes = std::max(2, query.nodes);
+  draft.half_width = std::hypot(draft.half_width, ranks_per_node_doubt(joint, asked, a_node));
+  draft.flags.push_back(number(asked.ranks / asked.nodes) +
+                        " ranks a node were not measured, but " + number(a_node) +
+                        ": the interval holds that they have no say between nodes, and that "
+                        "latency and rate go with them");
+}
+
 Draft draft_unmeasured(const Model& joint, const Query& query, const MeasuredGroups& measured) {
   const auto* donor = donor_of(joint, query, measured);
   const double size = static_cast<double>(query.point.at("bytes"));
@@ -196,17 +239,24 @@ Draft draft_unmeasured(const Model& joint, const Query& query, const MeasuredGro
   draft.half_width *= doublings_away(measured.groups, query.group) + measured.node_doublings;
   // The quantiles are of what errors are beyond the disagreement of the ways to see the group.
   draft.half_width = std::hypot(draft.half_width, estimate.disagreement);
-  // Inside the sizes measured the errors of groups left out already hold those of the curves.
+  // Inside the sizes measured the errors of groups left out hold those of the curves, but less of
+  // them the more the ways to see those groups disagreed.
   if (!is_within_sizes(joint, query) || measured.node_doublings > 0)
     draft.half_width = std::hypot(draft.half_width, measured.half_width);
   else
     draft.half_width = std::hypot(draft.half_width, measured.run_doubt);
+  // A group never measured is known no better than the best known of those it is predicted from.
+  if (!measured.seconds.empty())
+    draft.half_width = std::max(draft.half_width, measured.least_half_width);
   std::string flag = "a group of " + std::to_string(query.group) + " ranks " +
                      (query.nodes > 1 ? "on " + std::to_string(query.nodes) + " nodes " : "") +
                      "was never measured: predicted by a joint model";
   if (!measured.groups.empty()) flag += " from groups of " + list_of(measured.groups);
   if (donor != nullptr) flag += " and what other systems show";
   draft.flags.push_back(std::move(flag));
+  hold_ranks_per_node(draft, joint, query, measured.off_ranks_per_node);
+  if (donor == nullptr && query.tier == "intra")
+    draft.flags.push_back(no_donor_flag(joint, query, measured));
   return draft;
 }
 

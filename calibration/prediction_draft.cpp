@@ -35,12 +35,6 @@ Dtypes dtypes_of(const Model& model, const Query& query) {
   return {dtype, dtype, model.conditions.output_dtype, "", "", ""};
 }
 
-const ResidualQuantile* regime_of(std::span<const ResidualQuantile> quantiles, double size) {
-  for (const auto& quantile : quantiles)
-    if (size >= quantile.from && (quantile.to == 0 || size < quantile.to)) return &quantile;
-  return nullptr;
-}
-
 /// Far from the points it learnt from a residual fades, and the compact form's own error returns.
 void fade_residual(Draft& draft, const Model& model, const Inputs& inputs) {
   if (!model.residual) return;
@@ -194,6 +188,12 @@ void widen_outside_skews(Draft& draft, const Model& model, const Inputs& inputs)
 }
 
 }  // namespace
+
+const ResidualQuantile* regime_of(std::span<const ResidualQuantile> quantiles, double size) {
+  for (const auto& quantile : quantiles)
+    if (size >= quantile.from && (quantile.to == 0 || size < quantile.to)) return &quantile;
+  return nullptr;
+}
 
 std::string number(double value) {
   std::array<char, 32> text{};

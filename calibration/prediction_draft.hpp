@@ -19,6 +19,10 @@ struct Draft {
 /// What one model says of a query, with everything that widens its interval.
 [[nodiscard]] Draft draft_of(const Model& model, const Query& query);
 
+/// Null where nothing was calibrated.
+[[nodiscard]] const ResidualQuantile* regime_of(std::span<const ResidualQuantile> quantiles,
+                                                double size);
+
 /// The half-width that was calibrated for a size, and what is to be said of it.
 void add_interval(Draft& draft, std::span<const ResidualQuantile> quantiles, double size);
 

@@ -19,73 +19,6 @@ namespace {
 constexpr int kSamePoints = 3;           // figures that agree at so many points are the same ones
 constexpr std::size_t kSameSamples = 3;  // or so many samples of one point
 
-std::string source_of(const Observation& o) {
-  if (o.source.kind != "imported") return "run " + o.run_id;
-  // One file may hold several runs: "imported-6d0a...-run2" (interchange/import_collector).
-  const auto run = o.run_id.rfind("-run");
-  return o.source.file + " (" + o.source.tool + ", sha256 " + o.source.sha256.substr(0, 12) +
-         (run == o.run_id.npos ? "" : ", run " + o.run_id.substr(run + 4)) + ")";
-}
-
-/// Log times of one run at one point, samples of all its repetitions.
-std::map<std::string, std::vector<double>> by_run(const std::vector<const Observation*>& readings) {
-  std::map<std::string, std::vector<double>> runs;
-  for (const auto* o : readings) {
-    std::vector<double>* logs = nullptr;
-    for (std::size_t i = 0; i < o->samples_s.size(); ++i) {
-      if (i < o->flags.throttled.size() && o->flags.throttled[i]) continue;
-      if (logs == nullptr) logs = &runs[source_of(*o)];
-      logs->push_back(std::log(o->samples_s[i]));
-    }
-  }
-  return runs;
-}
-
-/// Sums of an analysis of variance.
-struct Sums {
-  double within = 0, within_freedom = 0;    // squares about the runs' means
-  double between = 0, between_freedom = 0;  // squares of the runs' means about the points'
-  double samples_a_run = 0;                 // sum over points of N - sum n^2 / N
-  double apart = 0;                         // as between, each run counting once
-  std::map<std::string, std::vector<double>> of_runs;  // means about the points', by run
-
-  void take(const std::map<std::string, std::vector<double>>& runs) {
-    double count = 0, squares = 0, sum = 0;
-    for (const auto& [run, logs] : runs) {
-      const auto n = static_cast<double>(logs.size());
-      const double centre = mean(logs);
-      for (const double log : logs) within += (log - centre) * (log - centre);
-      within_freedom += n - 1;
-      count += n;
-      squares += n * n;
-      sum += n * centre;
-    }
-    if (runs.size() < 2) return;
-    double centre = 0;
-    for (const auto& [run, logs] : runs) centre += mean(logs) / static_cast<double>(runs.size());
-    for (const auto& [run, logs] : runs) {
-      between += static_cast<double>(logs.size()) * std::pow(mean(logs) - sum / count, 2);
-      of_runs[run].push_back(mean(logs) - centre);
-      apart += std::pow(mean(logs) - centre, 2);
-    }
-    between_freedom += static_cast<double>(runs.size()) - 1;
-    samples_a_run += count - squares / count;
-  }
-
-  /// Runs that lie apart by as much over all points as at each are compared once; the more their
-  /// differences cancel over the points, the more comparisons they are.
-  [[nodiscard]] double comparisons() const {
-    if (of_runs.size() < 2) return 0;
-    const auto runs_freedom = static_cast<double>(of_runs.size()) - 1;
-    double as_wholes = 0;
-    for (const auto& [run, deviations] : of_runs) as_wholes += std::pow(mean(deviations), 2);
-    const double at_points = apart / between_freedom;
-    as_wholes /= runs_freedom;
-    const double most = std::max(1.0, between_freedom / runs_freedom);
-    return runs_freedom * (as_wholes > 0 ? std::clamp(at_points / as_wholes, 1.0, most) : most);
-  }
-};
-
 using Pair = std::pair<std::string, std::string>;  // sources: kept, dropped
 
 bool is_same_reading(const Observation& a, const Observation& b) {
@@ -281,22 +214,12 @@ void drop_source(Readings& readings, const Pair& pair) {
 
 }  // namespace
 
-VarianceComponents variance_components(const Readings& readings) {
-  VarianceComponents components;
-  Sums sums;
-  for (const auto& [point, of_point] : readings) {
-    const auto runs = by_run(of_point);
-    components.runs = std::max(components.runs, static_cast<int>(runs.size()));
-    sums.take(runs);
-  }
-  const double within = sums.within_freedom > 0 ? sums.within / sums.within_freedom : 0;
-  components.within_run = std::sqrt(within);
-  if (sums.within_freedom > 0) components.samples_in_runs = static_cast<int>(sums.within_freedom);
-  if (sums.samples_a_run > 0)
-    components.between_runs = std::sqrt(
-        std::max(0.0, (sums.between - sums.between_freedom * within) / sums.samples_a_run));
-  components.between_freedom = sums.comparisons();
-  return components;
+std::string source_of(const Observation& o) {
+  if (o.source.kind != "imported") return "run " + o.run_id;
+  // One file may hold several runs: "imported-6d0a...-run2" (interchange/import_collector).
+  const auto run = o.run_id.rfind("-run");
+  return o.source.file + " (" + o.source.tool + ", sha256 " + o.source.sha256.substr(0, 12) +
+         (run == o.run_id.npos ? "" : ", run " + o.run_id.substr(run + 4)) + ")";
 }
 
 double disagreement_in_runs(const Readings& readings) {

@@ -26,9 +26,8 @@ struct ReadingPlace {
 /// What was measured at each place of one series. The observations belong to whoever read them.
 using Readings = std::map<ReadingPlace, std::vector<const Observation*>>;
 
-/// By analysis of variance over all points, in which runs and samples need not be equally many.
-/// Samples taken while the device was throttled take no part.
-[[nodiscard]] VarianceComponents variance_components(const Readings& readings);
+/// The run an observation is of; of an imported one its file, and the run in it.
+[[nodiscard]] std::string source_of(const Observation& observation);
 
 /// Standard deviation of log time between readings of one run or file, at the median of the places
 /// that have several; 0 where none has. The samples inside a reading take no part.

@@ -9,79 +9,17 @@
 #include <cmath>
 #include <random>
 
+#include "calibration/compare_runs.hpp"
 #include "calibration/fit.hpp"
 #include "calibration/predict.hpp"
-#include "calibration/synthetic.hpp"
+#include "calibration/synthetic_repeats.hpp"
 
 namespace moecal::calibration {
 namespace {
 
 using synthetic::observation;
-
-/// `points` points of `runs` runs; run r of a point has `samples` + r % 2 samples.
-std::vector<Observation> repeats(int points, int runs, int samples, double between, double within) {
-  std::mt19937 engine{11};
-  std::normal_distribution<double> normal;
-  std::vector<Observation> all;
-  for (int p = 0; p < points; ++p)
-    for (int run = 0; run < runs; ++run) {
-      const double centre = 1e-5 * (p + 1) * std::exp(between * normal(engine));
-      auto o = observation("memory_copy", {{"bytes", 1024 + p}}, 1);
-      o.run_id = "run-" + std::to_string(run);
-      o.samples_s.clear();
-      for (int i = 0; i < samples + run % 2; ++i)
-        o.samples_s.push_back(centre * std::exp(within * normal(engine)));
-      all.push_back(o);
-    }
-  return all;
-}
-
-Readings readings_of(const std::vector<Observation>& observations) {
-  Readings readings;
-  for (const auto& o : observations) readings[o.point].push_back(&o);
-  return readings;
-}
-
-TEST(VarianceComponents, GivesBackTheVariancesThatMadeTheRepeats) {
-  for (const auto& [between, within] : {std::pair{0.05, 0.02}, {0.05, 0.1}, {0.08, 0.08}}) {
-    const auto observations = repeats(400, 4, 5, between, within);
-    const auto found = variance_components(readings_of(observations));
-    EXPECT_EQ(found.runs, 4);
-    EXPECT_NEAR(found.within_run, within, 0.05 * within);
-    EXPECT_NEAR(found.between_runs, between, 0.1 * between + 0.1 * within / 5);
-    EXPECT_EQ(found.samples_in_runs, 400 * (4 + 5 + 4 + 5));
-  }
-}
-
-TEST(VarianceComponents, RunsThatDifferNoMoreThanTheirSamplesHaveNoVarianceOfTheirOwn) {
-  const auto observations = repeats(400, 3, 8, 0, 0.1);
-  EXPECT_LT(variance_components(readings_of(observations)).between_runs, 0.01);
-}
-
-TEST(VarianceComponents, SaysWhatIsUnknown) {
-  const auto one_run = repeats(50, 1, 5, 0.05, 0.02);
-  const auto of_one = variance_components(readings_of(one_run));
-  EXPECT_EQ(of_one.runs, 1);
-  EXPECT_EQ(of_one.between_runs, 0);
-  EXPECT_NEAR(of_one.within_run, 0.02, 0.003);
-  auto one_sample = repeats(400, 4, 1, 0.03, 0.04);
-  for (auto& o : one_sample) o.samples_s.resize(1);
-  const auto together = variance_components(readings_of(one_sample));
-  EXPECT_EQ(together.samples_in_runs, 0);
-  EXPECT_NEAR(together.between_runs, 0.05, 0.004);  // both: sqrt(0.03^2 + 0.04^2)
-}
-
-TEST(VarianceComponents, ByHand) {
-  // Logs of the runs: {0, 2} and {4, 6}. Within: 4 squares of 1 over 2. Between: means 1 and 5
-  // about 3, twice each: 16, less 1 times 2, over 4 - 8 / 4 = 2 samples a run: 7.
-  auto a = observation("memory_copy", {{"bytes", 8}}, 1), b = a;
-  a.samples_s = {std::exp(0.0), std::exp(2.0)};
-  b.samples_s = {std::exp(4.0), std::exp(6.0)};
-  b.run_id = "other";
-  const auto found = variance_components({{a.point, {&a, &b}}});
-  EXPECT_NEAR(found.within_run, std::sqrt(2.0), 1e-12);
-  EXPECT_NEAR(found.between_runs, std::sqrt(7.0), 1e-12);
-}
+using synthetic::readings_of;
+using synthetic::repeats;
 
 Observation imported(Observation o, const std::string& file, int line) {
   o.run_id = "imported-" + file;
@@ -112,7 +50,7 @@ TEST(VarianceComponentsOfLogs, RunsOfOneFileAreRunsApart) {
     all[i] = imported(all[i], "log.txt", static_cast<int>(i + 1));
     if (run != "run-0") all[i].run_id += "-run2";
   }
-  EXPECT_EQ(variance_components(readings_of(all)).runs, 2);
+  EXPECT_EQ(compare_runs(readings_of(all)).variance.runs, 2);
 }
 
 TEST(DropDuplicates, TwoRunsMayAgreeAtAPointByChance) {

@@ -182,7 +182,9 @@ Series finish(Gathering gathering) {
   const int given = count_of(gathering.readings);
   s.duplicates = drop_duplicates(gathering.readings);
   s.dropped = given - count_of(gathering.readings);
-  s.variance = variance_components(gathering.readings);
+  auto runs = compare_runs(gathering.readings);
+  s.variance = runs.variance;
+  s.run_exceptions = std::move(runs.exceptions);
   s.disagreement = disagreement_in_runs(gathering.readings);
   std::vector<double> spreads;
   s.one_size = true;

@@ -3,6 +3,7 @@
 #pragma once
 #include <span>
 
+#include "calibration/compare_runs.hpp"
 #include "calibration/conflicting_claims.hpp"
 #include "calibration/form.hpp"
 #include "calibration/repeatability.hpp"
@@ -24,6 +25,7 @@ struct Series {
   int repeated_points = 0;
   double between_run_spread = 0;
   VarianceComponents variance;
+  std::vector<RunException> run_exceptions;  // that take no part in `variance`
   double disagreement = 0;            // of repeats inside one run, see Disagreement of fit.hpp
   std::vector<Duplicate> duplicates;  // what was given twice, and is counted once
   int dropped = 0;                    // readings that were, beyond the first

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "calibration/flat_csv.hpp"
-#include "calibration/run_doubt.hpp"
+#include "calibration/printed_widths.hpp"
 #include "cli/card_id.hpp"
 #include "cli/observation_files.hpp"
 #include "cli/output_files.hpp"
@@ -50,36 +50,16 @@ std::string half_width_text(double half_width) {
   return text.data();
 }
 
-/// Half-widths of a regime: of a curve with scales one at each of its sizes in it.
-std::vector<double> half_widths_of(const calibration::Model& model,
-                                   const calibration::ResidualQuantile& regime) {
-  if (model.table_scales.empty()) return {regime.half_width_90};
-  std::vector<double> all;
-  for (std::size_t i = 0; i < model.table.size() && i < model.table_scales.size(); ++i)
-    if (const double size = model.table[i].first;
-        size >= regime.from && (regime.to == 0 || size < regime.to))
-      all.push_back(regime.half_width_90 * model.table_scales[i]);
-  return all;
-}
-
 void print_row(const calibration::Model& model, int width) {
   const auto& q = model.quality;
-  double narrowest = 1e9, widest = 0;
-  for (const auto& regime : model.residual_quantiles) {
-    if (regime.count == 0) continue;
-    for (const double calibrated : half_widths_of(model, regime)) {
-      const double half_width = std::hypot(calibrated, calibration::run_doubt(q.variance));
-      narrowest = std::min(narrowest, half_width);
-      widest = std::max(widest, half_width);
-    }
-  }
   std::printf("%-*s %-27s %6d", width, series_of(model).c_str(), model.form.c_str(), q.points);
   if (q.held_out_points > 0)
     std::printf(" %7.1f %7.1f", 100 * q.held_out_median_ape, 100 * q.held_out_p90_ape);
   else
     std::printf(" %7s %7s", "-", "-");
-  if (widest > 0)
-    std::printf("  %5s..%s", half_width_text(narrowest).c_str(), half_width_text(widest).c_str());
+  if (const auto range = calibration::half_width_range(model))
+    std::printf("  %5s..%s", half_width_text(range->first).c_str(),
+                half_width_text(range->second).c_str());
   else
     std::printf("  not calibrated");
   std::printf("\n");
@@ -136,6 +116,32 @@ void print_disagreements(const std::vector<calibration::Disagreement>& all) {
         series.c_str(), 100 * spread);
 }
 
+/// So many are named; of more the rest are counted.
+constexpr std::size_t kNamed = 8;
+
+std::string text_of(const calibration::RunException& exception) {
+  std::string text;
+  for (const auto& [name, value] : exception.point)
+    text += name + "=" + std::to_string(value) + " ";
+  std::array<char, 32> times{};
+  std::snprintf(times.data(), times.size(), "(x%.3g)", exception.times);
+  return text + times.data();
+}
+
+void print_differing_runs(const std::vector<calibration::DifferingRuns>& all) {
+  for (const auto& [series, points, exceptions] : all) {
+    std::string names;
+    for (std::size_t i = 0; i < exceptions.size() && i < kNamed; ++i)
+      names += (i == 0 ? "" : ", ") + text_of(exceptions[i]);
+    if (exceptions.size() > kNamed)
+      names += " and " + std::to_string(exceptions.size() - kNamed) + " more";
+    std::printf(
+        "runs differ as at no other point: %s: %zu of %d points, which are left out of what lies "
+        "between runs: %s\n",
+        series.c_str(), exceptions.size(), points, names.c_str());
+  }
+}
+
 void print_conflicts(const std::vector<calibration::ConflictingClaim>& all) {
   for (const auto& [first, second, figures] : all)
     std::printf(
@@ -174,6 +180,7 @@ void print_summary(const calibration::FitResult& result) {
   print_given_twice(result.report.given_twice);
   print_conflicts(result.report.conflicts);
   print_disagreements(result.report.disagreements);
+  print_differing_runs(result.report.differing_runs);
   print_repeatability(result.coefficients);
   print_drift(result.coefficients.drift);
   print_without_release(result.report.without_release);
