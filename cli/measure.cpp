@@ -121,7 +121,8 @@ void print_why_cpu(const std::vector<BenchProgram>& programs, const MeasureOptio
     std::cout << "the CPU is measured: " << why << "\n";
 }
 
-/// The programs' shares of a run's time limit.
+/// The programs' shares of a run's time limit. The last program has no other to make up for its
+/// last point and its end, which come after its time.
 class Shares {
  public:
   Shares(const std::vector<BenchProgram>& programs, const MeasureOptions& options)
@@ -129,15 +130,19 @@ class Shares {
     for (std::size_t i = 0; i < programs.size(); ++i)
       if (limit_.of(i, 0)) last_ = i;
   }
-  /// As TimeLimit has it; but the last program has no other to make up for its last point and its
-  /// end, which come after its time.
   [[nodiscard]] std::optional<double> of(std::size_t number, double elapsed) const {
     const auto share = limit_.of(number, elapsed);
-    if (!share || number != last_) return share;
-    return *share - std::min(1.0, *share / 10);
+    return share && number == last_ ? as_last(*share) : share;
+  }
+  /// Of all that is left, for a program that was among those with a share.
+  [[nodiscard]] std::optional<double> of_rest(std::size_t number, double elapsed) const {
+    if (!limit_.of(number, elapsed)) return std::nullopt;
+    return as_last(limit_.of(last_, elapsed).value());
   }
 
  private:
+  static double as_last(double share) { return share - std::min(1.0, share / 10); }
+
   TimeLimit limit_;
   std::size_t last_ = 0;
 };
@@ -148,26 +153,55 @@ struct RunEnd {
   PlannedPoints planned{};
 };
 
-RunEnd run_all(const Found& found, MeasureOptions options) {
-  const auto& programs = found.programs;
-  const Shares shares{programs, options};
-  double spent = found.seconds;  // that the limit is for: its programs', and until they were known
-  RunEnd run;
-  for (std::size_t i = 0; i < programs.size(); ++i) {
-    options.time_limit = shares.of(i, spent);
-    const auto started = std::chrono::steady_clock::now();
-    auto end = run_program(programs[i], options);
-    const double took = seconds_since(started);
-    run.planned[programs[i].name] = std::move(end.planned);
-    // What a program hung for is taken from no other.
-    if (options.time_limit) spent += took - end.hung;
-    // A program that had nothing left to measure has warmed nothing.
-    options.clocks_are_warm = options.clocks_are_warm || took >= kFirstClockWarmUp;
-    run.status = stop_was_asked() ? 130 : std::max(run.status, end.status);
-    if (stop_was_asked()) break;
+/// The programs of a run, one after the other.
+class Run {
+ public:
+  Run(const Found& found, MeasureOptions options)
+      : programs_{found.programs},
+        options_{std::move(options)},
+        shares_{programs_, options_},
+        spent_{found.seconds} {}
+
+  [[nodiscard]] RunEnd all() {
+    for (std::size_t i = 0; i < programs_.size() && !stop_was_asked(); ++i)
+      start(programs_[i], shares_.of(i, spent_));
+    use_what_is_left();
+    return end_;
   }
-  return run;
-}
+
+ private:
+  void start(const BenchProgram& program, std::optional<double> seconds) {
+    options_.time_limit = seconds;
+    const auto started = std::chrono::steady_clock::now();
+    auto end = run_program(program, options_);
+    const double took = seconds_since(started);
+    end_.planned[program.name].merge(end.planned);
+    // What a program hung for is taken from no other.
+    if (seconds) spent_ += took - end.hung;
+    // A program that had nothing left to measure has warmed nothing.
+    options_.clocks_are_warm = options_.clocks_are_warm || took >= kFirstClockWarmUp;
+    end_.status = stop_was_asked() ? 130 : std::max(end_.status, end.status);
+  }
+  // What programs left of their shares is for the points that others, before them, had no time for.
+  void use_what_is_left() {
+    constexpr double kWorthAStart = 2;
+    for (std::size_t i = 0; i < programs_.size() && !stop_was_asked(); ++i) {
+      const auto seconds = shares_.of_rest(i, spent_);
+      if (!seconds || *seconds < kWorthAStart) continue;
+      const auto left = not_begun(options_.out, options_.run_id, end_.planned[programs_[i].name]);
+      if (left == 0) continue;
+      std::cout << programs_[i].name << " is started again for the " << left
+                << " points that its share of the time was not enough for\n";
+      start(programs_[i], seconds);
+    }
+  }
+
+  const std::vector<BenchProgram>& programs_;
+  MeasureOptions options_;
+  Shares shares_;
+  double spent_;  // that the limit is for: its programs', and until they were known
+  RunEnd end_;
+};
 
 // What can be done about what is not measured.
 void print_way_on(const MeasureOptions& options, const RunSummary& summary, bool something_left) {
@@ -217,7 +251,7 @@ int measure(MeasureOptions options) {
   auto found = find_what_measures(options);
   found.seconds = seconds_since(started);
   if (options.run_id.empty()) options.run_id = run_id_from_time();
-  return conclude(options, found.left_out, run_all(found, options));
+  return conclude(options, found.left_out, Run{found, options}.all());
 }
 
 void add_options(CLI::App& verb, MeasureOptions& options) {

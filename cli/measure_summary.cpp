@@ -84,6 +84,16 @@ int print_missing(const PlannedPoints& planned, const Points& points) {
 
 }  // namespace
 
+std::size_t not_begun(const std::string& path, const std::string& run_id,
+                      const std::set<std::string>& keys) {
+  const auto points = read_points(path, run_id);
+  return static_cast<std::size_t>(std::ranges::count_if(keys, [&](const std::string& key) {
+    const auto found = points.last.find(key);
+    return found != points.last.end() && found->second.outcome == Outcome::skipped &&
+           found->second.reason == kNotBegun;
+  }));
+}
+
 RunSummary print_run_summary(const std::string& path, const std::string& run_id,
                              const PlannedPoints& planned) {
   const auto points = read_points(path, run_id);

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <cstddef>
 #include <map>
 #include <set>
 #include <string>
@@ -18,6 +19,10 @@ struct RunSummary {
 };
 /// Keys of the points that each program was to record, by its name.
 using PlannedPoints = std::map<std::string, std::set<std::string>>;
+/// How many of these points the run skipped, for its time was over.
+[[nodiscard]] std::size_t not_begun(const std::string& path, const std::string& run_id,
+                                    const std::set<std::string>& keys);
+
 /// Prints the run's points in `path` by operation, with the reasons of those that are not measured,
 /// and how many of the planned ones it lacks. A file that does not exist holds none.
 [[nodiscard]] RunSummary print_run_summary(const std::string& path, const std::string& run_id,

@@ -144,6 +144,23 @@ TEST_F(Measure, CountsWhatListingTakesInItsTimeLimit) {
   EXPECT_THAT(printed(), HasSubstr("skipped spin (spin) x40: not begun"));
 }
 
+// The first time it is told that its time is over before it begins.
+TEST_F(Measure, StartsAProgramAgainWithTheTimeThatOthersLeft) {
+  folder_.write("programs/bench_cut",
+                "#!/bin/sh\ncase $1 in --list) ;; *)\n  if ! [ -e " + folder_.path("begun") +
+                    " ]; then\n    touch " + folder_.path("begun") +
+                    "\n    set -- $(echo \"$@\" | sed 's/--time-limit [0-9.]*/--time-limit 0/')\n"
+                    "  fi ;;\nesac\nexec " MOECAL_TESTING_PROGRAMS "/bench_synthetic \"$@\"\n");
+  const std::filesystem::path program = folder_.path("programs/bench_cut");
+  std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+  EXPECT_EQ(run("--programs-dir " + program.parent_path().string() + " --device cpu --run-id test" +
+                " --seconds-per-point 0.001 --time-limit 60 --out " + out_),
+            0)
+      << said();
+  EXPECT_THAT(printed(), HasSubstr("bench_cut is started again for the 40 points that its share"));
+  EXPECT_THAT(printed(), testing::ContainsRegex("spin \\(spin\\) +40 +0 +0"));
+}
+
 // Its last point and its end come after its time; other programs can make up for that, not the
 // last.
 TEST_F(Measure, KeepsSomeOfTheLastProgramsTimeBack) {
