@@ -18,8 +18,6 @@ constexpr double kCountBytes = 8;   // rows of an expert and their offsets: int6
 constexpr double kWeightBytes = 4;  // routing weights: f32
 constexpr double kScaleBytes = 4;   // of quantized values: f32
 constexpr double kScaleBlock = 128;
-/// Sizes are computed with as real numbers, which do not hold every whole one past this.
-constexpr std::int64_t kMostExact = std::int64_t{1} << 53;
 
 /// The numbers of one call, asked for by name.
 struct Call {
@@ -36,9 +34,6 @@ struct Call {
                          "' and does not have it"};
     if (found->second < 0)
       throw InvalidInput{"a point of '" + operation + "' has a negative '" + name + "'"};
-    if (found->second > kMostExact)
-      throw InvalidInput{"a point of '" + operation + "' has a '" + name + "' of " +
-                         std::to_string(found->second) + ", and no call is past 2^53"};
     return static_cast<double>(found->second);
   }
   [[nodiscard]] double number_or(const std::string& name, double fallback) const {

@@ -526,14 +526,6 @@ TEST(Features, AnUnknownOperationMovesItsOneNumberAndNoProductOfSeveral) {
   EXPECT_THROW((void)work_of("expert_gemm", {{"m", 2}, {"n", 3}}, f32), InvalidInput);
 }
 
-TEST(Features, RefuseASizeThatNoRealNumberHolds) {
-  const Dtypes f32{"f32", "", "", "", "", ""};
-  EXPECT_THAT(thrown_message([&] {
-                (void)inputs_of("all_reduce", {{"bytes", (std::int64_t{1} << 53) + 1}}, f32);
-              }),
-              HasSubstr("has a 'bytes' of 9007199254740993, and no call is past 2^53"));
-}
-
 TEST(Features, OfAnExchangeWithExperts) {
   const Point point{{"tokens", 4096}, {"hidden", 2048}, {"experts", 128}, {"top_k", 8}};
   auto more_experts = point;

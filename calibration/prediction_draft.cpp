@@ -117,7 +117,7 @@ void widen_outside_routings(Draft& draft, const Model& model, const Query& query
 Point point_asked(const Model& model, const Point& point, const Inputs& inputs) {
   auto asked = point;
   if (model.conditions.any_routing && doublings_outside(model.validity, point) == 0)
-    asked.try_emplace("bytes", std::llround(inputs.size));
+    asked.try_emplace("bytes", whole_number(inputs.size));
   return asked;
 }
 

@@ -166,7 +166,7 @@ std::vector<double> seconds_of(const std::vector<const Observation*>& readings, 
 /// Whole bytes, outwards.
 void widen_by_load(Validity& validity, const ExchangeLoad& load) {
   for (const double bytes : {std::floor(load.mean_bytes), std::ceil(load.mean_bytes)})
-    widen(validity, {{"bytes", std::llround(bytes)}});
+    widen(validity, {{"bytes", whole_number(bytes)}});
 }
 
 int count_of(const Readings& readings) {
