@@ -224,6 +224,8 @@ FitQuality read_quality(const JsonReader& r) {
 
 void check_validity(const JsonReader& r, const Model& m) {
   const auto ranges = r.object("validity");
+  if (m.conditions.group == kAnyGroup && !m.validity.contains("bytes"))
+    r.fail("validity", "lacks 'bytes', by which a model of any group (group 0) is asked");
   for (const auto& [name, range] : m.validity) {
     if (range.first < 0) ranges.fail(name, "begins below 0");
     if (range.first > range.second) ranges.fail(name, "ends below its begin");

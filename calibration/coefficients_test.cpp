@@ -162,6 +162,13 @@ TEST(CoefficientsReader, RefusesWhatNoFitCouldHaveSaid) {
       {"\"held_out_p90_ape\": 0.03", "\"held_out_p90_ape\": -1", "held_out_p90_ape' is negative"}};
   for (const auto& [what, with, message] : cases)
     EXPECT_THAT(what_is_wrong(replaced(sample_text(), what, with)), testing::HasSubstr(message));
+  auto joint = sample_model();
+  joint.conditions.group = kAnyGroup;
+  joint.validity.clear();
+  EXPECT_EQ(
+      what_is_wrong(to_json({"", "", {joint}})),
+      "c.json: field 'models[0].validity' lacks 'bytes', by which a model of any group (group "
+      "0) is asked");
   const auto twice = to_json({"", "", {sample_model(), sample_model()}});
   EXPECT_EQ(what_is_wrong(twice),
             "c.json: field 'models[1].id' is 'all_reduce/x' for the second time");

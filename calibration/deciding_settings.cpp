@@ -16,7 +16,7 @@ namespace {
 
 constexpr char kUnset[] = "unset", kUnrecorded[] = "unrecorded";
 constexpr char kPowerLimit[] = "power_limit_w", kClock[] = "application_sm_clock_mhz",
-               kThreads[] = "threads";
+               kThreads[] = "threads", kHostId[] = "NCCL_HOSTID";
 
 template <std::size_t N>
 bool starts_with_any(const std::string& name, const std::array<const char*, N>& prefixes) {
@@ -26,17 +26,21 @@ bool starts_with_any(const std::string& name, const std::array<const char*, N>& 
 /// Of NCCL and RCCL, which name alike: what chooses how and over what bytes go. Not what is where,
 /// what is logged, or which version an image was built with.
 bool decides_transfer(const std::string& name) {
-  static constexpr std::array<const char*, 38> kWords{
-      "ALGO",    "PROTO",       "BUFFSIZE",  "NTHREADS",  "P2P_",      "SHM_",    "NET",
-      "IB_",     "NVLS",        "CUMEM",     "COLLNET",   "CROSS_NIC", "SOCKET_", "NSOCKS_",
-      "PXN",     "MAX_",        "MIN_",      "CTA_",      "NCHANNELS", "LL_",     "LL128_",
-      "THREAD_", "SINGLE_RING", "GRAPH_",    "TOPO_FILE", "TUNER_",    "MNNVL_",  "DMABUF_",
-      "GDR",     "LAUNCH_",     "LOCAL_REG", "WIN_",      "SYM_",      "CHUNK_",  "LEGACY_CUDA_REG",
-      "WORK_",   "IGNORE_CPU",  "MSCCL"};
-  static constexpr std::array<const char*, 3> kNotThem{"SOCKET_IFNAME", "SOCKET_FAMILY",
-                                                       "GRAPH_DUMP"};
+  static constexpr std::array<const char*, 56> kWords{
+      "ALGO",    "PROTO",       "BUFFSIZE",   "NTHREADS",  "P2P_",       "SHM_",
+      "NET",     "IB_",         "NVLS",       "CUMEM",     "COLLNET",    "CROSS_NIC",
+      "SOCKET_", "NSOCKS_",     "PXN",        "MAX_",      "MIN_",       "CTA_",
+      "CGA_",    "NCHANNELS",   "LL_",        "LL128_",    "THREAD_",    "SINGLE_RING",
+      "RINGS",   "TREE_",       "PAT_",       "GRAPH_",    "TOPO_FILE",  "TUNER_",
+      "MNNVL_",  "NVB_",        "NVLINK_",    "DMABUF_",   "GDR",        "LAUNCH_",
+      "LOCAL_",  "WIN_",        "SYM_",       "LSA_",      "GIN_",       "CHUNK_",
+      "LEGACY_", "WORK_",       "PROXY_",     "PROGRESS_", "IGNORE_CPU", "IGNORE_DISABLED_P2P",
+      "MULTI_",  "SINGLE_PROC", "ALLGATHERV", "ALLOC_P2P", "L1_SHARED",  "MEM_SYNC",
+      "UNPACK_", "MSCCL"};
+  static constexpr std::array<const char*, 4> kNotThem{"SOCKET_IFNAME", "SOCKET_FAMILY",
+                                                       "GRAPH_DUMP", "PROXY_DUMP"};
   const auto word = name.substr(5);
-  return starts_with_any(word, kWords) && !starts_with_any(word, kNotThem);
+  return name == kHostId || (starts_with_any(word, kWords) && !starts_with_any(word, kNotThem));
 }
 
 bool decides_communication(const std::string& name) {
@@ -74,21 +78,24 @@ bool decides_cpu_work(const std::string& name) {
 
 bool decides_device_work(const std::string& name) { return name == kPowerLimit || name == kClock; }
 
-/// Importers keep the word of their source; a limit of 700 is one of 700.0.
+/// The words of tell_apart() for what is not there are no values beside it.
+bool says_nothing(const std::string& value) {
+  return value.empty() || value == kUnset || value == kUnrecorded;
+}
+
+/// Importers keep the word of their source.
 std::string own_name(const std::string& name) {
   return name == "power_limit_watts" ? kPowerLimit : name;
 }
 
+/// A limit of 700 is one of 700.0. Ranks that go by names of their own for their hosts may take
+/// each other to be on other nodes; which names those are says nothing.
 std::string own_value(const std::string& name, const std::string& value) {
+  if (name == kHostId) return says_nothing(value) ? value : "set";
   char* end = nullptr;
   const double number = std::strtod(value.c_str(), &end);
   if (name != kPowerLimit || end == value.c_str() || *end != '\0') return value;
   return number_text(number);
-}
-
-/// The words of tell_apart() for what is not there are no values beside it.
-bool says_nothing(const std::string& value) {
-  return value.empty() || value == kUnset || value == kUnrecorded;
 }
 
 bool is_variable(const std::string& name) { return !decides_device_work(name) && name != kThreads; }
@@ -126,10 +133,10 @@ Settings deciding_settings(const Observation& o, const Environment& environment)
   Settings settings;
   for (const auto& [word, value] : environment.settings) {
     if (says_nothing(value)) continue;
-    const auto name = own_name(word);
+    const auto [name, own] = in_own_words(word, value);
     if ((communicates && decides_communication(name)) ||
         (computes && (on_cpu ? decides_cpu_work(name) : decides_device_work(name))))
-      settings[name] = own_value(name, value);
+      settings[name] = own;
   }
   return settings;
 }
@@ -148,6 +155,16 @@ std::string settings_text(const Settings& settings) {
   std::string text;
   for (const auto& [name, value] : settings) text += (text.empty() ? "" : " ") + name + "=" + value;
   return text;
+}
+
+bool is_set_variable(const Settings::value_type& setting) {
+  return is_variable(setting.first) && setting.second != kUnset;
+}
+
+std::pair<std::string, std::string> in_own_words(const std::string& name,
+                                                 const std::string& value) {
+  const auto own = own_name(name);
+  return {own, own_value(own, value)};
 }
 
 bool are_defaults(const Settings& settings) {

@@ -3,6 +3,8 @@
 #pragma once
 #include <cstddef>
 #include <span>
+#include <string>
+#include <utility>
 
 #include "calibration/coefficients.hpp"
 #include "core/observation.hpp"
@@ -31,6 +33,15 @@ void tell_apart(std::span<const SetSeries> all);
 
 /// "NCCL_ALGO=Ring NCCL_PROTO=unset"; "" of none.
 [[nodiscard]] std::string settings_text(const Settings& settings);
+
+/// Whether it is a variable that was set: not what one gets without a word. A device's limit or
+/// clock is always something, and a CPU has some number of threads.
+[[nodiscard]] bool is_set_variable(const Settings::value_type& setting);
+
+/// A setting in the words of the fit, whichever source's it comes in: power_limit_watts=700.0 is
+/// power_limit_w=700.
+[[nodiscard]] std::pair<std::string, std::string> in_own_words(const std::string& name,
+                                                               const std::string& value);
 
 /// Whether all of them are variables that were not set: what one gets without a word.
 [[nodiscard]] bool are_defaults(const Settings& settings);

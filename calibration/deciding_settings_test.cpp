@@ -27,7 +27,6 @@ TEST(DecidingSettings, AreThoseOfTheOperation) {
   product.backend = "cuda";
   const auto environment = set_to({{"NCCL_ALGO", "Ring"},
                                    {"NCCL_DEBUG", "INFO"},
-                                   {"NCCL_HOSTID", "a"},
                                    {"network", "eth0"},
                                    {"power_limit_watts", "700.0"},
                                    {"threads", "8"}});
@@ -40,7 +39,8 @@ TEST(DecidingSettings, AreThoseOfTheOperation) {
 TEST(DecidingSettings, AreNotWhatIsLoggedOrBuiltWith) {
   const auto exchange = synthetic::observation("all_reduce", {{"bytes", 8}}, 1);
   for (const char* name : {"NCCL_VERSION", "NCCL_HOME", "NCCL_ROOT", "NCCL_DIR", "NCCL_DEBUG_FILE",
-                           "NCCL_SOCKET_IFNAME", "NCCL_GRAPH_DUMP_FILE", "UCX_LOG_LEVEL",
+                           "NCCL_SOCKET_IFNAME", "NCCL_GRAPH_DUMP_FILE", "NCCL_PROXY_DUMP_SIGNAL",
+                           "NCCL_IGNORE_NET_MISMATCH", "NCCL_CONF_FILE", "UCX_LOG_LEVEL",
                            "FI_LOG_LEVEL", "OMPI_MCA_btl_tcp_if_include", "OMP_NUM_THREADS"})
     EXPECT_TRUE(deciding_settings(exchange, set_to({{name, "1"}})).empty()) << name;
   for (const char* name : {"NCCL_ALGO",
@@ -62,11 +62,36 @@ TEST(DecidingSettings, AreNotWhatIsLoggedOrBuiltWith) {
                            "NCCL_NSOCKS_PERTHREAD",
                            "NCCL_PXN_DISABLE",
                            "NCCL_GRAPH_REGISTER",
+                           "NCCL_CGA_CLUSTER_SIZE",
+                           "NCCL_NVB_DISABLE",
+                           "NCCL_PAT_ENABLE",
+                           "NCCL_RINGS",
+                           "NCCL_TREE_THRESHOLD",
+                           "NCCL_PROXY_CPUSET",
+                           "NCCL_IGNORE_DISABLED_P2P",
+                           "NCCL_LSA_TEAM_SIZE",
                            "RCCL_MSCCL_ENABLE",
                            "UCX_TLS",
                            "FI_PROVIDER",
                            "OMPI_MCA_pml"})
     EXPECT_FALSE(deciding_settings(exchange, set_to({{name, "1"}})).empty()) << name;
+}
+
+// Ranks with other names for their host take another path; the names themselves are of a run.
+TEST(DecidingSettings, AHostIdIsThereOrNot) {
+  const auto exchange = synthetic::observation("all_reduce", {{"bytes", 8}}, 1);
+  for (const char* name : {"node1", "node2"})
+    EXPECT_EQ(deciding_settings(exchange, set_to({{"NCCL_HOSTID", name}})),
+              (Settings{{"NCCL_HOSTID", "set"}}));
+}
+
+TEST(DecidingSettings, HaveOneWordAndOneValueHoweverTheyAreAskedFor) {
+  using Setting = std::pair<std::string, std::string>;
+  EXPECT_EQ(in_own_words("power_limit_watts", "500.0"), (Setting{"power_limit_w", "500"}));
+  EXPECT_EQ(in_own_words("power_limit_w", "unrecorded"), (Setting{"power_limit_w", "unrecorded"}));
+  EXPECT_EQ(in_own_words("NCCL_HOSTID", "node1"), (Setting{"NCCL_HOSTID", "set"}));
+  EXPECT_EQ(in_own_words("NCCL_HOSTID", "unset"), (Setting{"NCCL_HOSTID", "unset"}));
+  EXPECT_EQ(in_own_words("NCCL_ALGO", "500.0"), (Setting{"NCCL_ALGO", "500.0"}));
 }
 
 TEST(DecidingSettings, ThatAreEmptyOrCalledUnsetAreNotThere) {

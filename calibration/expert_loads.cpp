@@ -187,7 +187,7 @@ RankLoads busiest_of(const std::vector<double>& rows_of, std::int64_t ranks) {
 }
 
 void check(const RoutingShape& shape, std::int64_t ranks, const RoutingSpec& routing) {
-  (void)draw_routing({0, shape.experts, shape.top_k}, routing);  // says what is wrong with these
+  check_routing(shape, routing);
   if (ranks < 1 || shape.experts % ranks != 0)
     throw InvalidInput{std::to_string(shape.experts) + " experts cannot be spread evenly over " +
                        std::to_string(ranks) + " ranks"};

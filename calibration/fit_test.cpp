@@ -5,9 +5,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "calibration/features.hpp"
 #include "calibration/predict.hpp"
 #include "calibration/synthetic.hpp"
+#include "tests/thrown_message.hpp"
 
 namespace moecal::calibration {
 namespace {
@@ -344,6 +347,22 @@ TEST(Fit, LeavesOutWhatHeatHeldBackThroughoutAndSaysWhatThePowerLimitDid) {
   EXPECT_EQ(result.report.counts.throttled, 1);
   EXPECT_EQ(result.report.counts.power_limited, 1);
   EXPECT_EQ(result.report.points, 7);
+}
+
+TEST(Fit, SaysWhyNothingIsLeftToFit) {
+  auto observations = curve("all_reduce", 2, 8, two_segments, {});
+  for (auto& o : observations) o.flags.throttled = {true};
+  observations[0].point = {{"bytes", 0}};
+  EXPECT_THAT(thrown_message([&] { (void)fit_all(observations); }),
+              testing::HasSubstr("8 are measured, 0 skipped and 0 failed; 1 without a size; 7 "
+                                 "throttled in every sample"));
+}
+
+// As a real number its bytes are more than a whole one can be.
+TEST(Fit, TakesTheLargestPointThereIs) {
+  auto observations = curve("all_reduce", 2, 8, two_segments, {});
+  observations[0].point = {{"bytes", std::numeric_limits<std::int64_t>::max()}};
+  EXPECT_EQ(fit_all(observations).report.points, 8);
 }
 
 // Not held, and as long as the host's own work: the time between launches, not the kernel's.

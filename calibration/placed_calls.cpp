@@ -7,8 +7,9 @@
 #include <tuple>
 
 #include "calibration/deciding_settings.hpp"
+#include "calibration/dtype_distance.hpp"
+#include "calibration/model_order.hpp"
 #include "calibration/routing_conditions.hpp"
-#include "calibration/selection.hpp"
 #include "calibration/switches.hpp"
 #include "core/collective.hpp"
 #include "core/dtype.hpp"
@@ -193,12 +194,13 @@ std::vector<Place> MeasuredMachine::known() const {
 
 const MeasuredCurve* MeasuredMachine::curve_of(const Query& query,
                                                bool (*fits)(const Series&, const Query&)) const {
-  // As a prediction would: the nearest dtype first, then out of place, unset and recorded.
+  // As a prediction would (model_order.hpp): out of place first, then unset, nearest in dtype and
+  // recorded.
   const auto order = [&](const MeasuredCurve& curve) {
     const auto& c = curve.series->conditions;
-    return std::tuple{-dtype_distance(*curve.series, query),
-                      !c.implementation.ends_with("_in_place"), are_defaults(c.settings),
-                      -unrecorded(c.settings), curve.series->points.size()};
+    return std::tuple{!is_in_place(c.implementation), !is_set_unasked(c.settings, query),
+                      -dtype_distance(*curve.series, query), -unrecorded(c.settings),
+                      curve.series->points.size()};
   };
   const MeasuredCurve* found = nullptr;
   for (const auto& curve : curves_)

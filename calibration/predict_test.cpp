@@ -65,8 +65,12 @@ TEST(Predict, TakesCallsOutOfPlaceUnlessTheOthersAreNamed) {
   const auto in_place = line_model("in place", conditions, 0.9e-5);
   auto query = ask(4, 10240);
   EXPECT_EQ(predict({"", "", {own, in_place}}, query).prediction->model_id, "out of place");
-  EXPECT_EQ(predict({"", "", {in_place}}, query).prediction->model_id, "in place");
+  const auto alone = predict({"", "", {in_place}}, query).prediction.value();
+  EXPECT_EQ(alone.model_id, "in place");
+  EXPECT_THAT(alone.flags,
+              ElementsAre("as measured in place: this call was not measured out of place"));
   query.implementation = "nccl_in_place";
+  EXPECT_THAT(predict({"", "", {in_place}}, query).prediction->flags, IsEmpty());
   EXPECT_EQ(predict({"", "", {own, in_place}}, query).prediction->model_id, "in place");
 }
 
@@ -307,8 +311,7 @@ TEST(Predict, LeansOnNeighboursOfTheJointModelsOwnRelease) {
   EXPECT_NEAR(p.seconds, 5e-5 + 1.024e-7, 1e-9);
   EXPECT_THAT(p.flags, Contains("release 2.29 of nccl answers, the newest of 2; the one before: "
                                 "2.27"));
-  EXPECT_THAT(p.flags, Contains("left out: groups of 8 were measured, but not in f16 with release "
-                                "2.29"));
+  EXPECT_THAT(p.flags, Contains("left out: groups of 8 were measured, but with release 2.27"));
 }
 
 TEST(Predict, LeansOnNeighboursOfTheJointModelsOwnDtype) {
@@ -318,9 +321,35 @@ TEST(Predict, LeansOnNeighboursOfTheJointModelsOwnDtype) {
                         line_model("int8-8", over(8, "int8"), 7e-4), joint_model()}};
   const auto p = predict(c, ask(6, 1024)).prediction.value();
   EXPECT_EQ(p.model_id, "joint + f16-2 + f16-4");
-  EXPECT_THAT(p.flags, Contains(HasSubstr("left out: groups of 8")));
+  EXPECT_THAT(p.flags, Contains("left out: groups of 8 were measured, but in int8"));
   EXPECT_THAT(predict(c, ask(6, 1024, "bf16")).prediction->flags,
               Contains("dtype f16 stands in for bf16"));
+}
+
+TEST(Predict, SaysHowTheGroupsThatAreLeftOutWereMeasured) {
+  auto in_place = over(8), set = over(16), both = over(32, "int8");
+  in_place.implementation = "nccl_in_place";
+  set.settings = both.settings = {{"NCCL_ALGO", "Ring"}};
+  const Coefficients c{"",
+                       "",
+                       {line_model("2", over(2), 1e-5), line_model("4", over(4), 3e-5),
+                        line_model("8", in_place, 7e-5), line_model("16", set, 9e-5),
+                        line_model("32", both, 9e-5), joint_model()}};
+  const auto flags = predict(c, ask(3, 1024)).prediction->flags;
+  EXPECT_THAT(flags, Contains("left out: groups of 8 were measured, but by nccl_in_place"));
+  EXPECT_THAT(flags, Contains("left out: groups of 16 were measured, but with NCCL_ALGO=Ring"));
+  EXPECT_THAT(flags,
+              Contains("left out: groups of 32 were measured, but in int8, with NCCL_ALGO=Ring"));
+}
+
+// The dtype of a copy costs a few percent, another card's figures are a guess of a factor.
+TEST(Predict, TakesWhatWasMeasuredHereInAnotherDtypeBeforeATransfer) {
+  auto lent = line_model("lent", over(4, "f16"), 3e-5);
+  lent.provenance = "transferred";
+  const Coefficients c{"", "", {lent, line_model("own", over(4, "bf16"), 1e-5)}};
+  const auto p = predict(c, ask(4, 1024, "f16")).prediction.value();
+  EXPECT_EQ(p.model_id, "own");
+  EXPECT_THAT(p.flags, ElementsAre("dtype bf16 stands in for f16"));
 }
 
 TEST(Predict, SaysThatANewerReleaseWasMeasuredOverOtherGroupsOnly) {

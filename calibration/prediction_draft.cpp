@@ -28,13 +28,6 @@ constexpr double kSettledWidening = 0.1;
 /// Each doubling outside the shapes measured widens a kernel's interval by this share.
 constexpr double kOutsideWidening = 0.5;
 
-/// A model whose dtype was not recorded answers as it was measured.
-Dtypes dtypes_of(const Model& model, const Query& query) {
-  const auto& measured = model.conditions.dtype;
-  const auto& dtype = query.dtype.empty() || measured.empty() ? measured : query.dtype;
-  return {dtype, dtype, model.conditions.output_dtype, "", "", ""};
-}
-
 /// Far from the points it learnt from a residual fades, and the compact form's own error returns.
 void fade_residual(Draft& draft, const Model& model, const Inputs& inputs) {
   if (!model.residual) return;
@@ -118,7 +111,7 @@ void widen_outside_routings(Draft& draft, const Model& model, const Query& query
 Point point_asked(const Model& model, const Point& point, const Inputs& inputs) {
   auto asked = point;
   if (model.conditions.any_routing && doublings_outside(model.validity, point) == 0)
-    asked.try_emplace("bytes", std::llround(inputs.size));
+    asked.try_emplace("bytes", whole_number(inputs.size));
   return asked;
 }
 
@@ -167,7 +160,7 @@ struct Asked {
 
 /// A skew is asked for as it is, or as what the routing comes to.
 Asked inputs_asked(const Model& model, const Query& query) {
-  const auto dtypes = dtypes_of(model, query);
+  const auto dtypes = dtypes_asked(model.conditions, query);
   const auto routing = spec_of(routing_asked(model.operation, query));
   const auto work = kind_of_work(query.operation, model.conditions.implementation);
   const auto inputs = inputs_of(work, query.point, dtypes, routing);
@@ -199,6 +192,11 @@ std::string number(double value) {
   std::array<char, 32> text{};
   std::snprintf(text.data(), text.size(), "%.3g", value);
   return text.data();
+}
+
+Dtypes dtypes_asked(const Conditions& measured, const Query& query) {
+  const auto& dtype = query.dtype.empty() || measured.dtype.empty() ? measured.dtype : query.dtype;
+  return {dtype, dtype, measured.output_dtype, "", "", ""};
 }
 
 void add_interval(Draft& draft, std::span<const ResidualQuantile> quantiles, double size) {

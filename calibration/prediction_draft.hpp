@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "calibration/predict.hpp"
+#include "core/point.hpp"
 
 namespace moecal::calibration {
 
@@ -15,6 +16,10 @@ struct Draft {
   double half_width = 0;
   std::vector<std::string> flags;
 };
+
+/// What a call is in: the dtype asked for, also where another that was measured stands in for it. A
+/// model whose dtype was not recorded answers as it was measured.
+[[nodiscard]] Dtypes dtypes_asked(const Conditions& measured, const Query& query);
 
 /// What one model says of a query, with everything that widens its interval.
 [[nodiscard]] Draft draft_of(const Model& model, const Query& query);

@@ -2,20 +2,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "calibration/probe_points.hpp"
 
-#include <cmath>
-
 #include "calibration/features.hpp"
+#include "calibration/validity.hpp"
 
 namespace moecal::calibration {
 namespace {
 
 /// Powers of the base within [low, high], and both ends.
 std::vector<std::int64_t> ladder(std::pair<double, double> range, int base) {
-  std::vector<std::int64_t> values{std::llround(range.first)};
-  std::int64_t power = 1;
-  while (static_cast<double>(power) <= range.first) power *= base;
-  for (; static_cast<double>(power) < range.second; power *= base) values.push_back(power);
-  if (range.second > range.first) values.push_back(std::llround(range.second));
+  std::vector<std::int64_t> values{whole_number(range.first)};
+  double power = 1;
+  while (power <= range.first) power *= base;
+  for (; power < range.second; power *= base) values.push_back(whole_number(power));
+  if (range.second > range.first) values.push_back(whole_number(range.second));
   return values;
 }
 
@@ -27,7 +26,7 @@ bool table_is_of_points(const Model& model) {
 std::vector<std::int64_t> values_of(const Model& model, std::pair<double, double> range) {
   if (!table_is_of_points(model)) return ladder(range, model.validity.size() == 1 ? 2 : 4);
   std::vector<std::int64_t> values;
-  for (const auto& [size, seconds] : model.table) values.push_back(std::llround(size));
+  for (const auto& [size, seconds] : model.table) values.push_back(whole_number(size));
   return values;
 }
 

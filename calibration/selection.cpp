@@ -3,39 +3,24 @@
 #include "calibration/selection.hpp"
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <set>
-#include <tuple>
 
+#include "calibration/deciding_settings.hpp"
+#include "calibration/dtype_distance.hpp"
 #include "calibration/features.hpp"
 #include "calibration/group_scaling.hpp"
 #include "calibration/join.hpp"
 #include "calibration/missing_model.hpp"
+#include "calibration/model_order.hpp"
 #include "calibration/number_list.hpp"
 #include "calibration/prediction_draft.hpp"
 #include "calibration/releases.hpp"
 #include "calibration/routing_conditions.hpp"
 #include "calibration/settings_choice.hpp"
-#include "calibration/validity.hpp"
-#include "core/dtype.hpp"
 
 namespace moecal::calibration {
 namespace {
-
-int preference(const std::string& dtype) {
-  static constexpr std::array<std::string_view, 8> kOrder{"f16",  "bf16",     "f32",   "fp8_e4m3",
-                                                          "int8", "fp8_e5m2", "uint8", "int32"};
-  return static_cast<int>(std::find(kOrder.begin(), kOrder.end(), dtype) - kOrder.begin());
-}
-
-bool is_integer(const std::string& dtype) {
-  return dtype == "int8" || dtype == "uint8" || dtype == "int32";
-}
-
-int dtype_distance(const Model& model, const Query& query) {
-  return calibration::dtype_distance(model.operation, model.conditions.dtype, query);
-}
 
 bool accepts(const std::string& asked, const std::string& have) {
   return asked.empty() || asked == have;
@@ -77,7 +62,8 @@ bool matches_but_group_and_tier(const Model& model, const Query& query) {
   return model.operation == query.operation && is_of_machine(model, query) &&
          accepts(query.placement, c.placement) && accepts(query.implementation, c.implementation) &&
          accepts(query.cache, c.cache) && accepts_routing(query, model) &&
-         accepts_settings(query, model) && scale && dtype_distance(model, query) < kNoMatch;
+         accepts_settings(query, model) && scale &&
+         dtype_distance(model.operation, c.dtype, query) < kNoMatch;
 }
 
 enum class Release { same, any };
@@ -99,48 +85,9 @@ bool matches_but_group(const Model& model, const Query& query) {
          (query.nodes == 0 || query.nodes == c.nodes) && matches_but_group_and_tier(model, query);
 }
 
-/// What was measured here stands before others' measurements, and those before what was only
-/// transferred from other cards.
-int provenance_rank(const std::string& provenance) {
-  static constexpr std::array<std::string_view, 3> kOrder{"measured", "imported", "transferred"};
-  return static_cast<int>(std::find(kOrder.begin(), kOrder.end(), provenance) - kOrder.begin());
-}
-
-int scale_rank(const std::string& mode) { return mode.empty() ? 0 : mode == "tensor" ? 1 : 2; }
-
-/// Uniform is what a formula without a word on routing means.
-int routing_rank(const std::string& distribution) {
-  return distribution.empty() || distribution == "uniform" ? 0 : 1;
-}
-
-bool is_within(const Model& model, const Query& query) {
-  return doublings_outside(model.validity, query.point) == 0;
-}
-
-/// What makes one match better than another, in this order, smaller first; release and
-/// implementation are compared after it.
-auto rank(const Model& model, int distance) {
-  const auto& c = model.conditions;
-  return std::tuple{distance,
-                    provenance_rank(model.provenance),
-                    c.placement != "contiguous",
-                    c.concurrent_groups,
-                    scale_rank(c.scale_mode),
-                    c.cache != "cold",
-                    c.graph != "none",
-                    c.output_dtype,
-                    c.layout,
-                    c.routing.capacity_factor,
-                    routing_rank(c.routing.distribution),
-                    c.routing.distribution,
-                    c.routing.exponent,
-                    c.routing.loads,
-                    c.nodes};
-}
-
 /// A table stands before the compact form of the same series.
-std::vector<const Model*> without_shadowed(const std::vector<const Model*>& models) {
-  std::vector<const Model*> kept;
+Models without_shadowed(const Models& models) {
+  Models kept;
   for (const auto* model : models) {
     const bool shadowed = std::any_of(models.begin(), models.end(), [&](const Model* other) {
       return model->table.empty() && !other->table.empty() &&
@@ -178,7 +125,7 @@ std::string list_of(const std::set<int>& groups) {
 
 /// Of a group that was not measured with the newest release that other groups were.
 std::vector<std::string> older_release_flags(const Coefficients& coefficients, const Query& query,
-                                             const std::vector<const Model*>& answering) {
+                                             const Models& answering) {
   std::vector<std::string> flags;
   for (const auto* model : answering) {
     const auto& own = model->conditions;
@@ -204,78 +151,47 @@ std::vector<std::string> older_release_flags(const Coefficients& coefficients, c
   return flags;
 }
 
-/// What was measured of other groups, but not as the joint models' own were.
+/// What of a model's conditions is not the joint model's, other than group, nodes and tier.
+std::set<std::string> differences(const Model& model, const Model& joint) {
+  const auto &have = model.conditions, &own = joint.conditions;
+  std::set<std::string> all;
+  if (have.dtype != own.dtype) all.insert("in " + have.dtype);
+  if (have.implementation != own.implementation) all.insert("by " + have.implementation);
+  if (have.settings != own.settings) all.insert("with " + settings_text(have.settings));
+  if (have.release != own.release)
+    all.insert(names_release(have.release) ? "with release " + have.release
+                                           : "with a release that is not named");
+  if (all.empty()) all.insert("under other conditions");
+  return all;
+}
+
+/// What was measured of other groups, but not as the joint models' own were; of each group the
+/// likest.
 std::vector<std::string> left_out_flags(const Coefficients& coefficients, const Query& query,
-                                        const std::vector<const Model*>& joints) {
-  std::set<int> joined, others;
+                                        const Models& joints) {
+  std::set<int> joined;
+  std::map<int, std::set<std::string>> others;
   for (const auto& model : coefficients.models) {
     if (!matches_but_group(model, query)) continue;
-    const bool is_own = std::any_of(joints.begin(), joints.end(), [&](const Model* joint) {
-      return are_alike(model, *joint, Release::same);
-    });
-    (is_own ? joined : others).insert(model.conditions.group);
+    const int group = model.conditions.group;
+    for (const auto* joint : joints) {
+      auto differing = differences(model, *joint);
+      auto& least = others.try_emplace(group, differing).first->second;
+      if (differing.size() < least.size()) least = std::move(differing);
+      if (are_alike(model, *joint, Release::same)) joined.insert(group);
+    }
   }
-  for (const int group : joined) others.erase(group);
-  if (others.empty()) return {};
-  const auto& c = joints.front()->conditions;
-  return {"left out: groups of " + list_of(others) + " were measured, but not in " + c.dtype +
-          (c.release.empty() ? "" : " with release " + c.release)};
-}
-
-/// Models to choose among. Low-latency kernels take few tokens: of exchanges those measured on both
-/// sides of the point come first, if any were.
-std::vector<const Model*> in_reach(std::vector<const Model*> models, const Query& query) {
-  const auto is_out = [&](const Model* model) { return !is_within(*model, query); };
-  if (family_of(query.operation, query.point) == Family::exchange &&
-      !std::all_of(models.begin(), models.end(), is_out))
-    std::erase_if(models, is_out);
-  return models;
-}
-
-/// A model whose dtype was not recorded is as near as the nearest of those that say theirs.
-int distance_of_unrecorded(const std::vector<const Model*>& models, const Query& query) {
-  int least = kNoMatch;
-  for (const auto* model : models)
-    if (!model->conditions.dtype.empty()) least = std::min(least, dtype_distance(*model, query));
-  return least;
-}
-
-/// Those of the best rank.
-std::vector<const Model*> best_of(std::vector<const Model*> models, const Query& query) {
-  models = in_reach(std::move(models), query);
-  const bool is_exchange = family_of(query.operation, query.point) == Family::exchange;
-  const int unrecorded = distance_of_unrecorded(models, query);
-  const auto rank_of = [&](const Model* model) {
-    return rank(*model, is_exchange && model->conditions.dtype.empty()
-                            ? unrecorded
-                            : dtype_distance(*model, query));
-  };
-  std::vector<const Model*> best;
-  for (const auto* model : models) {
-    if (!best.empty() && rank_of(model) > rank_of(best.front())) continue;
-    if (!best.empty() && rank_of(model) < rank_of(best.front())) best.clear();
-    best.push_back(model);
-  }
-  return best;
-}
-
-/// A call in place is another call: it answers where it is named, or nothing else was measured.
-/// Beside the call out of place the fastest of two noisy times would be less than either.
-std::vector<const Model*> out_of_place_first(std::vector<const Model*> models) {
-  const auto is_in_place = [](const Model* model) {
-    return model->conditions.implementation.ends_with("_in_place");
-  };
-  if (!std::ranges::all_of(models, is_in_place)) std::erase_if(models, is_in_place);
-  return models;
-}
-
-/// Where the query leaves the choice of a setting to us.
-SecondsOf seconds_for(const Query& query, SecondsOf seconds) {
-  return query.any_setting ? std::move(seconds) : SecondsOf{};
+  std::map<std::string, std::set<int>> groups;  // by how they differ
+  for (const auto& [group, differing] : others)
+    if (!joined.contains(group)) groups[join(differing)].insert(group);
+  std::vector<std::string> flags;
+  for (const auto& [how, all] : groups)
+    flags.push_back("left out: groups of " + list_of(all) + " were measured, but " + how);
+  return flags;
 }
 
 /// Choosing for the user would answer for a machine that need not be theirs.
-Selection several_settings(const Query& query, const std::vector<const Model*>& models) {
+Selection several_settings(const Query& query, const Models& models) {
   return {{},
           {},
           "models of " + query.operation +
@@ -285,6 +201,17 @@ Selection several_settings(const Query& query, const std::vector<const Model*>& 
 
 void append(std::vector<std::string>& flags, std::vector<std::string> more) {
   for (auto& flag : more) flags.push_back(std::move(flag));
+}
+
+/// Of the best of what matches those of one setting; where it is left to us, `seconds` is asked.
+Selection best_in_one_setting(const Models& matching, const Query& query, SecondsOf seconds) {
+  const auto best = best_of(matching, query);
+  auto choice = of_one_setting(best, query.any_setting ? std::move(seconds) : SecondsOf{});
+  if (choice.models.empty()) return several_settings(query, best);
+  auto flags = release_flags(choice.models);
+  append(flags, choice.flags);
+  append(flags, settings_flags(choice, matching, query));
+  return {std::move(choice.models), std::move(flags), ""};
 }
 
 }  // namespace
@@ -297,6 +224,8 @@ std::vector<std::string> stand_in_flags(const Model& model, const Query& query) 
                         ? "in which dtype rows were sent was not recorded: as measured, not in " +
                               query.dtype
                         : "dtype " + c.dtype + " stands in for " + query.dtype);
+  if (is_in_place(c.implementation) && query.implementation.empty())
+    flags.push_back("as measured in place: this call was not measured out of place");
   for (auto& flag : routing_flags(model, query)) flags.push_back(std::move(flag));
   if (query.routing.empty() && routing_rank(c.routing.distribution) != 0)
     flags.push_back("routing is " + c.routing.distribution + ", not uniform");
@@ -306,57 +235,43 @@ std::vector<std::string> stand_in_flags(const Model& model, const Query& query) 
   return flags;
 }
 
-int dtype_distance(const std::string& operation, const std::string& dtype, const Query& query) {
-  if (query.dtype.empty() || dtype == query.dtype)
-    return query.dtype.empty() ? preference(dtype) : 0;
-  const auto family = family_of(operation, query.point);
-  if (dtype.empty()) return family == Family::exchange ? 0 : kNoMatch;
-  const bool same_width = size_of(parse_dtype(dtype)) == size_of(parse_dtype(query.dtype));
-  if (family == Family::gemm || family == Family::grouped)
-    return same_width && is_integer(dtype) == is_integer(query.dtype) ? 1 : kNoMatch;
-  return (same_width ? 1 : 10) + preference(dtype);
-}
-
 Selection select_models(const Coefficients& coefficients, const Query& query, const Model* joint) {
-  std::vector<const Model*> matching;
+  Models matching;
   for (const auto& model : coefficients.models)
     if (model.conditions.group == query.group && matches_but_group(model, query) &&
         (joint == nullptr || are_alike(model, *joint, Release::same)))
       matching.push_back(&model);
   if (matching.empty()) return {{}, {}, missing_model(coefficients, query)};
-  const auto all = out_of_place_first(best_of(std::move(matching), query));
-  const auto [best, settings_flags] = of_one_setting(
-      all, seconds_for(query, [&](const Model& model) { return draft_of(model, query).seconds; }));
-  if (best.empty()) return several_settings(query, all);
-  auto answering = without_shadowed(newest_of_each(best));
-  auto flags = release_flags(best);
-  append(flags, settings_flags);
-  if (joint == nullptr) append(flags, older_release_flags(coefficients, query, answering));
-  return {std::move(answering), std::move(flags), ""};
+  auto selection = best_in_one_setting(
+      matching, query, [&](const Model& model) { return draft_of(model, query).seconds; });
+  selection.models = without_shadowed(newest_of_each(selection.models));
+  if (joint != nullptr)
+    selection.flags.clear();  // it has said what it is
+  else
+    append(selection.flags, older_release_flags(coefficients, query, selection.models));
+  return selection;
 }
 
 Selection select_joints(const Coefficients& coefficients, const Query& query) {
-  std::vector<const Model*> matching;
+  Models matching;
   for (const auto& model : coefficients.models)
     if (model.conditions.group == kAnyGroup && speaks_of_tier(model, query.tier) &&
         matches_but_group_and_tier(model, query))
       matching.push_back(&model);
   if (matching.empty()) return {};
-  const auto all = out_of_place_first(best_of(std::move(matching), query));
-  const auto [best, settings_flags] =
-      of_one_setting(all, seconds_for(query, [&](const Model& joint) {
-                       Inputs inputs{.size = static_cast<double>(query.point.at("bytes"))};
-                       inputs.ranks = query.group;
-                       inputs.nodes = std::max(1, query.nodes);
-                       return evaluate(joint, inputs);
-                     }));
-  if (best.empty()) return several_settings(query, all);
-  auto flags = stand_in_flags(*best.front(), query);
-  auto answering = newest_of_each(best);
-  append(flags, release_flags(best));
-  append(flags, settings_flags);
-  append(flags, left_out_flags(coefficients, query, answering));
-  return {std::move(answering), std::move(flags), ""};
+  auto selection = best_in_one_setting(matching, query, [&](const Model& joint) {
+    Inputs inputs{.size = static_cast<double>(query.point.at("bytes"))};
+    inputs.ranks = query.group;
+    inputs.nodes = std::max(1, query.nodes);
+    return evaluate(joint, inputs);
+  });
+  if (selection.models.empty()) return selection;
+  auto flags = stand_in_flags(*selection.models.front(), query);
+  append(flags, std::move(selection.flags));
+  selection.models = newest_of_each(selection.models);
+  append(flags, left_out_flags(coefficients, query, selection.models));
+  selection.flags = std::move(flags);
+  return selection;
 }
 
 std::set<std::string> matching_machines(const Coefficients& coefficients, const Query& query) {

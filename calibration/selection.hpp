@@ -17,27 +17,18 @@ struct Selection {
   bool several_settings = false;   // where models is empty: `missing` lists what to choose from
 };
 
-/// How far a dtype is from the one a query asks for; kNoMatch: it cannot stand in for it. What only
-/// moves bytes takes any payload, one of the same width first; arithmetic takes floating point for
-/// floating point of the same width. An exchange with experts whose dtype was not recorded stands
-/// in for any.
-inline constexpr int kNoMatch = 1000;
-[[nodiscard]] int dtype_distance(const std::string& operation, const std::string& dtype,
-                                 const Query& query);
-
 /// What had to be given up where this model answers: e.g. "dtype f16 stands in for bf16".
 [[nodiscard]] std::vector<std::string> stand_in_flags(const Model& model, const Query& query);
 
-/// Of exchanges with experts, models that were measured around the point come before all others;
-/// one whose dtype was not recorded stands beside the nearest in dtype.
-/// The query's group size must be matched exactly. `joint`: only of the models that it was fitted
-/// with, whose release and dtype are its own; null: of all.
+/// The best of those that match, by model_order.hpp. The query's group size must be matched
+/// exactly. `joint`: only of the models that it was fitted with, whose release and dtype are its
+/// own; null: of all.
 [[nodiscard]] Selection select_models(const Coefficients& coefficients, const Query& query,
                                       const Model* joint = nullptr);
 
 /// The joint models over group sizes that match the query in everything but group and tier, and
-/// speak of its tier. The flags also say which groups were measured, but in another dtype or with
-/// another release than theirs.
+/// speak of its tier. The flags also say which groups were measured, but otherwise than theirs, and
+/// what differs.
 [[nodiscard]] Selection select_joints(const Coefficients& coefficients, const Query& query);
 
 /// Group sizes of models that match the query in everything else and were fitted with the joint

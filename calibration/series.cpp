@@ -166,7 +166,7 @@ std::vector<double> seconds_of(const std::vector<const Observation*>& readings, 
 /// Whole bytes, outwards.
 void widen_by_load(Validity& validity, const ExchangeLoad& load) {
   for (const double bytes : {std::floor(load.mean_bytes), std::ceil(load.mean_bytes)})
-    widen(validity, {{"bytes", std::llround(bytes)}});
+    widen(validity, {{"bytes", whole_number(bytes)}});
 }
 
 int count_of(const Readings& readings) {
@@ -336,7 +336,7 @@ class Sorter {
       throw InvalidInput{"there is nothing to fit: of the observations read, " +
                          std::to_string(counts_.measured) + " are measured, " +
                          std::to_string(counts_.skipped) + " skipped and " +
-                         std::to_string(counts_.failed) + " failed" +
+                         std::to_string(counts_.failed) + " failed" + left_out_text(counts_) +
                          (impossible_.empty() ? ""
                                               : "; " + impossible_.begin()->first.first + ": " +
                                                     impossible_.begin()->first.second)};
@@ -354,6 +354,18 @@ class Sorter {
 
 std::string digest_of(const Observation& o) {
   return o.digest.empty() ? sha256(to_json_line(o)).substr(0, 12) : o.digest;
+}
+
+std::string left_out_text(const ObservationCounts& counts) {
+  const std::array<std::pair<int, const char*>, 4> reasons{
+      {{counts.other_cards, "of other cards"},
+       {counts.unusable, "without a size"},
+       {counts.throttled, "throttled in every sample"},
+       {counts.launch_bound, "could not be held and took what their host did"}}};
+  std::string text;
+  for (const auto& [count, reason] : reasons)
+    if (count > 0) text += "; " + std::to_string(count) + " " + reason;
+  return text;
 }
 
 std::string Series::id() const {

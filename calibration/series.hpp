@@ -51,6 +51,10 @@ struct ObservationCounts {
   int power_limited = 0;
 };
 
+/// Why measured observations are not used, after what was said before: "; 2 of other cards; 3
+/// without a size". "" if all are; those that cannot be have reasons of their own.
+[[nodiscard]] std::string left_out_text(const ObservationCounts& counts);
+
 /// What could not be fitted, and why: a series, or observations that would belong to it.
 struct LeftOut {
   std::string series, reason;

@@ -8,6 +8,7 @@
 
 #include "calibration/deciding_settings.hpp"
 #include "calibration/join.hpp"
+#include "calibration/model_order.hpp"
 
 namespace moecal::calibration {
 namespace {
@@ -77,11 +78,27 @@ std::string others_of(const Known& known, const Settings& taken) {
   return join(others);
 }
 
-std::string flag_of(const Known& known, const Settings& taken) {
-  const auto likely = likeliest(known);
-  return "as measured with " + (is_default(taken, known) ? "nothing set" : settings_text(taken)) +
-         (are_contradictory(likely) ? ", the setting of the most points" : "") +
-         "; measured too, and different: " + others_of(known, taken);
+/// What a query gets of one implementation.
+struct Taken {
+  std::string implementation;
+  Settings settings;
+  bool by_points = false;
+};
+
+/// Nothing where the query gets what it named, or what one gets who sets nothing.
+std::string flag_of(const Known& known, const Taken& taken, const Query& query) {
+  auto unasked = taken.settings;
+  std::erase_if(unasked, [&](const auto& each) { return query.settings.contains(each.first); });
+  const bool plain = are_defaults(unasked);
+  if (known.size() > 1)
+    return "as measured with " +
+           (plain && is_default(taken.settings, known) ? "nothing set"
+                                                       : settings_text(taken.settings)) +
+           (taken.by_points ? ", the setting of the most points" : "") +
+           "; measured too, and different: " + others_of(known, taken.settings);
+  if (plain) return "";
+  return "as measured with " + settings_text(unasked) +
+         ", which was not asked for: this call was measured with nothing else";
 }
 
 std::string left_out_flag(const std::string& implementation, const Known& known) {
@@ -89,23 +106,31 @@ std::string left_out_flag(const std::string& implementation, const Known& known)
          " is left out: its models differ in their settings: " + others_of(known, {});
 }
 
-void add_once(std::vector<std::string>& flags, const std::string& flag) {
-  if (std::ranges::find(flags, flag) == flags.end()) flags.push_back(flag);
+std::map<std::string, Taken> taken_of(const SettingsChoice& choice) {
+  std::map<std::string, Taken> taken;
+  for (const auto* model : choice.models) {
+    const auto& c = model->conditions;
+    taken[c.implementation] = {c.implementation, c.settings,
+                               choice.by_points.contains(c.implementation)};
+  }
+  return taken;
+}
+
+bool is_only_set(const Known& known, const Query& query) {
+  return std::ranges::all_of(known,
+                             [&](const auto& each) { return is_set_unasked(each.first, query); });
 }
 
 }  // namespace
 
 SettingsChoice of_one_setting(const std::vector<const Model*>& models, const SecondsOf& slower) {
   SettingsChoice choice;
-  const auto all = known_of(models, slower);
   std::map<std::string, Settings> taken;
-  for (const auto& [implementation, known] : all) {
+  for (const auto& [implementation, known] : known_of(models, slower)) {
     const auto one = one_of(known, slower != nullptr);
     if (one) taken[implementation] = *one;
-    if (!one)
-      add_once(choice.flags, left_out_flag(implementation, known));
-    else if (known.size() > 1)
-      add_once(choice.flags, flag_of(known, *one));
+    if (!one) choice.flags.push_back(left_out_flag(implementation, known));
+    if (one && are_contradictory(likeliest(known))) choice.by_points.insert(implementation);
   }
   for (const auto* model : models) {
     const auto found = taken.find(model->conditions.implementation);
@@ -113,6 +138,26 @@ SettingsChoice of_one_setting(const std::vector<const Model*>& models, const Sec
       choice.models.push_back(model);
   }
   return choice;
+}
+
+std::vector<std::string> settings_flags(const SettingsChoice& choice,
+                                        const std::vector<const Model*>& matching,
+                                        const Query& query) {
+  std::vector<std::string> flags;
+  const auto taken = taken_of(choice);
+  const bool all_set = std::ranges::all_of(
+      taken, [&](const auto& each) { return is_set_unasked(each.second.settings, query); });
+  for (const auto& [implementation, known] : known_of(matching, {})) {
+    const auto one = taken.find(implementation);
+    if (one != taken.end()) {
+      if (const auto flag = flag_of(known, one->second, query); !flag.empty())
+        flags.push_back((taken.size() > 1 ? implementation + ": " : "") + flag);
+    } else if (!all_set && !is_in_place(implementation) && is_only_set(known, query)) {
+      flags.push_back("implementation " + implementation + " is left out: measured only with " +
+                      others_of(known, {}));
+    }
+  }
+  return flags;
 }
 
 std::set<std::string> settings_of(const std::vector<const Model*>& models) {

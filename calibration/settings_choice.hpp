@@ -10,10 +10,11 @@
 
 namespace moecal::calibration {
 
-/// Models of one setting for each implementation, and what is to be said of it.
+/// Models of one setting for each implementation.
 struct SettingsChoice {
   std::vector<const Model*> models;
-  std::vector<std::string> flags;
+  std::vector<std::string> flags;   // which implementations are left out for theirs
+  std::set<std::string> by_points;  // implementations whose models contradict each other
 };
 
 /// What a model says of the call that is asked for.
@@ -25,6 +26,13 @@ using SecondsOf = std::function<double(const Model&)>;
 /// slower. Without models: the query must choose.
 [[nodiscard]] SettingsChoice of_one_setting(const std::vector<const Model*>& models,
                                             const SecondsOf& slower = {});
+
+/// In which setting each implementation answers, where the query did not name it or it was measured
+/// in others too; and which is left out because it was only measured with something set. `matching`
+/// are all models that match the query, of which the choice is made of the best.
+[[nodiscard]] std::vector<std::string> settings_flags(const SettingsChoice& choice,
+                                                      const std::vector<const Model*>& matching,
+                                                      const Query& query);
 
 /// The models' settings as texts.
 [[nodiscard]] std::set<std::string> settings_of(const std::vector<const Model*>& models);

@@ -24,9 +24,32 @@ ObservationFile of_implementation(const char* name, ObservationFile file) {
   return file;
 }
 
+ObservationFile in_dtype(const char* dtype, ObservationFile file) {
+  for (auto& o : file.observations) o.dtypes.a = dtype;
+  return file;
+}
+
+ObservationFile imported(ObservationFile file) {
+  for (auto& o : file.observations) o.source.kind = "imported";
+  return file;
+}
+
 double seconds(double times) { return times * (1e-5 + (1 << 20) / 1e10); }
 
 TEST(SettingsChoice, LeavesOutOnlyWhatIsUndecided) {
+  const auto coefficients =
+      fitted({all_reduces({{"NCCL_ALGO", "Ring"}}, 1), all_reduces({{"NCCL_ALGO", "Tree"}}, 2),
+              of_implementation("other", all_reduces({{"NCCL_ALGO", "Ring"}}, 4)),
+              of_implementation("other", all_reduces({}, 4, 16, 2))});
+  const auto answer = predict(coefficients, all_reduce(1 << 20));
+  ASSERT_TRUE(answer.prediction);
+  EXPECT_NEAR(answer.prediction->seconds, seconds(4), 1e-3 * seconds(4));
+  EXPECT_THAT(answer.prediction->flags,
+              Contains(HasSubstr("implementation own is left out: its models differ in their "
+                                 "settings: NCCL_ALGO=Ring, NCCL_ALGO=Tree")));
+}
+
+TEST(SettingsChoice, LeavesOutWhatWasOnlyMeasuredWithSomethingSet) {
   const auto coefficients =
       fitted({all_reduces({{"NCCL_ALGO", "Ring"}}, 1), all_reduces({{"NCCL_ALGO", "Tree"}}, 2),
               of_implementation("other", all_reduces({}, 4))});
@@ -34,8 +57,45 @@ TEST(SettingsChoice, LeavesOutOnlyWhatIsUndecided) {
   ASSERT_TRUE(answer.prediction);
   EXPECT_NEAR(answer.prediction->seconds, seconds(4), 1e-3 * seconds(4));
   EXPECT_THAT(answer.prediction->flags,
-              Contains(HasSubstr("implementation own is left out: its models differ in their "
-                                 "settings: NCCL_ALGO=Ring, NCCL_ALGO=Tree")));
+              Contains("implementation own is left out: measured only with NCCL_ALGO=Ring, "
+                       "NCCL_ALGO=Tree"));
+}
+
+// Neither who measured it nor the dtype may decide for a setting that nobody asked for.
+TEST(SettingsChoice, AnswersByWhatIsUnsetWhereverItComesFrom) {
+  const auto coefficients = fitted({in_dtype("bf16", all_reduces({{"NCCL_ALGO", "Ring"}}, 1)),
+                                    in_dtype("f16", imported(all_reduces({}, 3)))});
+  auto query = all_reduce(1 << 20);
+  query.dtype = "bf16";
+  const auto answer = predict(coefficients, query);
+  ASSERT_TRUE(answer.prediction);
+  EXPECT_NEAR(answer.prediction->seconds, seconds(3), 1e-3 * seconds(3));
+  EXPECT_THAT(answer.prediction->flags,
+              Contains("as measured with nothing set; measured too, and different: "
+                       "NCCL_ALGO=Ring"));
+  query.settings = {{"NCCL_ALGO", "Ring"}};
+  const auto asked = predict(coefficients, query);
+  EXPECT_NEAR(asked.prediction->seconds, seconds(1), 1e-3 * seconds(1));
+  EXPECT_THAT(asked.prediction->flags, testing::Not(Contains(HasSubstr("as measured with"))));
+}
+
+TEST(SettingsChoice, SaysWhereOnlyAnUnaskedSettingAnswers) {
+  const auto coefficients = fitted({all_reduces({}, 1, 16, 2), all_reduces({}, 1, 16, 4),
+                                    all_reduces({{"NCCL_ALGO", "Ring"}}, 2, 16, 8)});
+  auto query = all_reduce(1 << 20);
+  query.group = 8;
+  const auto answer = predict(coefficients, query);
+  ASSERT_TRUE(answer.prediction);
+  EXPECT_THAT(answer.prediction->flags,
+              Contains("as measured with NCCL_ALGO=Ring, which was not asked for: this call was "
+                       "measured with nothing else"));
+  query.settings = {{"NCCL_ALGO", "Ring"}};
+  EXPECT_THAT(predict(coefficients, query).prediction->flags,
+              testing::Not(Contains(HasSubstr("as measured with"))));
+  query = all_reduce(1 << 20);
+  query.group = 3;
+  EXPECT_THAT(predict(coefficients, query).prediction->flags,
+              Contains("left out: groups of 8 were measured, but with NCCL_ALGO=Ring"));
 }
 
 TEST(SettingsChoice, AnswersWhereASettingIsNoCondition) {

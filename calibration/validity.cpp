@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace moecal::calibration {
 
@@ -40,6 +41,12 @@ double doublings_beyond(std::span<const Point> measured, const Point& point) {
     farthest = std::max(farthest, doublings_outside(others, measured[left_out]));
   }
   return std::max(0.0, doublings_outside(all, point) - farthest);
+}
+
+std::int64_t whole_number(double value) {
+  constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
+  // As a real number the largest is rounded up, past itself.
+  return value >= static_cast<double>(kMost) ? kMost : std::llround(value);
 }
 
 }  // namespace moecal::calibration

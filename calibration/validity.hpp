@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <cstdint>
 #include <map>
 #include <span>
 #include <string>
@@ -26,5 +27,8 @@ void widen(Validity& validity, const Point& point);
 /// of the others: what errors of measured points, left out in turn, do not speak of. With fewer
 /// than two, none was left out: all doublings.
 [[nodiscard]] double doublings_beyond(std::span<const Point> measured, const Point& point);
+
+/// The nearest whole number, e.g. to the end of a range; of what is past the largest that one.
+[[nodiscard]] std::int64_t whole_number(double value);
 
 }  // namespace moecal::calibration

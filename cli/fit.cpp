@@ -167,11 +167,7 @@ void print_summary(const calibration::FitResult& result) {
               counts.measured - counts.other_cards - counts.unusable - counts.impossible -
                   counts.throttled - counts.launch_bound - counts.given_twice);
   std::printf("; %d skipped and %d failed points are not used", counts.skipped, counts.failed);
-  if (counts.other_cards > 0) std::printf("; %d of other cards", counts.other_cards);
-  if (counts.unusable > 0) std::printf("; %d without a size", counts.unusable);
-  if (counts.throttled > 0) std::printf("; %d throttled in every sample", counts.throttled);
-  if (counts.launch_bound > 0)
-    std::printf("; %d could not be held and took what their host did", counts.launch_bound);
+  std::printf("%s", calibration::left_out_text(counts).c_str());
   if (counts.power_limited > 0)
     std::printf("; of the points used %d were power-limited in every sample", counts.power_limited);
   std::printf("\n");

@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 
+#include "calibration/deciding_settings.hpp"
 #include "cli/card_id.hpp"
 #include "cli/routing_options.hpp"
 #include "cli/verbs.hpp"
@@ -96,8 +97,9 @@ calibration::Settings parse_settings(const std::vector<std::string>& texts) {
     const auto equals = text.find('=');
     if (equals == 0 || equals == std::string::npos)
       throw InvalidInput{"--setting takes NAME=VALUE, e.g. NCCL_ALGO=Ring; '" + text + "' is not"};
-    if (!settings.emplace(text.substr(0, equals), text.substr(equals + 1)).second)
-      throw InvalidInput{"--setting names '" + text.substr(0, equals) + "' twice"};
+    const auto setting = calibration::in_own_words(text.substr(0, equals), text.substr(equals + 1));
+    if (!settings.insert(setting).second)
+      throw InvalidInput{"--setting names '" + setting.first + "' twice"};
   }
   return settings;
 }

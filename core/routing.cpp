@@ -64,7 +64,9 @@ void check_loads(const RoutingShape& shape, const RoutingSpec& spec) {
                        "a load; tokens choose " + std::to_string(shape.top_k) + " different ones"};
 }
 
-void check(const RoutingShape& shape, const RoutingSpec& spec) {
+}  // namespace
+
+void check_routing(const RoutingShape& shape, const RoutingSpec& spec) {
   if (shape.tokens < 0 || shape.experts < 1 || shape.top_k < 1 || shape.top_k > shape.experts)
     throw InvalidInput{"routing needs tokens >= 0 and 1 <= top_k <= experts, not tokens " +
                        std::to_string(shape.tokens) + ", experts " + std::to_string(shape.experts) +
@@ -75,8 +77,6 @@ void check(const RoutingShape& shape, const RoutingSpec& spec) {
     throw InvalidInput{"unknown routing distribution '" + spec.distribution +
                        "'; known: uniform balanced power_law power_law_loads recorded"};
 }
-
-}  // namespace
 
 double power_law_load(const RoutingShape& shape, double exponent, double share) {
   // With fewer rows than experts the limits would cross: most experts get none, a few get two.
@@ -90,7 +90,7 @@ double power_law_load(const RoutingShape& shape, double exponent, double share) 
 }
 
 RoutingDraw draw_routing(const RoutingShape& shape, const RoutingSpec& spec) {
-  check(shape, spec);
+  check_routing(shape, spec);
   std::mt19937_64 engine{spec.seed};
   RoutingDraw draw{shape.tokens, shape.experts, shape.top_k, {}, {}, {}, {}};
   const auto rows = static_cast<std::size_t>(shape.tokens * shape.top_k);

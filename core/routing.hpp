@@ -49,6 +49,9 @@ struct RoutingShape {
 void count_choices(RoutingDraw& draw);
 
 /// @throws InvalidInput if top_k > experts, a size is negative or the distribution is unknown.
+void check_routing(const RoutingShape& shape, const RoutingSpec& spec);
+
+/// @throws InvalidInput as check_routing().
 [[nodiscard]] RoutingDraw draw_routing(const RoutingShape& shape, const RoutingSpec& spec);
 
 /// Rows an expert takes at most: capacity_factor x mean, rounded up; 0 (no limit) for a factor of

@@ -234,10 +234,11 @@ TEST(DamagedRows, LinesAmongRowsThatAreNoneAreNotRefused) {
 TEST(DamagedRows, FiguresThatStartLikeASizeAreTheirRows) {
   const std::string head = "broadcast_perf -g 8\n" + kHead + devices(8) + kColumns;
   const std::string row = "1048576 262144 float none", figures = "3 12345 0.08 0.08 0";
-  const auto whole = import_log(head + row + "\nh:1:2 NCCL INFO x\n" + figures +
-                                " 12300 0.09 0.09 0\n" + row + " 3 100.0 10.49 10.49 0\n");
+  const auto whole =
+      import_log(head + row + "\nh:1:2 NCCL INFO x\n" + figures + " 12300 0.09 0.09 0\n" + row +
+                 " 3 100.0 10.49 10.49 0 100.0 10.49 10.49 0\n");
   EXPECT_THAT(reasons(whole), IsEmpty());
-  ASSERT_EQ(whole.observations.size(), 3u);
+  ASSERT_EQ(whole.observations.size(), 4u);
   EXPECT_NEAR(whole.observations[0].seconds(), 12345e-6, 1e-9);
   EXPECT_NEAR(whole.observations[1].seconds(), 12300e-6, 1e-9);
   // The check of the first measurement, behind its rates, failed.

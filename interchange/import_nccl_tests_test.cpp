@@ -121,7 +121,8 @@ TEST(NcclTests, ACountThatIsNotTheSizeIsRefused) {
   // Over 8 ranks each has an eighth: 0.875 of algbw crosses links.
   const auto gather =
       "# Collective test starting: all_gather_perf\n" + kHead + devices(8) + kColumns;
-  EXPECT_THAT(import_log(gather + "1048576 32768 float none -1 100.0 10.49 9.18 0\n").refused,
+  const std::string half = " 100.0 10.49 9.18 0";
+  EXPECT_THAT(import_log(gather + "1048576 32768 float none -1" + half + half + "\n").refused,
               IsEmpty());
   EXPECT_THAT(reasons(import_log(gather + "1048576 65536 float none -1 100.0 10.49 9.18 0\n")),
               ElementsAre(testing::HasSubstr("is 262144 bytes for each of 8 ranks")));

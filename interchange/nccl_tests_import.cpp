@@ -132,6 +132,8 @@ class Importer {
     for (std::size_t i = 0; i < row.timings.size(); ++i)
       if (!row.timings[i].absent)
         take_timing(run, row, row.timings[i], {*dtype, i == 0 ? "" : "_in_place"});
+    if (run.table.both_halves && row.timings.size() == 1)
+      collector_.refuse(row.line, row.place + "in-place: the row ends before it");
   }
 
   /// A count is of the whole size, or of one rank's part where ranks have parts.

@@ -48,6 +48,18 @@ TEST(NcclTests, ColumnsAfterTheLastAreNotTheSecondHalf) {
   }
 }
 
+// The columns say that a row has two halves; one that was cut between them looks whole.
+TEST(NcclTests, ARowThatEndsAfterItsFirstHalfIsRefusedForTheSecond) {
+  const std::string log =
+      "# Collective test starting: all_reduce_perf\n" + kHead + devices(8) + kColumns + kRow;
+  const auto whole = import_log(log);
+  EXPECT_EQ(whole.refused.size(), 0u);
+  EXPECT_EQ(whole.observations.size(), 2u);
+  const auto cut = import_log(log + "2097152 524288 float sum -1 200.0 10.49 18.35 0");
+  EXPECT_EQ(cut.observations.size(), 3u);
+  EXPECT_THAT(reasons(cut), ElementsAre(HasSubstr("in-place: the row ends before it")));
+}
+
 TEST(NcclTests, ImpossibleRatesAreRefused) {
   // 16 GiB in 1 ms is twice the memory bandwidth of a B200.
   EXPECT_THAT(refusal("17179869184 4294967296 float sum -1 1000.0 17179.87 30064.77 0\n"),

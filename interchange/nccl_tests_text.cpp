@@ -120,8 +120,10 @@ class TextReader {
     } else if (in_rows_ && looks_like_row(line)) {
       take_damaged(number);
     } else {
-      in_rows_ = is_column_head(words) || (in_rows_ && !ends_rows(line));
+      const bool is_head = is_column_head(words);
+      in_rows_ = is_head || (in_rows_ && !ends_rows(line));
       take_context(line);
+      if (is_head) spoken_of().both_halves = std::ranges::count(words, "algbw") == 2;
     }
   }
 

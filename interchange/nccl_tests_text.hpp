@@ -58,6 +58,7 @@ struct NcclTable {
   std::optional<int> launched_processes, launched_nodes;  // of an mpirun or srun line
   std::map<std::string, std::string> settings;            // NCCL_* variables
   bool cpu_time = false;                                  // option -C: not the collective's time
+  bool both_halves = false;  // the columns are of an out-of-place and an in-place measurement
 };
 
 /// The runs in the text that have rows. Launcher prefixes, interleaved output, rows split over

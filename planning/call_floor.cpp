@@ -6,6 +6,7 @@
 #include <array>
 
 #include "calibration/features.hpp"
+#include "calibration/prediction_draft.hpp"
 #include "core/collective.hpp"
 
 namespace moecal::planning {
@@ -26,11 +27,11 @@ bool has_known_work(const Query& query) {
 MaybeFloor floor_of_work(const Card& card, const Query& query,
                          const calibration::Conditions& conditions) {
   if (!has_known_work(query)) return std::nullopt;
-  const Dtypes dtypes{conditions.dtype, conditions.dtype, conditions.output_dtype, "", "", ""};
+  const auto dtypes = calibration::dtypes_asked(conditions, query);
   const auto work = calibration::work_of(
       calibration::kind_of_work(query.operation, conditions.implementation), query.point, dtypes);
   CallFloor floor;
-  const auto peak = card.bounding_peak(conditions.dtype);
+  const auto peak = card.bounding_peak(dtypes.a);
   if (peak && query.operation == "expert_gemm")
     floor = {work.flops.value() / (kNominalTolerance * peak->rate.value()),
              "nominal peak of " + peak->of};

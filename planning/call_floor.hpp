@@ -19,7 +19,8 @@ struct CallFloor {
 /// last-level cache its bytes at 1.02 times the memory bandwidth; of a collective what each rank's
 /// link, or each node's, must carry once even if switches add up: all_reduce its bytes once.
 /// Nothing where the spec sheet lacks the figure, or no formula says what must be done (routed
-/// layers and exchanges, host work). `conditions` are of the model that answers.
+/// layers and exchanges, host work). In the dtype asked for; `conditions` are of the model that
+/// answers.
 [[nodiscard]] std::optional<CallFloor> call_floor(const Card& card, const calibration::Query& query,
                                                   const calibration::Conditions& conditions);
 

@@ -72,6 +72,14 @@ TEST(CallFloor, OfFusedAttentionIsOfItsOperandsAndResult) {
               (4 * operand + 4 * scores) / 1.02e12, 1e-9);
 }
 
+// A model of floats stands in for bf16: its time is that of half the bytes, and so is the floor.
+TEST(CallFloor, IsOfTheDtypeAskedForWhereAnotherStandsIn) {
+  auto swiglu = query("swiglu", {{"tokens", 65536}, {"inner", 14336}});
+  const auto measured = floor_of(swiglu, "own", "f32");
+  swiglu.dtype = "bf16";
+  EXPECT_NEAR(floor_of(swiglu, "own", "f32")->seconds, measured->seconds / 2, 1e-9);
+}
+
 TEST(CallFloor, OfWhatFitsTheCacheIsUnknown) {
   EXPECT_FALSE(floor_of(query("memory_copy", {{"bytes", 1 << 20}})));
   EXPECT_NEAR(floor_of(query("memory_copy", {{"bytes", 1 << 30}}))->seconds,

@@ -72,6 +72,23 @@ TEST(Compare, TakesTheSettingOfTheMostPoints) {
               testing::Contains(HasSubstr("NCCL_ALGO=Tree, the setting of the most points")));
 }
 
+// Collectives are asked for in f16, and measured in whatever dtype stands for all.
+TEST(Compare, TakesWhatWasMeasuredBeforeWhatWasTransferred) {
+  auto other = card("other", 3e-5, 0.2);
+  auto& models = other.models.models;
+  models.push_back(models.front());
+  models.front().provenance = "transferred";
+  models.back().id += "/bf16";
+  models.back().conditions.dtype = "bf16";
+  models.back().parameters.front().value = 2e-5;
+  models.back().provenance = "measured";
+  auto query = all_reduce(1024);
+  query.dtype = "f16";
+  const auto call = compare_call(card("first", 1e-5, 0.1), other, query);
+  EXPECT_EQ(call.other.prediction->provenance, "measured");
+  EXPECT_NEAR(*call.ratio, 2, 1e-9);
+}
+
 TEST(Compare, LetsSharedErrorsCancel) {
   const auto call =
       compare_call(card("first", 1e-5, 0.3), card("other", 2e-5, 0.3), all_reduce(1024));

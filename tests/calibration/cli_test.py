@@ -182,6 +182,15 @@ def check_errors(session):
     session.error("a call of one rank", "predict", "c.json", "--operation", "expert_gemm", "--group", "2", "--point", "m=1", "n=1", "k=1")
     for wrong in (("--nodes", "-3"), ("--tier", "foo"), ("--capacity", "-1"), ("--exponent", "-5"), ("--routing", "foo")):
         session.error(wrong[0], "predict", "c.json", *ask, "--group", "2", *wrong)
+    limits = json.loads(text)
+    for model in [m for m in limits["models"] if m["operation"] == "expert_gemm"]:
+        model["conditions"]["settings"] = {"power_limit_w": "700"}
+        limits["models"].append({**model, "id": model["id"] + "-500",
+                                 "conditions": {**model["conditions"], "settings": {"power_limit_w": "500"}}})
+    limited = ("predict", write("limits.json", json.dumps(limits)), "--operation", "expert_gemm", "--point", "m=64",
+               "n=2048", "k=1024", "--setting")
+    session.error("-500\n", *limited, "power_limit_watts=500.0", status=0)
+    session.error("names 'power_limit_w' twice", *limited, "power_limit_watts=500.0", "power_limit_w=700")
     session.error("unknown dtype 'half'", "predict", "c.json", *ask, "--group", "2", "--dtype", "half")
 
 
