@@ -37,11 +37,7 @@ void describe(CLI::App& app, const std::string& program) {
   app.allow_extras();
 }
 
-void add_options(CLI::App& app, Options& options) {
-  app.add_option("--suite", options.suite,
-                 "Which points: quick (seconds), planner (what the planning documents need), "
-                 "full, or a file of cases (JSON Lines)")
-      ->capture_default_str();
+void add_options_of_the_run(CLI::App& app, Options& options) {
   app.add_option("--out", options.out,
                  "Append the observations to this JSON Lines file; without it nothing is recorded");
   app.add_option("--run-id", options.run_id,
@@ -52,6 +48,14 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--plan", options.plan,
                  "Write what --out is to have in the end to this file before the first point, a "
                  "key a line");
+}
+
+void add_options(CLI::App& app, Options& options) {
+  app.add_option("--suite", options.suite,
+                 "Which points: quick (seconds), planner (what the planning documents need), "
+                 "full, or a file of cases (JSON Lines)")
+      ->capture_default_str();
+  add_options_of_the_run(app, options);
   app.add_option("--device", options.device,
                  "What to measure: auto (a CUDA device if there is one), cpu or cuda")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))

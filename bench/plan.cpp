@@ -104,6 +104,19 @@ std::vector<CachePolicy> policies(const Benchmark& benchmark, const Implementati
                       measured_by(implementation, machine).last_level_cache);
 }
 
+/// About how many points the cases of a suite are: what fits the cache of a large GPU is measured
+/// with a warm and a cold one.
+std::size_t points_of(const Benchmark& benchmark, const Implementation& implementation,
+                      Suite suite) {
+  if (suite < implementation.from) return 0;
+  Machine machine;
+  machine.last_level_cache = Bytes{50.0 * 1024 * 1024};
+  std::size_t points = 0;
+  for (const auto& c : own_cases(benchmark, implementation, suite, 1))
+    points += policies(benchmark, implementation, c, machine).size();
+  return points;
+}
+
 void check_implementation(const Benchmarks& benchmarks, const std::string& wanted) {
   if (wanted.empty()) return;
   std::string known;
@@ -184,19 +197,6 @@ std::vector<PlannedPoint> spread_out(std::vector<PlannedPoint> plan, std::uint64
     return point.benchmark != nullptr && point.benchmark->leads(point.c);
   });
   return ordered;
-}
-
-/// About how many points the cases of a suite are: what fits the cache of a large GPU is measured
-/// with a warm and a cold one.
-std::size_t points_of(const Benchmark& benchmark, const Implementation& implementation,
-                      Suite suite) {
-  if (suite < implementation.from) return 0;
-  Machine machine;
-  machine.last_level_cache = Bytes{50.0 * 1024 * 1024};
-  std::size_t points = 0;
-  for (const auto& c : own_cases(benchmark, implementation, suite, 1))
-    points += policies(benchmark, implementation, c, machine).size();
-  return points;
 }
 
 std::string list_as_json(const std::string& program, const Benchmarks& benchmarks,

@@ -191,8 +191,9 @@ char Session::why_done(const std::string& key) const {
 }
 
 void Session::write_plan(const std::function<bool(const std::string& name)>& chosen) {
+  if (plan_.empty()) return;  // as on every rank: where points are only listed, one is left
   on_every_rank(world_, [&] {
-    if (plan_.empty() || world_.rank() != 0) return;
+    if (world_.rank() != 0) return;
     std::ofstream stream{plan_};
     for (const auto& entry : entries_) {
       if (!chosen(entry.point.name())) continue;

@@ -178,20 +178,27 @@ class Run {
     end_.planned[program.name].merge(end.planned);
     // What a program hung for is taken from no other.
     if (seconds) spent_ += took - end.hung;
+    if (end.hung > 0) hung_.insert(program.name);
     // A program that had nothing left to measure has warmed nothing.
     options_.clocks_are_warm = options_.clocks_are_warm || took >= kFirstClockWarmUp;
     end_.status = stop_was_asked() ? 130 : std::max(end_.status, end.status);
   }
-  // What programs left of their shares is for the points that others, before them, had no time for.
+  // What programs left of their shares is for the points that others, before them, had no time
+  // for; but not of one that hung, which may at the next point.
   void use_what_is_left() {
     constexpr double kWorthAStart = 2;
+    const auto started = std::chrono::steady_clock::now();
+    const auto left = not_begun(options_.out, options_.run_id);
+    spent_ += seconds_since(started);
+    options_.keep_failed = true;
     for (std::size_t i = 0; i < programs_.size() && !stop_was_asked(); ++i) {
+      const auto& name = programs_[i].name;
+      const auto count = std::ranges::count_if(
+          end_.planned[name], [&](const std::string& key) { return left.contains(key); });
       const auto seconds = shares_.of_rest(i, spent_);
-      if (!seconds || *seconds < kWorthAStart) continue;
-      const auto left = not_begun(options_.out, options_.run_id, end_.planned[programs_[i].name]);
-      if (left == 0) continue;
-      std::cout << programs_[i].name << " is started again for the " << left
-                << " points that its share of the time was not enough for\n";
+      if (count == 0 || hung_.contains(name) || !seconds || *seconds < kWorthAStart) continue;
+      std::cout << name << " is started again, for its share of the time was not enough for "
+                << count << (count == 1 ? " point\n" : " points\n");
       start(programs_[i], seconds);
     }
   }
@@ -199,7 +206,8 @@ class Run {
   const std::vector<BenchProgram>& programs_;
   MeasureOptions options_;
   Shares shares_;
-  double spent_;  // that the limit is for: its programs', and until they were known
+  double spent_;                // that the limit is for: its programs', and until they were known
+  std::set<std::string> hung_;  // programs
   RunEnd end_;
 };
 
@@ -231,7 +239,9 @@ int conclude(const MeasureOptions& options, const std::vector<UnusableProgram>& 
     std::cout << "nothing was measured: every point was skipped, for the reasons above\n";
     return 3;
   }
-  return status == 130 || status == 2 ? status : std::min(status, 1);
+  // Of a program that finds no GPU any more: the input was not wrong when the others began.
+  const bool refused = status == 2 && summary.measured == 0;
+  return status == 130 || refused ? status : std::min(status, 1);
 }
 
 Found find_what_measures(const MeasureOptions& options) {

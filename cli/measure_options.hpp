@@ -20,6 +20,7 @@ struct MeasureOptions {
   std::optional<double> time_limit;  // seconds; of the run, and then of each program it starts
   double silence = 60;               // seconds that a program may be silent past its time limit
   bool energy = false;
+  bool keep_failed = false;      // a program is started again for what was not begun
   bool clocks_are_warm = false;  // a program before this one has warmed the GPU's clocks
   bool verbose = false;
 };

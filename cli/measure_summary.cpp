@@ -21,6 +21,10 @@ struct Sum {
   std::map<std::string, int> reasons[3];  // of each outcome
 };
 
+bool is_not_begun(const Observation& observation) {
+  return observation.outcome == Outcome::skipped && observation.reason == kNotBegun;
+}
+
 /// What a run's file says of its points.
 struct Points {
   std::map<std::string, Observation> last;  // word on each: a failed one may be measured later
@@ -34,7 +38,11 @@ Points read_points(const std::string& path, const std::string& run_id) {
   for (auto& observation : read_observations(path).observations) {
     if (observation.run_id != run_id) continue;
     points.ended.count(observation);
-    points.last[observation.key()] = std::move(observation);
+    const auto key = observation.key();
+    if (is_not_begun(observation))  // again: what it failed with is the last word yet
+      points.last.try_emplace(key, std::move(observation));
+    else
+      points.last[key] = std::move(observation);
   }
   return points;
 }
@@ -84,14 +92,11 @@ int print_missing(const PlannedPoints& planned, const Points& points) {
 
 }  // namespace
 
-std::size_t not_begun(const std::string& path, const std::string& run_id,
-                      const std::set<std::string>& keys) {
-  const auto points = read_points(path, run_id);
-  return static_cast<std::size_t>(std::ranges::count_if(keys, [&](const std::string& key) {
-    const auto found = points.last.find(key);
-    return found != points.last.end() && found->second.outcome == Outcome::skipped &&
-           found->second.reason == kNotBegun;
-  }));
+std::set<std::string> not_begun(const std::string& path, const std::string& run_id) {
+  std::set<std::string> keys;
+  for (const auto& [key, observation] : read_points(path, run_id).last)
+    if (is_not_begun(observation)) keys.insert(key);
+  return keys;
 }
 
 RunSummary print_run_summary(const std::string& path, const std::string& run_id,

@@ -19,9 +19,8 @@ struct RunSummary {
 };
 /// Keys of the points that each program was to record, by its name.
 using PlannedPoints = std::map<std::string, std::set<std::string>>;
-/// How many of these points the run skipped, for its time was over.
-[[nodiscard]] std::size_t not_begun(const std::string& path, const std::string& run_id,
-                                    const std::set<std::string>& keys);
+/// Keys of the points that the run skipped, for its time was over.
+[[nodiscard]] std::set<std::string> not_begun(const std::string& path, const std::string& run_id);
 
 /// Prints the run's points in `path` by operation, with the reasons of those that are not measured,
 /// and how many of the planned ones it lacks. A file that does not exist holds none.

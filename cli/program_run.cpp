@@ -58,7 +58,9 @@ std::string how_it_ended(const Ended& ended, double silence) {
 class ProgramRun {
  public:
   ProgramRun(const BenchProgram& program, const MeasureOptions& options, int ranks)
-      : program_{program}, options_{options}, ranks_{ranks}, limit_{options.time_limit} {}
+      : program_{program}, options_{options}, ranks_{ranks}, limit_{options.time_limit} {
+    started_before_ = options.keep_failed;
+  }
 
   ProgramEnd to_the_end() {
     bool again = true;
