@@ -254,6 +254,16 @@ TEST_F(MeasureEnding, MeasuresEveryPointButThoseThatEndTheProgram) {
   EXPECT_THAT(printed(), testing::Not(HasSubstr("started again")));
 }
 
+// A failure that there was no time to try again is still one.
+TEST_F(MeasureEnding, SaysOfAPointWhatItFailedWithThoughItWasNotBegunAgain) {
+  const auto command = suite_with({{20, kResult}});
+  EXPECT_EQ(run(command), 1);
+  EXPECT_EQ(run(command + " --time-limit 0"), 1);
+  EXPECT_EQ(read_observations(out_).observations.size(), 41U);
+  EXPECT_THAT(printed(), testing::ContainsRegex("spin \\(spin\\) +38 +1 +1"));
+  EXPECT_THAT(printed(), HasSubstr("failed spin (spin) x1: verification failed"));
+}
+
 // What kills by SIGKILL may come from outside, so the point is tried twice.
 TEST_F(MeasureEnding, TriesOnceMoreWhatWasKilledFromOutside) {
   const auto command = suite_with({{20, kKilled}});
