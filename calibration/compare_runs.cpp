@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <set>
 
 #include "calibration/conformal.hpp"
@@ -14,10 +15,12 @@ namespace {
 
 /// In standard deviations, as of samples (core/statistics.hpp): no reading of a million.
 constexpr double kCut = 5;
-/// Comparisons without which nothing is the rule, and so nothing an exception to it.
+/// Of so many differences the deviation is half as sure, and the cut twice as wide.
+constexpr double kFew = 5;
+/// Places without which nothing is the rule, and so nothing an exception to it.
 constexpr std::size_t kRule = 5;
-/// Share of the readings past which they are no exceptions but how the machine is: of public tables
-/// 8 to 12 % are spikes.
+/// Share of a regime's readings past which they are no exceptions but how the machine is: of public
+/// tables 8 to 12 % are spikes.
 constexpr double kMostExceptions = 0.15;
 constexpr double kNormalQuartile = 0.6745;
 
@@ -83,9 +86,12 @@ struct Sums {
 };
 
 struct Place {
-  Point point;
+  ReadingPlace at;
   RunLogs runs;
 };
+
+/// The places of one size regime.
+using Regime = std::vector<Place*>;
 
 /// Mean log time by run.
 using Levels = std::map<std::string, double>;
@@ -96,13 +102,13 @@ double middle(const Levels& levels) {
   return median(all);
 }
 
-/// Of the places that several runs were at, without what each run is shifted by everywhere.
-std::vector<Levels> levels_of(const std::vector<Place>& places) {
+/// Of the places that several runs were at, without what each run is shifted by in all of them.
+std::vector<Levels> levels_of(const Regime& places) {
   std::vector<Levels> all(places.size());
   std::map<std::string, std::vector<double>> of_runs;
   for (std::size_t i = 0; i < places.size(); ++i) {
-    if (places[i].runs.size() < 2) continue;
-    for (const auto& [run, logs] : places[i].runs) all[i][run] = mean(logs);
+    if (places[i]->runs.size() < 2) continue;
+    for (const auto& [run, logs] : places[i]->runs) all[i][run] = mean(logs);
     const double centre = middle(all[i]);
     for (const auto& [run, level] : all[i]) of_runs[run].push_back(level - centre);
   }
@@ -114,23 +120,27 @@ std::vector<Levels> levels_of(const std::vector<Place>& places) {
   return all;
 }
 
-/// Standard deviation of a run at a place, from the median difference of two: half of them may be
-/// spikes. Infinite of too few.
-double deviation_of(const std::vector<Levels>& all) {
+/// How far off a run is an exception, from the median difference of two: half of them may be
+/// spikes. Infinite of too few places.
+double cut_of(const std::vector<Levels>& all) {
   std::vector<double> differences;
+  std::size_t compared = 0;
   for (const auto& levels : all) {
     const double* before = nullptr;
     for (const auto& [run, level] : levels) {
       if (before != nullptr) differences.push_back(std::abs(level - *before));
       before = &level;
     }
+    if (levels.size() > 1) ++compared;
   }
-  if (differences.size() < kRule) return INFINITY;
-  return std::max(median(differences) / (kNormalQuartile * std::sqrt(2.0)), kResolution);
+  if (compared < kRule) return INFINITY;
+  const double deviation = median(differences) / (kNormalQuartile * std::sqrt(2.0));
+  return kCut * (1 + kFew / static_cast<double>(differences.size())) *
+         std::max(deviation, kResolution);
 }
 
-/// The runs of a place that lie off the middle of all by more than `most` deviations of one. Asked
-/// again of those that are left, since several that are off move the middle too.
+/// The runs of a place that lie off the middle of all by more than `most`. Asked again of those
+/// that are left, since several that are off move the middle too.
 std::set<std::string> further_off(Levels levels, double most) {
   std::set<std::string> off;
   for (std::size_t before = levels.size() + 1; levels.size() > 1 && levels.size() < before;) {
@@ -144,14 +154,31 @@ std::set<std::string> further_off(Levels levels, double most) {
   return off;
 }
 
-/// Whether they are few. Of two runs that lie apart both are off: one of them is the exception.
-bool are_exceptions(const std::vector<std::set<std::string>>& off, const std::vector<Levels>& all) {
-  std::size_t exceptions = 0, readings = 0;
+/// Whether they are few. Of runs that all lie apart one is not counted, whichever it is. Places
+/// without a majority count too: there the machine is not steady.
+bool are_few(const std::vector<std::set<std::string>>& off, const std::vector<Levels>& all) {
+  std::size_t count = 0, readings = 0;
   for (std::size_t i = 0; i < all.size(); ++i) {
     readings += all[i].size();
-    if (!off[i].empty()) exceptions += std::min(off[i].size(), all[i].size() - 1);
+    if (!off[i].empty()) count += std::min(off[i].size(), all[i].size() - 1);
   }
-  return static_cast<double>(exceptions) <= kMostExceptions * static_cast<double>(readings);
+  return static_cast<double>(count) <= kMostExceptions * static_cast<double>(readings);
+}
+
+/// Whether more than half agree, within half the cut, and those off lie off by five of their
+/// deviations too: at a noisy size some agree by chance. Of two runs none can say which is off.
+bool do_most_agree(const Levels& levels, const std::set<std::string>& off, double cut) {
+  if (levels.size() < 3 || 2 * off.size() >= levels.size()) return false;
+  std::vector<double> agreeing;
+  for (const auto& [run, level] : levels)
+    if (!off.contains(run)) agreeing.push_back(level);
+  const double centre = mean(agreeing);
+  double squares = 0;
+  for (const double level : agreeing) squares += std::pow(level - centre, 2);
+  const double apart = std::sqrt(squares / static_cast<double>(agreeing.size() - 1));
+  return apart < cut / 2 && std::ranges::all_of(off, [&](const auto& run) {
+           return std::abs(levels.at(run) - centre) > kCut * apart;
+         });
 }
 
 double slowest_over_fastest(const RunLogs& runs) {
@@ -161,20 +188,32 @@ double slowest_over_fastest(const RunLogs& runs) {
   return std::exp(*most - *least);
 }
 
-std::vector<RunException> take_out_exceptions(std::vector<Place>& places) {
+std::vector<RunException> take_out_exceptions(const Regime& places) {
   const auto levels = levels_of(places);
-  const double most = kCut * deviation_of(levels);
+  const double cut = cut_of(levels);
   std::vector<std::set<std::string>> off;
-  for (const auto& of_place : levels) off.push_back(further_off(of_place, most));
-  if (!are_exceptions(off, levels)) return {};
+  for (const auto& of_place : levels) off.push_back(further_off(of_place, cut));
+  if (!are_few(off, levels)) return {};
   std::vector<RunException> exceptions;
   for (std::size_t i = 0; i < places.size(); ++i) {
-    if (off[i].empty()) continue;
-    auto& runs = places[i].runs;
-    exceptions.push_back({places[i].point, slowest_over_fastest(runs)});
+    if (off[i].empty() || !do_most_agree(levels[i], off[i], cut)) continue;
+    auto& runs = places[i]->runs;
+    exceptions.push_back({places[i]->at, slowest_over_fastest(runs)});
     for (const auto& run : off[i]) runs.erase(run);
   }
   return exceptions;
+}
+
+/// Noise depends on the size: each regime is judged by itself.
+std::vector<RunException> take_out_exceptions(std::vector<Place>& places,
+                                              const RegimeOf& regime_of) {
+  std::map<std::size_t, Regime> regimes;
+  for (auto& place : places)
+    if (place.runs.size() > 1) regimes[regime_of ? regime_of(place.at) : 0].push_back(&place);
+  std::vector<RunException> all;
+  for (const auto& [regime, of_regime] : regimes)
+    std::ranges::move(take_out_exceptions(of_regime), std::back_inserter(all));
+  return all;
 }
 
 VarianceComponents components_of(const Sums& sums) {
@@ -191,14 +230,14 @@ VarianceComponents components_of(const Sums& sums) {
 
 }  // namespace
 
-RunComparison compare_runs(const Readings& readings) {
+RunComparison compare_runs(const Readings& readings, const RegimeOf& regime_of) {
   std::vector<Place> places;
   std::size_t most_runs = 0;
   for (const auto& [place, of_place] : readings) {
-    places.push_back({place.point, by_run(of_place)});
+    places.push_back({place, by_run(of_place)});
     most_runs = std::max(most_runs, places.back().runs.size());
   }
-  RunComparison comparison{{}, take_out_exceptions(places)};
+  RunComparison comparison{{}, take_out_exceptions(places, regime_of)};
   Sums sums;
   for (const auto& place : places) sums.take(place.runs);
   comparison.variance = components_of(sums);

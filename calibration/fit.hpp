@@ -32,10 +32,10 @@ struct Disagreement {
   double spread = 0;  // standard deviation of log time at the median repeated point
 };
 
-/// Points of a series at which runs differ as they do nowhere else in it.
+/// Places of a series where a run lies off, and most agree.
 struct DifferingRuns {
   std::string series;
-  int points = 0;  // of the series
+  int places = 0;  // of the series
   std::vector<RunException> exceptions;
 };
 

@@ -10,6 +10,7 @@
 #include <set>
 #include <tuple>
 
+#include "calibration/conformal.hpp"
 #include "calibration/deciding_settings.hpp"
 #include "calibration/exchange_skew.hpp"
 #include "calibration/join.hpp"
@@ -175,6 +176,13 @@ int count_of(const Readings& readings) {
   return static_cast<int>(count);
 }
 
+/// What the series' forms see of a place.
+Inputs inputs_at(const ReadingPlace& place, const Series& s, KnownLoads& loads) {
+  const auto inputs = inputs_of(kind_of_work(s.operation, s.conditions.implementation), place.point,
+                                s.dtypes, spec_of(place.routing), &loads);
+  return s.conditions.any_routing ? with_load(inputs, place.load) : inputs;
+}
+
 /// Repeats become their median; how far they lie apart is kept, and so is a point whose repeats
 /// disagree: that is what the machine does.
 Series finish(Gathering gathering) {
@@ -182,22 +190,24 @@ Series finish(Gathering gathering) {
   const int given = count_of(gathering.readings);
   s.duplicates = drop_duplicates(gathering.readings);
   s.dropped = given - count_of(gathering.readings);
-  auto runs = compare_runs(gathering.readings);
+  KnownLoads loads;
+  const auto limits = regime_limits(s.family);
+  auto runs = compare_runs(gathering.readings, [&](const ReadingPlace& place) {
+    const double size = inputs_at(place, s, loads).size;
+    return static_cast<std::size_t>(std::ranges::upper_bound(limits, size) - limits.begin());
+  });
   s.variance = runs.variance;
   s.run_exceptions = std::move(runs.exceptions);
   s.disagreement = disagreement_in_runs(gathering.readings);
   std::vector<double> spreads;
   s.one_size = true;
-  KnownLoads loads;
   while (!gathering.readings.empty()) {
     auto reading = gathering.readings.extract(gathering.readings.begin());
     auto& key = reading.key();
+    const auto inputs = inputs_at(key, s, loads);
     s.calls.push_back({std::move(key.point), std::move(key.routing), key.load});
     const auto& [point, routing, load] = s.calls.back();
     const auto seconds = seconds_of(reading.mapped(), s);
-    auto inputs = inputs_of(kind_of_work(s.operation, s.conditions.implementation), point, s.dtypes,
-                            spec_of(routing), &loads);
-    if (s.conditions.any_routing) inputs = with_load(inputs, load);
     s.points.push_back({inputs, median(seconds)});
     s.one_size = s.one_size && point.size() == 1;
     widen(s.validity, point);

@@ -15,6 +15,7 @@
 
 #include "calibration/flat_csv.hpp"
 #include "calibration/printed_widths.hpp"
+#include "calibration/routing_conditions.hpp"
 #include "cli/card_id.hpp"
 #include "cli/observation_files.hpp"
 #include "cli/output_files.hpp"
@@ -119,26 +120,46 @@ void print_disagreements(const std::vector<calibration::Disagreement>& all) {
 /// So many are named; of more the rest are counted.
 constexpr std::size_t kNamed = 8;
 
-std::string text_of(const calibration::RunException& exception) {
+std::string short_text(double value) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.6g", value);
+  return text.data();
+}
+
+/// What tells a place from the others of its series.
+std::string text_of(const calibration::ReadingPlace& place) {
+  const auto& [point, routing, load] = place;
   std::string text;
-  for (const auto& [name, value] : exception.point)
-    text += name + "=" + std::to_string(value) + " ";
+  const auto add = [&](const std::string& name, const std::string& value) {
+    text += name + "=" + value + " ";
+  };
+  for (const auto& [name, value] : point) add(name, std::to_string(value));
+  if (!routing.distribution.empty()) add("routing", routing.distribution);
+  if (!routing.loads.empty()) add("loads", calibration::name_of_loads(routing));
+  if (routing.exponent != 0) add("exponent", short_text(routing.exponent));
+  if (routing.capacity_factor != 0) add("capacity", short_text(routing.capacity_factor));
+  if (load.mean_bytes != 0) add("mean_bytes", short_text(load.mean_bytes));
+  if (load.skew != 1) add("skew", short_text(load.skew));
+  return text;
+}
+
+std::string text_of(const calibration::RunException& exception) {
   std::array<char, 32> times{};
   std::snprintf(times.data(), times.size(), "(x%.3g)", exception.times);
-  return text + times.data();
+  return text_of(exception.place) + times.data();
 }
 
 void print_differing_runs(const std::vector<calibration::DifferingRuns>& all) {
-  for (const auto& [series, points, exceptions] : all) {
+  for (const auto& [series, places, exceptions] : all) {
     std::string names;
     for (std::size_t i = 0; i < exceptions.size() && i < kNamed; ++i)
       names += (i == 0 ? "" : ", ") + text_of(exceptions[i]);
     if (exceptions.size() > kNamed)
       names += " and " + std::to_string(exceptions.size() - kNamed) + " more";
     std::printf(
-        "runs differ as at no other point: %s: %zu of %d points, which are left out of what lies "
-        "between runs: %s\n",
-        series.c_str(), exceptions.size(), points, names.c_str());
+        "a run lies off where most agree: %s: at %zu of %d points and routings, where it is left "
+        "out of what lies between runs: %s\n",
+        series.c_str(), exceptions.size(), places, names.c_str());
   }
 }
 
