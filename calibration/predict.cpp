@@ -206,7 +206,7 @@ std::string no_donor_flag(const Model& joint, const Query& query, const Measured
   auto groups = donor_basis(measured.groups, query.group);
   groups.push_back(query.group);
   std::sort(groups.begin(), groups.end());
-  return "no other system of the fit was measured over groups of " + list_of(groups) +
+  return "no other system of the fit lent what can stand in over groups of " + list_of(groups) +
          (only_moves_bytes(joint.operation)
               ? ""
               : " in " + joint.conditions.dtype + " or a type that adds up like it") +
