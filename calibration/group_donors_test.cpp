@@ -90,9 +90,11 @@ TEST(GroupDonors, SumsAreLentAmongTypesOfOneWidth) {
     for (const char* dtype : {"int8", "f32"}) {
       const auto p = eight_ranks(operation, lenders(dtype));
       EXPECT_GT(half_width(p), 0.5) << "nothing was lent";
-      EXPECT_THAT(p.flags,
-                  Contains("no other system of the fit was measured over groups of 4, 8 in bf16 or "
-                           "a type that adds up like it: the interval is the wider for it"));
+      EXPECT_THAT(
+          p.flags,
+          Contains(
+              "no other system of the fit lent what can stand in over groups of 4, 8 in bf16 or "
+              "a type that adds up like it: the interval is the wider for it"));
     }
   }
 }

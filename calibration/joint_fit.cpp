@@ -56,13 +56,13 @@ Model compact_form(const Series& series, const Model& table) {
   }
 }
 
-Curve curve_of(const Series& series, bool compact) {
+Curve curve_of(const Series& series) {
   Curve curve{series.conditions.group,
               series.conditions.nodes,
               series.points,
               fit_log_log_table(series.points),
               {}};
-  curve.asked = compact ? compact_form(series, curve.table) : curve.table;
+  curve.asked = curve.table;
   for (auto& point : curve.points) {
     point.inputs.ranks = curve.ranks;
     point.inputs.nodes = curve.nodes;
@@ -92,15 +92,31 @@ bool is_joinable(const Series& series) {
 
 using Bundles = std::map<std::string, Bundle>;
 
-Bundles bundles_of(std::span<const Series> all, bool compact) {
+Bundles bundles_of(std::span<const Series> all) {
   Bundles bundles;
   for (const auto& series : all) {
     if (!is_joinable(series)) continue;
     auto& bundle = bundles[without_group(series).id()];
     bundle.series.push_back(&series);
-    bundle.curves.push_back(curve_of(series, compact));
+    bundle.curves.push_back(curve_of(series));
   }
   return bundles;
+}
+
+/// Whether groups can be left out of it, and predicted from the others.
+bool has_groups(const Bundle& bundle) { return bundle.curves.size() >= 2; }
+
+/// Has predictions ask compact forms of what they are calibrated by.
+void ask_compact_forms(Bundles& own, Bundles& donors, int threads) {
+  std::vector<std::pair<const Series*, Curve*>> all;
+  for (auto* bundles : {&own, &donors})
+    for (auto& [id, bundle] : *bundles)
+      for (std::size_t i = 0; has_groups(bundle) && i < bundle.curves.size(); ++i)
+        all.emplace_back(bundle.series[i], &bundle.curves[i]);
+  for_each_index(all.size(), threads, [&](std::size_t i) {
+    const auto& [series, curve] = all[i];
+    curve->asked = compact_form(*series, curve->table);
+  });
 }
 
 /// What donors must share: everything but machine, library release and dtype, of which
@@ -365,11 +381,12 @@ std::vector<Curves> lent_to(const Series& here, std::span<const Bundles* const> 
 
 std::vector<JointFit> fit_joint_models(std::span<const Series> own, std::span<const Series> donors,
                                        int threads, bool compact) {
-  const auto bundles = bundles_of(own, compact), others = bundles_of(donors, compact);
+  auto bundles = bundles_of(own), others = bundles_of(donors);
+  if (compact) ask_compact_forms(bundles, others, threads);
   const std::array<const Bundles*, 2> pools{&bundles, &others};
   std::vector<const Bundle*> joinable;
   for (const auto& [id, bundle] : bundles)
-    if (bundle.curves.size() >= 2) joinable.push_back(&bundle);
+    if (has_groups(bundle)) joinable.push_back(&bundle);
   std::vector<std::optional<Draft>> fitted(joinable.size());
   for_each_index(joinable.size(), threads, [&](std::size_t i) {
     const auto& bundle = *joinable[i];

@@ -8,7 +8,9 @@
 #include "calibration/deciding_settings.hpp"
 #include "calibration/dtype_distance.hpp"
 #include "calibration/features.hpp"
+#include "calibration/group_donors.hpp"
 #include "calibration/validity.hpp"
+#include "core/collective.hpp"
 
 namespace moecal::calibration {
 namespace {
@@ -46,6 +48,13 @@ void keep_nearest_dtype(Models& models, const Query& query) {
   });
 }
 
+/// A sum of the type asked for, or of one like it, would say another time.
+bool is_another_sum(const Model& model, const Query& query) {
+  const auto* facts = find_collective(model.operation);
+  return facts != nullptr && facts->reduces && !query.dtype.empty() &&
+         !lending_distance(model.operation, query.dtype, model.conditions.dtype);
+}
+
 /// How far a model's figures are from the card's own.
 int guess_rank(const std::string& provenance) {
   if (provenance == "measured" || provenance == "imported") return 0;
@@ -67,11 +76,13 @@ void keep_nearest_call(Models& models, const Query& query) {
   // Another call, by another path through the library.
   keep_least(models,
              [](const Model& model) { return is_in_place(model.conditions.implementation); });
+  // A sum of a type that adds up otherwise, as no group is predicted from either.
+  keep_least(models, [&](const Model& model) { return is_another_sum(model, query); });
   // Another algorithm, protocol or transport than one gets who sets nothing.
   keep_least(models,
              [&](const Model& model) { return is_set_unasked(model.conditions.settings, query); });
-  // Of what only moves bytes another dtype is nearly the same call; of arithmetic none of another
-  // width is left here.
+  // Of what only moves bytes another dtype is nearly the same call; of sums one that adds up alike,
+  // or nothing else is left here; of products none of another width matches.
   keep_nearest_dtype(models, query);
   // One's own machine before another of its kind.
   keep_least(models, [](const Model& model) { return model.provenance != "measured"; });

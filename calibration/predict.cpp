@@ -206,23 +206,28 @@ std::string no_donor_flag(const Model& joint, const Query& query, const Measured
   auto groups = donor_basis(measured.groups, query.group);
   groups.push_back(query.group);
   std::sort(groups.begin(), groups.end());
-  return "no other system of the fit was measured over groups of " + list_of(groups) +
+  return "no other system of the fit lent what can stand in over groups of " + list_of(groups) +
          (only_moves_bytes(joint.operation)
               ? ""
               : " in " + joint.conditions.dtype + " or a type that adds up like it") +
          ": the interval is the wider for it";
 }
 
-void hold_ranks_per_node(Draft& draft, const Model& joint, const Query& query, double a_node) {
+void hold_ranks_per_node(Draft& draft, const Model& joint, const Query& query,
+                         const MeasuredGroups& measured) {
+  const double a_node = measured.off_ranks_per_node;
   if (a_node == 0) return;
   Inputs asked{.size = static_cast<double>(query.point.at("bytes"))};
   asked.ranks = query.group;
   asked.nodes = std::max(2, query.nodes);
+  std::vector<int> near;
+  for (const auto& [group, seconds] : measured.seconds) near.push_back(group);
   draft.half_width = std::hypot(draft.half_width, ranks_per_node_doubt(joint, asked, a_node));
-  draft.flags.push_back(number(asked.ranks / asked.nodes) +
-                        " ranks a node were not measured, but " + number(a_node) +
-                        ": the interval holds that they have no say between nodes, and that "
-                        "latency and rate go with them");
+  draft.flags.push_back("groups of " + list_of(near) + " were not measured at " +
+                        number(asked.ranks / asked.nodes) + " ranks a node, but at " +
+                        number(a_node) +
+                        ": the interval holds that a node's ranks have no say between nodes, and "
+                        "that latency and rate go with them");
 }
 
 Draft draft_unmeasured(const Model& joint, const Query& query, const MeasuredGroups& measured) {
@@ -254,7 +259,7 @@ Draft draft_unmeasured(const Model& joint, const Query& query, const MeasuredGro
   if (!measured.groups.empty()) flag += " from groups of " + list_of(measured.groups);
   if (donor != nullptr) flag += " and what other systems show";
   draft.flags.push_back(std::move(flag));
-  hold_ranks_per_node(draft, joint, query, measured.off_ranks_per_node);
+  hold_ranks_per_node(draft, joint, query, measured);
   if (donor == nullptr && query.tier == "intra")
     draft.flags.push_back(no_donor_flag(joint, query, measured));
   return draft;

@@ -119,8 +119,8 @@ TEST(Predict, AsksTheJointModelOfAGroupThatWasNeverMeasured) {
   EXPECT_EQ(between.model_id, "joint + a + b");
   EXPECT_THAT(between.flags, ElementsAre("a group of 4 ranks was never measured: predicted by a "
                                          "joint model from groups of 2, 8",
-                                         HasSubstr("no other system of the fit was measured over "
-                                                   "groups of 2, 4, 8")));
+                                         HasSubstr("no other system of the fit lent what can stand "
+                                                   "in over groups of 2, 4, 8")));
   const auto past = predict(c, ask(16, 1024)).prediction.value();
   EXPECT_NEAR(past.seconds, 15e-5 + 1.024e-7, 1e-12);
   EXPECT_GT(std::log(past.hi / past.seconds), 0.2);

@@ -109,5 +109,13 @@ TEST(RanksPerNode, AsMeasuredIsNoWider) {
   EXPECT_LT(found.half_width, 0.15);
 }
 
+// Another group may have been measured at as many: the flag is of those that the answer leans on.
+TEST(RanksPerNode, NamesTheGroupsThatWereNotMeasuredSo) {
+  const auto coefficients = fit_of({}, {{2, 1}, {4, 1}, {8, 1}, {16, 2}, {32, 4}, {64, 16}}, 1);
+  EXPECT_THAT(on_nodes(coefficients, {24, 6}, 1 << 20).flags,
+              testing::Contains(testing::StartsWith(
+                  "groups of 16, 32 were not measured at 4 ranks a node, but at 8: ")));
+}
+
 }  // namespace
 }  // namespace moecal::calibration

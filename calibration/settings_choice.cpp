@@ -89,16 +89,15 @@ struct Taken {
 std::string flag_of(const Known& known, const Taken& taken, const Query& query) {
   auto unasked = taken.settings;
   std::erase_if(unasked, [&](const auto& each) { return query.settings.contains(each.first); });
-  const bool plain = are_defaults(unasked);
   if (known.size() > 1)
     return "as measured with " +
-           (plain && is_default(taken.settings, known) ? "nothing set"
-                                                       : settings_text(taken.settings)) +
+           (are_defaults(taken.settings) ? "nothing set" : settings_text(taken.settings)) +
            (taken.by_points ? ", the setting of the most points" : "") +
            "; measured too, and different: " + others_of(known, taken.settings);
-  if (plain) return "";
-  return "as measured with " + settings_text(unasked) +
-         ", which was not asked for: this call was measured with nothing else";
+  if (are_defaults(unasked)) return "";
+  return "as measured with " + settings_text(unasked) + ", which was not asked for: " +
+         (query.settings.empty() ? "" : "with what was asked for ") +
+         "this call was measured with nothing else";
 }
 
 std::string left_out_flag(const std::string& implementation, const Known& known) {

@@ -98,6 +98,38 @@ TEST(SettingsChoice, SaysWhereOnlyAnUnaskedSettingAnswers) {
               Contains("left out: groups of 8 were measured, but with NCCL_ALGO=Ring"));
 }
 
+// What was asked for is set, and what it left out of the models was measured nevertheless.
+TEST(SettingsChoice, SaysNothingSetOnlyWhereNothingIs) {
+  const auto coefficients =
+      fitted({all_reduces({{"NCCL_ALGO", "Ring"}}, 1),
+              all_reduces({{"NCCL_ALGO", "Ring"}, {"NCCL_PROTO", "LL"}}, 2), all_reduces({}, 4)});
+  auto query = all_reduce(1 << 20);
+  query.settings = {{"NCCL_ALGO", "Ring"}};
+  EXPECT_THAT(predict(coefficients, query).prediction->flags,
+              Contains("as measured with NCCL_ALGO=Ring NCCL_PROTO=unset; measured too, and "
+                       "different: NCCL_ALGO=Ring NCCL_PROTO=LL"));
+  query.settings = {{"NCCL_PROTO", "LL"}};
+  EXPECT_THAT(predict(coefficients, query).prediction->flags,
+              Contains("as measured with NCCL_ALGO=Ring, which was not asked for: with what was "
+                       "asked for this call was measured with nothing else"));
+}
+
+// The types of a sum differ by more than what is set: bytes are bytes, whatever they stand for.
+TEST(SettingsChoice, OfASumTakesTheTypeAskedForBeforeWhatIsUnset) {
+  for (const auto& [dtype, times] : {std::pair{"int8", 1}, std::pair{"bf16", 3}}) {
+    const auto coefficients = fitted({in_dtype(dtype, all_reduces({{"NCCL_ALGO", "Ring"}}, 1)),
+                                      in_dtype("f16", all_reduces({}, 3))});
+    auto query = all_reduce(1 << 20);
+    query.dtype = dtype;
+    const auto answer = predict(coefficients, query);
+    ASSERT_TRUE(answer.prediction);
+    EXPECT_NEAR(answer.prediction->seconds, seconds(times), 1e-3 * seconds(times)) << dtype;
+    const auto* unset = times == 1 ? "as measured with NCCL_ALGO=Ring; measured too"
+                                   : "as measured with nothing set; measured too";
+    EXPECT_THAT(answer.prediction->flags, Contains(HasSubstr(unset))) << dtype;
+  }
+}
+
 TEST(SettingsChoice, AnswersWhereASettingIsNoCondition) {
   const auto coefficients = fitted({all_reduces({{"NCCL_ALGO", "Ring"}}, 1)});
   auto query = all_reduce(1 << 20);

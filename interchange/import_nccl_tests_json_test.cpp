@@ -63,6 +63,16 @@ TEST(NcclTestsJson, NumbersThatAreNoneAreRefusedWithRowAndField) {
   EXPECT_THAT(imported.notes, Contains("the file has no end_time: the run died"));
 }
 
+// A trace is replayed in place only.
+TEST(NcclTestsJson, AHalfThatIsNullWasNotMeasured) {
+  auto json = nlohmann::json::parse(fixture("nccl-tests-json/v4.json"));
+  json["results"][0]["out_of_place"] = nullptr;
+  const auto imported = import_log(json.dump());
+  EXPECT_THAT(reasons(imported), IsEmpty());
+  ASSERT_EQ(imported.observations.size(), 5u);
+  EXPECT_EQ(imported.observations[0].implementation, "nccl_in_place");
+}
+
 TEST(NcclTestsJson, ARunThatWasKilledKeepsItsWholeRows) {
   const auto text = fixture("nccl-tests-json/v4.json");
   const auto in_the_second_row = text.find("2097152", text.find("results")) + 20;

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "interchange/nccl_tests_import.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -52,6 +53,7 @@ class Importer {
     Environment environment;
     std::string operation;
     Launch launch;
+    bool has_halves;  // of some row both were measured: one of which one is there was cut
   };
 
   void take_table(const NcclTable& table) {
@@ -74,8 +76,14 @@ class Importer {
       return refuse_all(table, problem);
     const auto& card = card_of(table);
     complete(*launch, card, options_);
-    Run run{table, card, environment_of(table, card, *launch), answer.operation, *launch};
+    Run run{table,
+            card,
+            environment_of(table, card, *launch),
+            answer.operation,
+            *launch,
+            has_halves(table)};
     note(run, answer);
+    if (table.both_halves && !run.has_halves) note_half(table);
     for (const auto& row : table.rows) collector_.row(row.line, [&] { take_row(run, row); });
   }
 
@@ -122,6 +130,25 @@ class Importer {
         library_name(run) + " " + version_of(run.table));
   }
 
+  static bool is_measured(const NcclTiming& timing) {
+    return !timing.absent && timing.problem.empty();
+  }
+
+  /// Whether any row has both measurements.
+  static bool has_halves(const NcclTable& table) {
+    return std::ranges::any_of(table.rows, [](const NcclRow& row) {
+      return row.timings.size() == 2 && std::ranges::all_of(row.timings, is_measured);
+    });
+  }
+
+  /// The columns are of two halves, the rows of one: measured so, or cut so.
+  void note_half(const NcclTable& table) {
+    const bool in_place = std::ranges::any_of(
+        table.rows, [](const auto& row) { return !row.timings.empty() && row.timings[0].absent; });
+    collector_.note(std::string{"the columns are of two halves, the rows of one: taken "} +
+                    (in_place ? "as in-place, before which it is blank" : "as out-of-place"));
+  }
+
   void take_row(const Run& run, const NcclRow& row) {
     if (!row.problem.empty()) return collector_.refuse(row.line, row.place + row.problem);
     if (row.bytes == 0) return collector_.refuse(row.line, row.place + "size 0: nothing is moved");
@@ -132,8 +159,8 @@ class Importer {
     for (std::size_t i = 0; i < row.timings.size(); ++i)
       if (!row.timings[i].absent)
         take_timing(run, row, row.timings[i], {*dtype, i == 0 ? "" : "_in_place"});
-    if (run.table.both_halves && row.timings.size() == 1)
-      collector_.refuse(row.line, row.place + "in-place: the row ends before it");
+    if (run.table.both_halves && run.has_halves && row.timings.size() == 1)
+      collector_.refuse(row.line, row.place + "in-place: no figures of it, which other rows have");
   }
 
   /// A count is of the whole size, or of one rank's part where ranks have parts.

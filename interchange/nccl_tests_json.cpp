@@ -159,7 +159,10 @@ class Reader {
     if (const int iterations = reader.optional("actual_iterations", 0); iterations > 0)
       row.iterations = iterations;
     for (const std::string side : {"out_of_place", "in_place"}) {
-      if (reader.has(side) && !reader.json().at(side).is_null())
+      const bool has = reader.json().contains(side);
+      if (has && reader.json().at(side).is_null())  // as a replay of a trace says it
+        row.timings.push_back(absent_timing());
+      else if (has)
         row.timings.push_back(timing_of(reader, side, row.bytes));
       else if (side == "out_of_place")
         row.timings.push_back({{}, {}, {}, "", "there is no out-of-place measurement", {}});

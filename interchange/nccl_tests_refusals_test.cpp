@@ -11,8 +11,10 @@
 namespace moecal::interchange {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 std::string refusal(const std::string& rows) {
   const auto imported = import_log("# Collective test starting: all_reduce_perf\n" + kHead +
@@ -57,7 +59,46 @@ TEST(NcclTests, ARowThatEndsAfterItsFirstHalfIsRefusedForTheSecond) {
   EXPECT_EQ(whole.observations.size(), 2u);
   const auto cut = import_log(log + "2097152 524288 float sum -1 200.0 10.49 18.35 0");
   EXPECT_EQ(cut.observations.size(), 3u);
-  EXPECT_THAT(reasons(cut), ElementsAre(HasSubstr("in-place: the row ends before it")));
+  EXPECT_THAT(reasons(cut),
+              ElementsAre(HasSubstr("in-place: no figures of it, which other rows have")));
+}
+
+std::string with_columns(const std::string& rows) {
+  return "# Collective test starting: all_reduce_perf\n" + kHead + devices(8) + kColumns + rows;
+}
+
+// rccl-tests takes one half where it is told to, under the columns of both: such a row cannot be
+// told from one that was cut, but no half was seen to be lost.
+TEST(NcclTests, RowsOfOneHalfAreNotRefusedWhereNoRowHasTwo) {
+  const std::string half = "1048576 262144 float sum -1 100.0 10.49 18.35 0";
+  for (const auto* behind :
+       {"", " N/A N/A N/A", " N/A N/A N/A N/A", " RING LL 16", " 2027-11-22 10:00:00"}) {
+    const auto imported = import_log(with_columns(half + behind + "\n" + half + behind + "\n"));
+    EXPECT_THAT(reasons(imported), ElementsAre()) << behind;
+    ASSERT_EQ(imported.observations.size(), 2u) << behind;
+    EXPECT_EQ(imported.observations[0].implementation, "nccl");
+    EXPECT_THAT(imported.notes, Contains(HasSubstr("taken as out-of-place"))) << behind;
+    // Beside whole rows it has lost its second half, unless it says that there is none.
+    const auto beside = import_log(with_columns(kRow + half + behind + "\n"));
+    EXPECT_EQ(beside.refused.size(), std::string{behind}.starts_with(" N/A") ? 0u : 1u) << behind;
+    EXPECT_THAT(beside.notes, Not(Contains(HasSubstr("the rows of one"))));
+  }
+}
+
+// A replayed trace is run in place only: blanks stand where the other half would.
+TEST(NcclTests, WhatStandsBehindTheBlanksOfAHalfIsInPlace) {
+  const std::string head = "1048576 262144 float sum -1", figures = "100.0 10.49 18.35 0\n";
+  const auto imported = import_log(with_columns(head + std::string(34, ' ') + figures));
+  EXPECT_THAT(reasons(imported), ElementsAre());
+  ASSERT_EQ(imported.observations.size(), 1u);
+  EXPECT_EQ(imported.observations[0].implementation, "nccl_in_place");
+  EXPECT_THAT(imported.notes, Contains(HasSubstr("taken as in-place")));
+  // A redop and a root that are left blank are none.
+  const auto blank = import_log(
+      with_columns("1048576 262144 float" + std::string(21, ' ') + figures + kRow), {.ranks = 8});
+  ASSERT_EQ(blank.observations.size(), 3u);
+  EXPECT_EQ(blank.observations[0].implementation, "nccl");
+  EXPECT_THAT(reasons(blank), ElementsAre(HasSubstr("in-place: no figures of it")));
 }
 
 TEST(NcclTests, ImpossibleRatesAreRefused) {

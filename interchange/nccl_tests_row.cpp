@@ -71,12 +71,6 @@ bool is_absent(const std::vector<std::string>& fields, std::size_t at) {
   return fields[at] == "nan" && at + 3 < fields.size() && fields[at + 3] == "N/A";
 }
 
-NcclTiming absent_timing() {
-  NcclTiming timing;
-  timing.absent = true;
-  return timing;
-}
-
 std::vector<NcclTiming> timings_of(const Layout& layout, const std::vector<std::string>& fields) {
   std::vector<NcclTiming> timings;
   if (layout.root == 1 && !is_integer(fields[0])) return timings;
@@ -89,13 +83,21 @@ std::vector<NcclTiming> timings_of(const Layout& layout, const std::vector<std::
     timings.push_back(*second);
   else if (!first)
     timings.clear();
-  else if (!is_absent(fields, layout.second))
+  else if (is_absent(fields, layout.second))
+    timings.push_back(absent_timing());
+  else
     timings.push_back(
         {{}, {}, {}, "", "time, algbw or busbw is '" + fields[layout.second] + "'", {}});
   return timings;
 }
 
 }  // namespace
+
+NcclTiming absent_timing() {
+  NcclTiming timing;
+  timing.absent = true;
+  return timing;
+}
 
 bool rate_agrees(std::int64_t bytes, const NcclTiming& timing) {
   const auto gigabytes_per_second = [bytes](double us) {

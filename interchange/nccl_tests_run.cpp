@@ -186,7 +186,8 @@ std::string refuted_by_rows(const NcclTable& table, const std::string& operation
   for (const auto& row : table.rows) {
     if (!row.problem.empty() || row.bytes == 0) continue;
     for (const auto& timing : row.timings)
-      if (timing.problem.empty() && !factor_range(row.bytes, timing).holds(expected))
+      if (!timing.absent && timing.problem.empty() &&
+          !factor_range(row.bytes, timing).holds(expected))
         return "line " + std::to_string(row.line) + " refutes --ranks or --operation: its busbw " +
                "is not that of " + operation + " over " + std::to_string(ranks) + " ranks";
   }

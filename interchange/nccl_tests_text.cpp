@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <regex>
+#include <utility>
 
 #include "interchange/collective_facts.hpp"
 #include "interchange/launch.hpp"
@@ -16,6 +17,15 @@ namespace {
 
 constexpr std::size_t kMostFields = 17;  // after the type, with -I
 
+/// As wide as what is printed for an out-of-place half that was not measured. A redop and a root
+/// that are left out leave less.
+constexpr std::size_t kBlankHalf = 32;
+
+/// Behind a number: it is the first of a date or a time of day.
+bool is_stamp(std::string_view rest) {
+  return !rest.empty() && std::string_view{"-:/"}.find(rest[0]) != std::string_view::npos;
+}
+
 /// The fields a piece of a row starts with: numbers and their stand-ins, up to the first other
 /// word, which may be glued to the last of them ("0node7:12:34 [0] NCCL INFO").
 std::vector<std::string> leading_fields(const std::vector<std::string>& words, std::size_t from) {
@@ -26,7 +36,7 @@ std::vector<std::string> leading_fields(const std::vector<std::string>& words, s
       fields.emplace_back(rest);
       continue;
     }
-    if (!take_number(rest)) break;
+    if (!take_number(rest) || is_stamp(rest)) break;
     fields.push_back(words[i].substr(0, words[i].size() - rest.size()));
     if (!rest.empty()) break;
   }
@@ -46,7 +56,18 @@ std::optional<std::int64_t> trailing_integer(const std::string& word) {
 struct RowStart {
   NcclRow row;
   std::vector<std::string> fields;
+  std::pair<std::size_t, std::size_t> before_times;  // words of the line, without and with a root
+  bool blank_half = false;  // before the times, where those out of place stand
 };
+
+/// Words before the blanks that stand for a half; 0 where there are none.
+std::size_t words_before_blank_half(const std::string& line) {
+  const auto first = line.find_first_not_of(' ');
+  const auto gap = line.find(std::string(kBlankHalf, ' '), first);
+  return first == std::string::npos || gap == std::string::npos
+             ? 0
+             : words_of(line.substr(0, gap)).size();
+}
 
 /// Size, count and type, wherever in the line they stand.
 std::optional<RowStart> row_start(const std::vector<std::string>& words, int line) {
@@ -65,6 +86,7 @@ std::optional<RowStart> row_start(const std::vector<std::string>& words, int lin
         std::isalpha(static_cast<unsigned char>(words[next][0])) != 0)
       start.row.redop = words[next++];
     start.fields = leading_fields(words, next);
+    start.before_times = {next, next + 1};
     return start;
   }
   return std::nullopt;
@@ -113,6 +135,8 @@ class TextReader {
     const auto words = words_of(line);
     if (auto start = row_start(words, number)) {
       finish_row();
+      const auto gap = words_before_blank_half(line);
+      start->blank_half = gap == start->before_times.first || gap == start->before_times.second;
       row_ = std::move(start);
       in_rows_ = true;
     } else if (continue_row(words)) {
@@ -136,7 +160,9 @@ class TextReader {
  private:
   void finish_row() {
     if (!row_) return;
+    auto& timings = row_->row.timings;
     interpret_nccl_fields(row_->fields, row_->row);
+    if (row_->blank_half && timings.size() == 1) timings.insert(timings.begin(), absent_timing());
     table_.rows.push_back(std::move(row_->row));
     row_.reset();
   }

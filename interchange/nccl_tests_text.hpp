@@ -61,6 +61,9 @@ struct NcclTable {
   bool both_halves = false;  // the columns are of an out-of-place and an in-place measurement
 };
 
+/// A half of a row that says that it was not measured.
+[[nodiscard]] NcclTiming absent_timing();
+
 /// The runs in the text that have rows. Launcher prefixes, interleaved output, rows split over
 /// lines and unknown text between are taken in stride.
 [[nodiscard]] std::vector<NcclTable> read_nccl_tests_text(const std::string& text);
