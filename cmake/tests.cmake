@@ -42,7 +42,12 @@ function(moecal_add_test name)
   else()
     target_link_libraries(${name} PRIVATE GTest::gtest_main)
     add_test(NAME ${name} COMMAND ${name})
-    set_tests_properties(${name} PROPERTIES LABELS "cpu;${arg_LABELS}" TIMEOUT 300)
+    # Unoptimised and under a sanitizer the longest takes four minutes of an idle core.
+    set(timeout 300)
+    if(MOECAL_SANITIZER)
+      set(timeout 1200)
+    endif()
+    set_tests_properties(${name} PROPERTIES LABELS "cpu;${arg_LABELS}" TIMEOUT ${timeout})
   endif()
 endfunction()
 
