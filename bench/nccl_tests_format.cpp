@@ -18,8 +18,6 @@
 namespace moecal::bench {
 namespace {
 
-constexpr std::string_view kInPlace = "_in_place";
-
 /// printf into a string: the columns are those of a program that prints with it.
 template <class... Values>
 std::string formatted(const char* format, Values... values) {
@@ -239,8 +237,6 @@ std::string name_of(const Observation& o) {
 }
 
 }  // namespace
-
-bool is_in_place(const std::string& implementation) { return implementation.ends_with(kInPlace); }
 
 std::string to_nccl_tests(std::span<const Observation> observations,
                           std::span<const RankPlace> ranks, const std::string& devices) {

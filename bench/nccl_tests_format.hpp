@@ -17,9 +17,6 @@ struct RankPlace {
   std::string pci_bus_id;  // as the driver says it, "0000:1b:00.0"; empty on a CPU
 };
 
-/// Whether it is another implementation of the same call, in one buffer.
-[[nodiscard]] bool is_in_place(const std::string& implementation);
-
 /// A run of collectives as nccl-tests prints it, column for column, so that scripts that read its
 /// output read ours: one run per operation, implementation, type and way to group the launch, rows
 /// by size. An implementation "x_in_place" fills the in-place half of x's rows; a half that was not

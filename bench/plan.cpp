@@ -8,6 +8,7 @@
 
 #include "bench/nccl_tests_format.hpp"
 #include "bench/suite_file.hpp"
+#include "core/collective.hpp"
 #include "core/error.hpp"
 #include "core/hash.hpp"
 #include "runtime/device_info.hpp"

@@ -19,6 +19,7 @@
 #include "bench/rank_differences.hpp"
 #include "core/build.hpp"
 #include "core/ended_points.hpp"
+#include "core/exit_status.hpp"
 #include "core/hash.hpp"
 #include "runtime/device_health.hpp"
 #include "runtime/device_info.hpp"
@@ -28,10 +29,6 @@
 
 namespace moecal::bench {
 namespace {
-
-// Exit statuses.
-constexpr int kNothingMeasured = 3;
-constexpr int kDeviceLost = 4;
 
 // Of a repetition that is not to be measured (Session::Entry::done).
 constexpr char kDone = 1;
@@ -278,7 +275,7 @@ void Session::note(const Entry& entry, const std::string& started_at) const {
 
 // The point is not tried again by the launches that resume the run.
 Observation Session::lose_device(const PlannedPoint& point, const std::string& why) {
-  stop(kDeviceLost, "the device is lost since " + point.name() + ": " + why);
+  stop(kExitDeviceLost, "the device is lost since " + point.name() + ": " + why);
   Observation observation = measurer_.describe(point);
   observation.outcome = Outcome::failed;
   observation.reason = ended_reason(why);
@@ -357,7 +354,7 @@ bool Session::measured_nothing() {
 int Session::finish() {
   if (!stopped() && tally_.failed + tally_.given_up > 0) exit_status_ = 1;
   const bool nothing = measured_nothing();
-  if (nothing) exit_status_ = kNothingMeasured;
+  if (nothing) exit_status_ = kExitNothingMeasured;
   if (world_.rank() != 0) return exit_status_;
   if (tally_.power_limited > 0)
     std::cerr << "moecal: power-limited: the device's power limit held " << tally_.power_limited

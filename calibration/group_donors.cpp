@@ -7,11 +7,6 @@
 
 namespace moecal::calibration {
 
-bool only_moves_bytes(const std::string& operation) {
-  const auto* facts = find_collective(operation);
-  return facts != nullptr && !facts->reduces;
-}
-
 std::optional<int> lending_distance(const std::string& operation, const std::string& own,
                                     const std::string& lent) {
   if (own == lent) return 0;

@@ -6,10 +6,6 @@
 
 namespace moecal::calibration {
 
-/// Whether a collective only moves bytes: they take as long whatever their type. Of others it is
-/// not known.
-[[nodiscard]] bool only_moves_bytes(const std::string& operation);
-
 /// How far the dtype of another system's series lies from that of the groups it is to lend to: 0 of
 /// the same, 1 of another as wide, 2 of any other. A sum depends on its type: of those only
 /// the two floats of 16 bits lend to each other. Absent: it lends nothing.

@@ -50,8 +50,7 @@ void keep_nearest_dtype(Models& models, const Query& query) {
 
 /// A sum of the type asked for, or of one like it, would say another time.
 bool is_another_sum(const Model& model, const Query& query) {
-  const auto* facts = find_collective(model.operation);
-  return facts != nullptr && facts->reduces && !query.dtype.empty() &&
+  return adds_elements(model.operation) && !query.dtype.empty() &&
          !lending_distance(model.operation, query.dtype, model.conditions.dtype);
 }
 
@@ -73,7 +72,8 @@ void keep_nearest_call(Models& models, const Query& query) {
   // What other cards show is a guess: what was measured on this one, even of another call, speaks
   // of it.
   keep_least(models, [](const Model& model) { return guess_rank(model.provenance); });
-  // Another call, by another path through the library.
+  // In place is another call, by another path through the library: beside the one out of place the
+  // fastest of two noisy times would be less than either.
   keep_least(models,
              [](const Model& model) { return is_in_place(model.conditions.implementation); });
   // A sum of a type that adds up otherwise, as no group is predicted from either.
@@ -119,10 +119,6 @@ void keep_plainest_conditions(Models& models) {
 }
 
 }  // namespace
-
-bool is_in_place(const std::string& implementation) {
-  return implementation.ends_with("_in_place");
-}
 
 bool is_set_unasked(const Settings& settings, const Query& query) {
   return std::ranges::any_of(settings, [&](const auto& setting) {

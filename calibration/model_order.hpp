@@ -17,10 +17,6 @@ using Models = std::vector<const Model*>;
 /// Those of the best rank; nothing only of nothing.
 [[nodiscard]] Models best_of(Models models, const Query& query);
 
-/// A call in place is another call: it answers where it is named, or nothing else was measured.
-/// Beside the call out of place the fastest of two noisy times would be less than either.
-[[nodiscard]] bool is_in_place(const std::string& implementation);
-
 /// What a call was measured with that the query does not name: not what one gets who sets nothing.
 /// Limits and clocks are always something, and so no such thing.
 [[nodiscard]] bool is_set_unasked(const Settings& settings, const Query& query);

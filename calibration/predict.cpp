@@ -16,6 +16,7 @@
 #include "calibration/run_doubt.hpp"
 #include "calibration/selection.hpp"
 #include "calibration/settings_choice.hpp"
+#include "core/collective.hpp"
 #include "core/dtype.hpp"
 #include "core/error.hpp"
 

@@ -18,6 +18,7 @@
 #include "calibration/releases.hpp"
 #include "calibration/routing_conditions.hpp"
 #include "calibration/settings_choice.hpp"
+#include "core/collective.hpp"
 
 namespace moecal::calibration {
 namespace {

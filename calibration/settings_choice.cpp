@@ -9,6 +9,7 @@
 #include "calibration/deciding_settings.hpp"
 #include "calibration/join.hpp"
 #include "calibration/model_order.hpp"
+#include "core/collective.hpp"
 
 namespace moecal::calibration {
 namespace {

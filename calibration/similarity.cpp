@@ -49,11 +49,9 @@ bool alike_but_dtype(Conditions a, const Conditions& b) {
 /// What only a sum of elements shares with others of its dtype: a copy moves bytes, whatever they
 /// mean.
 double of_dtype(const Place& a, const Place& b, double d) {
-  const auto adds = [](const Place& place) {
-    const auto* facts = find_collective(place.operation);
-    return facts != nullptr && facts->reduces;
-  };
-  if (!adds(a) || !adds(b) || a.conditions.dtype != b.conditions.dtype) return 0;
+  if (!adds_elements(a.operation) || !adds_elements(b.operation) ||
+      a.conditions.dtype != b.conditions.dtype)
+    return 0;
   const bool same = a.operation == b.operation && a.conditions == b.conditions;
   return 0.002 * smooth(d, 6) + (same ? 0.001 * rough(d, 3) : 0);
 }

@@ -19,6 +19,7 @@
 #include "cli/program_run.hpp"
 #include "cli/time_limit.hpp"
 #include "cli/verbs.hpp"
+#include "core/exit_status.hpp"
 #include "core/json_reader.hpp"
 
 namespace moecal::cli {
@@ -90,10 +91,10 @@ ProgramEnd run_program(const BenchProgram& program, const MeasureOptions& option
   std::cout << program.name << " on " << launch.ranks << (launch.ranks == 1 ? " rank" : " ranks")
             << "\n"
             << std::flush;
-  constexpr int kAllSkipped = 3;  // said by the program; whether it matters is seen at the end
   auto end = run_to_the_end(program, options, launch.ranks);
   if (stop_was_asked()) return end;
-  if (end.status == kAllSkipped) end.status = 0;
+  // Said by the program; whether it matters is seen at the end.
+  if (end.status == kExitNothingMeasured) end.status = 0;
   if (end.status > 1) std::cout << program.name << " ended with exit status " << end.status << "\n";
   return end;
 }

@@ -17,11 +17,11 @@
 #include "cli/measure_launch.hpp"
 #include "cli/standstill.hpp"
 #include "core/ended_points.hpp"
+#include "core/exit_status.hpp"
 
 namespace moecal::cli {
 namespace {
 
-constexpr int kDeviceLost = 4;  // exit status of a program
 // Starts in a row that finish no point: what is wrong is then no single point's doing.
 constexpr int kMostFruitlessStarts = 5;
 
@@ -50,7 +50,7 @@ std::string how_it_ended(const Ended& ended, double silence) {
     return "gave no sign of life for " + seconds_text(silence) +
            " past its time limit, and was ended";
   if (ended.signal != 0) return "was ended by " + signal_text(ended.signal);
-  if (ended.status == kDeviceLost) return "lost the device";
+  if (ended.status == kExitDeviceLost) return "lost the device";
   return "ended with exit status " + std::to_string(ended.status);
 }
 
@@ -101,7 +101,7 @@ class ProgramRun {
     if (ended_.hung && limit_)
       end_.hung += std::max(0.0, seconds() - passed - *options_.time_limit);
     if (ranks_ > 1 || stop_was_asked()) return false;
-    return record_ended_point(standstill) || ended_.status == kDeviceLost;
+    return record_ended_point(standstill) || ended_.status == kExitDeviceLost;
   }
 
   [[nodiscard]] std::optional<HangWatch> watch(Standstill& standstill) const {

@@ -29,6 +29,16 @@ const CollectiveFacts* find_collective(std::string_view operation) {
   return found == kCollectives.end() ? nullptr : found;
 }
 
+bool adds_elements(std::string_view operation) {
+  const auto* facts = find_collective(operation);
+  return facts != nullptr && facts->reduces;
+}
+
+bool only_moves_bytes(std::string_view operation) {
+  const auto* facts = find_collective(operation);
+  return facts != nullptr && !facts->reduces;
+}
+
 double bus_factor(std::string_view operation, int ranks) {
   if (const CollectiveFacts* facts = find_collective(operation))
     return facts->rounds == 0 ? 1.0 : facts->rounds * (ranks - 1.0) / ranks;

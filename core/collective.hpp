@@ -23,6 +23,17 @@ struct CollectiveFacts {
 /// Null if it is no collective.
 [[nodiscard]] const CollectiveFacts* find_collective(std::string_view operation);
 
+/// Whether it adds elements up, and whether it only moves bytes, which takes as long whatever their
+/// type: neither of what is no collective.
+[[nodiscard]] bool adds_elements(std::string_view operation);
+[[nodiscard]] bool only_moves_bytes(std::string_view operation);
+
+/// "x_in_place" is x's call with one buffer for what is sent and received.
+inline constexpr std::string_view kInPlace = "_in_place";
+[[nodiscard]] inline bool is_in_place(std::string_view implementation) {
+  return implementation.ends_with(kInPlace);
+}
+
 /// busbw / algbw over n ranks: 2(n-1)/n for all_reduce, (n-1)/n where each rank gets blocks of all
 /// others, 1 for broadcast and send_recv. @throws InvalidInput for what is no collective.
 [[nodiscard]] double bus_factor(std::string_view operation, int ranks);
