@@ -4,48 +4,29 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <iterator>
+#include <map>
 #include <optional>
-#include <set>
 
 #include "calibration/candidates.hpp"
 #include "calibration/conformal.hpp"
 #include "calibration/deciding_settings.hpp"
+#include "calibration/group_curves.hpp"
 #include "calibration/group_donors.hpp"
-#include "calibration/group_opinions.hpp"
 #include "calibration/group_scaling.hpp"
+#include "calibration/left_out_groups.hpp"
 #include "calibration/lent_errors.hpp"
-#include "calibration/log_log_table.hpp"
 #include "core/error.hpp"
 #include "core/parallel.hpp"
-#include "core/statistics.hpp"
 
 namespace moecal::calibration {
 namespace {
 
-/// A group of a bundle: its points with ranks and nodes, the same as a table, and what a prediction
-/// will ask of it.
-struct Curve {
-  int ranks = 0, nodes = 1;
-  std::vector<FitPoint> points;
-  Model table, asked;
-
-  [[nodiscard]] bool has(double size) const {
-    return size >= table.table.front().first && size <= table.table.back().first;
-  }
-  [[nodiscard]] double measured(double size) const { return evaluate(table, {.size = size}); }
-  [[nodiscard]] double seconds(double size) const { return evaluate(asked, {.size = size}); }
-};
-
 /// One operation of one system under conditions that are equal but for the group.
 struct Bundle {
   std::vector<const Series*> series;
-  std::vector<Curve> curves;
+  std::vector<GroupCurve> curves;
 };
-
-/// Groups of one tier by ranks.
-using Curves = std::map<int, const Curve*>;
 
 /// The compact form, where there are points enough for one: else no prediction asks it.
 Model compact_form(const Series& series, const Model& table) {
@@ -54,20 +35,6 @@ Model compact_form(const Series& series, const Model& table) {
   } catch (const InvalidInput&) {
     return table;
   }
-}
-
-Curve curve_of(const Series& series) {
-  Curve curve{series.conditions.group,
-              series.conditions.nodes,
-              series.points,
-              fit_log_log_table(series.points),
-              {}};
-  curve.asked = curve.table;
-  for (auto& point : curve.points) {
-    point.inputs.ranks = curve.ranks;
-    point.inputs.nodes = curve.nodes;
-  }
-  return curve;
 }
 
 /// A series with what a joint model speaks of taken out of its conditions.
@@ -98,7 +65,7 @@ Bundles bundles_of(std::span<const Series> all) {
     if (!is_joinable(series)) continue;
     auto& bundle = bundles[without_group(series).id()];
     bundle.series.push_back(&series);
-    bundle.curves.push_back(curve_of(series));
+    bundle.curves.push_back(group_curve(series));
   }
   return bundles;
 }
@@ -108,7 +75,7 @@ bool has_groups(const Bundle& bundle) { return bundle.curves.size() >= 2; }
 
 /// Has predictions ask compact forms of what they are calibrated by.
 void ask_compact_forms(Bundles& own, Bundles& donors, int threads) {
-  std::vector<std::pair<const Series*, Curve*>> all;
+  std::vector<std::pair<const Series*, GroupCurve*>> all;
   for (auto* bundles : {&own, &donors})
     for (auto& [id, bundle] : *bundles)
       for (std::size_t i = 0; has_groups(bundle) && i < bundle.curves.size(); ++i)
@@ -131,146 +98,11 @@ std::string donor_key(const Series& series) {
   return any.id();
 }
 
-Curves of_tier(const Bundle& bundle, bool inter) {
-  Curves curves;
+GroupCurves of_tier(const Bundle& bundle, bool inter) {
+  GroupCurves curves;
   for (const auto& curve : bundle.curves)
     if ((curve.nodes > 1) == inter) curves.emplace(curve.ranks, &curve);
   return curves;
-}
-
-std::vector<int> groups_of(const Curves& curves) {
-  std::vector<int> groups;
-  for (const auto& [group, curve] : curves) groups.push_back(group);
-  return groups;
-}
-
-SecondsByGroup seconds_at(const Curves& curves, double size) {
-  SecondsByGroup seconds;
-  for (const auto& [group, curve] : curves)
-    if (curve->has(size)) seconds[group] = curve->seconds(size);
-  return seconds;
-}
-
-/// Of what was measured.
-std::optional<double> ratio_of(const Curves& donor, std::span<const int> basis, int group,
-                               double size) {
-  SecondsByGroup seconds;
-  for (const auto& [ranks, curve] : donor)
-    if (curve->has(size)) seconds[ranks] = curve->measured(size);
-  const bool all =
-      std::all_of(basis.begin(), basis.end(), [&](int needed) { return seconds.contains(needed); });
-  if (!all || !seconds.contains(group)) return std::nullopt;
-  return seconds.at(group) / basis_seconds(seconds, basis, group);
-}
-
-/// The donors' median ratio at the sizes of the nearest measured group.
-DonorRatio donor_ratio(const std::vector<Curves>& donors, const Curves& here, int group) {
-  DonorRatio result{group, donor_basis(groups_of(here), group), {}};
-  for (const auto& [size, unused] : here.at(result.from.back())->table.table) {
-    std::vector<double> ratios;
-    for (const auto& donor : donors)
-      if (const auto ratio = ratio_of(donor, result.from, group, size)) ratios.push_back(*ratio);
-    if (!ratios.empty()) result.ratio.emplace_back(size, median(ratios));
-  }
-  return result;
-}
-
-std::vector<FitPoint> points_of(const Curves& curves) {
-  std::vector<FitPoint> points;
-  for (const auto& [group, curve] : curves)
-    points.insert(points.end(), curve->points.begin(), curve->points.end());
-  return points;
-}
-
-/// What an error is beyond the disagreement of the ways to see the group: predict() adds the two
-/// as hypot(), so the point is covered where this is.
-double excess(double error, double disagreement) {
-  return std::sqrt(std::max(0.0, error * error - disagreement * disagreement));
-}
-
-/// Errors of predicting one group that was left out, from `here`, as predict() does.
-std::vector<HeldOut> errors_of(const Curve& unseen, const Curves& here,
-                               const std::vector<Curves>& donors) {
-  const auto joint = fit_group_scaling(points_of(here));
-  const auto donor = donor_ratio(donors, here, unseen.ranks);
-  std::vector<HeldOut> errors;
-  for (const auto& point : unseen.points) {
-    const auto seconds = seconds_at(here, point.inputs.size);
-    if (seconds.size() < here.size()) continue;
-    const double ratio = donor.ratio.empty() ? 1 : ratio_at(donor, point.inputs.size);
-    const auto estimate = unmeasured_group(seconds, unseen.ranks, evaluate(joint, point.inputs),
-                                           donor.ratio.empty() ? nullptr : &ratio);
-    errors.push_back({point.inputs.size,
-                      excess(std::log(estimate.seconds / point.seconds), estimate.disagreement)});
-  }
-  return errors;
-}
-
-/// Held-out errors of groups past those measured, and between them.
-struct GroupErrors {
-  std::vector<HeldOut> past, between;
-
-  /// Whether there was a point to err at.
-  bool take(const Curve& unseen, const Curves& here, const std::vector<Curves>& donors) {
-    auto errors = errors_of(unseen, here, donors);
-    auto& kind = is_between(groups_of(here), unseen.ranks) ? between : past;
-    kind.insert(kind.end(), errors.begin(), errors.end());
-    return !errors.empty();
-  }
-};
-
-bool has_all(const Curves& curves, std::span<const int> groups) {
-  return std::all_of(groups.begin(), groups.end(), [&](int g) { return curves.contains(g); });
-}
-
-Curves restricted(const Curves& curves, std::span<const int> groups) {
-  Curves result;
-  for (const int group : groups) result.emplace(group, curves.at(group));
-  return result;
-}
-
-/// Leaves out each group here, while two stay.
-void leave_out_own(const Curves& here, const std::vector<Curves>& donors, GroupErrors& errors) {
-  if (here.size() < 3) return;
-  for (const auto& [group, curve] : here) {
-    auto others = here;
-    others.erase(group);
-    errors.take(*curve, others, donors);
-  }
-}
-
-/// Leaves out at each donor what was not measured here, and predicts it from what was. Returns how
-/// many donors lent an error.
-std::size_t leave_out_at_donors(const Curves& here, const std::vector<Curves>& donors,
-                                GroupErrors& errors) {
-  std::size_t lenders = 0;
-  const auto groups = groups_of(here);
-  if (groups.size() < 2) return lenders;
-  for (std::size_t i = 0; i < donors.size(); ++i) {
-    if (!has_all(donors[i], groups)) continue;
-    auto others = donors;
-    others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
-    bool lent = false;
-    for (const auto& [group, curve] : donors[i])
-      if (!here.contains(group))
-        lent = errors.take(*curve, restricted(donors[i], groups), others) || lent;
-    if (lent) ++lenders;
-  }
-  return lenders;
-}
-
-std::vector<DonorRatio> ratios_of_unmeasured(const Curves& here,
-                                             const std::vector<Curves>& donors) {
-  std::set<int> unmeasured;
-  for (const auto& donor : donors)
-    for (const auto& [group, curve] : donor)
-      if (!here.contains(group)) unmeasured.insert(group);
-  std::vector<DonorRatio> ratios;
-  for (const int group : unmeasured) {
-    auto ratio = donor_ratio(donors, here, group);
-    if (!ratio.ratio.empty()) ratios.push_back(std::move(ratio));
-  }
-  return ratios;
 }
 
 void widen(std::map<std::string, std::pair<double, double>>& validity, const std::string& name,
@@ -310,7 +142,7 @@ struct Draft {
   std::size_t lenders = 0;  // other machines whose errors are among them
 };
 
-Draft fit_bundle(const Bundle& bundle, const std::vector<Curves>& donors) {
+Draft fit_bundle(const Bundle& bundle, const std::vector<GroupCurves>& donors) {
   const auto intra = of_tier(bundle, false), inter = of_tier(bundle, true);
   std::vector<FitPoint> points;
   for (const auto& curve : bundle.curves)
@@ -356,8 +188,8 @@ void add_intervals(std::vector<Draft>& drafts) {
 }
 
 /// What other systems know of groups like these: each lends what it has in the nearest dtype.
-std::vector<Curves> lent_to(const Series& here, std::span<const Bundles* const> pools) {
-  std::map<std::string, std::pair<int, std::vector<Curves>>> of_systems;
+std::vector<GroupCurves> lent_to(const Series& here, std::span<const Bundles* const> pools) {
+  std::map<std::string, std::pair<int, std::vector<GroupCurves>>> of_systems;
   for (const auto* pool : pools)
     for (const auto& [id, other] : *pool) {
       const auto& there = *other.series.front();
@@ -366,12 +198,12 @@ std::vector<Curves> lent_to(const Series& here, std::span<const Bundles* const> 
           lending_distance(here.operation, here.conditions.dtype, there.conditions.dtype);
       if (!distance) continue;
       auto& [nearest, lent] =
-          of_systems.try_emplace(there.system, *distance, std::vector<Curves>{}).first->second;
+          of_systems.try_emplace(there.system, *distance, std::vector<GroupCurves>{}).first->second;
       if (*distance < nearest) lent.clear();
       if (*distance <= nearest) lent.push_back(of_tier(other, false));
       nearest = std::min(nearest, *distance);
     }
-  std::vector<Curves> all;
+  std::vector<GroupCurves> all;
   for (auto& [system, each] : of_systems)
     std::move(each.second.begin(), each.second.end(), std::back_inserter(all));
   return all;

@@ -10,51 +10,23 @@
 
 #include "calibration/knot_screen.hpp"
 #include "calibration/least_squares.hpp"
+#include "calibration/line_at_knots.hpp"
 #include "calibration/roofline.hpp"
 #include "core/error.hpp"
 
 namespace moecal::calibration {
 namespace {
 
-constexpr double kLossScale = 0.03;      // of log time: about the noise of a good measurement
 constexpr double kLeastSlope = 1e-18;    // s/B: a flat segment, in the logarithm of the polish
 constexpr double kLeastLatency = 1e-10;  // s
 constexpr std::size_t kMostCandidates = 41;
 constexpr std::size_t kSearchRows = 200;  // more do not choose other knots
 constexpr std::size_t kMostRows = 4000;   // more do not sharpen six parameters
-
-/// A line whose cost is this many times the best one's after two steps hardly ever becomes the
-/// best, and neither does one that the screen ranks lower than this: on 100 fits to public curves
-/// the cost comes to within 1 % of that of an exhaustive search in 95, without spikes or with.
-constexpr double kHopeless = 1.3;
-/// After the first step a line is given up at more: that step knows nothing yet of spikes. On 240
-/// fits to public curves this changed none.
-constexpr double kHopelessAtFirst = 2;
 constexpr std::size_t kMostFitted = 250;
 
 /// Two knots beside one size can move together: with 1e-12 they moved by some millionths of
 /// themselves from one processor to another.
 constexpr double kLeastDamping = 1e-9;
-constexpr std::size_t kMostKnots = kMostLinear - 2;
-
-/// Ascending. A search makes hundreds: they take no memory of their own.
-class Knots {
- public:
-  Knots() = default;
-  Knots(std::initializer_list<double> knots) : Knots{std::span{knots.begin(), knots.size()}} {}
-  explicit Knots(std::span<const double> knots) : count_{knots.size()} {
-    std::copy(knots.begin(), knots.end(), values_.begin());
-  }
-  operator std::span<const double>() const { return std::span{values_}.first(count_); }
-  [[nodiscard]] std::size_t size() const { return count_; }
-  double operator[](std::size_t i) const { return values_[i]; }
-  [[nodiscard]] auto begin() const { return values_.begin(); }
-  [[nodiscard]] auto end() const { return values_.begin() + static_cast<std::ptrdiff_t>(count_); }
-
- private:
-  std::array<double, kMostKnots> values_{};
-  std::size_t count_ = 0;
-};
 
 double part_in_segment(std::span<const double> knots, std::size_t segment, double size) {
   const double from = segment == 0 ? 0 : knots[segment - 1];
@@ -62,163 +34,6 @@ double part_in_segment(std::span<const double> knots, std::size_t segment, doubl
       segment < knots.size() ? knots[segment] : std::numeric_limits<double>::infinity();
   return std::clamp(size, from, std::max(from, to)) - from;
 }
-
-/// With its knots given the line is linear in its other parameters: re-weighted least squares.
-/// Sizes ascend, so that the points of a segment are neighbours, and sums over each segment make up
-/// the system: a point costs as much with three segments as with one.
-class LineAtKnots {
- public:
-  explicit LineAtKnots(std::span<const FitPoint> points) : predicted_(points.size()) {
-    for (const auto& [inputs, seconds] : points)
-      points_.push_back({inputs.size, seconds, 1 / (seconds * seconds)});
-  }
-
-  /// A latency, and a slope of each segment.
-  using Row = std::array<double, kMostLinear>;
-  struct Line {
-    Row numbers{};
-    double cost = std::numeric_limits<double>::infinity();
-  };
-
-  /// The best line, or a poor one where it is soon seen not to come below `to_beat`.
-  Line fit(const Knots& knots, double to_beat) {
-    start(knots);
-    Line best;
-    for (int iteration = 0; iteration < 12; ++iteration) {
-      const auto line = step(iteration == 0);
-      const double hopeless = (iteration == 0 ? kHopelessAtFirst : kHopeless) * to_beat;
-      constexpr double kInfinity = std::numeric_limits<double>::infinity();
-      const double now = is_surely_above(hopeless, line) ? kInfinity : predict(line, hopeless);
-      const bool settled = !(now < best.cost * (1 - 1e-5));
-      if (now < best.cost) best = {line, now};
-      if (!std::isfinite(now) || (settled && iteration > 2)) break;
-      if (now > hopeless) break;
-    }
-    return best;
-  }
-
- private:
-  static constexpr double kHalf = 0.5 * kLossScale * kLossScale;  // of a sum of logarithms: a cost
-
-  struct Point {
-    double size, seconds;
-    double first_weight;  // in a first step, which is linearised at the point itself
-  };
-  struct Predicted {
-    double seconds, residual;
-  };
-  struct Segment {
-    double from = 0, length = 0;     // bytes; the last has no length
-    std::size_t first = 0, end = 0;  // of its points
-  };
-  /// Over the points of a segment, of weights w, parts p = size - from and targets r.
-  struct Sums {
-    double w = 0, wp = 0, wpp = 0, wr = 0, wpr = 0;
-  };
-
-  void start(const Knots& knots) {
-    count_ = knots.size() + 1;
-    std::size_t at = 0;
-    for (std::size_t j = 0; j < count_; ++j) {
-      const bool last = j == knots.size();
-      auto& segment = segments_[j];
-      segment = {j == 0 ? 0 : knots[j - 1], 0, at, points_.size()};
-      if (last) break;
-      segment.length = knots[j] - segment.from;
-      while (at < points_.size() && points_[at].size <= knots[j]) ++at;
-      segment.end = at;
-    }
-  }
-
-  static double weight_of(const Predicted& predicted) {
-    const double scaled = predicted.residual / kLossScale;
-    return 1 / ((1 + scaled * scaled) * predicted.seconds * predicted.seconds);
-  }
-
-  /// Of one Gauss-Newton step on log(predicted / measured), linearised at the prediction.
-  [[nodiscard]] Sums sums_of(const Segment& segment, bool first) const {
-    Sums sums;
-    for (std::size_t r = segment.first; r < segment.end; ++r) {
-      const auto [at, residual] = first ? Predicted{points_[r].seconds, 0} : predicted_[r];
-      const double w = first ? points_[r].first_weight : weight_of(predicted_[r]);
-      const double p = points_[r].size - segment.from;
-      const double wp = w * p, target = at * (1 - residual);
-      sums.w += w;
-      sums.wp += wp;
-      sums.wpp += wp * p;
-      sums.wr += w * target;
-      sums.wpr += wp * target;
-    }
-    return sums;
-  }
-
-  [[nodiscard]] Row step(bool first) const {
-    SmallSystem system;
-    system.size = count_ + 1;
-    auto& matrix = system.matrix;
-    for (std::size_t j = 0; j < count_; ++j) {
-      const auto sums = sums_of(segments_[j], first);
-      // A point here is 1, the whole length of every segment before, and its part of this one.
-      Row whole{1};
-      for (std::size_t i = 0; i < j; ++i) whole[i + 1] = segments_[i].length;
-      for (std::size_t i = 0; i <= j; ++i) {
-        for (std::size_t k = 0; k <= i; ++k) matrix[i][k] += whole[i] * whole[k] * sums.w;
-        matrix[j + 1][i] += whole[i] * sums.wp;
-        system.right[i] += whole[i] * sums.wr;
-      }
-      matrix[j + 1][j + 1] += sums.wpp;
-      system.right[j + 1] += sums.wpr;
-    }
-    return solve_non_negative(system);
-  }
-
-  /// Whether a line's cost is above this, where a bound without a logarithm can tell: |log x| is at
-  /// least |x - 1| / max(x, 1). Most lines of a search end here.
-  [[nodiscard]] bool is_surely_above(double cost, const Row& line) const {
-    const double most = std::exp(cost / kHalf * (1 + 1e-9));  // of the product; with room to round
-    if (!(most < 1e300)) return false;
-    double product = 1, base = line[0];
-    for (std::size_t j = 0; j < count_; ++j) {
-      const auto& segment = segments_[j];
-      for (std::size_t r = segment.first; r < segment.end; ++r) {
-        const auto& point = points_[r];
-        const double at = base + line[j + 1] * (point.size - segment.from);
-        const double scaled = (at - point.seconds) / (std::max(at, point.seconds) * kLossScale);
-        product *= 1 + scaled * scaled;
-        if (!(at > 0) || product > most) return true;
-      }
-      base += line[j + 1] * segment.length;
-    }
-    return false;
-  }
-
-  /// The cost of a line; infinite where it is not positive, or seen to come above `hopeless` before
-  /// all points were asked: the cost only grows from point to point.
-  double predict(const Row& line, double hopeless) {
-    double cost = 0, product = 1, base = line[0];
-    for (std::size_t j = 0; j < count_; ++j) {
-      const auto& segment = segments_[j];
-      for (std::size_t r = segment.first; r < segment.end; ++r) {
-        const double at = base + line[j + 1] * (points_[r].size - segment.from);
-        if (!(at > 0)) return std::numeric_limits<double>::infinity();
-        predicted_[r] = {at, std::log(at / points_[r].seconds)};
-        const double scaled = predicted_[r].residual / kLossScale;
-        product *= 1 + scaled * scaled;
-        // A logarithm of eight factors in the place of eight logarithms.
-        if (r % 8 != 7) continue;
-        cost += std::log(std::exchange(product, 1));
-        if (kHalf * cost > hopeless) return std::numeric_limits<double>::infinity();
-      }
-      base += line[j + 1] * segment.length;
-    }
-    return kHalf * (cost + std::log(product));
-  }
-
-  std::vector<Point> points_;
-  std::vector<Predicted> predicted_;
-  std::array<Segment, kMostLinear - 1> segments_;
-  std::size_t count_ = 0;
-};
 
 Piecewise with_knots(const LineAtKnots::Line& line, const Knots& knots) {
   Piecewise made;
