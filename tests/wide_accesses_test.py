@@ -21,12 +21,13 @@ OF_ALIGNED_ROWS = {
     "memory_stream": "(read|add)_words",
     "permute": rf"permute_rowsI5uint4|permute_cast_rowsI{TYPE}Lb1E",
     "quantize": rf"find_amaxI{TYPE}Lb1E|quantize_(tensor|blocks)I{TYPE}LNS_5DtypeE\dELb1E",
-    "swiglu": rf"activate_rowsI{TYPE}Lb1E",
+    "swiglu": rf"activate_rowsI{TYPE}5uint4|cast_rowsI{TYPE}Lb1E",
     "topk_gate": rf"choose_expertsI{TYPE}Li\dELi\d+ELb1E",
     "unpermute": rf"combine_rowsI{TYPE}5uint4",
 }
 FEWEST = {"topk_gate": 2}  # loads of 16 bytes: a chunk for the highest, and one to take from; elsewhere a thread has 4 under way
 ORDERED_LATER = {"topk_gate"}  # kernels whose branches between loads ptxas makes predicates of: only its code shows their order
+WRITES_LINES = {"memory_copy", "permute", "swiglu", "unpermute"}  # neighbouring threads write neighbouring words
 WRITES_FOURS = {"topk_gate": r"choose_expertsI\w+?Li[12]ELi"}  # choices and weights, where they lie so
 WIDE = re.compile(r"ld\.global(?:\.nc)?(?:\.L\S+)?\.v4\.")
 FEW = 12  # instructions that a branch may skip and be sure to become a predicate
@@ -81,6 +82,14 @@ def asked_for_together(kernel: str) -> int:
     return most
 
 
+def splits_lines(kernel: str) -> bool:
+    """Whether a thread writes two neighbouring words of 16 bytes: each store of its warp then fills but half of each sector."""
+    written: dict[str, set[int]] = {}
+    for base, offset in re.findall(r"st\.global\.v4\S*\s+\[(%\w+)(?:\+(\d+))?\]", kernel):
+        written.setdefault(base, set()).add(int(offset or 0))
+    return any(offset + 16 in offsets for offsets in written.values() for offset in offsets)
+
+
 def compiled(nvcc: str, source: str, generated: str, operation: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         target = pathlib.Path(folder) / "kernels.ptx"
@@ -100,6 +109,8 @@ def complaints(operation: str, ptx: str) -> list[str]:
         together = asked_for_together(texts[name])
         if operation not in ORDERED_LATER and together < 4:
             found.append(f"{name} asks for {together} words of 16 bytes before a branch needs one of them")
+        if operation in WRITES_LINES and splits_lines(texts[name]):
+            found.append(f"{name} writes halves of sectors")
         if operation in WRITES_FOURS and re.search(WRITES_FOURS[operation], name) and "st.global.v4" not in texts[name]:
             found.append(f"{name} writes no 16 bytes at a time")
     return found

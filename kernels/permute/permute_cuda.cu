@@ -97,8 +97,7 @@ void permute_words(const PermuteShape& shape, const PermuteTensors& tensors, Str
   launch_permute_rows<Word, 1>(view, stream);
 }
 
-// ---- with a cast to FP8
-// --------------------------------------------------------------------------
+// ---- with a cast to FP8 -------------------------------------------------------------------------
 
 template <class T>
 struct CastRows {
