@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "calibration/donors.hpp"
-#include "calibration/features.hpp"
 #include "calibration/fit.hpp"
+#include "calibration/operation_work.hpp"
 #include "calibration/predict.hpp"
 #include "calibration/synthetic.hpp"
 

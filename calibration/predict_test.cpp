@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "calibration/features.hpp"
+#include "calibration/operation_work.hpp"
 #include "calibration/releases.hpp"
 #include "calibration/selection.hpp"
 #include "core/error.hpp"

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "calibration/features.hpp"
+#include "calibration/operation_work.hpp"
 #include "calibration/prediction_draft.hpp"
 #include "core/collective.hpp"
 
