@@ -11,7 +11,7 @@
 #include "calibration/fit.hpp"
 #include "calibration/predict.hpp"
 #include "calibration/run_doubt.hpp"
-#include "calibration/synthetic_repeats.hpp"
+#include "calibration/testing/synthetic_repeats.hpp"
 #include "core/statistics.hpp"
 
 namespace moecal::calibration {

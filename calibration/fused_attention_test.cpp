@@ -11,7 +11,7 @@
 #include "calibration/fit.hpp"
 #include "calibration/operation_work.hpp"
 #include "calibration/predict.hpp"
-#include "calibration/synthetic.hpp"
+#include "calibration/testing/synthetic.hpp"
 
 // One operation, two implementations that move different bytes.
 namespace moecal::calibration {

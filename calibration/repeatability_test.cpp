@@ -12,7 +12,7 @@
 #include "calibration/compare_runs.hpp"
 #include "calibration/fit.hpp"
 #include "calibration/predict.hpp"
-#include "calibration/synthetic_repeats.hpp"
+#include "calibration/testing/synthetic_repeats.hpp"
 
 namespace moecal::calibration {
 namespace {

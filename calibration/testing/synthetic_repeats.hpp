@@ -4,7 +4,7 @@
 #include <random>
 
 #include "calibration/repeatability.hpp"
-#include "calibration/synthetic.hpp"
+#include "calibration/testing/synthetic.hpp"
 
 /// Runs whose variances are known.
 namespace moecal::calibration::synthetic {

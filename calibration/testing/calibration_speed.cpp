@@ -21,7 +21,7 @@
 #include "calibration/residual.hpp"
 #include "calibration/roofline.hpp"
 #include "calibration/saturating_roofline.hpp"
-#include "calibration/speed_mix.hpp"
+#include "calibration/testing/speed_mix.hpp"
 #include "calibration/tile_wave.hpp"
 #include "core/card.hpp"
 
