@@ -44,21 +44,21 @@ std::map<std::string, Gathering> by_own_id(Gatherings gatherings) {
     const auto id = gathering.series.id();
     const auto [found, is_new] = named.try_emplace(id, std::move(gathering));
     if (is_new) continue;
-    for (auto& [place, readings] : gathering.readings) {
-      auto& all = found->second.readings[place];
-      all.insert(all.end(), readings.begin(), readings.end());
+    for (auto& [place, repeats] : gathering.repeats) {
+      auto& all = found->second.repeats[place];
+      all.insert(all.end(), repeats.begin(), repeats.end());
     }
   }
   return named;
 }
 
 std::vector<ConflictingClaim> conflicts_of(const std::map<std::string, Gathering>& gatherings) {
-  std::vector<ClaimedReadings> claims;
+  std::vector<ClaimedRepeats> claims;
   for (const auto& [id, gathering] : gatherings) {
     auto nameless = gathering.series;
     nameless.card = nameless.system = nameless.conditions.release = "";
     nameless.conditions.settings.clear();
-    claims.push_back({gathering.series.id(), nameless.id(), &gathering.readings});
+    claims.push_back({gathering.series.id(), nameless.id(), &gathering.repeats});
   }
   return conflicting_claims(claims);
 }

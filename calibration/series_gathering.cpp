@@ -53,10 +53,10 @@ bool are_of_one_series(const Observation& a, const Observation& b) {
          (!a.routed || conditions_of(a.routing) == conditions_of(b.routing));
 }
 
-/// Seconds of a point's readings, whose names and kind the series keeps.
-std::vector<double> seconds_of(const std::vector<const Observation*>& readings, Series& series) {
+/// Seconds of a point's repeats, whose names and kind the series keeps.
+std::vector<double> seconds_of(const std::vector<const Observation*>& repeats, Series& series) {
   std::vector<double> seconds;
-  for (const auto* o : readings) {
+  for (const auto* o : repeats) {
     seconds.push_back(o->seconds());
     series.observation_ids.push_back(digest_of(*o));
     series.imported = series.imported || o->source.kind == "imported";
@@ -70,14 +70,14 @@ void widen_by_load(Validity& validity, const ExchangeLoad& load) {
     widen(validity, {{"bytes", whole_number(bytes)}});
 }
 
-int count_of(const Readings& readings) {
+int count_of(const Repeats& repeats) {
   std::size_t count = 0;
-  for (const auto& [place, all] : readings) count += all.size();
+  for (const auto& [place, all] : repeats) count += all.size();
   return static_cast<int>(count);
 }
 
 /// What the series' forms see of a place.
-Inputs inputs_at(const ReadingPlace& place, const Series& s, KnownLoads& loads) {
+Inputs inputs_at(const RepeatPlace& place, const Series& s, KnownLoads& loads) {
   const auto inputs = inputs_of(kind_of_work(s.operation, s.conditions.implementation), place.point,
                                 s.dtypes, spec_of(place.routing), &loads);
   return s.conditions.any_routing ? with_load(inputs, place.load) : inputs;
@@ -143,34 +143,34 @@ void Gatherer::add(const Observation& o, const Environment& environment) {
         &gatherings.try_emplace(std::move(key), Gathering{std::move(series), {}}).first->second;
     last_environment_ = &environment;
   }
-  place_ = &where_->readings[{fitted_point(o), point_routing(o), recorded_load(o)}];
+  place_ = &where_->repeats[{fitted_point(o), point_routing(o), recorded_load(o)}];
   place_->push_back(&o);
   last_ = &o;
 }
 
 Series finish(Gathering gathering) {
   auto& s = gathering.series;
-  const int given = count_of(gathering.readings);
-  s.duplicates = drop_duplicates(gathering.readings);
-  s.dropped = given - count_of(gathering.readings);
+  const int given = count_of(gathering.repeats);
+  s.duplicates = drop_duplicates(gathering.repeats);
+  s.dropped = given - count_of(gathering.repeats);
   KnownLoads loads;
   const auto limits = regime_limits(s.family);
-  auto runs = compare_runs(gathering.readings, [&](const ReadingPlace& place) {
+  auto runs = compare_runs(gathering.repeats, [&](const RepeatPlace& place) {
     const double size = inputs_at(place, s, loads).size;
     return static_cast<std::size_t>(std::ranges::upper_bound(limits, size) - limits.begin());
   });
   s.variance = runs.variance;
   s.run_exceptions = std::move(runs.exceptions);
-  s.disagreement = disagreement_in_runs(gathering.readings);
+  s.disagreement = disagreement_in_runs(gathering.repeats);
   std::vector<double> spreads;
   s.one_size = true;
-  while (!gathering.readings.empty()) {
-    auto reading = gathering.readings.extract(gathering.readings.begin());
-    auto& key = reading.key();
+  while (!gathering.repeats.empty()) {
+    auto node = gathering.repeats.extract(gathering.repeats.begin());
+    auto& key = node.key();
     const auto inputs = inputs_at(key, s, loads);
     s.calls.push_back({std::move(key.point), std::move(key.routing), key.load});
     const auto& [point, routing, load] = s.calls.back();
-    const auto seconds = seconds_of(reading.mapped(), s);
+    const auto seconds = seconds_of(node.mapped(), s);
     s.points.push_back({inputs, median(seconds)});
     s.one_size = s.one_size && point.size() == 1;
     widen(s.validity, point);

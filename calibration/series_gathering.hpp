@@ -13,7 +13,7 @@ namespace moecal::calibration {
 /// A series while it is being gathered: points may still repeat.
 struct Gathering {
   Series series;
-  Readings readings;
+  Repeats repeats;
 };
 
 /// By the id without settings, and what all observations of a gathering were set to.

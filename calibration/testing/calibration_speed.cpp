@@ -95,7 +95,7 @@ void BM_Fit(benchmark::State& state) {
       (status_bytes("VmHWM") - before) / static_cast<double>(count);
 }
 
-/// As many readings of each of 21 sizes as make up the number asked for, rounded as logs are: what
+/// As many repeats of each of 21 sizes as make up the number asked for, rounded as logs are: what
 /// a loop over one benchmark leaves. Looking for duplicates must not compare all with all.
 void BM_FitRepeats(benchmark::State& state) {
   constexpr int kSizes = 21;
