@@ -7,7 +7,6 @@
 
 #include <limits>
 
-#include "calibration/features.hpp"
 #include "calibration/predict.hpp"
 #include "calibration/testing/fit_all.hpp"
 #include "calibration/testing/synthetic.hpp"

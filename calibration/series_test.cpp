@@ -10,7 +10,6 @@
 #include "calibration/features.hpp"
 #include "calibration/predict.hpp"
 #include "calibration/testing/fit_all.hpp"
-#include "tests/thrown_message.hpp"
 
 // What belongs to one series and what does not, by what is fitted to it.
 namespace moecal::calibration {
