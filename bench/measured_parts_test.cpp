@@ -6,12 +6,14 @@
 #include <set>
 
 #include "bench/testing/fake_point.hpp"
+#include "bench/testing/fake_world.hpp"
 
 // What a point says of its parts, on one rank.
 namespace moecal::bench {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 /// Of which a test decides the parts.
 struct TrialOf final : FakeTrial {
@@ -105,6 +107,67 @@ TEST(MeasuredParts, GoThroughAllBufferSets) {
   ASSERT_EQ(o.outcome, Outcome::measured) << o.reason;
   ASSERT_GT(o.sample.buffer_sets, o.sample.iterations_per_sample) << "or one batch has them all";
   EXPECT_EQ(sets.size(), static_cast<std::size_t>(o.sample.buffer_sets));
+}
+
+/// A trial of three parts: "half" takes half of a launch; "own" says itself what it took; each
+/// launch of "four" makes four calls.
+class FakeTrialWithParts final : public FakeTrial {
+ public:
+  FakeTrialWithParts(FakeTime& time, const FakeDevice& device)
+      : FakeTrial{time, device}, time_{time}, device_{device} {}
+  [[nodiscard]] std::vector<Part> parts() override {
+    const auto pass = [this](int, Stream) { time_.now_s += device_.median_s / 2; };
+    return {{"half", pass},
+            {"own", [this](int, Stream) { ++launches_; },
+             [this] { return Seconds{device_.median_s / 4 * std::exchange(launches_, 0)}; }},
+            {.name = "four",
+             .launch = [this](int, Stream) { time_.now_s += device_.median_s; },
+             .calls = 4,
+             .work = {.flops = Flops{1e6}}}};
+  }
+
+ private:
+  FakeTime& time_;
+  FakeDevice device_;
+  int launches_ = 0;
+};
+
+// Ranks 0, 1, 2 spend 5, 2 and 9 ms in each call: parts are the slowest rank's too.
+TEST(MeasuredParts, TimesThePartsOfATrialApart) {
+  const auto make = [](ControlPlane& world, FakePoint& point) {
+    const FakeDevice device{.median_s = std::array<double, 3>{
+                                5e-3, 2e-3, 9e-3}[static_cast<std::size_t>(world.rank())]};
+    return std::make_unique<FakeTrialWithParts>(point.time, device);
+  };
+  for (const auto& o : FakeWorld{}.measure<3>(make)) {
+    ASSERT_EQ(o.outcome, Outcome::measured) << o.reason;
+    EXPECT_NEAR(o.seconds(), 9e-3, 1e-9);
+    ASSERT_EQ(o.parts_s.size(), 3U);
+    EXPECT_GE(o.parts_s.at("half").size(), 3U);
+    for (const double seconds : o.parts_s.at("half")) EXPECT_NEAR(seconds, 4.5e-3, 1e-9);
+    for (const double seconds : o.parts_s.at("own")) EXPECT_NEAR(seconds, 2.25e-3, 1e-9);
+    for (const double seconds : o.parts_s.at("four")) EXPECT_NEAR(seconds, 2.25e-3, 1e-9);
+  }
+}
+
+// What rank 1 alone finds, all say: nobody goes on to calls that it does not join.
+TEST(MeasuredParts, FailsOnEveryRankWhatOneRankCannotBelieveOrDo) {
+  const auto slow_card = [](ControlPlane& world, FakePoint& point) {
+    if (world.rank() == 1) point.setup.card.peak[""] = {FlopsPerSecond{1e9}, "test"};
+  };
+  const auto no_warm_up = [](ControlPlane& world, FakePoint& point) {
+    if (world.rank() == 1) point.setup.warm_up_device = [] { throw Error{"the device is gone"}; };
+  };
+  const auto with_parts = [](ControlPlane&, FakePoint& point) {
+    return std::make_unique<FakeTrialWithParts>(point.time, FakeDevice{.median_s = 1e-4});
+  };
+  const FakeWorld too_fast{.prepare = slow_card, .work = {.flops = Flops{1e6}}};
+  for (const auto& o : too_fast.measure<3>(with_parts))
+    EXPECT_THAT(o.reason, StartsWith("rank 1: impossible result of fake/fake: "));
+  for (const auto& o : FakeWorld{.prepare = slow_card}.measure<3>(with_parts))
+    EXPECT_THAT(o.reason, StartsWith("rank 1: impossible result of the part four of fake/fake: "));
+  for (const auto& o : FakeWorld{.prepare = no_warm_up}.measure<3>(with_parts))
+    EXPECT_EQ(o.reason, "rank 1: the device is gone");
 }
 
 }  // namespace

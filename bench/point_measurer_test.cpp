@@ -6,18 +6,16 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <utility>
 
 #include "bench/testing/fake_point.hpp"
+#include "bench/testing/fake_world.hpp"
 #include "runtime/device_health.hpp"
-#include "tests/thread_plane.hpp"
 #include "tests/thrown_message.hpp"
 
 namespace moecal::bench {
 namespace {
 
 using ::testing::HasSubstr;
-using ::testing::StartsWith;
 
 TEST(PointMeasurer, RecordsSamplesPolicyAndVerification) {
   const auto o = FakePoint{}.measure_changed([](FakeTrial&) {});
@@ -197,115 +195,6 @@ TEST(PointMeasurer, WarmsTheDeviceUpOnceBeforeTheFirstTrialIsMade) {
   EXPECT_EQ(order, "make warm make make ") << "the host's own work waits for no device";
 }
 
-// What ranks measure of one point, each on a clock of its own.
-struct FakeWorld {
-  using Prepare = std::function<void(ControlPlane&, FakePoint&)>;
-  using MakeTrial = std::function<std::unique_ptr<Trial>(ControlPlane&, FakePoint&)>;
-  std::string operation = "fake";
-  Prepare prepare = [](ControlPlane&, FakePoint&) {};
-  Work work{};
-
-  template <int kRanks>
-  std::array<Observation, kRanks> measure(const MakeTrial& make) const {
-    std::array<Observation, kRanks> observations;
-    testing::agreeing_ranks(kRanks, [&](ControlPlane& world) {
-      FakePoint point;
-      prepare(world, point);
-      FakeBenchmark benchmark{[&] { return make(world, point); }};
-      benchmark.operation_ = operation;
-      benchmark.work_ = work;
-      observations[static_cast<std::size_t>(world.rank())] =
-          PointMeasurer{world, point.setup}.measure(
-              {&benchmark, {"fake", "mpi"}, {}, CachePolicy::warm});
-    });
-    return observations;
-  }
-};
-
-// Of each rank, what it spends in a call.
-FakeWorld::MakeTrial spending(std::vector<double> seconds) {
-  return [seconds](ControlPlane& world, FakePoint& point) {
-    return std::make_unique<FakeTrial>(
-        point.time, FakeDevice{.median_s = seconds[static_cast<std::size_t>(world.rank())]});
-  };
-}
-
-// Ranks 0, 1, 2 spend 5, 2 and 9 ms in each call: rank 1 came last and waited for nobody.
-TEST(PointMeasurer, TellsTransferFromSkewAndNamesTheLateRank) {
-  for (const auto& o : FakeWorld{}.measure<3>(spending({5e-3, 2e-3, 9e-3}))) {
-    ASSERT_EQ(o.outcome, Outcome::measured) << o.reason;
-    EXPECT_NEAR(o.seconds(), 9e-3, 1e-9);
-    EXPECT_EQ(o.sample.iterations_per_sample, 3);
-    ASSERT_EQ(o.skew_s.size(), 100U);
-    EXPECT_NEAR(o.transfer_s[0], 2e-3, 1e-9);
-    EXPECT_NEAR(o.skew_s[0], 7e-3, 1e-9);
-    EXPECT_EQ(o.late_rank, std::vector<int>(100, 1));
-    EXPECT_EQ(o.call_s.size(), 100U);
-    EXPECT_NEAR(o.call_s[0], 9e-3, 1e-9);
-  }
-}
-
-/// A trial of three parts: "half" takes half of a launch; "own" says itself what it took; each
-/// launch of "four" makes four calls.
-class FakeTrialWithParts final : public FakeTrial {
- public:
-  FakeTrialWithParts(FakeTime& time, const FakeDevice& device)
-      : FakeTrial{time, device}, time_{time}, device_{device} {}
-  [[nodiscard]] std::vector<Part> parts() override {
-    const auto pass = [this](int, Stream) { time_.now_s += device_.median_s / 2; };
-    return {{"half", pass},
-            {"own", [this](int, Stream) { ++launches_; },
-             [this] { return Seconds{device_.median_s / 4 * std::exchange(launches_, 0)}; }},
-            {.name = "four",
-             .launch = [this](int, Stream) { time_.now_s += device_.median_s; },
-             .calls = 4,
-             .work = {.flops = Flops{1e6}}}};
-  }
-
- private:
-  FakeTime& time_;
-  FakeDevice device_;
-  int launches_ = 0;
-};
-
-// Ranks 0, 1, 2 spend 5, 2 and 9 ms in each call: parts are the slowest rank's too.
-TEST(PointMeasurer, TimesThePartsOfATrialApart) {
-  const auto make = [](ControlPlane& world, FakePoint& point) {
-    const FakeDevice device{.median_s = std::array<double, 3>{
-                                5e-3, 2e-3, 9e-3}[static_cast<std::size_t>(world.rank())]};
-    return std::make_unique<FakeTrialWithParts>(point.time, device);
-  };
-  for (const auto& o : FakeWorld{}.measure<3>(make)) {
-    ASSERT_EQ(o.outcome, Outcome::measured) << o.reason;
-    EXPECT_NEAR(o.seconds(), 9e-3, 1e-9);
-    ASSERT_EQ(o.parts_s.size(), 3U);
-    EXPECT_GE(o.parts_s.at("half").size(), 3U);
-    for (const double seconds : o.parts_s.at("half")) EXPECT_NEAR(seconds, 4.5e-3, 1e-9);
-    for (const double seconds : o.parts_s.at("own")) EXPECT_NEAR(seconds, 2.25e-3, 1e-9);
-    for (const double seconds : o.parts_s.at("four")) EXPECT_NEAR(seconds, 2.25e-3, 1e-9);
-  }
-}
-
-// What rank 1 alone finds, all say: nobody goes on to calls that it does not join.
-TEST(PointMeasurer, FailsOnEveryRankWhatOneRankCannotBelieveOrDo) {
-  const auto slow_card = [](ControlPlane& world, FakePoint& point) {
-    if (world.rank() == 1) point.setup.card.peak[""] = {FlopsPerSecond{1e9}, "test"};
-  };
-  const auto no_warm_up = [](ControlPlane& world, FakePoint& point) {
-    if (world.rank() == 1) point.setup.warm_up_device = [] { throw Error{"the device is gone"}; };
-  };
-  const auto with_parts = [](ControlPlane&, FakePoint& point) {
-    return std::make_unique<FakeTrialWithParts>(point.time, FakeDevice{.median_s = 1e-4});
-  };
-  const FakeWorld too_fast{.prepare = slow_card, .work = {.flops = Flops{1e6}}};
-  for (const auto& o : too_fast.measure<3>(with_parts))
-    EXPECT_THAT(o.reason, StartsWith("rank 1: impossible result of fake/fake: "));
-  for (const auto& o : FakeWorld{.prepare = slow_card}.measure<3>(with_parts))
-    EXPECT_THAT(o.reason, StartsWith("rank 1: impossible result of the part four of fake/fake: "));
-  for (const auto& o : FakeWorld{.prepare = no_warm_up}.measure<3>(with_parts))
-    EXPECT_EQ(o.reason, "rank 1: the device is gone");
-}
-
 // Groups {0, 2} and {1, 3}; the second is ten times slower, and nobody in either is late by more
 // than rank 2 is.
 TEST(PointMeasurer, KeepsGroupsThatRunAtOnceApart) {
@@ -340,69 +229,5 @@ TEST(PointMeasurer, RecordsWhatTheRanksOfAnExchangeHad) {
   });
   EXPECT_EQ(o.exchanged, bytes);
 }
-
-// Ranks with fewer rows are done sooner: that is no lateness.
-TEST(PointMeasurer, RecordsNoSkewWhereRanksDoNotLeaveACallTogether) {
-  for (const char* operation : {"all_to_all_v", "broadcast", "send_recv"})
-    for (const auto& o : FakeWorld{operation}.measure<3>(spending({5e-3, 2e-3, 9e-3}))) {
-      EXPECT_EQ(o.skew_s.size() + o.transfer_s.size() + o.late_rank.size(), 0U) << operation;
-      EXPECT_FALSE(o.call_s.empty()) << operation;
-    }
-}
-
-// A collective as ranks see it: nobody leaves before all have come and the slowest has done its
-// part.
-struct FakeCollective final : FakeTrial {
-  FakeCollective(ControlPlane& world, FakePoint& point, double transfer_s)
-      : FakeTrial{point.time, {}}, world_{world}, time_{point.time}, transfer_s_{transfer_s} {}
-  void launch(int, Stream) override {
-    time_.now_s = world_.max(time_.now_s) + world_.max(transfer_s_);
-  }
-  ControlPlane& world_;
-  FakeTime& time_;
-  double transfer_s_;
-};
-
-// A rank whose fake time goes on with a moment that all agree on; `delayed` starts later.
-FakeWorld on_one_clock(int delayed, double delay_s) {
-  return {.prepare = [=](ControlPlane& world, FakePoint& point) {
-    const double own_delay = world.rank() == delayed ? delay_s : 0;
-    point.setup.host_time = {[&point] { return point.time.now_s; },
-                             [&point, own_delay](double moment) {
-                               point.time.now_s = std::max(point.time.now_s, moment) + own_delay;
-                             },
-                             "fake"};
-  }};
-}
-
-FakeWorld::MakeTrial collective(int slow, double slow_s) {
-  return [=](ControlPlane& world, FakePoint& point) {
-    return std::make_unique<FakeCollective>(world, point, world.rank() == slow ? slow_s : 200e-6);
-  };
-}
-
-TEST(PointMeasurer, ReportsADelayedStartAsSkewAndLeavesTheTransfer) {
-  for (const auto& o : on_one_clock(2, 200e-6).measure<4>(collective(-1, 0))) {
-    ASSERT_EQ(o.outcome, Outcome::measured) << o.reason;
-    EXPECT_NEAR(o.seconds(), 200e-6, 1e-9);
-    ASSERT_GE(o.skew_s.size(), 20U);
-    for (std::size_t call = 0; call < o.skew_s.size(); ++call) {
-      EXPECT_NEAR(o.skew_s[call], 200e-6, 1e-9);
-      EXPECT_NEAR(o.transfer_s[call], 200e-6, 1e-9);
-      EXPECT_EQ(o.late_rank[call], 2);
-    }
-  }
-}
-
-TEST(PointMeasurer, ReportsASlowRankAsTransferAndNamesNobody) {
-  for (const auto& o : on_one_clock(-1, 0).measure<4>(collective(1, 600e-6))) {
-    ASSERT_EQ(o.outcome, Outcome::measured) << o.reason;
-    EXPECT_NEAR(o.seconds(), 600e-6, 1e-9);
-    EXPECT_NEAR(o.transfer_s.at(0), 600e-6, 1e-9);
-    EXPECT_NEAR(o.skew_s.at(0), 0, 1e-9);
-    EXPECT_EQ(o.late_rank.at(0), -1);
-  }
-}
-
 }  // namespace
 }  // namespace moecal::bench

@@ -5,34 +5,16 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <functional>
 #include <limits>
 #include <set>
 #include <string>
 
-#include "bench/testing/fake_trial.hpp"
+#include "bench/testing/fake_measurement.hpp"
 #include "core/statistics.hpp"
-#include "tests/thread_plane.hpp"
 
 namespace moecal::bench {
 namespace {
-
-// Samples a fake device alone.
-struct FakeMeasurement {
-  explicit FakeMeasurement(const FakeDevice& device, int sets = 1)
-      : trial{time, device}, rotation{sets} {}
-  Sampling run(SamplerOptions options = {}, const DeviceWatch& watch = {}) {
-    const auto world = make_single_rank_plane();
-    FakeClock clock{time};
-    options.wall = [this] { return time.now_s; };
-    return Sampler{clock, *world, options, watch}.run(trial, rotation);
-  }
-  FakeTime time;
-  FakeTrial trial;
-  SetRotation rotation;
-};
 
 TEST(Sampler, ReturnsTheTimeOfADeviceWithoutNoiseExactly) {
   const auto sampling = FakeMeasurement{{.median_s = 200e-6}}.run();
@@ -40,89 +22,6 @@ TEST(Sampler, ReturnsTheTimeOfADeviceWithoutNoiseExactly) {
   for (const double sample : sampling.samples_s) EXPECT_NEAR(sample, 200e-6, 1e-12);
   EXPECT_EQ(sampling.batch, 1);
   EXPECT_EQ(sampling.timer, "fake");
-}
-
-// A trace of a device that is held back while it takes the third and fourth sample.
-TEST(Sampler, FlagsTheSamplesThatWereTakenWhileTheDeviceWasHeldBack) {
-  int asked = 0;
-  const DeviceWatch watch{[&] {
-    ++asked;
-    return NvmlReading{.throttle_reasons = asked == 3 || asked == 4 ? 0x40 : 0x1};
-  }};
-  const auto sampling = FakeMeasurement{{}}.run({}, watch);
-  ASSERT_EQ(sampling.throttled.size(), sampling.samples_s.size());
-  for (std::size_t i = 0; i < sampling.throttled.size(); ++i)
-    EXPECT_EQ(sampling.throttled[i], i == 2 || i == 3);
-}
-
-// What one reading hides is not told of any sample: the values could not be told apart.
-TEST(Sampler, LeavesOutWhatOneReadingHid) {
-  int asked = 0;
-  const DeviceWatch watch{[&] {
-    const bool hides = ++asked == 3;
-    NvmlReading reading{.power_w = 100.0 + asked};
-    if (!hides) reading.temperature_c = 50;
-    if (!hides) reading.throttle_reasons = 0x40;
-    return reading;
-  }};
-  const auto sampling = FakeMeasurement{{}}.run({}, watch);
-  EXPECT_EQ(sampling.device.power_w.size(), sampling.samples_s.size());
-  EXPECT_TRUE(sampling.device.temperature_c.empty());
-  EXPECT_TRUE(sampling.device.throttle_reasons.empty());
-  EXPECT_TRUE(sampling.throttled.empty());
-}
-
-TEST(Sampler, AsksTheDeviceWhileABatchRunsIfTheClockWaitsForIt) {
-  int asked = 0;
-  DeviceWatch watch{[&] {
-    ++asked;
-    return NvmlReading{.power_w = 100.0 + asked};
-  }};
-  watch.begin_batch();
-  watch.look();
-  watch.look();
-  EXPECT_EQ(asked, 1);
-  EXPECT_EQ(watch.of_batch().power_w, 101);
-  watch.begin_batch();
-  EXPECT_EQ(watch.of_batch().power_w, 102);
-  EXPECT_FALSE(DeviceWatch{}.sees());
-}
-
-TEST(Sampler, AsksASlowDriverNoMoreThanAFifthOfTheTime) {
-  double now_s = 0, took_s = 1e-3;
-  int asked = 0;
-  DeviceWatch watch{[&] {
-                      now_s += took_s;
-                      return NvmlReading{.power_w = 100.0 + ++asked};
-                    },
-                    {},
-                    [&] { return Seconds{now_s}; }};
-  const auto readings_of = [&](int batches, double batch_s) {
-    asked = 0;
-    for (int i = 0; i < batches; ++i) {
-      watch.begin_batch();
-      const auto power = watch.of_batch().power_w;
-      EXPECT_EQ(power, 100.0 + asked);
-      now_s += batch_s;
-    }
-    return asked;
-  };
-  EXPECT_EQ(readings_of(16, 0.25e-3), 1);
-  now_s += 1;
-  EXPECT_EQ(readings_of(18, 0.25e-3), 2) << "for 4 ms an answer stands";
-  now_s += 1;
-  took_s = 10e-3;
-  EXPECT_EQ(readings_of(10, 1e-3), 2) << "and never longer than 5";
-  now_s += 1;
-  took_s = 10e-6;
-  EXPECT_EQ(readings_of(10, 0.25e-3), 10) << "a quick one for its batch";
-}
-
-TEST(Sampler, AsksTheDeviceOfSamplesOnly) {
-  int asked = 0;
-  const DeviceWatch watch{[&] { return NvmlReading{.power_w = 100.0 + ++asked}; }};
-  const auto sampling = FakeMeasurement{{}}.run({}, watch);
-  EXPECT_EQ(static_cast<std::size_t>(asked), sampling.samples_s.size());
 }
 
 // What each launch found in its set: the number of the last draw before it.
@@ -204,93 +103,11 @@ TEST(Sampler, DrawsNothingWhereNothingIsRouted) {
   EXPECT_TRUE(measurement.trial.drawn.empty());
 }
 
-// A device of 500 W, counted in steps as NVML does.
-TEST(Sampler, MeasuresTheEnergyOfALaunchOverASecond) {
-  SamplerOptions options;
-  options.energy_loop = Seconds{1};
-  FakeMeasurement measurement{{.median_s = 200e-6}};
-  const DeviceWatch watch{
-      [&] { return NvmlReading{.energy_j = std::floor(measurement.time.now_s * 500 / 20) * 20}; }};
-  const auto sampling = measurement.run(options, watch);
-  EXPECT_GE(sampling.device.energy_loop_s, 1);
-  EXPECT_NEAR(sampling.device.energy_j, 0.1, 0.1 * 0.04);
-  EXPECT_EQ(measurement.run({}, watch).device.energy_j, 0) << "not asked for";
-}
-
-TEST(Sampler, MeasuresNoEnergyWhereNobodyCountsIt) {
-  SamplerOptions options;
-  options.energy_loop = Seconds{1};
-  FakeMeasurement measurement{{}};
-  const auto sampling = measurement.run(options, DeviceWatch{[] { return NvmlReading{}; }});
-  EXPECT_EQ(sampling.device.energy_loop_s, 0);
-  EXPECT_LT(measurement.time.now_s, 1);
-}
-
 TEST(Sampler, BatchesLaunchesThatAreShorterThanASampleMayBe) {
   const auto sampling = FakeMeasurement{{.median_s = 1e-6}}.run();
   EXPECT_GE(static_cast<double>(sampling.batch) * 1e-6, 100e-6);
   EXPECT_LE(static_cast<double>(sampling.batch) * 1e-6, 200e-6);
   EXPECT_NEAR(median(sampling.samples_s), 1e-6, 1e-12);
-}
-
-TEST(Sampler, MakesBatchesLongBesideWhatRanksTakeToAgree) {
-  const auto batch_s = [](Seconds agreement, bool in_step = true) {
-    const SamplerOptions options{.stop = {}, .agreement = agreement, .in_step = in_step};
-    const auto sampling = FakeMeasurement{{.median_s = 10e-6}}.run(options);
-    return 10e-6 * static_cast<double>(sampling.batch);
-  };
-  EXPECT_GE(batch_s(Seconds{100e-6}), 5e-3);
-  EXPECT_LT(batch_s(Seconds{100e-6}), 10e-3);
-  EXPECT_GE(batch_s(Seconds{100e-6}, false), 10e-3);
-  EXPECT_LT(batch_s(Seconds{100e-6}, false), 20e-3);
-  // However slow they are to agree, about nine batches fit into the budget of 0.5 s.
-  EXPECT_LT(batch_s(Seconds{1}), 1.3 * 0.5 / 9);
-}
-
-/// A clock that counts how often ranks would have to tell one another times.
-class CountingClock final : public Clock {
- public:
-  explicit CountingClock(FakeTime& time) : clock_{time} {}
-  [[nodiscard]] Seconds time(const std::function<void()>& batch) override {
-    return clock_.time(batch);
-  }
-  [[nodiscard]] std::vector<Seconds> time_each(const Batches& batches) override {
-    ++messages;
-    return Clock::time_each(batches);
-  }
-  [[nodiscard]] std::string name() const override { return "counting"; }
-  int messages = 0;
-
- private:
-  FakeClock clock_;
-};
-
-TEST(Sampler, HasRanksInStepTellTheTimesOfManyBatchesAtOnce) {
-  const auto sampled = [](bool in_step) {
-    FakeTime time;
-    FakeTrial trial{time, {.noise = 0.03}};
-    CountingClock clock{time};
-    SetRotation rotation{1};
-    const auto world = make_single_rank_plane();
-    const auto sampling =
-        Sampler{clock, *world, {.stop = {}, .in_step = in_step}}.run(trial, rotation);
-    return std::pair{clock.messages, sampling.samples_s.size()};
-  };
-  const auto [together, samples] = sampled(true);
-  const auto [apart, as_many] = sampled(false);
-  EXPECT_EQ(samples, as_many) << "the stop rule is asked where it may say stop";
-  EXPECT_GE(samples, 9U);
-  EXPECT_GE(apart - together, static_cast<int>(samples) / 2);
-  EXPECT_LE(together, 15) << "most of them choose the batch";
-}
-
-TEST(Sampler, KeepsCollectivesInBatchesOfAtLeastTheSmallestAskedFor) {
-  SamplerOptions options;
-  options.smallest_batch = 20;
-  EXPECT_EQ(FakeMeasurement{{.median_s = 1e-3}}.run(options).batch, 20);
-  EXPECT_EQ(FakeMeasurement{{.median_s = 9e-3}}.run(options).batch, 3);
-  options.agreement = Seconds{9e-3};  // ranks may start that far apart: no call is long beside it
-  EXPECT_GE(FakeMeasurement{{.median_s = 9e-3}}.run(options).batch, 20);
 }
 
 TEST(Sampler, TakesNoSampleUntilTheDeviceIsWarm) {
@@ -388,67 +205,5 @@ INSTANTIATE_TEST_SUITE_P(Devices, SamplerCoverage,
                          ::testing::Values(FakeDevice{.noise = 0.01}, FakeDevice{.noise = 0.03},
                                            FakeDevice{.noise = 0.1},
                                            FakeDevice{.noise = 0.03, .spike_chance = 0.02}));
-
-class SamplerOfRanks : public ::testing::TestWithParam<double> {};  // seconds they take to agree
-
-TEST_P(SamplerOfRanks, MakesRanksOfOneThreeTimesSlowerAgree) {
-  constexpr int kRanks = 4;
-  const SamplerOptions options{.stop = {}, .agreement = Seconds{GetParam()}};
-  std::array<Sampling, kRanks> samplings;
-  testing::agreeing_ranks(kRanks, [&](ControlPlane& world) {
-    const auto rank = static_cast<std::size_t>(world.rank());
-    FakeTime time;
-    const double median_s = rank == 2 ? 600e-6 : 200e-6;
-    FakeTrial trial{time, {.median_s = median_s, .noise = 0.02, .seed = rank + 1}};
-    SetRotation rotation{1};
-    const auto clock = make_slowest_rank_clock(std::make_unique<FakeClock>(time), world);
-    samplings[rank] = Sampler{*clock, world, options}.run(trial, rotation);
-  });
-  for (const auto& sampling : samplings) {
-    EXPECT_EQ(sampling.samples_s, samplings[0].samples_s);
-    EXPECT_EQ(sampling.batch, samplings[0].batch);
-    EXPECT_EQ(sampling.warmup, samplings[0].warmup);
-  }
-  EXPECT_NEAR(median(samplings[0].samples_s), 600e-6, 0.02 * 600e-6);
-}
-
-INSTANTIATE_TEST_SUITE_P(Agreement, SamplerOfRanks, ::testing::Values(0, 10e-6, 5e-3));
-
-TEST(Sampler, KeepsRanksThatTakeNoPartInStep) {
-  std::array<std::size_t, 3> samples{};
-  std::array<std::size_t, 3> launches{};
-  testing::agreeing_ranks(3, [&](ControlPlane& world) {
-    const auto rank = static_cast<std::size_t>(world.rank());
-    FakeTime time;
-    FakeTrial trial{time, {}};
-    trial.participates = rank != 1;
-    SetRotation rotation{1};
-    const auto clock = make_slowest_rank_clock(std::make_unique<FakeClock>(time), world);
-    samples[rank] = Sampler{*clock, world, {}}.run(trial, rotation).samples_s.size();
-    launches[rank] = trial.launched_sets.size();
-  });
-  EXPECT_EQ(samples[0], samples[1]);
-  EXPECT_EQ(launches[1], 0U);
-  EXPECT_GT(launches[0], 0U);
-}
-
-TEST(Sampler, EndsOnEveryRankWhenOneIsInterrupted) {
-  std::array<bool, 3> ended{};
-  testing::agreeing_ranks(3, [&](ControlPlane& world) {
-    FakeTime time;
-    FakeTrial trial{time, {}};
-    SetRotation rotation{1};
-    SamplerOptions options;
-    options.interrupted = [&] { return world.rank() == 1; };
-    const auto clock = make_slowest_rank_clock(std::make_unique<FakeClock>(time), world);
-    try {
-      (void)Sampler{*clock, world, options}.run(trial, rotation);
-    } catch (const Interrupted&) {
-      ended[static_cast<std::size_t>(world.rank())] = true;
-    }
-  });
-  EXPECT_EQ(ended, (std::array<bool, 3>{true, true, true}));
-}
-
 }  // namespace
 }  // namespace moecal::bench

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <random>
 
-#include "calibration/synthetic.hpp"
+#include "calibration/testing/synthetic.hpp"
 #include "calibration/twister.hpp"
 
 namespace moecal::calibration {

@@ -6,6 +6,7 @@
 #include <array>
 #include <limits>
 
+#include "calibration/operation_work.hpp"
 #include "core/error.hpp"
 
 namespace moecal::calibration {
@@ -48,8 +49,9 @@ class GemmInputs final : public InputsOfCalls {
   void fill(std::size_t from, std::span<Inputs> inputs) const override {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       const std::size_t call = from + i;
-      inputs[i] = gemm_inputs(groups_.empty() ? 1 : number(groups_, call), number(m_, call),
-                              number(n_, call), number(k_, call), bytes_);
+      const double groups = groups_.empty() ? 1 : number(groups_, call);
+      inputs[i] =
+          gemm_inputs({groups, number(m_, call), number(n_, call), number(k_, call)}, bytes_);
     }
   }
   void fill_sizes(std::size_t from, std::span<double> sizes) const override {
@@ -74,8 +76,8 @@ class EvenGroupsInputs final : public InputsOfCalls {
   void fill(std::size_t from, std::span<Inputs> inputs) const override {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       const std::size_t call = from + i;
-      inputs[i] = even_groups_inputs(number(groups_, call), number(m_, call), number(n_, call),
-                                     number(k_, call), bytes_);
+      inputs[i] = even_groups_inputs(
+          {number(groups_, call), number(m_, call), number(n_, call), number(k_, call)}, bytes_);
     }
   }
   void fill_sizes(std::size_t from, std::span<double> sizes) const override {

@@ -6,7 +6,7 @@
 
 #include "calibration/fit.hpp"
 #include "calibration/predict.hpp"
-#include "calibration/synthetic.hpp"
+#include "calibration/testing/synthetic.hpp"
 
 // A file without tables predicts a group from curves that smooth over what was measured: its
 // interval has to hold that too.

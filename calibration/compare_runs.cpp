@@ -13,13 +13,13 @@
 namespace moecal::calibration {
 namespace {
 
-/// In standard deviations, as of samples (core/statistics.hpp): no reading of a million.
+/// In standard deviations, as of samples (core/statistics.hpp): no repeat of a million.
 constexpr double kCut = 5;
 /// Of so many differences the deviation is half as sure, and the cut twice as wide.
 constexpr double kFew = 5;
 /// Places without which nothing is the rule, and so nothing an exception to it.
 constexpr std::size_t kRule = 5;
-/// Share of a regime's readings past which they are no exceptions but how the machine is: of public
+/// Share of a regime's repeats past which they are no exceptions but how the machine is: of public
 /// tables 8 to 12 % are spikes.
 constexpr double kMostExceptions = 0.15;
 constexpr double kNormalQuartile = 0.6745;
@@ -27,9 +27,9 @@ constexpr double kNormalQuartile = 0.6745;
 /// Log times at one place by run, samples of all repetitions.
 using RunLogs = std::map<std::string, std::vector<double>>;
 
-RunLogs by_run(const std::vector<const Observation*>& readings) {
+RunLogs by_run(const std::vector<const Observation*>& repeats) {
   RunLogs runs;
-  for (const auto* o : readings) {
+  for (const auto* o : repeats) {
     std::vector<double>* logs = nullptr;
     for (std::size_t i = 0; i < o->samples_s.size(); ++i) {
       if (i < o->flags.throttled.size() && o->flags.throttled[i]) continue;
@@ -86,7 +86,7 @@ struct Sums {
 };
 
 struct Place {
-  ReadingPlace at;
+  RepeatPlace at;
   RunLogs runs;
 };
 
@@ -157,12 +157,12 @@ std::set<std::string> further_off(Levels levels, double most) {
 /// Whether they are few. Of runs that all lie apart one is not counted, whichever it is. Places
 /// without a majority count too: there the machine is not steady.
 bool are_few(const std::vector<std::set<std::string>>& off, const std::vector<Levels>& all) {
-  std::size_t count = 0, readings = 0;
+  std::size_t count = 0, repeats = 0;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    readings += all[i].size();
+    repeats += all[i].size();
     if (!off[i].empty()) count += std::min(off[i].size(), all[i].size() - 1);
   }
-  return static_cast<double>(count) <= kMostExceptions * static_cast<double>(readings);
+  return static_cast<double>(count) <= kMostExceptions * static_cast<double>(repeats);
 }
 
 /// Whether more than half agree, within half the cut, and those off lie off by five of their
@@ -230,10 +230,10 @@ VarianceComponents components_of(const Sums& sums) {
 
 }  // namespace
 
-RunComparison compare_runs(const Readings& readings, const RegimeOf& regime_of) {
+RunComparison compare_runs(const Repeats& repeats, const RegimeOf& regime_of) {
   std::vector<Place> places;
   std::size_t most_runs = 0;
-  for (const auto& [place, of_place] : readings) {
+  for (const auto& [place, of_place] : repeats) {
     places.push_back({place, by_run(of_place)});
     most_runs = std::max(most_runs, places.back().runs.size());
   }

@@ -12,7 +12,7 @@ namespace moecal::calibration {
 /// deviations of what runs lie apart by elsewhere in its size regime, once what each run is shifted
 /// by in all of the regime is taken out.
 struct RunException {
-  ReadingPlace place;
+  RepeatPlace place;
   double times = 1;  // the slowest run's time over the fastest's
 };
 
@@ -22,7 +22,7 @@ struct RunComparison {
 };
 
 /// The number of a place's size regime.
-using RegimeOf = std::function<std::size_t(const ReadingPlace&)>;
+using RegimeOf = std::function<std::size_t(const RepeatPlace&)>;
 
 /// By analysis of variance over all points, in which runs and samples need not be equally many.
 /// Samples taken while the device was throttled take no part. Neither do the runs that are
@@ -30,6 +30,6 @@ using RegimeOf = std::function<std::size_t(const ReadingPlace&)>;
 /// majority agrees, as of two runs, or where a regime has too many spikes to be exceptions or too
 /// few places to tell, all take part: the disagreement is the machine's own. Without `regime_of`
 /// all places are of one.
-[[nodiscard]] RunComparison compare_runs(const Readings& readings, const RegimeOf& regime_of = {});
+[[nodiscard]] RunComparison compare_runs(const Repeats& repeats, const RegimeOf& regime_of = {});
 
 }  // namespace moecal::calibration

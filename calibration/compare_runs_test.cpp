@@ -11,20 +11,20 @@
 #include "calibration/fit.hpp"
 #include "calibration/predict.hpp"
 #include "calibration/run_doubt.hpp"
-#include "calibration/synthetic_repeats.hpp"
+#include "calibration/testing/synthetic_repeats.hpp"
 #include "core/statistics.hpp"
 
 namespace moecal::calibration {
 namespace {
 
 using synthetic::observation;
-using synthetic::readings_of;
 using synthetic::repeats;
+using synthetic::repeats_of;
 
 TEST(CompareRuns, GivesBackTheVariancesThatMadeTheRepeats) {
   for (const auto& [between, within] : {std::pair{0.05, 0.02}, {0.05, 0.1}, {0.08, 0.08}}) {
     const auto observations = repeats(400, 4, 5, between, within);
-    const auto found = compare_runs(readings_of(observations)).variance;
+    const auto found = compare_runs(repeats_of(observations)).variance;
     EXPECT_EQ(found.runs, 4);
     EXPECT_NEAR(found.within_run, within, 0.05 * within);
     EXPECT_NEAR(found.between_runs, between, 0.1 * between + 0.1 * within / 5);
@@ -34,18 +34,18 @@ TEST(CompareRuns, GivesBackTheVariancesThatMadeTheRepeats) {
 
 TEST(CompareRuns, RunsThatDifferNoMoreThanTheirSamplesHaveNoVarianceOfTheirOwn) {
   const auto observations = repeats(400, 3, 8, 0, 0.1);
-  EXPECT_LT(compare_runs(readings_of(observations)).variance.between_runs, 0.01);
+  EXPECT_LT(compare_runs(repeats_of(observations)).variance.between_runs, 0.01);
 }
 
 TEST(CompareRuns, SaysWhatIsUnknown) {
   const auto one_run = repeats(50, 1, 5, 0.05, 0.02);
-  const auto of_one = compare_runs(readings_of(one_run)).variance;
+  const auto of_one = compare_runs(repeats_of(one_run)).variance;
   EXPECT_EQ(of_one.runs, 1);
   EXPECT_EQ(of_one.between_runs, 0);
   EXPECT_NEAR(of_one.within_run, 0.02, 0.003);
   auto one_sample = repeats(400, 4, 1, 0.03, 0.04);
   for (auto& o : one_sample) o.samples_s.resize(1);
-  const auto together = compare_runs(readings_of(one_sample)).variance;
+  const auto together = compare_runs(repeats_of(one_sample)).variance;
   EXPECT_EQ(together.samples_in_runs, 0);
   EXPECT_NEAR(together.between_runs, 0.05, 0.004);  // both: sqrt(0.03^2 + 0.04^2)
 }
@@ -62,7 +62,7 @@ TEST(CompareRuns, ByHand) {
   EXPECT_NEAR(found.between_runs, std::sqrt(7.0), 1e-12);
 }
 
-/// Slows a share of the readings, as of some public tables; of each point at most `most` runs.
+/// Slows a share of the repeats, as of some public tables; of each point at most `most` runs.
 std::vector<Observation> with_spikes(std::vector<Observation> all, double share, double times,
                                      int most) {
   std::mt19937 engine{5};
@@ -80,9 +80,9 @@ TEST(CompareRuns, GivesBackNearlyTheSameVariancesUnderSpikes) {
       for (const double times : {1.3, 3.0}) {
         const auto observations =
             with_spikes(repeats(400, runs, 5, 0.02, 0.01), share, times, (runs - 1) / 2);
-        const auto found = compare_runs(readings_of(observations));
+        const auto found = compare_runs(repeats_of(observations));
         EXPECT_NEAR(found.variance.between_runs, 0.02, 0.2 * 0.02)
-            << runs << " runs, " << share << " of the readings x" << times;
+            << runs << " runs, " << share << " of the repeats x" << times;
         EXPECT_NEAR(found.variance.within_run, 0.01, 0.05 * 0.01);
         EXPECT_EQ(found.variance.runs, runs);
         EXPECT_GT(found.exceptions.size(), 0.8 * share * 400);
@@ -91,7 +91,7 @@ TEST(CompareRuns, GivesBackNearlyTheSameVariancesUnderSpikes) {
 
 TEST(CompareRuns, OfNormalRunsHasNoExceptions) {
   for (const int runs : {2, 3, 4, 8})
-    EXPECT_TRUE(compare_runs(readings_of(repeats(1000, runs, 5, 0.03, 0.02))).exceptions.empty());
+    EXPECT_TRUE(compare_runs(repeats_of(repeats(1000, runs, 5, 0.03, 0.02))).exceptions.empty());
 }
 
 /// Shifts each run of the repeats as a whole.
@@ -104,7 +104,7 @@ std::vector<Observation> shifted(std::vector<Observation> all, double third) {
 
 // A run apart from the others at every point is what the next may be too.
 TEST(CompareRuns, AWholeRunApartIsNoException) {
-  const auto found = compare_runs(readings_of(shifted(repeats(40, 3, 5, 0.002, 0.002), 1.2)));
+  const auto found = compare_runs(repeats_of(shifted(repeats(40, 3, 5, 0.002, 0.002), 1.2)));
   EXPECT_TRUE(found.exceptions.empty());
   EXPECT_NEAR(found.variance.between_runs, std::log(1.2) / std::sqrt(3), 0.003);
   EXPECT_LT(found.variance.between_freedom, 2.1);
@@ -113,7 +113,7 @@ TEST(CompareRuns, AWholeRunApartIsNoException) {
 // Where a third of the points differ, that is how the machine is.
 TEST(CompareRuns, ManySpikesAreTheRule) {
   const auto observations = with_spikes(repeats(400, 4, 5, 0.02, 0.01), 0.3, 1.5, 4);
-  const auto found = compare_runs(readings_of(observations));
+  const auto found = compare_runs(repeats_of(observations));
   EXPECT_TRUE(found.exceptions.empty());
   EXPECT_GT(found.variance.between_runs, 0.1);
 }
@@ -121,7 +121,7 @@ TEST(CompareRuns, ManySpikesAreTheRule) {
 TEST(CompareRuns, NamesWhereRunsDifferAndByHowMuch) {
   auto observations = repeats(40, 3, 9, 0.003, 0.005);
   for (double& sample : observations[19].samples_s) sample *= 1.6;  // run 1 of the seventh point
-  const auto found = compare_runs(readings_of(observations));
+  const auto found = compare_runs(repeats_of(observations));
   ASSERT_EQ(found.exceptions.size(), 1U);
   EXPECT_EQ(found.exceptions[0].place, (Point{{"bytes", 1024 + 6}}));
   EXPECT_NEAR(found.exceptions[0].times, 1.6, 0.03);
@@ -136,12 +136,12 @@ TEST(CompareRuns, TellsTheRoutingsOfAPointApart) {
   const auto even = repeats(40, 3, 9, 0.003, 0.005);
   auto uneven = even;
   for (double& sample : uneven[19].samples_s) sample *= 1.6;
-  Readings readings;
-  for (const auto& o : even) readings[{o.point, {"power_law", 0.5}}].push_back(&o);
-  for (const auto& o : uneven) readings[{o.point, {"power_law", 1.5}}].push_back(&o);
-  const auto found = compare_runs(readings);
+  Repeats gathered;
+  for (const auto& o : even) gathered[{o.point, {"power_law", 0.5}}].push_back(&o);
+  for (const auto& o : uneven) gathered[{o.point, {"power_law", 1.5}}].push_back(&o);
+  const auto found = compare_runs(gathered);
   ASSERT_EQ(found.exceptions.size(), 1U);
-  EXPECT_EQ(found.exceptions[0].place, (ReadingPlace{even[19].point, {"power_law", 1.5}}));
+  EXPECT_EQ(found.exceptions[0].place, (RepeatPlace{even[19].point, {"power_law", 1.5}}));
 }
 
 /// Variance of the points' runs, all taking part: of one sample each, what lies between runs.
@@ -178,8 +178,8 @@ FitResult fitted(const std::vector<Observation>& all) {
 
 double noisy_to_4_kib(int size) { return size < 3 ? 0.06 : 0.002; }
 
-/// The share of a next run's readings up to 4 KiB inside what runs before it leave in doubt: by the
-/// fit, and with all readings in it.
+/// The share of a next run's repeats up to 4 KiB inside what runs before it leave in doubt: by the
+/// fit, and with all repeats in it.
 std::pair<double, double> covered_small_sizes(int runs, int machines) {
   std::mt19937 engine{17};
   std::normal_distribution<double> normal;

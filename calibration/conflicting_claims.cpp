@@ -7,21 +7,21 @@ namespace {
 
 using Sources = std::pair<std::string, std::string>;  // kept, dropped
 
-std::map<Sources, int> duplicates_in(Readings readings) {
+std::map<Sources, int> duplicates_in(Repeats repeats) {
   std::map<Sources, int> points;
-  for (const auto& one : drop_duplicates(readings)) points[{one.kept, one.dropped}] += one.points;
+  for (const auto& one : drop_duplicates(repeats)) points[{one.kept, one.dropped}] += one.points;
   return points;
 }
 
 /// Figures that two series share, beyond those that either holds twice itself.
-std::vector<ConflictingClaim> between(const ClaimedReadings& a, const ClaimedReadings& b) {
-  Readings both = *a.readings;
-  for (const auto& [place, readings] : *b.readings) {
+std::vector<ConflictingClaim> between(const ClaimedRepeats& a, const ClaimedRepeats& b) {
+  Repeats both = *a.repeats;
+  for (const auto& [place, repeats] : *b.repeats) {
     auto& at = both[place];
-    at.insert(at.end(), readings.begin(), readings.end());
+    at.insert(at.end(), repeats.begin(), repeats.end());
   }
   auto shared = duplicates_in(std::move(both));
-  for (const auto* alone : {a.readings, b.readings})
+  for (const auto* alone : {a.repeats, b.repeats})
     for (const auto& [sources, points] : duplicates_in(*alone))
       if (const auto found = shared.find(sources); found != shared.end()) found->second -= points;
   std::vector<ConflictingClaim> claims;
@@ -32,8 +32,8 @@ std::vector<ConflictingClaim> between(const ClaimedReadings& a, const ClaimedRea
 
 }  // namespace
 
-std::vector<ConflictingClaim> conflicting_claims(std::span<const ClaimedReadings> series) {
-  std::map<std::string, std::vector<const ClaimedReadings*>> alike;
+std::vector<ConflictingClaim> conflicting_claims(std::span<const ClaimedRepeats> series) {
+  std::map<std::string, std::vector<const ClaimedRepeats*>> alike;
   for (const auto& one : series) alike[one.but_for].push_back(&one);
   std::vector<ConflictingClaim> claims;
   for (const auto& [name, group] : alike)

@@ -18,14 +18,14 @@ struct ConflictingClaim {
 };
 
 /// What one series has read, before anything of it is dropped.
-struct ClaimedReadings {
+struct ClaimedRepeats {
   std::string series;   // its id
   std::string but_for;  // its id without card, system and release
-  const Readings* readings = nullptr;
+  const Repeats* repeats = nullptr;
 };
 
 /// Of every two series whose ids differ in card, system or release only.
 [[nodiscard]] std::vector<ConflictingClaim> conflicting_claims(
-    std::span<const ClaimedReadings> series);
+    std::span<const ClaimedRepeats> series);
 
 }  // namespace moecal::calibration

@@ -12,7 +12,7 @@
 #include "calibration/predict.hpp"
 #include "calibration/saturating_roofline.hpp"
 #include "calibration/segmented_latency_bandwidth.hpp"
-#include "calibration/synthetic.hpp"
+#include "calibration/testing/synthetic.hpp"
 
 namespace moecal::calibration {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <set>
 
-#include "calibration/synthetic_settings.hpp"
+#include "calibration/testing/synthetic_settings.hpp"
 
 // Times of one machine set to two things are two series: a median of both is true of neither.
 namespace moecal::calibration {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 
+#include "calibration/operation_work.hpp"
 #include "calibration/predict.hpp"
 #include "calibration/probe_points.hpp"
 #include "calibration/series.hpp"

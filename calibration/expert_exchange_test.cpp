@@ -8,7 +8,7 @@
 #include "calibration/fit.hpp"
 #include "calibration/flat_csv.hpp"
 #include "calibration/predict.hpp"
-#include "calibration/synthetic.hpp"
+#include "calibration/testing/synthetic.hpp"
 #include "core/error.hpp"
 
 namespace moecal::calibration {

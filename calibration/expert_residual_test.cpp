@@ -9,7 +9,7 @@
 #include "calibration/predict.hpp"
 #include "calibration/prepared_model.hpp"
 #include "calibration/residual.hpp"
-#include "calibration/synthetic.hpp"
+#include "calibration/testing/synthetic.hpp"
 
 namespace moecal::calibration {
 namespace {

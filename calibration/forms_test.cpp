@@ -7,7 +7,7 @@
 #include "calibration/roofline.hpp"
 #include "calibration/saturating_roofline.hpp"
 #include "calibration/segmented_latency_bandwidth.hpp"
-#include "calibration/synthetic.hpp"
+#include "calibration/testing/synthetic.hpp"
 #include "core/error.hpp"
 
 namespace moecal::calibration {

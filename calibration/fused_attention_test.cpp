@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "calibration/donors.hpp"
-#include "calibration/features.hpp"
 #include "calibration/fit.hpp"
+#include "calibration/operation_work.hpp"
 #include "calibration/predict.hpp"
-#include "calibration/synthetic.hpp"
+#include "calibration/testing/synthetic.hpp"
 
 // One operation, two implementations that move different bytes.
 namespace moecal::calibration {

@@ -82,8 +82,8 @@ class Layout {
     add(0, shortest / 2);
     if (per_node.size() > 1) add(1, shortest / 4);
     if (nodes.size() > 1) add(2, shortest / 4);
-    if (intra) add(3, last_slope(points, false));
-    if (inter) add(4, last_slope(points, true));
+    if (intra) add(3, last_slope(points, Tier::intra));
+    if (inter) add(4, last_slope(points, Tier::inter));
     // Of one node count it could not be told from what each node adds.
     if (intra && nodes.size() > 2) add(5, shortest / 4);
   }
@@ -144,10 +144,10 @@ class Layout {
   }
 
   /// Seconds per byte of the largest size of a tier.
-  static double last_slope(std::span<const FitPoint> points, bool inter) {
+  static double last_slope(std::span<const FitPoint> points, Tier tier) {
     double size = 0, slope = 0;
     for (const auto& p : points)
-      if ((p.inputs.nodes > 1) == inter && p.inputs.size > size) {
+      if (tier_of(p.inputs.nodes) == tier && p.inputs.size > size) {
         size = p.inputs.size;
         slope = p.seconds / p.inputs.size;
       }

@@ -7,6 +7,10 @@
 
 namespace moecal::calibration {
 
+/// Whether a group crosses nodes.
+enum class Tier { intra, inter };
+[[nodiscard]] inline Tier tier_of(double nodes) { return nodes > 1 ? Tier::inter : Tier::intra; }
+
 /// One operation over every group size of a system: n ranks spread evenly over N nodes, s bytes.
 ///   t = || latency + latency_per_rank (n/N - 1) + latency_per_node (N - 1),  s / rate ||_q
 ///   latency            s    of the smallest group

@@ -8,7 +8,7 @@
 #include "calibration/fit.hpp"
 #include "calibration/group_opinions.hpp"
 #include "calibration/predict.hpp"
-#include "calibration/synthetic.hpp"
+#include "calibration/testing/synthetic.hpp"
 
 namespace moecal::calibration {
 namespace {

@@ -10,7 +10,7 @@
 #include "calibration/conformal.hpp"
 #include "calibration/fit.hpp"
 #include "calibration/predict.hpp"
-#include "calibration/synthetic.hpp"
+#include "calibration/testing/synthetic.hpp"
 
 namespace moecal::calibration {
 namespace {

@@ -98,10 +98,10 @@ std::string donor_key(const Series& series) {
   return any.id();
 }
 
-GroupCurves of_tier(const Bundle& bundle, bool inter) {
+GroupCurves of_tier(const Bundle& bundle, Tier tier) {
   GroupCurves curves;
   for (const auto& curve : bundle.curves)
-    if ((curve.nodes > 1) == inter) curves.emplace(curve.ranks, &curve);
+    if (tier_of(curve.nodes) == tier) curves.emplace(curve.ranks, &curve);
   return curves;
 }
 
@@ -143,7 +143,7 @@ struct Draft {
 };
 
 Draft fit_bundle(const Bundle& bundle, const std::vector<GroupCurves>& donors) {
-  const auto intra = of_tier(bundle, false), inter = of_tier(bundle, true);
+  const auto intra = of_tier(bundle, Tier::intra), inter = of_tier(bundle, Tier::inter);
   std::vector<FitPoint> points;
   for (const auto& curve : bundle.curves)
     points.insert(points.end(), curve.points.begin(), curve.points.end());
@@ -200,7 +200,7 @@ std::vector<GroupCurves> lent_to(const Series& here, std::span<const Bundles* co
       auto& [nearest, lent] =
           of_systems.try_emplace(there.system, *distance, std::vector<GroupCurves>{}).first->second;
       if (*distance < nearest) lent.clear();
-      if (*distance <= nearest) lent.push_back(of_tier(other, false));
+      if (*distance <= nearest) lent.push_back(of_tier(other, Tier::intra));
       nearest = std::min(nearest, *distance);
     }
   std::vector<GroupCurves> all;

@@ -70,7 +70,8 @@ class LineAtKnots {
     double from = 0, length = 0;     // bytes; the last has no length
     std::size_t first = 0, end = 0;  // of its points
   };
-  /// Over the points of a segment, of weights w, parts p = size - from and targets r.
+  /// Over the points of a segment, with weights w, parts p = size - from and targets r: the sums of
+  /// w, w p, w p p, w r and w p r, which the normal equations are made of.
   struct Sums {
     double w = 0, wp = 0, wpp = 0, wr = 0, wpr = 0;
   };

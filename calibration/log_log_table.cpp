@@ -24,8 +24,9 @@ double secant(const Table& table, std::size_t i) {
          std::log(table[i + 1].first / table[i].first);
 }
 
-/// Slope at row i: the weighted harmonic mean of its secants, 0 at a turning point, the end secant
-/// at an end.
+/// Slope at row i: the weighted harmonic mean of its secants (the nearer row's weighs more: w1 is
+/// of the secant before, w2 of that after), 0 at a turning point, the end secant at an end. With
+/// these slopes the curve never overshoots a row.
 double slope(const Table& table, std::size_t i) {
   if (i == 0) return secant(table, 0);
   if (i + 1 == table.size()) return secant(table, i - 1);
@@ -37,6 +38,8 @@ double slope(const Table& table, std::size_t i) {
   return (w1 + w2) / (w1 / before + w2 / after);
 }
 
+/// The cubic of x, the place between two rows from 0 to 1 in log size, that goes through both logs
+/// of time with their slopes, d0 and d1 (of x).
 double interpolate(const Table& table, double size) {
   const auto after = std::upper_bound(table.begin(), table.end(), size,
                                       [](double s, const auto& row) { return s < row.first; });
@@ -59,7 +62,7 @@ double seconds(const Model& model, const Inputs& inputs) {
   return interpolate(table, size);
 }
 
-/// Between two rows log time is a cubic of u, the log of how far a size is past the first of them.
+/// The same as c0 + c1 u + c2 u^2 + c3 u^3 of u, the log of how far a size is past the first row.
 struct Cubic {
   double log_size, c0, c1, c2, c3;
 };

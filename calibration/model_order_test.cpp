@@ -6,6 +6,9 @@
 
 #include <functional>
 
+#include "calibration/predict.hpp"
+#include "calibration/testing/made_up_cards.hpp"
+
 namespace moecal::calibration {
 namespace {
 
@@ -143,6 +146,17 @@ TEST(ModelOrder, TakesForSetWhatIsAndWasNotAskedFor) {
   EXPECT_FALSE(is_set_unasked({{"NCCL_ALGO", "unset"}, {"power_limit_w", "500"}}, query));
   query.settings = {{"NCCL_ALGO", "Ring"}};
   EXPECT_FALSE(is_set_unasked({{"NCCL_ALGO", "Ring"}}, query));
+}
+
+TEST(ModelOrder, TakesATransferLast) {
+  Coefficients both;
+  both.models = {synthetic::gemm(synthetic::kOne, 1, 1), synthetic::gemm(synthetic::kOne, 2, 2)};
+  both.models[0].provenance = "transferred";
+  both.models[1].id += "/imported";
+  Query query;
+  query.operation = "expert_gemm";
+  query.point = {{"m", 64}, {"n", 512}, {"k", 512}};
+  EXPECT_EQ(predict(both, query).prediction->provenance, "imported");
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "calibration/deciding_settings.hpp"
 #include "calibration/dtype_distance.hpp"
 #include "calibration/model_order.hpp"
+#include "calibration/operation_work.hpp"
 #include "calibration/routing_conditions.hpp"
 #include "calibration/switches.hpp"
 #include "core/collective.hpp"

@@ -7,45 +7,19 @@
 
 #include <cmath>
 
-#include "calibration/features.hpp"
-#include "calibration/releases.hpp"
-#include "calibration/selection.hpp"
+#include "calibration/testing/line_models.hpp"
 #include "core/error.hpp"
-#include "tests/thrown_message.hpp"
 
 namespace moecal::calibration {
 namespace {
 
+using synthetic::ask;
+using synthetic::line_model;
+using synthetic::over;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Not;
-
-/// latency + bytes / rate, measured from 1 KiB to 1 MiB.
-Model line_model(const std::string& id, const Conditions& conditions, double latency) {
-  Model m;
-  m.id = id;
-  m.operation = "all_reduce";
-  m.card = "x";
-  m.system = "x-8";
-  m.conditions = conditions;
-  m.form = "segmented_latency_bandwidth";
-  m.parameters = {{"latency", latency, "s", 0},
-                  {"inverse_bandwidth_1", 1e-10, "s/B", 0},
-                  {"last_rate_spread", 0.01, "1", 0}};
-  m.residual_quantiles = {{0, 0, 0.1, 50}};
-  m.validity = {{"bytes", {1024, 1048576}}};
-  return m;
-}
-
-Conditions over(int group, const std::string& dtype = "f16", const std::string& release = "2.9") {
-  return {.dtype = dtype, .group = group, .implementation = "nccl", .release = release};
-}
-
-Query ask(int group, std::int64_t bytes, const std::string& dtype = "") {
-  return {.operation = "all_reduce", .dtype = dtype, .point = {{"bytes", bytes}}, .group = group};
-}
 
 TEST(Predict, GivesValueIntervalAndModel) {
   const Coefficients c{"", "", {line_model("a", over(4), 1e-5)}};
@@ -91,100 +65,6 @@ TEST(Predict, WidensBelowTheFirstSize) {
   const auto p = predict(c, ask(4, 256)).prediction.value();
   EXPECT_NEAR(std::log(p.hi / p.seconds), 0.1 * 2, 1e-12);
   EXPECT_THAT(p.flags, ElementsAre(HasSubstr("outside validity: bytes = 256")));
-}
-
-/// t = || 1e-5 (n - 1), bytes / 1e10 ||_1 for groups that have no model of their own.
-Model joint_model() {
-  auto m = line_model("joint", over(kAnyGroup), 1e-12);
-  m.form = "group_scaling";
-  m.parameters = {{"latency", 0, "s", 0},
-                  {"latency_per_rank", 1e-5, "s", 0},
-                  {"inverse_bandwidth_intra", 1e-10, "s/B", 0},
-                  {"sharpness", 1, "1", 0}};
-  m.residual_quantiles = {{0, 0, 0.2, 50}};
-  m.between_quantiles = {{0, 0, 0.15, 50}};
-  return m;
-}
-
-TEST(Predict, AsksTheJointModelOfAGroupThatWasNeverMeasured) {
-  const Coefficients c{
-      "", "", {line_model("a", over(2), 1e-5), line_model("b", over(8), 7e-5), joint_model()}};
-  const auto between = predict(c, ask(4, 1024)).prediction.value();
-  // Joint and linear in ranks agree on 3e-5; log-log in ranks says less.
-  EXPECT_NEAR(between.seconds, 3e-5 + 1.024e-7, 1e-12);
-  // Wider than what was calibrated by as much as the three disagree.
-  const double apart =
-      std::log((3e-5 + 1.024e-7) / std::sqrt((1e-5 + 1.024e-7) * (7e-5 + 1.024e-7)));
-  EXPECT_NEAR(std::log(between.hi / between.seconds), std::hypot(0.15, apart / 2), 1e-9);
-  EXPECT_EQ(between.model_id, "joint + a + b");
-  EXPECT_THAT(between.flags, ElementsAre("a group of 4 ranks was never measured: predicted by a "
-                                         "joint model from groups of 2, 8",
-                                         HasSubstr("no other system of the fit lent what can stand "
-                                                   "in over groups of 2, 4, 8")));
-  const auto past = predict(c, ask(16, 1024)).prediction.value();
-  EXPECT_NEAR(past.seconds, 15e-5 + 1.024e-7, 1e-12);
-  EXPECT_GT(std::log(past.hi / past.seconds), 0.2);
-  const auto far = predict(c, ask(64, 1024)).prediction.value();
-  EXPECT_GT(std::log(far.hi / far.seconds), 3 * 0.2);  // three doublings away
-}
-
-/// 10 us a further rank of a node and 50 us a further node, of 8 ranks a node and 4.
-Coefficients between_nodes() {
-  Coefficients c{"", "", {joint_model()}};
-  auto& joint = c.models[0];
-  joint.conditions.tier = "inter";
-  joint.parameters = {{"latency", 0, "s", 0},
-                      {"latency_per_rank", 1e-5, "s", 0},
-                      {"latency_per_node", 5e-5, "s", 0},
-                      {"inverse_bandwidth_inter", 1e-10, "s/B", 0},
-                      {"sharpness", 1, "1", 0}};
-  // Every group takes 1.1 times what the joint model says, but for what bytes add.
-  for (const auto& [group, nodes] : {std::pair{8, 2}, {16, 2}, {32, 4}}) {
-    auto conditions = over(group);
-    conditions.tier = "inter";
-    conditions.nodes = nodes;
-    c.models.push_back(line_model(std::to_string(group), conditions,
-                                  1.1 * (1e-5 * (group / nodes - 1) + 5e-5 * (nodes - 1))));
-  }
-  return c;
-}
-
-TEST(Predict, TakesAGroupMeasuredOnOtherNodesToThoseAskedOf) {
-  const auto c = between_nodes();
-  auto query = ask(16, 1024);
-  query.tier = "inter";
-  query.nodes = 2;
-  EXPECT_EQ(predict(c, query).prediction->model_id, "16");
-  query.nodes = 4;
-  const auto p = predict(c, query).prediction.value();
-  EXPECT_NEAR(p.seconds, 1.1 * (3e-5 + 15e-5), 1e-6);
-  EXPECT_THAT(p.flags, Contains("a group of 16 ranks on 4 nodes was never measured: predicted by a "
-                                "joint model from groups of 8, 16, 32"));
-  EXPECT_THAT(p.flags, Contains(HasSubstr("16 ranks on 2 nodes is taken to 4 nodes")));
-  EXPECT_GT(std::log(p.hi / p.seconds), 2 * 0.2) << "a doubling of nodes is a doubling away";
-}
-
-TEST(Predict, LeansOnNeighboursWithTheRanksPerNodeAskedOf) {
-  auto c = between_nodes();
-  auto query = ask(24, 1024);
-  query.tier = "inter";
-  query.nodes = 3;  // 8 a node, as 16 on 2 and 32 on 4 were measured
-  const auto p = predict(c, query).prediction.value();
-  EXPECT_NEAR(p.seconds, 1.1 * (7e-5 + 10e-5), 1e-6);
-  EXPECT_THAT(p.flags, Not(Contains(HasSubstr("is taken to"))));
-  query.nodes = 12;  // 2 a node
-  EXPECT_NEAR(predict(c, query).prediction->seconds, 1.1 * (1e-5 + 55e-5), 5e-5);
-}
-
-TEST(Predict, TakesWhatOtherSystemsShowOfAGroup) {
-  auto joint = joint_model();
-  joint.donor_ratios = {{16, {8}, {{1024, 1.5}, {4096, 1.5}}}};
-  joint.parameters[1].value = 1e-6;  // wrong: two of three opinions must outvote it
-  const Coefficients c{
-      "", "", {line_model("a", over(2), 1e-5), line_model("b", over(8), 7e-5), joint}};
-  const auto p = predict(c, ask(16, 2048)).prediction.value();
-  EXPECT_NEAR(p.seconds, 1.5 * (7e-5 + 2.048e-7), 1e-12);
-  EXPECT_THAT(p.flags.back(), HasSubstr("and what other systems show"));
 }
 
 TEST(Predict, FlagsARoutingThatWasNeverMeasured) {
@@ -242,106 +122,6 @@ TEST(Predict, SaysThatNothingWidensWhereOnlyRecordedLoadsWereMeasured) {
   EXPECT_THAT(p.flags, Contains(HasSubstr("only recorded loads were measured")));
 }
 
-TEST(Predict, SaysThatTheNewestOfTwoReleasesAnswers) {
-  const Coefficients c{"",
-                       "",
-                       {line_model("old", over(4, "f16", "2.9"), 1e-5),
-                        line_model("new", over(4, "f16", "2.29"), 2e-5)}};
-  const auto newest = predict(c, ask(4, 1024)).prediction.value();
-  EXPECT_EQ(newest.model_id, "new");
-  EXPECT_THAT(newest.flags, ElementsAre("release 2.29 of nccl answers, the newest of 2; the one "
-                                        "before: 2.9"));
-}
-
-TEST(Predict, SpeaksOfNoTierThatWasNotMeasured) {
-  const Coefficients c{
-      "", "", {line_model("a", over(2), 1e-5), line_model("b", over(8), 4e-5), joint_model()}};
-  auto query = ask(16, 1024);
-  query.tier = "inter";
-  EXPECT_EQ(predict(c, query).missing,
-            "no model of all_reduce over 16 ranks, tier inter; of all_reduce there is: f16 over 2 "
-            "intra, f16 over 8 intra");
-}
-
-TEST(Predict, TakesTheNewestRelease) {
-  const Coefficients c{"",
-                       "",
-                       {line_model("old", over(4, "f16", "2.9.1"), 1e-5),
-                        line_model("new", over(4, "f16", "2.29.2"), 2e-5)}};
-  EXPECT_EQ(predict(c, ask(4, 1024)).prediction->model_id, "new");
-  EXPECT_LT(compare_releases("2.9", "2.29"), 0);
-  EXPECT_GT(compare_releases("1.3.0", "1.3.0rc20"), 0);
-  EXPECT_LT(compare_releases("2.29", "2.29.2"), 0);
-  EXPECT_EQ(compare_releases("2.29.2", "2.29.2"), 0);
-}
-
-TEST(Predict, TakesAnUnknownReleaseForTheOldest) {
-  for (const std::string unnamed : {"unknown", ""}) {
-    EXPECT_LT(compare_releases(unnamed, "2.9"), 0);
-    EXPECT_GT(compare_releases("2.9", unnamed), 0);
-    EXPECT_EQ(compare_releases(unnamed, "unknown"), 0);
-    const Coefficients c{"",
-                         "",
-                         {line_model("named", over(4, "f16", "2.29.2"), 1e-5),
-                          line_model("unnamed", over(4, "f16", unnamed), 2e-5)}};
-    EXPECT_EQ(predict(c, ask(4, 1024)).prediction->model_id, "named");
-  }
-}
-
-/// Groups of 2 and 4 with two releases, of 8 with the older only, and joint models of both.
-Coefficients two_releases() {
-  Coefficients c;
-  for (const std::string release : {"2.27", "2.29"}) {
-    for (const int group : {2, 4, 8})
-      if (group < 8 || release == "2.27")
-        c.models.push_back(line_model(std::to_string(group) + "@" + release,
-                                      over(group, "f16", release),
-                                      (release == "2.27" ? 5e-5 : 1e-5) * (group - 1)));
-    auto joint = joint_model();
-    joint.id += "@" + release;
-    joint.conditions.release = release;
-    c.models.push_back(joint);
-  }
-  return c;
-}
-
-TEST(Predict, LeansOnNeighboursOfTheJointModelsOwnRelease) {
-  const auto p = predict(two_releases(), ask(6, 1024)).prediction.value();
-  EXPECT_EQ(p.model_id, "joint@2.29 + 2@2.29 + 4@2.29");
-  EXPECT_NEAR(p.seconds, 5e-5 + 1.024e-7, 1e-9);
-  EXPECT_THAT(p.flags, Contains("release 2.29 of nccl answers, the newest of 2; the one before: "
-                                "2.27"));
-  EXPECT_THAT(p.flags, Contains("left out: groups of 8 were measured, but with release 2.27"));
-}
-
-TEST(Predict, LeansOnNeighboursOfTheJointModelsOwnDtype) {
-  const Coefficients c{"",
-                       "",
-                       {line_model("f16-2", over(2), 1e-5), line_model("f16-4", over(4), 3e-5),
-                        line_model("int8-8", over(8, "int8"), 7e-4), joint_model()}};
-  const auto p = predict(c, ask(6, 1024)).prediction.value();
-  EXPECT_EQ(p.model_id, "joint + f16-2 + f16-4");
-  EXPECT_THAT(p.flags, Contains("left out: groups of 8 were measured, but in int8"));
-  EXPECT_THAT(predict(c, ask(6, 1024, "bf16")).prediction->flags,
-              Contains("dtype f16 stands in for bf16"));
-}
-
-TEST(Predict, SaysHowTheGroupsThatAreLeftOutWereMeasured) {
-  auto in_place = over(8), set = over(16), both = over(32, "int8");
-  in_place.implementation = "nccl_in_place";
-  set.settings = both.settings = {{"NCCL_ALGO", "Ring"}};
-  const Coefficients c{"",
-                       "",
-                       {line_model("2", over(2), 1e-5), line_model("4", over(4), 3e-5),
-                        line_model("8", in_place, 7e-5), line_model("16", set, 9e-5),
-                        line_model("32", both, 9e-5), joint_model()}};
-  const auto flags = predict(c, ask(3, 1024)).prediction->flags;
-  EXPECT_THAT(flags, Contains("left out: groups of 8 were measured, but by nccl_in_place"));
-  EXPECT_THAT(flags, Contains("left out: groups of 16 were measured, but with NCCL_ALGO=Ring"));
-  EXPECT_THAT(flags,
-              Contains("left out: groups of 32 were measured, but in int8, with NCCL_ALGO=Ring"));
-}
-
 // The dtype of a copy costs a few percent, another card's figures are a guess of a factor.
 TEST(Predict, TakesWhatWasMeasuredHereInAnotherDtypeBeforeATransfer) {
   auto lent = line_model("lent", over(4, "f16"), 3e-5);
@@ -350,25 +130,6 @@ TEST(Predict, TakesWhatWasMeasuredHereInAnotherDtypeBeforeATransfer) {
   const auto p = predict(c, ask(4, 1024, "f16")).prediction.value();
   EXPECT_EQ(p.model_id, "own");
   EXPECT_THAT(p.flags, ElementsAre("dtype bf16 stands in for f16"));
-}
-
-TEST(Predict, SaysThatANewerReleaseWasMeasuredOverOtherGroupsOnly) {
-  const auto p = predict(two_releases(), ask(8, 1024)).prediction.value();
-  EXPECT_EQ(p.model_id, "8@2.27");
-  EXPECT_THAT(p.flags, ElementsAre("release 2.27 of nccl answers, though 2.29 is newer: with it "
-                                   "only groups of 2, 4 were measured"));
-}
-
-TEST(Predict, SaysThatTheReleaseIsNotNamed) {
-  for (const std::string release : {"", "unknown"}) {
-    const Coefficients c{"",
-                         "",
-                         {line_model("4", over(4, "f16", "2.29"), 1e-5),
-                          line_model("8", over(8, "f16", release), 2e-5)}};
-    EXPECT_THAT(predict(c, ask(8, 1024)).prediction.value().flags,
-                ElementsAre("a release of nccl that is not named answers; 2.29 was measured over "
-                            "groups of 4"));
-  }
 }
 
 /// A latency and 1 ps for each byte of each copy, measured to so many tokens.
@@ -436,19 +197,6 @@ TEST(Predict, NeverMixesMachines) {
               testing::EndsWith("; there are models of the cards: x, y"));
 }
 
-TEST(Predict, ComparesReleasesWithinOneLibraryOnly) {
-  auto nccl = line_model("nccl", over(4, "f16", "2.29.2"), 1e-5);
-  auto outdated = line_model("outdated", over(4, "f16", "2.9"), 1e-7);
-  auto mpi = line_model("mpi", over(4, "f16", "4.1.4"), 5e-5);
-  mpi.conditions.implementation = "open_mpi";
-  const Coefficients c{"", "", {mpi, outdated, nccl}};
-  const auto p = predict(c, ask(4, 1024)).prediction.value();
-  EXPECT_EQ(p.model_id, "nccl");  // 4.1.4 is no newer NCCL, and 2.9 is an older one
-  EXPECT_THAT(p.flags,
-              ElementsAre("release 2.29.2 of nccl answers, the newest of 2; the one before: 2.9",
-                          "implementation nccl, the fastest here of: nccl, open_mpi"));
-}
-
 TEST(Predict, PrefersATableAndTheFastestImplementation) {
   auto table = line_model("table", over(4), 0);
   table.form = "log_log_table";
@@ -495,55 +243,5 @@ TEST(Predict, SaysWhenAnIntervalRestsOnLittle) {
   EXPECT_THAT(predict({"", "", {model}}, ask(4, 1024)).prediction->flags,
               ElementsAre(HasSubstr("not calibrated")));
 }
-
-TEST(Features, OfHandComputedCalls) {
-  const Dtypes bf16{"bf16", "bf16", "bf16", "", "", ""},
-      fp8{"fp8_e4m3", "fp8_e4m3", "bf16", "", "", ""};
-  const auto gemm = work_of("expert_gemm", {{"m", 2}, {"n", 3}, {"k", 5}}, fp8);
-  EXPECT_EQ(gemm.flops.value(), 60);
-  EXPECT_EQ(gemm.read.value(), 10 + 15);
-  EXPECT_EQ(gemm.written.value(), 12);
-  const auto copy = work_of("memory_copy", {{"bytes", 100}}, bf16);
-  EXPECT_EQ(copy.read.value() + copy.written.value(), 200);
-  const Point routed{{"tokens", 3}, {"hidden", 8}, {"experts", 4}, {"top_k", 2}};
-  const auto permute = work_of("permute", routed, bf16);
-  EXPECT_EQ(permute.read.value(), 3 * 16 + 6 * 4);
-  EXPECT_EQ(permute.written.value(), 6 * 16);
-  const auto unpermute = work_of("unpermute", routed, bf16);
-  EXPECT_EQ(unpermute.read.value(), 6 * (16 + 4 + 4));
-  EXPECT_EQ(unpermute.written.value(), 3 * 16);
-  const auto gate = work_of("topk_gate", routed, bf16);
-  EXPECT_EQ(gate.read.value(), 3 * 4 * 2);
-  EXPECT_EQ(gate.written.value(), 6 * 12 + 9 * 8);
-  EXPECT_EQ(inputs_of("all_reduce", {{"bytes", 77}}, bf16).size, 77);
-}
-
-TEST(Features, AnUnknownOperationMovesItsOneNumberAndNoProductOfSeveral) {
-  const Dtypes f32{"f32", "", "", "", "", ""};
-  EXPECT_EQ(inputs_of("swish", {{"elements", 24}}, f32).size, 96);
-  EXPECT_THAT(thrown_message([&] {
-                (void)inputs_of("swish", {{"tokens", 3}, {"hidden", 8}}, f32);
-              }),
-              HasSubstr("from its 2 numbers (hidden, tokens) is not known"));
-  EXPECT_THROW((void)work_of("expert_gemm", {{"m", 2}, {"n", 3}}, f32), InvalidInput);
-}
-
-TEST(Features, OfAnExchangeWithExperts) {
-  const Point point{{"tokens", 4096}, {"hidden", 2048}, {"experts", 128}, {"top_k", 8}};
-  auto more_experts = point;
-  more_experts["experts"] = 256;
-  EXPECT_TRUE(is_collective("moe_dispatch"));
-  EXPECT_EQ(family_of("moe_combine", point), Family::exchange);
-  const auto inputs = inputs_of("moe_dispatch", point, {"fp8_e4m3", "", "", "", "", ""});
-  EXPECT_EQ(inputs.size, 4096);
-  EXPECT_EQ(inputs.exchange.row, 2048 + 2048 / 128 * 4);
-  const Dtypes bf16{"bf16", "", "", "", "", ""};
-  EXPECT_EQ(work_of("moe_combine", point, bf16).sent.value(), 4096.0 * 8 * 4096);
-  EXPECT_EQ(work_of("moe_combine", more_experts, bf16).sent.value(), 4096.0 * 8 * 4096);
-  EXPECT_THROW((void)inputs_of("moe_combine",
-                               {{"tokens", 4}, {"hidden", 8}, {"experts", 2}, {"top_k", 3}}, bf16),
-               InvalidInput);
-}
-
 }  // namespace
 }  // namespace moecal::calibration

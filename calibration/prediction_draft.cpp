@@ -10,8 +10,9 @@
 
 #include "calibration/conformal.hpp"
 #include "calibration/exchange_skew.hpp"
+#include "calibration/expert_inputs.hpp"
 #include "calibration/interval_scale.hpp"
-#include "calibration/load_skew.hpp"
+#include "calibration/operation_work.hpp"
 #include "calibration/residual.hpp"
 #include "calibration/routing_conditions.hpp"
 #include "calibration/run_doubt.hpp"

@@ -9,7 +9,7 @@
 #include "calibration/fit.hpp"
 #include "calibration/predict.hpp"
 #include "calibration/roofline.hpp"
-#include "calibration/synthetic.hpp"
+#include "calibration/testing/synthetic.hpp"
 #include "tests/thrown_message.hpp"
 
 namespace moecal::calibration {

@@ -8,7 +8,7 @@
 
 #include "calibration/fit.hpp"
 #include "calibration/predict.hpp"
-#include "calibration/synthetic.hpp"
+#include "calibration/testing/synthetic.hpp"
 
 // What a fit prints of its intervals is what predictions have.
 namespace moecal::calibration {

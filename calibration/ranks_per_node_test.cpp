@@ -8,7 +8,7 @@
 #include "calibration/fit.hpp"
 #include "calibration/group_scaling.hpp"
 #include "calibration/predict.hpp"
-#include "calibration/synthetic.hpp"
+#include "calibration/testing/synthetic.hpp"
 
 // Groups on other numbers of ranks a node than any that was measured: what a node's ranks cost
 // between nodes is then not known, and the interval has to hold whatever machine it is.

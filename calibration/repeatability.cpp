@@ -21,7 +21,7 @@ constexpr std::size_t kSameSamples = 3;  // or so many samples of one point
 
 using Pair = std::pair<std::string, std::string>;  // sources: kept, dropped
 
-bool is_same_reading(const Observation& a, const Observation& b) {
+bool is_same_repeat(const Observation& a, const Observation& b) {
   const auto identity = [](const Observation& o) {
     return std::tie(o.run_id, o.repetition, o.started_at, o.source.kind, o.source.file,
                     o.source.line, o.source.sha256, o.routing.seed, o.samples_s);
@@ -35,19 +35,19 @@ std::uint64_t hash_of_samples(const Observation& o) {
   return hash;
 }
 
-/// Readings of one point by a hash of their samples: only those of one hash can be the same, and of
+/// Repeats of one point by a hash of their samples: only those of one hash can be the same, and of
 /// thousands of repeats comparing all with all would take minutes.
-using AlikeReadings = std::unordered_map<std::uint64_t, std::vector<const Observation*>>;
+using AlikeRepeats = std::unordered_map<std::uint64_t, std::vector<const Observation*>>;
 
-/// Readings that are in the list a second time, by their source.
-std::map<std::string, int> drop_given_twice(Readings& readings) {
+/// Repeats that are in the list a second time, by their source.
+std::map<std::string, int> drop_given_twice(Repeats& repeats) {
   std::map<std::string, int> dropped;
-  for (auto& [point, of_point] : readings) {
+  for (auto& [point, of_point] : repeats) {
     if (of_point.size() < 2) continue;
     std::vector<const Observation*> kept;
-    AlikeReadings seen;
+    AlikeRepeats seen;
     for (const auto* o : of_point) {
-      const auto same = [&](const Observation* other) { return is_same_reading(*o, *other); };
+      const auto same = [&](const Observation* other) { return is_same_repeat(*o, *other); };
       auto& alike = seen[hash_of_samples(*o)];
       if (std::any_of(alike.begin(), alike.end(), same)) {
         ++dropped[source_of(*o)];
@@ -62,7 +62,7 @@ std::map<std::string, int> drop_given_twice(Readings& readings) {
 }
 
 struct Agreement {
-  int points = 0;            // at which both have a reading
+  int points = 0;            // at which both have one
   int same = 0;              // of those, with the same samples
   bool many_samples = true;  // at each of them
 };
@@ -70,8 +70,8 @@ struct Agreement {
 /// Sources by number, in their order: measured first, then by name.
 class Sources {
  public:
-  explicit Sources(const Readings& readings) {
-    for (const auto& [point, of_point] : readings)
+  explicit Sources(const Repeats& repeats) {
+    for (const auto& [point, of_point] : repeats)
       for (const auto* o : of_point) numbers_.emplace(rank_of(*o), 0);
     for (auto& [rank, number] : numbers_) {
       number = static_cast<int>(names_.size());
@@ -96,7 +96,7 @@ class Sources {
   std::vector<std::string> names_;
 };
 
-using Counts = std::map<int, int>;  // readings by source
+using Counts = std::map<int, int>;  // repeats by source
 
 /// The sources at one point that have the same samples, and how often each.
 struct SameSamples {
@@ -124,7 +124,7 @@ using Agreements = std::map<NumberPair, Agreement>;
 /// Of more sources with one figure each is compared with the first only.
 constexpr std::size_t kManySources = 64;
 
-/// How many readings every two sources share at a point. Of two that were measured it is no matter.
+/// How many repeats every two sources share at a point. Of two that were measured it is no matter.
 class Shared {
  public:
   explicit Shared(int first_imported) : first_imported_{first_imported} {}
@@ -142,9 +142,9 @@ class Shared {
   }
 
   /// Two sources agree at a point where the one has all that the other has.
-  void add_to(Agreements& all, const Counts& readings) const {
+  void add_to(Agreements& all, const Counts& repeats) const {
     for (const auto& [pair, shared] : pairs_) {
-      if (shared.count < std::min(readings.at(pair.first), readings.at(pair.second))) continue;
+      if (shared.count < std::min(repeats.at(pair.first), repeats.at(pair.second))) continue;
       auto& agreement = all[pair];
       ++agreement.same;
       agreement.many_samples = agreement.many_samples && shared.many_samples;
@@ -160,11 +160,11 @@ class Shared {
   std::map<NumberPair, Some> pairs_;
 };
 
-/// At how many points each source has a reading: their places, ascending.
-std::vector<std::vector<std::size_t>> points_of(const Readings& readings, const Sources& sources) {
+/// At how many points each source has a repeat: their places, ascending.
+std::vector<std::vector<std::size_t>> points_of(const Repeats& repeats, const Sources& sources) {
   std::vector<std::vector<std::size_t>> points(sources.size());
   std::size_t place = 0;
-  for (const auto& [point, of_point] : readings) {
+  for (const auto& [point, of_point] : repeats) {
     for (const auto* o : of_point) {
       auto& own = points[static_cast<std::size_t>(sources.of(*o))];
       if (own.empty() || own.back() != place) own.push_back(place);
@@ -175,17 +175,17 @@ std::vector<std::vector<std::size_t>> points_of(const Readings& readings, const 
 }
 
 /// Of every two sources that have the same figures somewhere.
-Agreements agreements(const Readings& readings, const Sources& sources) {
+Agreements agreements(const Repeats& repeats, const Sources& sources) {
   Agreements all;
   if (sources.size() < 2) return all;
-  for (const auto& [point, of_point] : readings) {
+  for (const auto& [point, of_point] : repeats) {
     Counts counts;
     for (const auto* o : of_point) ++counts[sources.of(*o)];
     Shared shared{sources.first_imported()};
     for (const auto& group : same_samples(of_point, sources)) shared.take(group);
     shared.add_to(all, counts);
   }
-  const auto points = points_of(readings, sources);
+  const auto points = points_of(repeats, sources);
   for (auto& [pair, agreement] : all) {
     std::vector<std::size_t> both;
     std::ranges::set_intersection(points[static_cast<std::size_t>(pair.first)],
@@ -196,18 +196,18 @@ Agreements agreements(const Readings& readings, const Sources& sources) {
   return all;
 }
 
-bool any_imported(const Readings& readings) {
-  return std::ranges::any_of(readings, [](const auto& place) {
+bool any_imported(const Repeats& repeats) {
+  return std::ranges::any_of(repeats, [](const auto& place) {
     return std::ranges::any_of(place.second,
                                [](const auto* o) { return o->source.kind == "imported"; });
   });
 }
 
-void drop_source(Readings& readings, const Pair& pair) {
+void drop_source(Repeats& repeats, const Pair& pair) {
   const auto is_of = [](const std::string& source) {
     return [&source](const Observation* o) { return source_of(*o) == source; };
   };
-  for (auto& [point, of_point] : readings)
+  for (auto& [point, of_point] : repeats)
     if (std::any_of(of_point.begin(), of_point.end(), is_of(pair.first)))
       std::erase_if(of_point, is_of(pair.second));
 }
@@ -222,9 +222,9 @@ std::string source_of(const Observation& o) {
          (run == o.run_id.npos ? "" : ", run " + o.run_id.substr(run + 4)) + ")";
 }
 
-double disagreement_in_runs(const Readings& readings) {
+double disagreement_in_runs(const Repeats& repeats) {
   std::vector<double> spreads;
-  for (const auto& [point, of_point] : readings) {
+  for (const auto& [point, of_point] : repeats) {
     if (of_point.size() < 2) continue;
     std::map<std::string, std::vector<double>> runs;
     for (const auto* o : of_point) runs[source_of(*o)].push_back(std::log(o->seconds()));
@@ -239,17 +239,17 @@ double disagreement_in_runs(const Readings& readings) {
   return spreads.empty() ? 0 : median(spreads);
 }
 
-std::vector<Duplicate> drop_duplicates(Readings& readings) {
+std::vector<Duplicate> drop_duplicates(Repeats& repeats) {
   std::vector<Duplicate> found;
-  for (const auto& [source, times] : drop_given_twice(readings))
+  for (const auto& [source, times] : drop_given_twice(repeats))
     found.push_back({source, source, times});
-  if (!any_imported(readings)) return found;
-  const Sources sources{readings};
-  for (const auto& [numbers, agreement] : agreements(readings, sources)) {
+  if (!any_imported(repeats)) return found;
+  const Sources sources{repeats};
+  for (const auto& [numbers, agreement] : agreements(repeats, sources)) {
     const Pair pair{sources.name(numbers.first), sources.name(numbers.second)};
     if (agreement.same < agreement.points) continue;
     if (agreement.same < kSamePoints && !agreement.many_samples) continue;
-    drop_source(readings, pair);
+    drop_source(repeats, pair);
     found.push_back({pair.first, pair.second, agreement.same});
   }
   return found;

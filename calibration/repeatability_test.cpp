@@ -12,14 +12,14 @@
 #include "calibration/compare_runs.hpp"
 #include "calibration/fit.hpp"
 #include "calibration/predict.hpp"
-#include "calibration/synthetic_repeats.hpp"
+#include "calibration/testing/synthetic_repeats.hpp"
 
 namespace moecal::calibration {
 namespace {
 
 using synthetic::observation;
-using synthetic::readings_of;
 using synthetic::repeats;
+using synthetic::repeats_of;
 
 Observation imported(Observation o, const std::string& file, int line) {
   o.run_id = "imported-" + file;
@@ -30,13 +30,13 @@ Observation imported(Observation o, const std::string& file, int line) {
 TEST(DropDuplicates, CountsOnceWhatTwoSourcesClaimAndNamesThem) {
   auto all = repeats(5, 1, 1, 0.1, 0.1);
   for (int i = 0; i < 5; ++i) all.push_back(imported(all[i], "log.txt", i + 1));
-  auto readings = readings_of(all);
-  const auto found = drop_duplicates(readings);
+  auto gathered = repeats_of(all);
+  const auto found = drop_duplicates(gathered);
   ASSERT_EQ(found.size(), 1u);
   EXPECT_EQ(found[0].kept, "run run-0");
   EXPECT_EQ(found[0].dropped, "log.txt (nccl-tests, sha256 0123456789ab)");
   EXPECT_EQ(found[0].points, 5);
-  for (const auto& [point, of_point] : readings) {
+  for (const auto& [point, of_point] : gathered) {
     ASSERT_EQ(of_point.size(), 1u);
     EXPECT_EQ(of_point[0]->source.kind, "measured");
   }
@@ -50,15 +50,15 @@ TEST(VarianceComponentsOfLogs, RunsOfOneFileAreRunsApart) {
     all[i] = imported(all[i], "log.txt", static_cast<int>(i + 1));
     if (run != "run-0") all[i].run_id += "-run2";
   }
-  EXPECT_EQ(compare_runs(readings_of(all)).variance.runs, 2);
+  EXPECT_EQ(compare_runs(repeats_of(all)).variance.runs, 2);
 }
 
 TEST(DropDuplicates, TwoRunsMayAgreeAtAPointByChance) {
   auto all = repeats(5, 2, 1, 0.1, 0.1);
   all[1].samples_s = all[0].samples_s;
-  auto readings = readings_of(all);
-  EXPECT_TRUE(drop_duplicates(readings).empty());
-  EXPECT_EQ(readings.begin()->second.size(), 2u);
+  auto gathered = repeats_of(all);
+  EXPECT_TRUE(drop_duplicates(gathered).empty());
+  EXPECT_EQ(gathered.begin()->second.size(), 2u);
 }
 
 // Printed figures are rounded: of many repeats some are equal, and none is the other's duplicate.
@@ -73,16 +73,16 @@ TEST(DropDuplicates, OfManyRepeatsThatAreRoundedKeepsAll) {
         all.push_back(imported(o, file, line + 2000 * point));
         all.back().run_id += "-run" + std::to_string(line % 100);
       }
-  auto readings = readings_of(all);
-  EXPECT_TRUE(drop_duplicates(readings).empty());
-  for (const auto& [point, of_point] : readings) EXPECT_EQ(of_point.size(), 4000U);
+  auto gathered = repeats_of(all);
+  EXPECT_TRUE(drop_duplicates(gathered).empty());
+  for (const auto& [point, of_point] : gathered) EXPECT_EQ(of_point.size(), 4000U);
 }
 
 TEST(Disagreement, IsOfReadingsInsideOneRun) {
   auto alike = repeats(9, 2, 1, 0.3, 0);
-  EXPECT_EQ(disagreement_in_runs(readings_of(alike)), 0) << "runs may lie apart";
+  EXPECT_EQ(disagreement_in_runs(repeats_of(alike)), 0) << "runs may lie apart";
   for (auto& o : alike) o.run_id = "run-0";
-  EXPECT_GT(disagreement_in_runs(readings_of(alike)), 0.05);
+  EXPECT_GT(disagreement_in_runs(repeats_of(alike)), 0.05);
 }
 
 TEST(Disagreement, IsReported) {
@@ -103,12 +103,12 @@ TEST(DropDuplicates, AFileGivenTwiceIsCountedOnce) {
   auto all = repeats(3, 2, 2, 0.1, 0.1);
   const auto twice = all;
   all.insert(all.end(), twice.begin(), twice.end());
-  auto readings = readings_of(all);
-  const auto found = drop_duplicates(readings);
+  auto gathered = repeats_of(all);
+  const auto found = drop_duplicates(gathered);
   ASSERT_EQ(found.size(), 2u);
   EXPECT_EQ(found[0].kept, found[0].dropped);
   EXPECT_EQ(found[0].points, 3);
-  for (const auto& [point, of_point] : readings) EXPECT_EQ(of_point.size(), 2u);
+  for (const auto& [point, of_point] : gathered) EXPECT_EQ(of_point.size(), 2u);
   const std::vector<ObservationFile> files{synthetic::file(all)};
   EXPECT_EQ(group_observations(files, "").counts.given_twice, 6);
 }

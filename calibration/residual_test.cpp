@@ -9,7 +9,7 @@
 
 #include "calibration/fit.hpp"
 #include "calibration/predict.hpp"
-#include "calibration/synthetic.hpp"
+#include "calibration/testing/synthetic.hpp"
 #include "core/error.hpp"
 
 namespace moecal::calibration {

@@ -9,7 +9,7 @@
 #include "calibration/fit.hpp"
 #include "calibration/predict.hpp"
 #include "calibration/prepared_model.hpp"
-#include "calibration/synthetic.hpp"
+#include "calibration/testing/synthetic.hpp"
 
 // A run that was not measured lies apart from those that were by what they lie apart from each
 // other.

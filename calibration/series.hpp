@@ -28,7 +28,7 @@ struct Series {
   std::vector<RunException> run_exceptions;  // that take no part in `variance`
   double disagreement = 0;            // of repeats inside one run, see Disagreement of fit.hpp
   std::vector<Duplicate> duplicates;  // what was given twice, and is counted once
-  int dropped = 0;                    // readings that were, beyond the first
+  int dropped = 0;                    // repeats that were, beyond the first
   bool imported = false;
 
   /// Unique per series: operation, machine and every condition that is not the default.
@@ -46,7 +46,7 @@ struct ObservationCounts {
   int impossible = 0;    // measured at a point that cannot be: left out, with the reason
   int launch_bound = 0;  // as Observation::is_launch_bound: left out
   int throttled = 0;     // in every sample, by more than the power limit: left out
-  int given_twice = 0;   // readings beyond the first
+  int given_twice = 0;   // repeats beyond the first
   // In every sample, by the power limit: kept, since that is what the card sustains.
   int power_limited = 0;
 };

@@ -7,7 +7,7 @@
 #include "calibration/joint_fit.hpp"
 #include "calibration/pooled_curves.hpp"
 #include "calibration/suggest.hpp"
-#include "calibration/synthetic_settings.hpp"
+#include "calibration/testing/synthetic_settings.hpp"
 
 // Which of several settings answers, where the query does not say.
 namespace moecal::calibration {

@@ -11,7 +11,7 @@
 #include "calibration/fit.hpp"
 #include "calibration/predict.hpp"
 #include "calibration/prepared_model.hpp"
-#include "calibration/synthetic_exchanges.hpp"
+#include "calibration/testing/synthetic_exchanges.hpp"
 
 // Exchanges over 8 ranks whose cost follows mean x skew^exponent: what the fit makes of it.
 namespace moecal::calibration {

@@ -9,7 +9,7 @@
 #include <sstream>
 
 #include "calibration/flat_csv.hpp"
-#include "calibration/synthetic_exchanges.hpp"
+#include "calibration/testing/synthetic_exchanges.hpp"
 
 // Exchanges by a routing: what an interval has to hold beside the fit's own errors.
 namespace moecal::calibration {

@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "calibration/synthetic.hpp"
+#include "calibration/testing/synthetic.hpp"
 #include "core/error.hpp"
 
 namespace moecal::calibration {

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <set>
 
+#include "calibration/operation_work.hpp"
 #include "calibration/series.hpp"
 #include "calibration/transfer_pool.hpp"
 #include "calibration/transfer_widths.hpp"

@@ -9,88 +9,24 @@
 #include <set>
 
 #include "calibration/predict.hpp"
+#include "calibration/testing/made_up_cards.hpp"
 #include "core/error.hpp"
 
-// Cards whose costs are known by construction: what a transfer gets right and wrong follows.
 namespace moecal::calibration {
 namespace {
 
-using testing::Each;
+using synthetic::all_reduce;
+using synthetic::card;
+using synthetic::copy;
+using synthetic::gemm;
+using synthetic::kOne;
+using synthetic::kTarget;
+using synthetic::kTwo;
+using synthetic::model_of;
+using synthetic::twins;
 using testing::ElementsAre;
 using testing::Field;
 using testing::HasSubstr;
-
-/// Figures of an invented card; rates in units of 1e12.
-struct Figures {
-  double peak = 100, memory = 1, link = 0.1;
-  std::string device_class = "made";
-};
-
-Card card(const std::string& id, const Figures& figures) {
-  Card card;
-  card.id = card.name = id;
-  card.device_class = figures.device_class;
-  card.peak["bf16"] = {FlopsPerSecond{1e12 * figures.peak}, "test"};
-  card.memory_bandwidth = Nominal<BytesPerSecond>{BytesPerSecond{1e12 * figures.memory}, "test"};
-  card.link = {"test", Nominal<BytesPerSecond>{BytesPerSecond{1e12 * figures.link}, "test"}};
-  card.devices_per_node = Nominal<int>{8, "test"};
-  return card;
-}
-
-Model model_of(const Card& card, const std::string& operation, const std::string& form) {
-  Model model;
-  model.operation = operation;
-  model.card = card.id;
-  model.system = card.id + "-8";
-  model.conditions.dtype = "bf16";
-  model.conditions.implementation = "own";
-  model.form = form;
-  model.id = operation + "/" + card.id;
-  model.provenance = "imported";
-  model.residual_quantiles = {{0, 0, 0.01, 100}};
-  return model;
-}
-
-/// A GEMM that reaches 1/e1 of the peak and 1/e2 of the memory bandwidth, 2 us after its launch.
-Model gemm(const Card& card, double e1, double e2) {
-  auto model = model_of(card, "expert_gemm", "roofline");
-  model.parameters = {{"t0", 2e-6, "s", 0},
-                      {"e1", e1, "1", 0},
-                      {"e2", e2, "1", 0},
-                      {"nominal_flops", card.dense_peak("bf16")->value(), "FLOP/s", 0},
-                      {"nominal_bandwidth", card.memory_bandwidth->value.value(), "B/s", 0}};
-  model.validity = {{"m", {1, 4096}}, {"n", {512, 8192}}, {"k", {512, 8192}}};
-  return model;
-}
-
-Model all_reduce(const Card& card, double latency, double share, int group = 8) {
-  auto model = model_of(card, "all_reduce", "segmented_latency_bandwidth");
-  model.conditions.group = group;
-  model.parameters = {
-      {"latency", latency, "s", 0},
-      {"inverse_bandwidth_1", 1 / (share * card.link.rate->value.value()), "s/B", 0},
-      {"last_rate_spread", 0, "1", 0}};
-  model.validity = {{"bytes", {512, 1 << 28}}};
-  return model;
-}
-
-Model copy(const Card& card, double latency, double share) {
-  auto model = model_of(card, "memory_copy", "latency_bandwidth");
-  model.parameters = {{"latency", latency, "s", 0},
-                      {"bandwidth", share * card.memory_bandwidth->value.value(), "B/s", 0}};
-  model.validity = {{"bytes", {4096, 1 << 28}}};
-  return model;
-}
-
-const Card kOne = card("one", {});
-const Card kTwo = card("two", {.peak = 300, .memory = 2, .link = 0.3});
-const Card kTarget = card("target", {.peak = 200, .memory = 4, .link = 0.2});
-
-/// Both cards reach the same shares.
-std::vector<Donor> twins() {
-  return {{kOne, {gemm(kOne, 1.25, 1.5), all_reduce(kOne, 1e-5, 0.8), copy(kOne, 3e-6, 0.9)}},
-          {kTwo, {gemm(kTwo, 1.25, 1.5), all_reduce(kTwo, 1e-5, 0.8), copy(kTwo, 3e-6, 0.9)}}};
-}
 
 const Model& only(const TransferResult& result, const std::string& operation) {
   for (const auto& model : result.coefficients.models)
@@ -380,65 +316,5 @@ TEST(Transfer, TakesAMeshsShareOfItsLinks) {
   const auto time = predict_with(only(transfer(donors, mesh), "all_reduce"), {{"bytes", 1 << 28}});
   EXPECT_NEAR(time.seconds, 1e-5 + (1 << 28) / (0.1e12 * 0.8), 0.01 * time.seconds);
 }
-
-TEST(Donors, AreMeasuredCardsWithASpecSheet) {
-  const auto unknown = card("cpu-unknown", {});
-  Coefficients file;
-  file.source = "a table, its licence";
-  file.models = {gemm(kOne, 1, 1), gemm(unknown, 1, 1), gemm(kTwo, 1, 1)};
-  file.models.back().provenance = "transferred";
-  const auto donors = donors_of(std::vector{file}, {kOne, kTwo});
-  ASSERT_EQ(donors.size(), 1u);
-  EXPECT_EQ(donors.front().card.id, "one");
-  EXPECT_EQ(donors.front().source, "a table, its licence");
-  EXPECT_THAT(transfer(donors, kTarget).coefficients.source,
-              HasSubstr("one: a table, its licence"));
-}
-
-TEST(Donors, SpeakInOneSettingThatReachesNoTarget) {
-  Coefficients file;
-  for (const auto& own : {kOne, kTwo})
-    for (const auto& [algorithm, latency] : {std::pair{"Tree", 9e-5}, std::pair{"unset", 1e-5}}) {
-      auto model = all_reduce(own, latency, 0.8);
-      model.conditions.settings = {{"NCCL_ALGO", algorithm}};
-      model.id += algorithm;
-      file.models.push_back(model);
-    }
-  const auto donors = donors_of(std::vector{file}, {kOne, kTwo});
-  for (const auto& donor : donors) EXPECT_EQ(donor.models.size(), 1u);
-  const auto result = transfer(donors, kTarget);
-  ASSERT_EQ(result.coefficients.models.size(), 1u);
-  const auto& model = result.coefficients.models.front();
-  EXPECT_TRUE(model.conditions.settings.empty());
-  EXPECT_EQ(model.id.find("NCCL_ALGO"), std::string::npos);
-  EXPECT_NEAR(predict_with(model, {{"bytes", 512}}).seconds, 1e-5, 1e-6);
-}
-
-TEST(LeaveOneCardOut, ScoresEachCardFromTheOthers) {
-  const auto scores = leave_one_card_out(twins());
-  EXPECT_FALSE(scores.empty());
-  EXPECT_THAT(scores, Each(Field(&TransferScore::median_ape, testing::Lt(0.05))));
-  EXPECT_THAT(scores, Each(Field(&TransferScore::coverage_90, 1.0)));
-  auto donors = twins();
-  const Card three = card("three", {});
-  donors.push_back({three, {gemm(three, 5, 5)}});
-  for (const auto& score : leave_one_card_out(donors)) {
-    if (score.card != "three" || score.from != 512) continue;
-    EXPECT_NEAR(score.median_ape, 0.75, 0.05) << "a quarter of what it takes";
-  }
-  EXPECT_THROW((void)leave_one_card_out(std::vector{twins().front()}), InvalidInput);
-}
-
-TEST(Selection, TakesATransferLast) {
-  Coefficients both;
-  both.models = {gemm(kOne, 1, 1), gemm(kOne, 2, 2)};
-  both.models[0].provenance = "transferred";
-  both.models[1].id += "/imported";
-  Query query;
-  query.operation = "expert_gemm";
-  query.point = {{"m", 64}, {"n", 512}, {"k", 512}};
-  EXPECT_EQ(predict(both, query).prediction->provenance, "imported");
-}
-
 }  // namespace
 }  // namespace moecal::calibration

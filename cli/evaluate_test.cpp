@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "evaluation/test_tables.hpp"
+#include "evaluation/testing/test_tables.hpp"
 #include "tests/verb_process.hpp"
 
 // `moecal evaluate` as a user runs it.

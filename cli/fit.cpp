@@ -127,7 +127,7 @@ std::string short_text(double value) {
 }
 
 /// What tells a place from the others of its series.
-std::string text_of(const calibration::ReadingPlace& place) {
+std::string text_of(const calibration::RepeatPlace& place) {
   const auto& [point, routing, load] = place;
   std::string text;
   const auto add = [&](const std::string& name, const std::string& value) {

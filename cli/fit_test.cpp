@@ -12,7 +12,7 @@
 
 #include "calibration/coefficients.hpp"
 #include "calibration/predict.hpp"
-#include "calibration/synthetic.hpp"
+#include "calibration/testing/synthetic.hpp"
 #include "tests/temporary_folder.hpp"
 #include "tests/verb_process.hpp"
 

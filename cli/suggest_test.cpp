@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "calibration/synthetic.hpp"
+#include "calibration/testing/synthetic.hpp"
 #include "tests/verb_process.hpp"
 
 // `moecal suggest` as a user runs it.

@@ -20,10 +20,14 @@ std::optional<double> limit_of_suite(const MeasureOptions& options) {
   return found == kSeconds.end() ? std::nullopt : std::optional{found->second};
 }
 
-/// What a program takes before its first point: it starts, and warms a GPU's clocks.
-double seconds_to_start(bool cuda, bool first) {
+/// How long a program warms a GPU's clocks: the first of a run longer.
+enum class ClockWarmUp { none, first, later };
+
+/// What a program takes before its first point.
+double seconds_to_start(ClockWarmUp warm_up) {
   constexpr double kStart = 0.5;
-  return kStart + (!cuda ? 0 : first ? kFirstClockWarmUp : kLaterClockWarmUp);
+  if (warm_up == ClockWarmUp::none) return kStart;
+  return kStart + (warm_up == ClockWarmUp::first ? kFirstClockWarmUp : kLaterClockWarmUp);
 }
 
 // Seconds, about. A file of cases says nothing about how many are the program's: the same of each.
@@ -53,13 +57,14 @@ TimeLimit::TimeLimit(const std::vector<BenchProgram>& programs, const MeasureOpt
     seconds_ = options.time_limit;
   else if (on_gpu && !options.energy)
     seconds_ = limit_of_suite(options);
-  bool first = true;
+  auto next = ClockWarmUp::first;
   for (std::size_t i = 0; i < programs.size(); ++i) {
     const int ranks = plan_launch(programs[i], options).ranks;
     const bool shares = ranks == 1 || (asked && ranks > 1);
     if (shares) cost_[i] = cost_of(programs[i], options, ranks);
-    if (shares) to_start_[i] = seconds_to_start(on_cuda(programs[i], options), first);
-    first = first && ranks == 0;
+    const auto warm_up = on_cuda(programs[i], options) ? next : ClockWarmUp::none;
+    if (shares) to_start_[i] = seconds_to_start(warm_up);
+    if (ranks != 0) next = ClockWarmUp::later;
   }
 }
 

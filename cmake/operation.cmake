@@ -11,13 +11,14 @@
 # as <name>_gpu_test.
 #
 # SOURCES, CUDA_SOURCES: further files of the folder that belong to the operation; the latter only in a CUDA build.
+# TESTS: further files of the folder that <name>_test is made of.
 # BENCH_LIBRARIES: what <name>_bench.cpp needs beside the operation and bench/.
 # USES: operations whose functions this one's call.
 #
 # A backend this build cannot have is left out; the folder's *_bench.cpp does not offer it then
 # (core/build.hpp says what the build has). tests/ decides what is run.
 function(moecal_add_operation name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "KERNELS_ON_CPU" "" "SOURCES;CUDA_SOURCES;BENCH_LIBRARIES;USES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "KERNELS_ON_CPU" "" "SOURCES;CUDA_SOURCES;TESTS;BENCH_LIBRARIES;USES")
   set(sources ${name}/${name}_cpu.cpp)
   set(libraries moecal_core moecal_runtime)
   foreach(used IN LISTS arg_USES)
@@ -48,7 +49,8 @@ function(moecal_add_operation name)
   if(MOECAL_TESTS AND arg_KERNELS_ON_CPU)
     moecal_add_kernel_tests(${name} USES ${arg_USES})
   elseif(MOECAL_TESTS AND EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}_test.cpp)
-    moecal_add_test(${name}_test SOURCES ${name}/${name}_test.cpp LIBRARIES moecal_${name}_bench)
+    list(TRANSFORM arg_TESTS PREPEND ${name}/)
+    moecal_add_test(${name}_test SOURCES ${name}/${name}_test.cpp ${arg_TESTS} LIBRARIES moecal_${name}_bench)
   endif()
 endfunction()
 

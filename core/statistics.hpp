@@ -4,8 +4,8 @@
 #include <span>
 #include <vector>
 
-/// Pure functions of samples. Each throws InvalidInput on an empty input: there is no statistic of
-/// nothing.
+/// Pure functions of samples, in the samples' unit but where one is said to be over another (then a
+/// plain number). Each throws InvalidInput on an empty input: there is no statistic of nothing.
 namespace moecal {
 
 [[nodiscard]] double mean(std::span<const double> samples);
@@ -16,11 +16,11 @@ namespace moecal {
 [[nodiscard]] double quantile(std::span<const double> samples, double p);
 /// Median absolute deviation, scaled to the standard deviation of a normal.
 [[nodiscard]] double scaled_mad(std::span<const double> samples);
-/// Half-width of a confidence interval of the median, over the median. It is the interval of order
-/// statistics that covers the median with this confidence whatever the distribution; with too few
-/// samples for that (five, at 95 %) it is their range.
+/// Half-width of a confidence interval of the median, over the median; confidence in (0, 1). It is
+/// the interval of order statistics that covers the median with this confidence whatever the
+/// distribution; with too few samples for that (five, at 95 %) it is their range.
 [[nodiscard]] double relative_median_half_width(std::span<const double> samples, double confidence);
-/// True for each sample further than `cut` scaled MADs from the median.
+/// True for each sample further than `cut` scaled MADs from the median; none if the MAD is 0.
 [[nodiscard]] std::vector<bool> outliers(std::span<const double> samples, double cut = 5.0);
 
 }  // namespace moecal

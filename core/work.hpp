@@ -12,8 +12,8 @@ struct Work {
   Flops flops{};
   Bytes read{};             // device memory, each operand once
   Bytes written{};          // device memory
-  Bytes sent{};             // by one rank over links
-  std::int64_t messages{};  // sent by one rank
+  Bytes sent{};             // by one rank over links: the block that it keeps does not count
+  std::int64_t messages{};  // sent by one rank, likewise
   bool operator==(const Work&) const = default;
 };
 

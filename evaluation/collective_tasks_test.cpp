@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "evaluation/report.hpp"
-#include "evaluation/test_tables.hpp"
+#include "evaluation/testing/test_tables.hpp"
 
 namespace moecal::evaluation {
 namespace {

@@ -9,7 +9,7 @@
 #include <cstdlib>
 
 #include "evaluation/report.hpp"
-#include "evaluation/test_tables.hpp"
+#include "evaluation/testing/test_tables.hpp"
 
 namespace moecal::evaluation {
 namespace {

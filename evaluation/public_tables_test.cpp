@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "evaluation/test_tables.hpp"
+#include "evaluation/testing/test_tables.hpp"
 
 namespace moecal::evaluation {
 namespace {

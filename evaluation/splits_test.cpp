@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "calibration/synthetic.hpp"
+#include "calibration/testing/synthetic.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace moecal::evaluation {

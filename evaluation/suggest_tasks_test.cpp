@@ -5,7 +5,7 @@
 
 #include "evaluation/report.hpp"
 #include "evaluation/task.hpp"
-#include "evaluation/test_tables.hpp"
+#include "evaluation/testing/test_tables.hpp"
 
 namespace moecal::evaluation {
 namespace {

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "interchange/import_testing.hpp"
+#include "interchange/testing/import_testing.hpp"
 
 namespace moecal::interchange {
 namespace {

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "interchange/import_testing.hpp"
 #include "interchange/nccl_tests_logs.hpp"
+#include "interchange/testing/import_testing.hpp"
 #include "interchange/text_lines.hpp"
 
 /// A line that stands in a table and is no row is refused, not passed over; and what stands between

@@ -11,8 +11,8 @@
 #include <sstream>
 
 #include "core/json_reader.hpp"
-#include "interchange/fixture_options.hpp"
 #include "interchange/importer.hpp"
+#include "interchange/testing/fixture_options.hpp"
 
 /// Every file fixtures/<format>/<name> with a <name>.golden beside it is imported and compared with
 /// that; its first line holds the options ("card=h100-sxm ranks=8"). With MOECAL_UPDATE_GOLDEN set

@@ -57,7 +57,7 @@ void Collector::note(const std::string& sentence) {
 const Card& Collector::card_of(const std::string& device_name, int line) {
   const auto known = cards_.find(device_name);
   if (known != cards_.end()) return known->second;
-  auto card = importing_card(options_.card, options_.unlisted, device_name, {file_.path, line});
+  auto card = importing_card(options_, device_name, {file_.path, line});
   if (!options_.card.empty() && !device_name.empty() && slug(device_name) != slug(options_.card))
     note("the file names '" + device_name + "'; --card " + card.id + " is used");
   return cards_.emplace(device_name, std::move(card)).first->second;

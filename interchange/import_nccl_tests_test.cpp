@@ -5,8 +5,8 @@
 
 #include <sstream>
 
-#include "interchange/import_testing.hpp"
 #include "interchange/nccl_tests_logs.hpp"
+#include "interchange/testing/import_testing.hpp"
 
 namespace moecal::interchange {
 namespace {

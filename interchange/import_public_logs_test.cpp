@@ -5,7 +5,7 @@
 
 #include <filesystem>
 
-#include "interchange/import_testing.hpp"
+#include "interchange/testing/import_testing.hpp"
 
 /// Real logs, where they are at hand: what each holds, counted by eye.
 namespace moecal::interchange {

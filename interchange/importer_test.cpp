@@ -7,8 +7,8 @@
 
 #include "core/collective.hpp"
 #include "interchange/collective_facts.hpp"
-#include "interchange/import_testing.hpp"
 #include "interchange/printed_number.hpp"
+#include "interchange/testing/import_testing.hpp"
 
 namespace moecal::interchange {
 namespace {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "calibration/features.hpp"
+#include "calibration/operation_work.hpp"
 
 namespace moecal::interchange {
 namespace {

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "interchange/import_testing.hpp"
 #include "interchange/nccl_tests_logs.hpp"
+#include "interchange/testing/import_testing.hpp"
 
 /// Numbers of ranks and nodes that no run had. Each was once divided by, or multiplied past the
 /// largest int.

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "interchange/import_testing.hpp"
 #include "interchange/nccl_tests_logs.hpp"
+#include "interchange/testing/import_testing.hpp"
 
 /// What a log does not say of its launch, and from what it is recovered.
 namespace moecal::interchange {

@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "interchange/import_testing.hpp"
 #include "interchange/nccl_tests_logs.hpp"
 #include "interchange/plausibility.hpp"
+#include "interchange/testing/import_testing.hpp"
 
 /// What is not believed.
 namespace moecal::interchange {

@@ -5,8 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "interchange/import_testing.hpp"
 #include "interchange/launcher_prefixes.hpp"
+#include "interchange/testing/import_testing.hpp"
 
 /// What is done to a text before any format sees it. That every format reads what is left, and the
 /// same as without, is held in wrapped_texts_test.cpp.

@@ -77,14 +77,15 @@ std::string why_impossible(const Card& card, const Observation& o) {
   return why_faster_than_links(card, o, time);
 }
 
-Card importing_card(const std::string& chosen, bool unlisted, const std::string& device_name,
+Card importing_card(const ImportOptions& options, const std::string& device_name,
                     const FileLine& where) {
+  const auto& chosen = options.card;
   if (chosen.empty() && device_name.empty())
     throw InvalidInput{where.str() + ": no line names the device: name it with --card"};
   try {
     return find_card(chosen.empty() ? device_name : chosen);
   } catch (const InvalidInput& error) {
-    if (!chosen.empty() && unlisted) {
+    if (!chosen.empty() && options.unlisted) {
       Card card;
       card.id = slug(chosen);
       card.name = chosen;

@@ -5,6 +5,7 @@
 
 #include "core/card.hpp"
 #include "core/observation.hpp"
+#include "interchange/importer.hpp"
 
 namespace moecal::interchange {
 
@@ -16,8 +17,8 @@ namespace moecal::interchange {
 
 /// The card the user names or the file does. @throws InvalidInput if neither is known: `where` is
 /// the place the device name stands.
-[[nodiscard]] Card importing_card(const std::string& chosen, bool unlisted,
-                                  const std::string& device_name, const FileLine& where);
+[[nodiscard]] Card importing_card(const ImportOptions& options, const std::string& device_name,
+                                  const FileLine& where);
 
 /// The id of the one card that a text speaks of ("..., one Ascend910B2 (cloud)"), by its longest
 /// spelling in it; empty if it speaks of none or of several.

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
-#include "interchange/import_testing.hpp"
+#include "interchange/testing/import_testing.hpp"
 
 /// Every log of kernels and copies among the public data, row by row as counted by eye.
 namespace moecal::interchange {

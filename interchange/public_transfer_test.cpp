@@ -8,7 +8,7 @@
 
 #include "calibration/predict.hpp"
 #include "calibration/transfer.hpp"
-#include "interchange/import_testing.hpp"
+#include "interchange/testing/import_testing.hpp"
 
 /// Transfers to cards that others measured: what they measured, which no coefficients have seen,
 /// has to lie in the transferred intervals.

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "interchange/collective_run.hpp"
-#include "interchange/import_testing.hpp"
+#include "interchange/testing/import_testing.hpp"
 
 /// Figures of one row that bear on each other are held to each other.
 namespace moecal::interchange {

@@ -10,7 +10,7 @@
 #include <set>
 
 #include "core/json_reader.hpp"
-#include "interchange/fixture_options.hpp"
+#include "interchange/testing/fixture_options.hpp"
 #include "interchange/text_lines.hpp"
 
 /// What editors, terminals, launchers and people do to a text without changing a figure: every

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "planning/one_claim.hpp"
+#include "planning/testing/one_claim.hpp"
 
 namespace moecal::planning {
 namespace {

@@ -2,10 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "planning/call_floor.hpp"
 
-#include <algorithm>
-#include <array>
-
 #include "calibration/features.hpp"
+#include "calibration/operation_work.hpp"
 #include "calibration/prediction_draft.hpp"
 #include "core/collective.hpp"
 
@@ -15,18 +13,16 @@ namespace {
 using calibration::Query;
 using MaybeFloor = std::optional<CallFloor>;
 
-/// Whose bytes and FLOPs follow from the point alone.
-bool has_known_work(const Query& query) {
-  static constexpr std::array<const char*, 8> kOperations{
-      "memory_copy", "permute", "unpermute", "topk_gate",
-      "quantize",    "swiglu",  "attention", "memory_stream"};
-  return query.operation == "expert_gemm" ||
-         std::ranges::find(kOperations, query.operation) != kOperations.end();
+/// Whose bytes and FLOPs are the card's own and follow from the point alone. Not so: a host's
+/// memory (host_adam), times of other calls (overlap), and what a routing decides.
+bool has_own_work(const std::string& operation) {
+  return calibration::has_known_work(operation) && operation != "host_adam" &&
+         operation != "overlap" && !calibration::takes_routing(operation);
 }
 
 MaybeFloor floor_of_work(const Card& card, const Query& query,
                          const calibration::Conditions& conditions) {
-  if (!has_known_work(query)) return std::nullopt;
+  if (!has_own_work(query.operation)) return std::nullopt;
   const auto dtypes = calibration::dtypes_asked(conditions, query);
   const auto work = calibration::work_of(
       calibration::kind_of_work(query.operation, conditions.implementation), query.point, dtypes);

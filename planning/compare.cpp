@@ -6,6 +6,7 @@
 #include <array>
 
 #include "calibration/features.hpp"
+#include "calibration/operation_work.hpp"
 #include "calibration/routing_conditions.hpp"
 #include "planning/check.hpp"
 #include "planning/propagate.hpp"

@@ -13,7 +13,7 @@
 #include "core/error.hpp"
 #include "core/json_reader.hpp"
 #include "planning/check.hpp"
-#include "planning/one_claim.hpp"
+#include "planning/testing/one_claim.hpp"
 
 namespace moecal::planning {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "calibration/features.hpp"
+#include "calibration/operation_work.hpp"
 
 namespace moecal::planning {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-#include "planning/one_claim.hpp"
+#include "planning/testing/one_claim.hpp"
 
 namespace moecal::planning {
 namespace {

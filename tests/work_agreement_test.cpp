@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "bench/benchmark.hpp"
-#include "calibration/features.hpp"
+#include "calibration/operation_work.hpp"
 #include "tests/kernel_benchmarks.hpp"
 
 // A fit knows an operation's FLOPs and bytes from its point alone (calibration may not include

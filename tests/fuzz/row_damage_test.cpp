@@ -8,7 +8,7 @@
 #include <sstream>
 
 #include "core/json_reader.hpp"
-#include "interchange/fixture_options.hpp"
+#include "interchange/testing/fixture_options.hpp"
 #include "interchange/text_lines.hpp"
 #include "tests/fuzz/targets.hpp"
 

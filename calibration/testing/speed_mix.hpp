@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "calibration/synthetic.hpp"
+#include "calibration/testing/synthetic.hpp"
 #include "core/hash.hpp"
 
 /// What the speed of fits is measured on: as many made-up observations as are asked for.

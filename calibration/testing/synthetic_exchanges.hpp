@@ -9,7 +9,7 @@
 #include "calibration/exchange_skew.hpp"
 #include "calibration/fit.hpp"
 #include "calibration/predict.hpp"
-#include "calibration/synthetic.hpp"
+#include "calibration/testing/synthetic.hpp"
 
 /// Exchanges by a routing over 8 ranks, whose cost follows bytes that are known.
 namespace moecal::calibration::synthetic {

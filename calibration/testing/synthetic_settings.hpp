@@ -5,7 +5,7 @@
 
 #include "calibration/fit.hpp"
 #include "calibration/predict.hpp"
-#include "calibration/synthetic.hpp"
+#include "calibration/testing/synthetic.hpp"
 
 /// Observations of one machine set to one thing or another.
 namespace moecal::calibration::synthetic {

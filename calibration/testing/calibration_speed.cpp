@@ -21,7 +21,7 @@
 #include "calibration/residual.hpp"
 #include "calibration/roofline.hpp"
 #include "calibration/saturating_roofline.hpp"
-#include "calibration/speed_mix.hpp"
+#include "calibration/testing/speed_mix.hpp"
 #include "calibration/tile_wave.hpp"
 #include "core/card.hpp"
 
@@ -95,7 +95,7 @@ void BM_Fit(benchmark::State& state) {
       (status_bytes("VmHWM") - before) / static_cast<double>(count);
 }
 
-/// As many readings of each of 21 sizes as make up the number asked for, rounded as logs are: what
+/// As many repeats of each of 21 sizes as make up the number asked for, rounded as logs are: what
 /// a loop over one benchmark leaves. Looking for duplicates must not compare all with all.
 void BM_FitRepeats(benchmark::State& state) {
   constexpr int kSizes = 21;

@@ -4,7 +4,7 @@
 #include <random>
 
 #include "calibration/repeatability.hpp"
-#include "calibration/synthetic.hpp"
+#include "calibration/testing/synthetic.hpp"
 
 /// Runs whose variances are known.
 namespace moecal::calibration::synthetic {
@@ -28,10 +28,10 @@ inline std::vector<Observation> repeats(int points, int runs, int samples, doubl
   return all;
 }
 
-inline Readings readings_of(const std::vector<Observation>& observations) {
-  Readings readings;
-  for (const auto& o : observations) readings[o.point].push_back(&o);
-  return readings;
+inline Repeats repeats_of(const std::vector<Observation>& observations) {
+  Repeats gathered;
+  for (const auto& o : observations) gathered[o.point].push_back(&o);
+  return gathered;
 }
 
 }  // namespace moecal::calibration::synthetic
