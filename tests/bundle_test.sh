@@ -58,6 +58,9 @@ if inside bench_nothing 2>"$work/said"; then echo "an unknown program was starte
 grep -q 'no bench_nothing in this archive; there are: .*bench_memory' "$work/said"
 grep -q onednn "$work/list.json"
 inside measure --suite quick --device cpu --only memory_copy --seconds-per-point 0.005 --run-id bundle --out /tmp/o.jsonl
+# What is to be typed to go on is this script, not a program that finds no libraries.
+inside measure --suite quick --device cpu --only memory_copy --time-limit 0 --out /tmp/limited.jsonl >"$work/said" || [[ $? == 3 ]]
+grep -q "^to go on: /$bundle/run.sh measure --suite quick" "$work/said"
 # NCCL is no part of a CUDA toolkit: without it the programs that need it are named, and the others measure.
 if grep -q '^libnccl' "$root/$bundle/lib/needs_from_cuda"; then
   nccl=$root/usr/local/cuda-13.0/lib64/libnccl.so.2

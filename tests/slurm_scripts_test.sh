@@ -62,5 +62,13 @@ mkdir "$work/bundle" "$work/submitted"
 printf '#!/bin/bash\necho "$@"\n' >"$work/bundle/measure_card.sh"
 chmod +x "$work/bundle/measure_card.sh"
 one_gpu_says() { (cd "$work/submitted" && env "${job[@]}" MOECAL_BUNDLE="$work/bundle" "$@" bash "$one_gpu" --energy); }
-[[ $(one_gpu_says) == "--out $work/submitted --run-id slurm-7 --energy" ]]
-[[ $(one_gpu_says OUT=/elsewhere RUN_ID=slurm-6) == "--out /elsewhere --run-id slurm-6 --energy" ]]
+[[ $(one_gpu_says | tail -n 1) == "--out $work/submitted --run-id slurm-7 --energy" ]]
+[[ $(one_gpu_says OUT=/elsewhere RUN_ID=slurm-6 | tail -n 1) == "--out /elsewhere --run-id slurm-6 --energy" ]]
+# The line by which a job goes on names a script that is there, and is one that a shell takes.
+mkdir "$work/bundle/slurm"
+cp "$one_gpu" "$work/bundle/slurm/"
+printf '#!/bin/bash\nexec bash "$@"\n' >"$work/sbatch"
+chmod +x "$work/sbatch"
+go_on=$(one_gpu_says | sed -n 's/.*if the job is cut: //p')
+[[ $(cd / && env "${job[@]}" PATH="$work:$PATH" bash -c "$go_on" | tail -n 1) == "--out $work/submitted --run-id slurm-7 --energy" ]]
+grep -q '^#SBATCH --cpus-per-task=' "$one_gpu"

@@ -135,9 +135,9 @@ case "$action" in
     fi
     exec "$here/bin/$program" "$@"
     ;;
-  measure)
-    shift
-    exec "$here/bin/moecal" measure --programs-dir "$here/bin" "$@"
+  *)
+    MOECAL_COMMAND=$0 # what `measure` is to say where it says how to go on
+    export MOECAL_COMMAND
+    exec "$here/bin/moecal" "$@"
     ;;
-  *) exec "$here/bin/moecal" "$@" ;;
 esac
