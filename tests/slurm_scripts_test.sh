@@ -32,7 +32,9 @@ chmod +x "$work/srun"
 expected=$(cd "$source_dir/collectives" && { for folder in */; do echo "bench_${folder%/}"; done; echo bench_layers; } | sort)
 for nodes in 2 16; do
   : >"$work/log"
-  (cd "$work" && PATH="$work:$PATH" SRUN_LOG="$work/log" SLURM_JOB_ID=7 SLURM_JOB_NUM_NODES=$nodes MOECAL_BIN="$programs" bash "$script")
+  (cd "$work" && PATH="$work:$PATH" SRUN_LOG="$work/log" SLURM_JOB_ID=7 SLURM_JOB_NUM_NODES=$nodes MOECAL_BIN="$programs" bash "$script") >"$work/said"
+  grep -q "To fit it: $programs/moecal fit collectives_${nodes}x8.jsonl --out collectives_${nodes}x8.json" "$work/said"
+  grep -q "if the job is cut: MOECAL_BIN=$programs RUN_ID=slurm-7 .* sbatch --nodes=$nodes scripts/slurm/collectives.sbatch" "$work/said"
   if ! diff <(echo "$expected") <(sort "$work/log"); then
     echo "$script does not start every collective of this project (< expected, > started)" >&2
     exit 1
@@ -55,6 +57,17 @@ refused 'this is no job of Slurm' "$script" MOECAL_BIN="$programs"
 job=(SLURM_JOB_ID=7 SLURM_JOB_NUM_NODES=2)
 refused "there is no $work/nowhere/run.sh" "$script" "${job[@]}" MOECAL_BUNDLE="$work/nowhere"
 refused "$work/nowhere/run.jsonl cannot be written" "$script" "${job[@]}" MOECAL_BIN="$programs" OUT="$work/nowhere/run.jsonl"
+
+# Without a word of the user's: what a script of the clone has built, in the order of its flags; or the archive that is here.
+clone=$work/clone
+refused 'set MOECAL_BIN to the folder' "$script" "${job[@]}"
+mkdir -p "$clone/build/cuda-release" "$work/archive/slurm" "$work/archive/bin"
+ln -s "$programs" "$clone/build/cuda-release/bin"
+says_fit() { (cd "$1" && env "${job[@]}" PATH="$work:$PATH" SRUN_LOG="$work/log" bash "$script") | sed -n 's/.*To fit it: //p'; }
+[[ $(says_fit "$clone") == "build/cuda-release/bin/moecal fit "* ]]
+printf 'MOECAL_BIN=%q\n' "$programs" >"$work/archive/run.sh"
+chmod +x "$work/archive/run.sh"
+[[ $(says_fit "$work/archive") == "$work/archive/run.sh fit "* ]]
 
 one_gpu=$source_dir/scripts/slurm/kernels_1x1.sbatch
 refused "there is no measure_card.sh in $work/nowhere" "$one_gpu" "${job[@]}" MOECAL_BUNDLE="$work/nowhere"
