@@ -101,8 +101,9 @@ cp -r "$root/claims" "$root/hardware" "$place/share/moecal/"
 cp -r "$root/results/coefficients" "$root/results/schema" "$place/share/moecal/results/"
 cp "$root/evaluation/splits.json" "$place/share/moecal/evaluation/"
 cp "$root"/scripts/slurm/*.sbatch "$place/slurm/"
-cp "$root/scripts/bundle/run.sh" "$root/scripts/measure_card.sh" "$root/LICENSE" "$root/NOTICE" "$place/"
-mkdir "$place/peers"
+cp "$root/scripts/bundle/run.sh" "$root/scripts/measure_card.sh" "$root/README.md" "$root/LICENSE" "$root/NOTICE" "$place/"
+mkdir "$place/peers" "$place/results"
+cp "$root/results/README.md" "$place/results/"
 cp "$root"/scripts/peers/*.py "$place/peers/"
 
 # An archive that was cut is none.
