@@ -8,6 +8,7 @@
 #include <iostream>
 #include <map>
 
+#include "bench/host_memory.hpp"
 #include "bench/planned_point.hpp"
 #include "core/build.hpp"
 #include "core/error.hpp"

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "bench/host_memory.hpp"
 #include "bench/network.hpp"
 #include "core/error.hpp"
 #include "runtime/hosts.hpp"
@@ -141,17 +142,6 @@ Bytes cpu_last_level_cache(const std::string& sysfs_cpu) {
   for (const auto& entry : std::filesystem::directory_iterator{sysfs_cpu + "/cpu0/cache", missing})
     largest = std::max(largest, cache_bytes(first_word(entry.path() / "size")));
   return Bytes{largest > 0 ? largest : 32.0 * (1 << 20)};
-}
-
-Bytes host_memory() {
-  std::istringstream total{proc_field("/proc/meminfo", "MemTotal")};
-  double bytes = 0;
-  total >> bytes;
-  bytes *= 1024;
-  std::istringstream limit{first_word("/sys/fs/cgroup/memory.max")};
-  double limited = 0;
-  if (limit >> limited && limited > 0) bytes = std::min(bytes, limited);
-  return Bytes{bytes};
 }
 
 Machine read_cpu() {

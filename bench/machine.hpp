@@ -25,9 +25,6 @@ struct Machine {
   Bytes last_level_cache{};
 };
 
-/// Of this host, under its control group's limit.
-[[nodiscard]] Bytes host_memory();
-
 /// What a file of NCCL's settings (lines NAME=VALUE, # for remarks) says; nothing if there is none.
 [[nodiscard]] std::map<std::string, std::string> read_nccl_configuration(const std::string& path);
 

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdlib>
 #include <sstream>
 #include <thread>
 
@@ -130,8 +132,10 @@ Command command_for(const BenchProgram& program, const MeasureOptions& options, 
 }
 
 std::string resume_command(const MeasureOptions& options) {
-  std::vector<std::string> words{"moecal", "measure",   "--suite",  options.suite,
-                                 "--out",  options.out, "--run-id", options.run_id};
+  const char* script = std::getenv("MOECAL_COMMAND");  // that sets what the programs need
+  std::vector<std::string> words{script != nullptr ? script : program_invocation_name};
+  words.insert(words.end(), {"measure", "--suite", options.suite, "--out", options.out, "--run-id",
+                             options.run_id});
   if (options.device != "auto") words.insert(words.end(), {"--device", options.device});
   if (options.ranks > 0) words.insert(words.end(), {"--ranks", std::to_string(options.ranks)});
   if (!options.card.empty()) words.insert(words.end(), {"--card", options.card});

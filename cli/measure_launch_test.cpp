@@ -130,9 +130,16 @@ TEST(ResumeCommand, RepeatsAllThatAPointIsKnownBy) {
   options.ranks = 8;
   options.only = "all_reduce";
   options.seconds_per_point = 0.05;
-  EXPECT_EQ(resume_command(options),
-            "moecal measure --suite quick --out 'it'\\''s here.jsonl' --run-id monday --device cpu "
+  const auto command = resume_command(options);
+  EXPECT_EQ(command.substr(command.find(" measure ")),
+            " measure --suite quick --out 'it'\\''s here.jsonl' --run-id monday --device cpu "
             "--ranks 8 --only all_reduce --seconds-per-point 0.05");
+}
+
+TEST(ResumeCommand, IsThatOfTheScriptThatStartedIt) {
+  setenv("MOECAL_COMMAND", "my archive/run.sh", 1);
+  EXPECT_THAT(resume_command({}), testing::StartsWith("'my archive/run.sh' measure --suite quick"));
+  unsetenv("MOECAL_COMMAND");
 }
 
 }  // namespace

@@ -76,6 +76,27 @@ void print_table(const std::map<std::string, Sum>& sums) {
   }
 }
 
+bool is_throttled(const Observation& observation) {
+  const auto& flags = observation.flags.throttled;
+  const auto throttled = std::count(flags.begin(), flags.end(), true);
+  return throttled > 0 && 2 * throttled >= static_cast<std::ptrdiff_t>(flags.size());
+}
+
+void count_held_back(const Points& points, RunSummary& summary) {
+  for (const auto& [key, observation] : points.last) {
+    if (observation.outcome != Outcome::measured) continue;
+    summary.throttled += is_throttled(observation) ? 1 : 0;
+    summary.power_limited += observation.device.power_limited ? 1 : 0;
+  }
+}
+
+void print_held_back(const RunSummary& summary) {
+  if (summary.throttled == 0) return;
+  std::cout << summary.throttled << " of the " << summary.measured
+            << " measured points were throttled in half of their samples or more, "
+            << summary.power_limited << " of them by the device's power limit\n";
+}
+
 int print_missing(const PlannedPoints& planned, const Points& points) {
   int missing = 0;
   for (const auto& [program, keys] : planned) {
@@ -116,6 +137,8 @@ RunSummary print_run_summary(const std::string& path, const std::string& run_id,
     print_reasons(name, "skipped", sum.reasons[1]);
     print_reasons(name, "failed", sum.reasons[2]);
   }
+  count_held_back(points, summary);
+  print_held_back(summary);
   summary.missing = print_missing(planned, points);
   return summary;
 }

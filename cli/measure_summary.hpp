@@ -13,9 +13,11 @@ struct RunSummary {
   int points = 0;
   int measured = 0;
   int failed = 0;
-  int not_begun = 0;  // of the skipped: the time limit was over
-  int given_up = 0;   // of the failed: they ended the program that measured them
-  int missing = 0;    // points that were planned and are recorded nowhere
+  int not_begun = 0;      // of the skipped: the time limit was over
+  int given_up = 0;       // of the failed: they ended the program that measured them
+  int throttled = 0;      // of the measured: half of their samples or more
+  int power_limited = 0;  // of the throttled: by the device's own limit
+  int missing = 0;        // points that were planned and are recorded nowhere
 };
 /// Keys of the points that each program was to record, by its name.
 using PlannedPoints = std::map<std::string, std::set<std::string>>;
@@ -23,7 +25,8 @@ using PlannedPoints = std::map<std::string, std::set<std::string>>;
 [[nodiscard]] std::set<std::string> not_begun(const std::string& path, const std::string& run_id);
 
 /// Prints the run's points in `path` by operation, with the reasons of those that are not measured,
-/// and how many of the planned ones it lacks. A file that does not exist holds none.
+/// how many the device was held back in, and how many of the planned ones it lacks. A file that
+/// does not exist holds none.
 [[nodiscard]] RunSummary print_run_summary(const std::string& path, const std::string& run_id,
                                            const PlannedPoints& planned);
 

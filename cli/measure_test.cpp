@@ -49,6 +49,7 @@ class Measure : public testing::Test {
   // What was printed, with this test's own paths taken out.
   [[nodiscard]] std::string normalised() const {
     auto text = std::regex_replace(printed(), std::regex{folder_.path()}, "FOLDER");
+    text = std::regex_replace(text, std::regex{MOECAL_PROGRAM}, "moecal");
     return std::regex_replace(text, std::regex{MOECAL_TESTING_PROGRAMS}, "PROGRAMS");
   }
   static std::string golden(const std::string& name) {
@@ -76,7 +77,8 @@ TEST_F(Measure, SaysHowToGoOnAfterAFailure) {
   EXPECT_EQ(normalised(), golden("measure_failed.txt"));
   const auto text = printed();
   std::smatch line;
-  ASSERT_TRUE(std::regex_search(text, line, std::regex{"to go on: moecal measure ([^\n]*)"}));
+  ASSERT_TRUE(
+      std::regex_search(text, line, std::regex{"to go on: " MOECAL_PROGRAM " measure ([^\n]*)"}));
   EXPECT_EQ(run(line[1]), 1);
   const auto observations = read_observations(out_).observations;
   ASSERT_EQ(observations.size(), 41U);
@@ -87,7 +89,8 @@ TEST_F(Measure, LeavesWhatItHasNoTimeForToTheSameCommand) {
   EXPECT_EQ(run(recording() + " --seconds-per-point 0.001 --time-limit 0"), 3);
   EXPECT_THAT(printed(), testing::HasSubstr(
                              "skipped spin (spin) x40: not begun: the time limit of the run was"));
-  EXPECT_THAT(printed(), testing::ContainsRegex("to go on: moecal measure .*--time-limit 0"));
+  EXPECT_THAT(printed(),
+              testing::ContainsRegex("to go on: " MOECAL_PROGRAM " measure .*--time-limit 0"));
   EXPECT_EQ(run(recording() + " --seconds-per-point 0.001 --time-limit inf"), 0) << said();
   EXPECT_THAT(printed(), testing::ContainsRegex("spin \\(spin\\) +39 +1 +0"));
 }
@@ -122,7 +125,7 @@ TEST_F(Measure, LeavesOutAProgramThatCannotStartAndGoesOnWithTheOthers) {
     EXPECT_THAT(printed().substr(0, summary), HasSubstr(sentence));
     EXPECT_THAT(printed().substr(summary), HasSubstr(sentence));
   }
-  EXPECT_THAT(printed(), HasSubstr("to go on: moecal measure"));
+  EXPECT_THAT(printed(), HasSubstr("to go on: " MOECAL_PROGRAM " measure"));
   for (const char* broken : {"bench_broken", "bench_garbled", "bench_xylem"})
     std::filesystem::remove(programs / broken);
   EXPECT_EQ(run(of_these), 0) << "a library that is not there is no failure: " << said();
@@ -201,7 +204,8 @@ TEST_F(Measure, PassesAnInterruptOnAndResumes) {
   kill(child, SIGINT);
   EXPECT_EQ(wait(child), 130) << said();
   EXPECT_THAT(printed(), HasSubstr("stopped on request"));
-  EXPECT_THAT(printed(), HasSubstr("to go on: moecal measure --suite quick --out " + out_));
+  EXPECT_THAT(printed(),
+              HasSubstr("to go on: " MOECAL_PROGRAM " measure --suite quick --out " + out_));
   EXPECT_THAT(said(), HasSubstr("stopped: interrupted"));
   EXPECT_LT(read_observations(out_).observations.size(), 40U);
   EXPECT_EQ(run(recording() + " --seconds-per-point 0.05"), 0);
@@ -287,7 +291,7 @@ TEST_F(MeasureEnding, StopsWhereNoPointCanBeFinishedAndCountsWhatIsMissing) {
   EXPECT_LT(recorded, 40U);
   EXPECT_THAT(printed(), HasSubstr("\n" + std::to_string(40 - recorded) +
                                    " points of bench_synthetic are recorded nowhere"));
-  EXPECT_THAT(printed(), HasSubstr("to go on: moecal measure"));
+  EXPECT_THAT(printed(), HasSubstr("to go on: " MOECAL_PROGRAM " measure"));
 }
 
 TEST_F(MeasureEnding, EndsAProgramThatHangsPastItsTimeLimit) {
@@ -300,7 +304,8 @@ TEST_F(MeasureEnding, EndsAProgramThatHangsPastItsTimeLimit) {
                              "the launch ended while this point was measured: no sign of life "
                              "for 2 s past the time limit"}}));
   EXPECT_EQ(read_observations(out_).observations.size(), 40U) << "the others: not begun";
-  EXPECT_THAT(printed(), testing::ContainsRegex("to go on: moecal measure .*--silence 2"));
+  EXPECT_THAT(printed(),
+              testing::ContainsRegex("to go on: " MOECAL_PROGRAM " measure .*--silence 2"));
   EXPECT_EQ(run(command + "1000"), 1);
   EXPECT_THAT(printed(), testing::ContainsRegex("spin \\(spin\\) +38 +1 +1"));
   EXPECT_THAT(printed(), testing::Not(HasSubstr("to go on")));

@@ -91,14 +91,19 @@ done
 printf '%s' "$cuda_libraries" | sort -u >"$place/lib/needs_from_cuda"
 # What a program loads if it is there, and does without.
 if grep -qF libcudnn.so.9 "$place"/bin/bench_attention 2>/dev/null; then echo libcudnn.so.9 >"$place/lib/uses_from_cuda"; fi
-readelf -VW "$place"/bin/* "$place"/lib/*.so* "$place"/lib/cxx/* | grep -o 'GLIBC_2\.[0-9]*' | sed 's/.*_//' | sort -V | tail -n 1 >"$place/lib/needs_glibc"
+# What they ask of the host, as run.sh reads it. The archive's own C++ runtime may ask for a newer glibc than the programs.
+newest() { readelf -VW "${@:2}" | grep -o "$1_[0-9][0-9.]*" | sed 's/.*_//' | sort -V | tail -n 1; } # newest VERSIONS_OF FILE...
+newest GLIBC "$place"/bin/* "$place"/lib/*.so* >"$place/lib/needs_glibc"
+newest GLIBCXX "$place"/bin/* "$place"/lib/*.so* >"$place/lib/needs_glibcxx"
+newest GLIBC "$place"/lib/cxx/* >"$place/lib/cxx/needs_glibc"
 
 cp -r "$root/claims" "$root/hardware" "$place/share/moecal/"
 cp -r "$root/results/coefficients" "$root/results/schema" "$place/share/moecal/results/"
 cp "$root/evaluation/splits.json" "$place/share/moecal/evaluation/"
 cp "$root"/scripts/slurm/*.sbatch "$place/slurm/"
-cp "$root/scripts/bundle/run.sh" "$root/scripts/measure_card.sh" "$root/LICENSE" "$root/NOTICE" "$place/"
-mkdir "$place/peers"
+cp "$root/scripts/bundle/run.sh" "$root/scripts/measure_card.sh" "$root/README.md" "$root/LICENSE" "$root/NOTICE" "$place/"
+mkdir "$place/peers" "$place/results"
+cp "$root/results/README.md" "$place/results/"
 cp "$root"/scripts/peers/*.py "$place/peers/"
 
 # An archive that was cut is none.
@@ -106,5 +111,6 @@ trap 'rm -rf "$staging" "$out.part"' EXIT
 tar -C "$staging" --owner=0 --group=0 --sort=name -czf "$out.part" "$name" && mv "$out.part" "$out" ||
   fail "$out could not be written; is the disk full? Name another file with --out"
 size=$(stat -c %s "$out")
-say "$out: $((size / 1000000)) MB, $(ls "$place/bin" | wc -l) programs, for hosts with glibc $(cat "$place/lib/needs_glibc") or newer"
+say "$out: $((size / 1000000)) MB, $(ls "$place/bin" | wc -l) programs, for hosts with glibc $(cat "$place/lib/needs_glibc") or newer and a" \
+  "libstdc++ with GLIBCXX_$(cat "$place/lib/needs_glibcxx"), or glibc $(cat "$place/lib/cxx/needs_glibc") or newer and any"
 [[ $size -lt $((largest_mb * 1000000)) ]] || fail "over $largest_mb MB"

@@ -136,13 +136,16 @@ mkdir -p "$(dirname "$observations")"
 # Whatever ends the run, what was measured by then is in that file.
 interrupted=
 trap 'interrupted=yes' INT TERM
-echo "measure_card.sh: this is the run $run_id: if it is cut, the same command with --run-id $run_id goes on" >&2
+# A job script says itself how it goes on, and hands that down.
+[[ -n ${MOECAL_GO_ON:-} ]] ||
+  echo "measure_card.sh: this is the run $run_id: if it is cut, the same command with --run-id $run_id goes on" >&2
 say_how_to_go_on() {
-  local words=(measure_card.sh --device "$device" --suite "$suite" ${card:+--card "$card"} ${energy:+"$energy"})
+  local words=(${MOECAL_BUILD:+"MOECAL_BUILD=$MOECAL_BUILD"} ${MOECAL_PYTHON:+"MOECAL_PYTHON=$MOECAL_PYTHON"} "$0")
+  words+=(--device "$device" --suite "$suite" ${card:+--card "$card"} ${energy:+"$energy"})
   for file in "${with[@]}"; do words+=(--with "$file"); done
   for folder in "${peer_paths[@]}"; do words+=(--peer-path "$folder"); done
   words+=(${peer_seconds:+--peer-seconds "$peer_seconds"} --out "$out" --run-id "$run_id")
-  echo "measure_card.sh: to go on: $(printf '%q ' "${words[@]}")" >&2
+  echo "measure_card.sh: to go on: ${MOECAL_GO_ON:-$(printf '%q ' "${words[@]}")}" >&2
 }
 end_if_interrupted() {
   [[ -n $interrupted ]] || return 0

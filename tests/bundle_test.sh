@@ -44,19 +44,25 @@ if [[ -s $root/$bundle/lib/needs_from_cuda ]]; then
 fi
 
 change_root=$(PATH=$PATH:/usr/sbin command -v chroot)
-inside() { env -i HOME=/tmp "$change_root" "$root" /bin/sh -c "cd /tmp && /$bundle/run.sh $*"; }
+inside() { env -i HOME=/tmp "$change_root" "$root" /bin/sh -c "cd /tmp && ${libraries:+LD_LIBRARY_PATH=$libraries} /$bundle/run.sh $*"; }
+libraries= # what the user has set
 [[ ! -e $root/usr/bin/gcc && ! -e $root/usr/bin/mpirun ]]
 
 readelf -d "$root/$bundle/bin/bench_memory" | grep -q 'RUNPATH.*\$ORIGIN' ||
   { echo "the programs have no RUNPATH from \$ORIGIN" >&2; exit 1; }
 # What measures a card comes with it (measure_card_test runs it), and its comparison finds its own modules.
-[[ -x $root/$bundle/measure_card.sh ]] || { echo "measure_card.sh is not in the archive" >&2; exit 1; }
+for file in measure_card.sh README.md results/README.md slurm/kernels_1x1.sbatch; do
+  [[ -s $root/$bundle/$file ]] || { echo "$file is not in the archive" >&2; exit 1; }
+done
 if command -v python3 >/dev/null; then python3 -B "$root/$bundle/peers/peers.py" --help >/dev/null; fi
 inside bench_expert_gemm --list >"$work/list.json"
 if inside bench_nothing 2>"$work/said"; then echo "an unknown program was started" >&2; exit 1; fi
 grep -q 'no bench_nothing in this archive; there are: .*bench_memory' "$work/said"
 grep -q onednn "$work/list.json"
 inside measure --suite quick --device cpu --only memory_copy --seconds-per-point 0.005 --run-id bundle --out /tmp/o.jsonl
+# What is to be typed to go on is this script, not a program that finds no libraries.
+inside measure --suite quick --device cpu --only memory_copy --time-limit 0 --out /tmp/limited.jsonl >"$work/said" || [[ $? == 3 ]]
+grep -q "^to go on: /$bundle/run.sh measure --suite quick" "$work/said"
 # NCCL is no part of a CUDA toolkit: without it the programs that need it are named, and the others measure.
 if grep -q '^libnccl' "$root/$bundle/lib/needs_from_cuda"; then
   nccl=$root/usr/local/cuda-13.0/lib64/libnccl.so.2
@@ -89,10 +95,29 @@ mkdir -p "$root/usr/local/cuda-99.0/lib64"
 touch "$root/usr/local/cuda-99.0/lib64/libcublasLt.so.99"
 inside --help >/dev/null 2>"$work/said"
 [[ ! -s $work/said ]] || { echo "a toolkit's library was not found:" >&2; cat "$work/said" >&2; exit 1; }
-# An older C library is named before the loader would.
+# A libstdc++ of the user's without the version that benchmarks need is passed over, also where it is new enough for moecal.
+mkdir "$root/opt/older" "$root/opt/newer"
+cp "$root/$bundle"/lib/cxx/*.so* "$root/opt/newer/"
+version=$(cat "$root/$bundle/lib/needs_glibcxx")
+LC_ALL=C sed "s/GLIBCXX_$version/GLIBCXX_${version//[0-9]/0}/g" "$root/opt/newer/libstdc++.so.6" >"$root/opt/older/libstdc++.so.6"
+libraries=/opt/older
+inside bench_memory --list >"$work/list.json" || { echo "a libstdc++ that is too old is before the archive's" >&2; exit 1; }
+grep -q memory_copy "$work/list.json"
+inside measure --suite quick --device cpu --only memory_copy --seconds-per-point 0.005 --out /tmp/older.jsonl >"$work/said" 2>&1 ||
+  { echo "with a libstdc++ that is too old nothing is measured:" >&2; cat "$work/said" >&2; exit 1; }
+# glibc may have what the programs need and not what the archive's own libstdc++ needs.
 mkdir -p "$root/usr/bin"
-printf '#!/bin/sh\necho glibc 2.17\n' >"$root/usr/bin/getconf"
+printf '#!/bin/sh\necho glibc %s\n' "$(cat "$root/$bundle/lib/needs_glibc")" >"$root/usr/bin/getconf"
 chmod +x "$root/usr/bin/getconf"
+echo 2.99 >"$root/$bundle/lib/cxx/needs_glibc"
+if inside bench_memory --list >"$work/list.json" 2>"$work/said"; then echo "a libstdc++ for a newer glibc was taken" >&2; exit 1; fi
+grep -q 'need a libstdc++ with GLIBCXX_.* needs glibc 2.99' "$work/said"
+libraries=/opt/newer
+inside bench_memory --list >"$work/list.json" 2>"$work/said"
+[[ ! -s $work/said ]] || { echo "the host's own libstdc++ was not taken:" >&2; cat "$work/said" >&2; exit 1; }
+libraries=
+# An older C library is named before the loader would.
+printf '#!/bin/sh\necho glibc 2.17\n' >"$root/usr/bin/getconf"
 if inside --help >/dev/null 2>"$work/said"; then echo "glibc 2.17 was accepted" >&2; exit 1; fi
 grep -q 'need glibc 2\.[0-9]* or newer, and this machine has 2.17' "$work/said"
 echo "measured, fitted and checked from the archive in a root file system without a compiler"

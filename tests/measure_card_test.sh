@@ -96,8 +96,13 @@ grep -q '^wrote' "$work/said" || fail "after failed points it is not said what w
 
 # What a time limit left goes on where the file is now, with all options.
 LIMITED=1 measure "$work/limited" --run-id one --with "$work/suite.jsonl" || fail "a run that met its time limit ended badly"
-grep -q "^measure_card.sh: to go on: measure_card.sh .*--with $work/suite.jsonl --out $work/limited --run-id one" "$work/said" ||
+go_on=$(sed -n 's/^measure_card.sh: to go on: //p' "$work/said")
+[[ $go_on == *"/scripts/measure_card.sh "*"--with $work/suite.jsonl --out $work/limited --run-id one"* ]] ||
   fail "it is not said how a run that met its time limit goes on"
+(cd "$work" && PATH=$tools bash -c "$go_on" >"$work/said" 2>&1) || fail "what is said to go on cannot be pasted: $go_on"
+[[ $(wc -l <"$work/limited/results/observations/h200-sxm/one.jsonl") == 2 ]] || fail "the pasted command did not go on"
+LIMITED=1 MOECAL_GO_ON='RUN_ID=one sbatch x' measure "$work/limited" --run-id one || fail "a job that met its time limit ended badly"
+grep -qx 'measure_card.sh: to go on: RUN_ID=one sbatch x' "$work/said" || fail "a job script's word on how to go on is lost"
 if grep -q '^to go on: ' "$work/said"; then fail "a file that was moved is named"; fi
 
 UNFIT=1 measure "$work/unfit" --run-id one && fail "a fit that failed is not in the exit status"

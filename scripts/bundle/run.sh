@@ -16,16 +16,17 @@ fi
 
 # "glibc 2.36"; nothing where it cannot be asked.
 glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null) || glibc=
+has_glibc() { # has_glibc 2.35
+  case "$glibc" in
+    "glibc 2."*) [ "${glibc#glibc 2.}" -ge "${1#2.}" ] ;;
+  esac
+}
 read -r needed_glibc <"$here/lib/needs_glibc"
-case "$glibc" in
-  "glibc 2."*)
-    if [ "${glibc#glibc 2.}" -lt "${needed_glibc#2.}" ]; then
-      echo "run.sh: the programs need glibc $needed_glibc or newer, and this machine has ${glibc#glibc }: build the" \
-        "archive on an older system" >&2
-      exit 1
-    fi
-    ;;
-esac
+if ! has_glibc "$needed_glibc"; then
+  echo "run.sh: the programs need glibc $needed_glibc or newer, and this machine has ${glibc#glibc }: build the" \
+    "archive on an older system" >&2
+  exit 1
+fi
 
 wheel_folders() {
   "${MOECAL_PYTHON:-python3}" -c '
@@ -44,12 +45,41 @@ folder_of() {
   done
 }
 
-# A folder is added once, in front of what the user has set only for the bundle's own.
+# A folder is added once, behind what the user has set.
 add_folder() {
   case ":$LD_LIBRARY_PATH:" in
     *":$1:"*) ;;
     *) LD_LIBRARY_PATH="$LD_LIBRARY_PATH${LD_LIBRARY_PATH:+:}$1" ;;
   esac
+}
+
+# Asked of the loader and of all programs: one that lacks a library of CUDA does not start, and they do not need the same.
+# An old libstdc++ may be the system's, or come with a module (gcc/11) or a conda environment.
+cxx_runtime_is_too_old() {
+  for program in "$here"/bin/*; do
+    case "$(LD_TRACE_LOADED_OBJECTS=1 "$program" 2>&1)" in
+      *"version \`GLIBCXX_"* | *"version \`CXXABI_"* | *"version \`GCC_"* | *"libstdc++.so.6 => not found"* | *"libgcc_s.so.1 => not found"*)
+        return 0
+        ;;
+    esac
+  done
+  return 1
+}
+
+# The host's C++ runtime, which its other libraries know, unless it is too old for these programs: then the archive's, before
+# all that the user has set, where glibc has what that one needs.
+choose_cxx_runtime() {
+  cxx_runtime_is_too_old || return 0
+  read -r cxx_needs_glibc <"$here/lib/cxx/needs_glibc"
+  if has_glibc "$cxx_needs_glibc"; then
+    LD_LIBRARY_PATH="$here/lib/cxx:$LD_LIBRARY_PATH"
+    return
+  fi
+  read -r needed_glibcxx <"$here/lib/needs_glibcxx"
+  echo "run.sh: the programs need a libstdc++ with GLIBCXX_$needed_glibcxx, which the one found here has not, and the" \
+    "archive's own needs glibc $cxx_needs_glibc, where this machine has ${glibc#glibc }: unload the module that brings the old" \
+    "one, name the folder of a newer one (GCC 12's has 3.4.30) first in LD_LIBRARY_PATH, or build the archive on an older" \
+    "system" >&2
 }
 
 # What is measured without a library that is not here, if anything is.
@@ -84,8 +114,7 @@ if [ -s "$here/lib/needs_from_cuda" ]; then
   fi
 fi
 export LD_LIBRARY_PATH
-# The host's C++ runtime, which its other libraries know, unless it is too old for these programs.
-"$here/bin/moecal" --version >/dev/null 2>&1 || add_folder "$here/lib/cxx"
+choose_cxx_runtime
 MOECAL_DATA_DIR=${MOECAL_DATA_DIR:-$here/share/moecal}
 MOECAL_BIN=$here/bin
 export MOECAL_DATA_DIR MOECAL_BIN
@@ -106,9 +135,9 @@ case "$action" in
     fi
     exec "$here/bin/$program" "$@"
     ;;
-  measure)
-    shift
-    exec "$here/bin/moecal" measure --programs-dir "$here/bin" "$@"
+  *)
+    MOECAL_COMMAND=$0 # what `measure` is to say where it says how to go on
+    export MOECAL_COMMAND
+    exec "$here/bin/moecal" "$@"
     ;;
-  *) exec "$here/bin/moecal" "$@" ;;
 esac

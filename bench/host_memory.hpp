@@ -1,0 +1,14 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <string>
+
+#include "core/units.hpp"
+
+namespace moecal::bench {
+
+/// Of this host, under the least limit of its control groups (version 1 or 2) from this process's
+/// up; 0 where nothing says it. Of tests: `root` holds their own proc and sys.
+[[nodiscard]] Bytes host_memory(const std::string& root = "");
+
+}  // namespace moecal::bench
