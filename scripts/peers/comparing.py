@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import collections
+import itertools
+from collections.abc import Iterable, Iterator
 
 from document import own_work
 from moe_peers import MoePeer
@@ -18,12 +20,13 @@ ALL_GEMMS = "expert_gemm, all types"
 # and what that costs is shown. Either is no race.
 AIMS = {"expert_gemm": OF_TORCH_GEMM, "grouped_gemm": None, "attention": None}
 BEST_PEER = "the best peer of each point"
+Contender = tuple[str, float, dict]  # a peer's name, its ratio at an observation
 
 
 def compare_with_peers(observations: list[dict], timed: Timed, peers: list, not_run: NotRun) -> Rows:
     others = {peer.name: peer for peer in peers}
     rows, points = new_rows(), collections.Counter(kind(o) for o in observations)
-    ratios_at: dict[int, list[tuple[float, dict]]] = collections.defaultdict(list)
+    ratios_at: dict[int, list[Contender]] = collections.defaultdict(list)
     gemms = sum(o["operation"] == "expert_gemm" for o in observations)
     for o, name, took in timed:
         try:
@@ -38,14 +41,25 @@ def compare_with_peers(observations: list[dict], timed: Timed, peers: list, not_
             row.of, row.aim = count, aim
             row.add(took / own, point_text(o))
         if not name.endswith(EAGER):
-            ratios_at[id(o)].append((took / own, o))
-    for found in ratios_at.values():
-        if len(found) > 1:
-            (ratio, o) = min(found, key=lambda entry: entry[0])
-            row = rows[kind(o), BEST_PEER]
-            row.of, row.aim = points[kind(o)], AIMS.get(o["operation"], OF_PEER)
-            row.add(ratio, point_text(o))
+            ratios_at[id(o)].append((name, took / own, o))
+    for o, ratio in best_of_each_point(ratios_at.values()):
+        row = rows[kind(o), BEST_PEER]
+        row.of, row.aim = points[kind(o)], AIMS.get(o["operation"], OF_PEER)
+        row.add(ratio, point_text(o))
     return rows
+
+
+def best_of_each_point(points: Iterable[list[Contender]]) -> Iterator[tuple[dict, float]]:
+    """Every point that a peer was timed at, of kinds of work that several were: one that is slower, and was timed at fewer,
+    is no reason to leave out where the faster one was alone."""
+    found = list(points)
+    peers_of = collections.defaultdict(set)
+    for name, _, o in itertools.chain.from_iterable(found):
+        peers_of[kind(o)].add(name)
+    for contenders in found:
+        _, ratio, o = min(contenders, key=lambda contender: contender[1])
+        if len(peers_of[kind(o)]) > 1:
+            yield o, ratio
 
 
 def add_untimed(rows: Rows, observations: list[dict], untimed: Untimed, peers: list) -> Rows:

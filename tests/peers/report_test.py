@@ -59,6 +59,15 @@ class PeersTimes(unittest.TestCase):
         rows = self.rows([self.permute, self.gate], [(self.permute, "vLLM", 14.0), (self.permute, "PyTorch", 6.0)])
         self.assertEqual(rows["permute", comparing.BEST_PEER].entries[0][0], 1.5, "the least ratio, not the least time")
 
+    def test_the_best_peer_is_of_every_point_that_one_was_timed_at(self):
+        points = [observation("swiglu", {"tokens": i}, 1.0) for i in range(10)]
+        timed = [(o, "PyTorch", 0.8 if i < 7 else 1.3) for i, o in enumerate(points)]
+        alone = self.rows(points, timed)
+        self.assertEqual(set(alone), {("swiglu", "PyTorch")}, "one peer is the best itself")
+        best = self.rows(points, timed + [(o, "PyTorch, torch.compile", 1.2) for o in points[7:]])["swiglu", comparing.BEST_PEER]
+        self.assertEqual(sorted(ratio for ratio, _ in best.entries), [0.8] * 7 + [1.2] * 3)
+        self.assertEqual((best.verdict(True), best.short()), ("at least 1: missed", "7"))
+
     def test_what_was_not_held_is_the_best_of_nothing(self):
         o, timed = self.permute, [("vLLM", 14.0), ("PyTorch", 6.0), ("slow start (eager)", 5.0)]
         rows = self.rows([o, self.gate], [(o, name, took) for name, took in timed])
