@@ -10,11 +10,10 @@ from collections.abc import Iterable, Iterator
 from document import own_work
 from moe_peers import MoePeer
 from observed import Unavailable, kind, point_text
-from ratios import EAGER, Timed
+from ratios import ALL_GEMMS, EAGER, Timed
 from running import NotRun, Untimed
 from tables import OF_PEER, OF_TORCH_GEMM, Rows, new_rows
 
-ALL_GEMMS = "expert_gemm, all types"
 # Of products, which are libraries' and no kernels of moecal's own; grouped ones have theirs beside the fastest of the run.
 # moecal's attention is cuDNN's, or where that was not measured unfused: its scores then go through memory, PyTorch's do not,
 # and what that costs is shown. Either is no race.
@@ -66,9 +65,11 @@ def add_untimed(rows: Rows, observations: list[dict], untimed: Untimed, peers: l
     """Points that a peer was not timed at, with the reason, in its row, or in one of their own."""
     moe_peers = {peer.name: peer for peer in peers if isinstance(peer, MoePeer)}
     points = collections.Counter(kind(o) for o in observations)
+    gemms = sum(o["operation"] == "expert_gemm" for o in observations)
     for o, name, reason in untimed:
         what = moe_peers[name].held_against(o) if name in moe_peers else kind(o)
-        row = rows[what, name]
-        row.of = points[kind(o)]
-        row.untimed[reason] += 1
+        for title, count in [(what, points[kind(o)])] + [(ALL_GEMMS, gemms)] * (o["operation"] == "expert_gemm"):
+            row = rows[title, name]
+            row.of, row.aim = count, AIMS.get(o["operation"], OF_PEER)
+            row.untimed[reason] += 1
     return rows

@@ -30,12 +30,14 @@ import os
 import pathlib
 import sys
 
+import promised
 import releases
 from comparing import add_untimed, compare_with_peers
 from document import Document, PeerTimes
 from interrupts import Interrupts
 from limits import Limits, limits_of, without_impossible
 from observed import Unavailable, is_launch_bound, point_text
+from promised import Points, add_missing
 from ratios import Timed, compare_gate_with_reading, compare_with_best, compare_with_copy, once_each, side_by_side
 from running import Runner, run_peers
 from tables import Rows, table
@@ -69,22 +71,26 @@ def record_of(line: str, place: str) -> dict:
 
 
 def is_measured(record: dict) -> bool:
-    outcome = record.get("outcome")
-    return isinstance(outcome, dict) and outcome.get("kind") == "measured"
+    return promised.outcome_of(record) == "measured"
 
 
-def read(path: str) -> tuple[list[dict], list[dict]]:
-    """The environments and the kernels measured in them. @throws SystemExit with file, line and field."""
+def read(path: str, device: str) -> tuple[list[dict], Points]:
+    """The environments, and the kernels of the device's backend. @throws SystemExit with file, line and field."""
     records = records_of(path)
     environments = [record for record in records if record.get("schema") == "moecal.environment/1"]
     observations = [record for record in records if is_measured(record) and record["ranks"].get("world") == 1]
     if not observations:
         raise SystemExit(f"peers.py: {path} holds no measured kernel")
-    return environments, observations
+    backend = [o for o in observations if o["backend"] == device]
+    if not backend:
+        raise SystemExit(f"peers.py: {path} holds no measured kernel of a {device} backend")
+    others = promised.unmeasured([record for record in records if record.get("backend") == device])
+    return environments, Points(backend, others)
 
 
-def section(title: str, rows: Rows, other: str, is_judged: bool, otherwise: str) -> str:
-    return f"\n## {title}\n\n{table(rows, other, is_judged) if rows else otherwise}"
+def section(title: str, rows: Rows, other: str, is_judged: bool) -> str:
+    said = table(rows, other, is_judged) if rows else "No point was timed with more than one implementation: not yet measured."
+    return f"\n## {title}\n\n{said}"
 
 
 def heading(first: dict, observations: list[dict], command: str) -> str:
@@ -98,28 +104,32 @@ def heading(first: dict, observations: list[dict], command: str) -> str:
     return said
 
 
-def sections_without_peers(observations: list[dict], is_judged: bool) -> list[str]:
-    return [section("Share of a copy's rate", compare_with_copy(observations), "implementation", is_judged,
-                    "No kernel was measured at 256 MiB moved, cold, beside a copy: not yet measured."),
-            section("Softmax and top-k over one read of the logits", compare_gate_with_reading(observations), "implementation",
-                    is_judged, "No gate of 32 MiB of logits was measured, cold, beside memory_stream's reads: not yet measured.")]
+def sections_without_peers(points: Points, is_judged: bool) -> list[str]:
+    copied, read_once = compare_with_copy(points.measured), compare_gate_with_reading(points.measured)
+    add_missing(copied, promised.COPIED, points, "not at 256 MiB moved and more, cold, beside a copy")
+    add_missing(read_once, promised.READ, points, "not of 32 MiB of logits and more, cold, beside memory_stream's reads")
+    return [section("Share of a copy's rate", copied, "implementation", is_judged),
+            section("Softmax and top-k over one read of the logits", read_once, "implementation", is_judged)]
 
 
 METHOD = (" Their calls are timed as moecal's launches are: a stream's, held until they are enqueued, in no CUDA graph (moecal's "
           "cublaslt_streams is one). What could not be held is marked eager, and has Python's dispatch in its time.")
 
 
-def sections_of_peers(backend: list[dict], runner: Runner, timed: Timed, is_judged: bool) -> list[str]:
-    points = once_each(backend)
-    rows = compare_with_peers(points, timed, runner.peers, runner.not_run)
-    add_untimed(rows, points, runner.untimed, runner.peers)
-    said = [section("Peers' time over moecal's", rows, "peer", is_judged, "No peer was run: not yet measured.")]
+def sections_of_peers(points: Points, runner: Runner, timed: Timed, is_judged: bool) -> list[str]:
+    chosen = once_each(points.measured)
+    rows = compare_with_peers(chosen, timed, runner.peers, runner.not_run)
+    add_untimed(rows, chosen, runner.untimed, runner.peers)
+    add_missing(rows, promised.RACED, Points(chosen, points.unmeasured), "no peer was timed at it")
+    said = [section("Peers' time over moecal's", rows, "peer", is_judged)]
     for operation in ("expert_gemm", "grouped_gemm", "attention"):
-        said.append(section(f"{operation}: the fastest's time over each one's", compare_with_best(backend, operation, timed),
-                            "implementation", is_judged, "No point was timed with more than one implementation: not yet measured."))
+        best, aim = compare_with_best(points.measured, operation, timed), promised.FASTEST.get(operation)
+        if aim:
+            add_missing(best, {operation: aim}, Points(chosen, points.unmeasured), "timed with one implementation only")
+        said.append(section(f"{operation}: the fastest's time over each one's", best, "implementation", is_judged))
     for operation in ("grouped_gemm", "attention"):
-        if any(o["operation"] == operation for o in backend):
-            said.append(f"\n## {operation}, implementations side by side\n\n{side_by_side(backend, operation, timed)}")
+        if any(o["operation"] == operation for o in points.measured):
+            said.append(f"\n## {operation}, implementations side by side\n\n{side_by_side(points.measured, operation, timed)}")
     return said
 
 
@@ -165,28 +175,25 @@ def limits_or_none(card: str) -> Limits | None:
 def main(interrupts: Interrupts) -> int:
     arguments = arguments_of()
     use_peer_paths(arguments.peer_path)
-    environments, observations = read(arguments.observations)
-    backend = [o for o in observations if o["backend"] == arguments.device]
-    if not backend:
-        raise SystemExit(f"peers.py: {arguments.observations} holds no measured kernel of a {arguments.device} backend")
+    environments, points = read(arguments.observations, arguments.device)
     first, is_judged = environments[0] if environments else {}, arguments.device == "cuda"
-    card, points, document = first.get("card", ""), once_each(backend), Document(arguments.out)
-    for text in [heading(first, backend, arguments.command), *sections_without_peers(backend, is_judged)]:
+    card, chosen, document = first.get("card", ""), once_each(points.measured), Document(arguments.out)
+    for text in [heading(first, points.measured, arguments.command), *sections_without_peers(points, is_judged)]:
         document.say(text)
-    times = PeerTimes(arguments.out and arguments.out.with_suffix(".csv"), points, limits_or_none(card) if is_judged else None)
+    times = PeerTimes(arguments.out and arguments.out.with_suffix(".csv"), chosen, limits_or_none(card) if is_judged else None)
     if arguments.out:
         document.say(f"\nEach time of a peer is in {times.path.name} as soon as it is taken.")
     runner = Runner(interrupts, times.keep)
-    run_peers(points, arguments, runner)
+    run_peers(chosen, arguments, runner)
     interrupts.ignore()  # the tables are made to the end
     timed = without_impossible(runner.timed, card, runner.not_run) if is_judged else runner.timed
     if runner.peers:
-        document.say(f"\nPeers were run at {len({id(o) for o, _, _ in timed})} of {len(points)} of these points; after "
+        document.say(f"\nPeers were run at {len({id(o) for o, _, _ in timed})} of {len(chosen)} of these points; after "
                      f"{arguments.seconds:g} s ({arguments.compile_seconds:g} s with torch.compile) no further one was begun."
                      + METHOD * is_judged)
-    if both := releases.text(backend, sys.modules.get("torch")):
+    if both := releases.text(points.measured, sys.modules.get("torch")):
         document.say(f"\n{both}")
-    for text in sections_of_peers(backend, runner, timed, is_judged):
+    for text in sections_of_peers(points, runner, timed, is_judged):
         document.say(text)
     document.say(f"\n## Peers not run, or in no best\n\n{runner.not_run.text()}")
     if document.has_failed or times.has_failed:
