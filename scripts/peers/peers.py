@@ -24,23 +24,23 @@ a line for every time of a peer, when it is taken, to a file of the same name th
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import os
 import pathlib
 import sys
 
+import compared
 import promised
+import readme
 import releases
-from comparing import add_untimed, compare_with_peers
+import sections
 from document import Document, PeerTimes
 from interrupts import Interrupts
 from limits import Limits, limits_of, without_impossible
-from observed import Unavailable, is_launch_bound, point_text
-from promised import Points, add_missing
-from ratios import Timed, compare_gate_with_reading, compare_with_best, compare_with_copy, once_each, side_by_side
+from observed import Unavailable
+from promised import Points
+from ratios import once_each
 from running import Runner, run_peers
-from tables import Rows, table
 
 INTERRUPTED = 130
 FIELDS = ("operation", "implementation", "backend", "point", "dtypes", "policy", "sample", "samples_s", "flags", "work", "ranks",
@@ -88,51 +88,6 @@ def read(path: str, device: str) -> tuple[list[dict], Points]:
     return environments, Points(backend, others)
 
 
-def section(title: str, rows: Rows, other: str, is_judged: bool) -> str:
-    said = table(rows, other, is_judged) if rows else "No point was timed with more than one implementation: not yet measured."
-    return f"\n## {title}\n\n{said}"
-
-
-def heading(first: dict, observations: list[dict], command: str) -> str:
-    said = (f"# Ratios on {first.get('card', 'an unnamed card')} ({first.get('device_name', '')})\n\n"
-            f"{datetime.date.today()}, driver {first.get('driver') or 'none'}, moecal {observations[0]['commit']}, "
-            f"{len(observations)} points{', `' + command + '`' if command else ''}.")
-    launch_bound = [f"{o['operation']} {point_text(o)}" for o in observations if is_launch_bound(o)]
-    if launch_bound:
-        said += (f"\n{len(launch_bound)} points of moecal could not be held until they were enqueued, and took what their host "
-                 f"did: {'; '.join(launch_bound)}.")
-    return said
-
-
-def sections_without_peers(points: Points, is_judged: bool) -> list[str]:
-    copied, read_once = compare_with_copy(points.measured), compare_gate_with_reading(points.measured)
-    add_missing(copied, promised.COPIED, points, "not at 256 MiB moved and more, cold, beside a copy")
-    add_missing(read_once, promised.READ, points, "not of 32 MiB of logits and more, cold, beside memory_stream's reads")
-    return [section("Share of a copy's rate", copied, "implementation", is_judged),
-            section("Softmax and top-k over one read of the logits", read_once, "implementation", is_judged)]
-
-
-METHOD = (" Their calls are timed as moecal's launches are: a stream's, held until they are enqueued, in no CUDA graph (moecal's "
-          "cublaslt_streams is one). What could not be held is marked eager, and has Python's dispatch in its time.")
-
-
-def sections_of_peers(points: Points, runner: Runner, timed: Timed, is_judged: bool) -> list[str]:
-    chosen = once_each(points.measured)
-    rows = compare_with_peers(chosen, timed, runner.peers, runner.not_run)
-    add_untimed(rows, chosen, runner.untimed, runner.peers)
-    add_missing(rows, promised.RACED, Points(chosen, points.unmeasured), "no peer was timed at it")
-    said = [section("Peers' time over moecal's", rows, "peer", is_judged)]
-    for operation in ("expert_gemm", "grouped_gemm", "attention"):
-        best, aim = compare_with_best(points.measured, operation, timed), promised.FASTEST.get(operation)
-        if aim:
-            add_missing(best, {operation: aim}, Points(chosen, points.unmeasured), "timed with one implementation only")
-        said.append(section(f"{operation}: the fastest's time over each one's", best, "implementation", is_judged))
-    for operation in ("grouped_gemm", "attention"):
-        if any(o["operation"] == operation for o in points.measured):
-            said.append(f"\n## {operation}, implementations side by side\n\n{side_by_side(points.measured, operation, timed)}")
-    return said
-
-
 def arguments_of(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("observations")
@@ -178,7 +133,8 @@ def main(interrupts: Interrupts) -> int:
     environments, points = read(arguments.observations, arguments.device)
     first, is_judged = environments[0] if environments else {}, arguments.device == "cuda"
     card, chosen, document = first.get("card", ""), once_each(points.measured), Document(arguments.out)
-    for text in [heading(first, points.measured, arguments.command), *sections_without_peers(points, is_judged)]:
+    found = compared.without_peers(points)
+    for text in [sections.heading(first, points.measured, arguments.command), *sections.without_peers(found, is_judged)]:
         document.say(text)
     times = PeerTimes(arguments.out and arguments.out.with_suffix(".csv"), chosen, limits_or_none(card) if is_judged else None)
     if arguments.out:
@@ -190,12 +146,14 @@ def main(interrupts: Interrupts) -> int:
     if runner.peers:
         document.say(f"\nPeers were run at {len({id(o) for o, _, _ in timed})} of {len(chosen)} of these points; after "
                      f"{arguments.seconds:g} s ({arguments.compile_seconds:g} s with torch.compile) no further one was begun."
-                     + METHOD * is_judged)
+                     + sections.METHOD * is_judged)
     if both := releases.text(points.measured, sys.modules.get("torch")):
         document.say(f"\n{both}")
-    for text in sections_of_peers(points, runner, timed, is_judged):
+    compared.add_peers(found, points, runner, timed)
+    for text in sections.of_peers(found, points.measured, timed, is_judged):
         document.say(text)
     document.say(f"\n## Peers not run, or in no best\n\n{runner.not_run.text()}")
+    document.say(readme.section(found, sections.run_text(first, points.measured, arguments.command), is_judged))
     if document.has_failed or times.has_failed:
         return 1
     return INTERRUPTED if arguments.is_interrupted else 0

@@ -7,13 +7,14 @@ import json
 import re
 import typing
 
-from ratios import AIMED_AT_COPY
+from ratios import AIMED_AT_COPY, OWN_KERNELS
 from tables import OF_BEST, OF_COPY, OF_PEER, OF_READING, OF_TORCH_GEMM, Aim, Rows
 
 Promises = dict[str, Aim]  # by operation
 COPIED: Promises = {operation: OF_COPY for operation in AIMED_AT_COPY}
 READ: Promises = {"topk_gate": OF_READING}
-RACED: Promises = {operation: OF_PEER for operation in (*AIMED_AT_COPY, "topk_gate")} | {"expert_gemm": OF_TORCH_GEMM}
+OWN: Promises = {operation: OF_PEER for operation in OWN_KERNELS}
+RACED: Promises = OWN | {"expert_gemm": OF_TORCH_GEMM}
 FASTEST: Promises = {"expert_gemm": OF_BEST, "grouped_gemm": OF_BEST}
 NOBODY = "-"
 

@@ -5,9 +5,11 @@ import unittest
 import unittest.mock
 
 from doubles import MIB, copy, gemm, observation
-import peers
+import compared
 import promised
+import ratios
 import running
+import sections
 import tables
 
 
@@ -16,13 +18,17 @@ def ended(kind, reason, o):
         "outcome": {"kind": kind, "reason": reason}}
 
 
+def of_peers(points, runner, timed=()):
+    return sections.of_peers(compared.add_peers(compared.Compared(), points, runner, timed), points.measured, timed, True)
+
+
 class Promised(unittest.TestCase):
     def setUp(self):
         self.copies = [copy(64, 0.064), copy(2048, 2.048)]
         self.swiglu = observation("swiglu", {"tokens": 1}, 0.256)
 
     def lines(self, points, *of):
-        return [line for text in peers.sections_without_peers(points, True) for line in text.splitlines() if line.startswith(of)]
+        return [line for text in sections.without_peers(compared.without_peers(points), True) for line in text.splitlines() if line.startswith(of)]
 
     def test_a_kernel_whose_points_all_failed_keeps_its_row_and_says_why(self):
         failed = [ended("failed", "the results are wrong\nin row 3", observation("permute", {"tokens": i})) for i in range(2)]
@@ -40,7 +46,7 @@ class Promised(unittest.TestCase):
     def test_every_own_kernel_and_product_is_in_the_tables_of_peers(self):
         runner = running.Runner(None)
         points = promised.Points([self.swiglu, gemm()], [ended("skipped", "no FP8 here", gemm())])
-        text = "\n".join(peers.sections_of_peers(points, runner, [], True))
+        text = "\n".join(of_peers(points, runner))
         for operation in ("permute", "unpermute", "quantize", "topk_gate"):
             self.assertIn(f"| {operation} | - | 0 of 0 | - | at least 1: not yet measured | - | - | - | the file has no", text)
         self.assertIn("| swiglu | - | 0 of 1 | - | at least 1: not yet measured | - | - | - | 1: no peer was timed at it |", text)
@@ -52,11 +58,10 @@ class Promised(unittest.TestCase):
     def test_what_has_a_row_with_an_aim_needs_no_other(self):
         runner = running.Runner(None)
         runner.untimed = [(self.swiglu, "PyTorch", "the 9 s were over")]
-        text = "\n".join(peers.sections_of_peers(promised.Points([self.swiglu], []), runner, [], True))
+        text = "\n".join(of_peers(promised.Points([self.swiglu], []), runner))
         self.assertIn("| swiglu | PyTorch | 0 of 1 | - | at least 1: not yet measured | - | - | - | 1: the 9 s were over |", text)
         self.assertNotIn("| swiglu | - |", text)
-        eager = peers.sections_of_peers(promised.Points([self.swiglu], []), running.Runner(None),
-                                        [(self.swiglu, "PyTorch (eager)", 1.0)], True)
+        eager = of_peers(promised.Points([self.swiglu], []), running.Runner(None), [(self.swiglu, "PyTorch (eager)", 1.0)])
         self.assertIn("| swiglu | - | 0 of 1 | - | at least 1: not yet measured |", eager[0], "no aim is held to what is eager")
 
     def test_of_a_point_the_last_record_counts(self):
@@ -71,17 +76,17 @@ class AllProducts(unittest.TestCase):
         points = [gemm(), gemm("NT", dtypes={"layout": "NT", "a": "f16", "b": "f16"})]
         runner = running.Runner(None)
         runner.untimed = [(o, "PyTorch", "no memory") for o in points]
-        text = peers.sections_of_peers(promised.Points(points, []), runner, [], True)[0]
+        text = of_peers(promised.Points(points, []), runner)[0]
         self.assertIn("| expert_gemm, all types | PyTorch | 0 of 2 | - | at least 0.98: not yet measured | - | - | - | 2: no memory |", text)
 
     def test_the_fastest_of_all_products_has_one_row(self):
         points = [gemm(), gemm("NT", dtypes={"layout": "NT", "a": "f16", "b": "f16"})]
         timed = [(points[0], "PyTorch", 1e-3), (points[1], "PyTorch", 0.9e-3)]
-        rows = peers.compare_with_best(points, "expert_gemm", timed)
+        rows = ratios.compare_with_best(points, "expert_gemm", timed)
         row = rows["expert_gemm, all types", "moecal's fastest"]
         self.assertEqual((len(row.entries), round(row.median(), 3)), (2, 0.95))
         self.assertEqual(row.aim, tables.OF_BEST)
-        grouped = peers.compare_with_best([points[0] | {"operation": "grouped_gemm"}], "grouped_gemm", [])
+        grouped = ratios.compare_with_best([points[0] | {"operation": "grouped_gemm"}], "grouped_gemm", [])
         self.assertFalse(grouped)
 
 

@@ -27,6 +27,11 @@ import tables
 RECORD = gemm(outcome={"kind": "measured"}, ranks={"world": 1}, commit="abc")
 
 
+def rows_of(observations, timed, found, not_run):
+    held = comparing.hold(observations, timed, found, not_run)
+    return comparing.rows_of_peers(observations, held) | comparing.of_several(comparing.best_peers(observations, held), held)
+
+
 class PeersTimes(unittest.TestCase):
     def setUp(self):
         self.point = {"tokens": 8, "experts": 4, "top_k": 2}
@@ -36,7 +41,7 @@ class PeersTimes(unittest.TestCase):
         self.peer.name = "vLLM"
 
     def rows(self, observations, timed, not_run=None):
-        return peers.compare_with_peers(observations, timed, [self.peer], not_run or running.NotRun())
+        return rows_of(observations, timed, [self.peer], not_run or running.NotRun())
 
     def test_a_permute_that_sorts_takes_what_permute_and_table_take(self):
         self.assertEqual(self.peer.own_seconds(self.permute, [self.permute, self.gate]), 7.0)
@@ -76,7 +81,7 @@ class PeersTimes(unittest.TestCase):
 
     def test_tables_say_how_many_of_how_many(self):
         points = [gemm("TN", 1.0), gemm("TN", 2.0), gemm("NN", 1.0)]
-        rows = peers.compare_with_peers(points, [(points[0], "PyTorch", 0.97)], [], running.NotRun())
+        rows = rows_of(points, [(points[0], "PyTorch", 0.97)], [], running.NotRun())
         self.assertEqual(peers.arguments_of(["o.jsonl"]).points, 0, "all points, as far as the time goes")
         text = tables.table(rows, "peer", True)
         self.assertIn("| expert_gemm bf16 | PyTorch | 1 of 2 | 0.97 | at least 0.98: missed | 1 | 0.97 |", text)
@@ -84,9 +89,9 @@ class PeersTimes(unittest.TestCase):
 
     def test_tables_say_why_points_were_not_timed(self):
         points = [gemm("TN", 1.0), gemm("TN", 2.0), gemm("TN", 3.0), self.permute, self.gate]
-        rows = peers.compare_with_peers(points, [(points[0], "PyTorch", 0.97)], [self.peer], running.NotRun())
+        rows = self.rows(points, [(points[0], "PyTorch", 0.97)])
         untimed = [(points[1], "PyTorch", "the 9 s were over"), (points[2], "PyTorch", "a|b"), (self.permute, "vLLM", "interrupted")]
-        text = tables.table(peers.add_untimed(rows, points, untimed, [self.peer]), "peer", True)
+        text = tables.table(comparing.add_untimed(rows, points, untimed, [self.peer]), "peer", True)
         head, line, *rest = text.splitlines()
         self.assertTrue(head.endswith("| at | points not timed |"))
         self.assertEqual(line.count("|"), head.count("|"))
@@ -186,6 +191,9 @@ class Program(unittest.TestCase):
         status, said = self.ran("--out", out)
         self.assertEqual((status, out.read_text()), (0, said))
         self.assertIn("no further one was begun. Their calls are timed as moecal's launches are", said)
+        heads = [line for line in said.splitlines() if line.startswith("#")]
+        self.assertEqual(heads[-1], "## For README")
+        self.assertIn("| expert_gemm: time of torch.mm or _scaled_mm over ours | >= 0.98 | 2.00 of 1 point: met |", said)
         self.assertIn("Each time of a peer is in run.csv as soon as it is taken.", said)
         self.ran("--out", out)
         self.assertEqual(out.read_text().count("# Ratios on"), 2, "what was there is lost")
