@@ -134,7 +134,8 @@ def main(interrupts: Interrupts) -> int:
     first, is_judged = environments[0] if environments else {}, arguments.device == "cuda"
     card, chosen, document = first.get("card", ""), once_each(points.measured), Document(arguments.out)
     found = compared.without_peers(points)
-    for text in [sections.heading(first, points.measured, arguments.command), *sections.without_peers(found, is_judged)]:
+    document.say(sections.heading(first, points.measured, arguments.command))
+    for text in sections.without_peers(found, points, is_judged):
         document.say(text)
     times = PeerTimes(arguments.out and arguments.out.with_suffix(".csv"), chosen, limits_or_none(card) if is_judged else None)
     if arguments.out:

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import datetime
 
+import layers
 from compared import LIBRARIES, Compared
 from observed import is_launch_bound, point_text
+from promised import Points
 from ratios import Timed, side_by_side
 from tables import Rows, table
 
@@ -34,9 +36,10 @@ def heading(first: dict, observations: list[dict], command: str) -> str:
     return said
 
 
-def without_peers(compared: Compared, is_judged: bool) -> list[str]:
+def without_peers(compared: Compared, points: Points, is_judged: bool) -> list[str]:
     return [section("Share of a copy's rate", compared.copied, "implementation", is_judged),
-            section("Softmax and top-k over one read of the logits", compared.read_once, "implementation", is_judged)]
+            section("Softmax and top-k over one read of the logits", compared.read_once, "implementation", is_judged),
+            layers.section(points)]
 
 
 def of_peers(compared: Compared, observations: list[dict], timed: Timed, is_judged: bool) -> list[str]:

@@ -28,7 +28,7 @@ class Promised(unittest.TestCase):
         self.swiglu = observation("swiglu", {"tokens": 1}, 0.256)
 
     def lines(self, points, *of):
-        return [line for text in sections.without_peers(compared.without_peers(points), True) for line in text.splitlines() if line.startswith(of)]
+        return [line for text in sections.without_peers(compared.without_peers(points), points, True) for line in text.splitlines() if line.startswith(of)]
 
     def test_a_kernel_whose_points_all_failed_keeps_its_row_and_says_why(self):
         failed = [ended("failed", "the results are wrong\nin row 3", observation("permute", {"tokens": i})) for i in range(2)]
