@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import pathlib
 import sys
 
@@ -38,6 +37,7 @@ from document import Document, PeerTimes
 from interrupts import Interrupts
 from limits import Limits, limits_of, without_impossible
 from observed import Unavailable
+from peer_paths import NAMES, use_peer_paths
 from promised import Points
 from ratios import once_each
 from running import Runner, run_peers
@@ -97,8 +97,8 @@ def arguments_of(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--compile-seconds", type=float, default=120,
                         help="the same for torch.compile, which is run after the others (default 120; 0: not at all)")
     parser.add_argument("--peer-path", metavar="DIR", action="append", default=[],
-                        help="a folder with a package that you have built: DIR/vllm, DIR/transformer_engine or DIR/sgl_kernel, "
-                             "each with its __init__.py; before this python3's own; may be given again")
+                        help=f"a folder with a package that you have built ({NAMES}, with its __init__.py), before this "
+                             "python3's own; may be given again")
     parser.add_argument("--points", type=int, default=0,
                         help="points of each kind that peers are run on at most (default: all that the time is enough for)")
     parser.add_argument("--command", default="", help="what was run; goes into the heading")
@@ -108,16 +108,6 @@ def arguments_of(words: list[str] | None = None) -> argparse.Namespace:
     if arguments.out and arguments.out.suffix == ".csv":
         parser.error(f"--out {arguments.out}: the tables are Markdown; the name with .csv is for peers' times")
     return arguments
-
-
-def use_peer_paths(folders: list[str]) -> None:
-    """The first one given is looked into first."""
-    packages = ("vllm", "transformer_engine", "sgl_kernel", "torch")
-    for folder in folders:
-        if not any(os.path.exists(os.path.join(folder, package, "__init__.py")) for package in packages):
-            raise SystemExit(f"peers.py: --peer-path {folder}: it holds none of {', '.join(packages)} with its __init__.py; name "
-                             "the folder that such a package lies in")
-    sys.path[:0] = [os.path.abspath(folder) for folder in folders]
 
 
 def limits_or_none(card: str) -> Limits | None:

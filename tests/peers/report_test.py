@@ -154,12 +154,12 @@ class Program(unittest.TestCase):
     def test_a_folder_without_a_peer_is_refused(self):
         (self.folder / "vllm").mkdir()
         for folder in (self.folder, self.folder / "none"):
-            with self.assertRaisesRegex(SystemExit, f"--peer-path {folder}: it holds none of vllm"):
+            with self.assertRaisesRegex(SystemExit, f"--peer-path {folder}: it holds no vllm, .*, deep_gemm or torch with"):
                 self.main(self.file, "--peer-path", folder)
 
     def test_folders_of_peers_are_looked_into_first_in_their_order(self):
         folders = []
-        for package in ("vllm", "sgl_kernel"):
+        for package in ("vllm", "deep_gemm"):
             folders.append(self.folder / ("of_" + package))
             (folders[-1] / package).mkdir(parents=True)
             (folders[-1] / package / "__init__.py").touch()
