@@ -10,6 +10,7 @@
 #include <map>
 #include <numeric>
 
+#include "cli/layer_summary.hpp"
 #include "core/ended_points.hpp"
 #include "core/observation.hpp"
 
@@ -126,6 +127,9 @@ RunSummary print_run_summary(const std::string& path, const std::string& run_id,
   const auto sums = sum_up(points);
   print_table(sums);
   RunSummary summary;
+  LayerSummary layers;
+  for (const auto& [key, observation] : points.last) layers.add(observation);
+  std::cout << layers.text();
   for (const auto& [key, observation] : points.last)
     summary.given_up += observation.outcome == Outcome::failed && points.ended.given_up(key);
   for (const auto& [name, sum] : sums) {

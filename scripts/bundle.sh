@@ -104,7 +104,7 @@ cp "$root"/scripts/slurm/*.sbatch "$place/slurm/"
 cp "$root/scripts/bundle/run.sh" "$root/scripts/measure_card.sh" "$root/README.md" "$root/LICENSE" "$root/NOTICE" "$place/"
 mkdir "$place/peers" "$place/results"
 cp "$root/results/README.md" "$place/results/"
-cp "$root"/scripts/peers/*.py "$place/peers/"
+cp "$root"/scripts/peers/*.py "$root/scripts/peers/packages.txt" "$place/peers/"
 
 # An archive that was cut is none.
 trap 'rm -rf "$staging" "$out.part"' EXIT

@@ -3,8 +3,13 @@
 # SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
 
+here=$(cd "$(dirname "$0")" && pwd)
+mapfile -t peer_packages < <(cat "$here/peers/packages.txt" 2>/dev/null) # of those that --peer-path may name
+printf -v peer_names '%s, ' "${peer_packages[@]}"
+peer_names=${peer_names%, }
+
 usage() {
-  cat <<'TEXT'
+  sed "s/PEER_PACKAGES/$peer_names/" <<'TEXT'
 Usage: scripts/measure_card.sh [--device cuda|cpu] [--suite NAME] [--card NAME] [--energy] [--with FILE]
                                [--peer-path DIR] [--peer-seconds S] [--out DIR] [--run-id NAME]
 
@@ -27,8 +32,8 @@ with the same --out and --run-id; another --run-id is another run, and the fit u
   --energy   measure the energy of a launch too: a second more for each point and cache policy, so half an hour
              for the suite planner, which then has no time limit
   --with     fit these observations (e.g. public tables, imported) together with the runs; may be given again
-  --peer-path  where a peer that you have built lies: DIR/vllm, DIR/transformer_engine or DIR/sgl_kernel, each with its
-             __init__.py; may be given again. (PYTHONPATH does the same.) They need the PyTorch that they were built for
+  --peer-path  where a package that you have built lies, with its __init__.py; may be given again. (PYTHONPATH does the
+             same.) They need the PyTorch that they were built for. One of: PEER_PACKAGES
   --peer-seconds  after which no further point of a peer is begun: three fifths for operators and packages, then two
              fifths for torch.compile (default 300: 180 and 120; 0: no peer is run). With the suite planner's two minutes
              and the fit a run takes under ten
@@ -40,7 +45,6 @@ TEXT
 
 fail() { echo "measure_card.sh: $1" >&2; exit "${2:-1}"; }
 
-here=$(cd "$(dirname "$0")" && pwd)
 device=cuda suite=planner card='' energy='' out='' run_id='' with=() peer_paths=() peer_seconds=''
 while [[ $# -gt 0 ]]; do
   case "$1" in
@@ -63,11 +67,11 @@ done
 for file in "${with[@]}"; do [[ -r $file ]] || fail "--with $file: there is no such file to read" 2; done
 holds_a_peer() {
   local package
-  for package in vllm transformer_engine sgl_kernel torch; do [[ ! -e $1/$package/__init__.py ]] || return 0; done
+  for package in "${peer_packages[@]}"; do [[ ! -e $1/$package/__init__.py ]] || return 0; done
   return 1
 }
 for folder in "${peer_paths[@]}"; do
-  holds_a_peer "$folder" || fail "--peer-path $folder: it holds no vllm, transformer_engine or sgl_kernel with its __init__.py;\
+  holds_a_peer "$folder" || fail "--peer-path $folder: it holds none of $peer_names with its __init__.py;\
  name the folder that such a package lies in" 2
 done
 python=${MOECAL_PYTHON:-python3}

@@ -212,6 +212,16 @@ grep -q "^python .*peers.py .*--peer-path $work/beside" "$DOUBLE_LOG" || fail "-
 if grep -q -e --seconds "$DOUBLE_LOG"; then fail "peers are given a time that nobody asked for"; fi
 grep -q "^wrote $tables" "$work/said" || fail "it is not said where the tables are"
 grep -q "^wrote ${tables%.md}.csv" "$work/said" || fail "it is not said where peers' times are"
+# Every package that peers.py looks into such a folder for.
+help=$("$source_dir/scripts/measure_card.sh" --help)
+while read -r package; do
+  mkdir -p "$work/built/$package/$package"
+  touch "$work/built/$package/$package/__init__.py"
+  MOECAL_PYTHON=$work/python measure "$work/built/out" --run-id "$package" --peer-path "$work/built/$package" ||
+    fail "a folder with $package is refused"
+  [[ $help == *"$package"* ]] || fail "--help does not name $package"
+done <"$source_dir/scripts/peers/packages.txt"
+[[ -d $work/built/deep_gemm ]] || fail "packages.txt has no deep_gemm"
 with_peers --peer-seconds 101
 grep -q '^python .*--seconds 60 --compile-seconds 41 ' "$DOUBLE_LOG" || fail "--peer-seconds is lost"
 grep -q '^python .*--command .*--peer-seconds 101' "$DOUBLE_LOG" || fail "--peer-seconds is not in the heading"
@@ -243,7 +253,7 @@ refused() { # refused SENTENCE OPTION...
   grep -q "$1" "$work/said" || fail "${*:2}: the reason is not '$1'"
   [[ ! -s $DOUBLE_LOG ]] || fail "${*:2}: it was measured all the same"
 }
-refused 'holds no vllm, transformer_engine or sgl_kernel' "$work/peers" --peer-path "$work"
+refused 'holds none of vllm, transformer_engine, sgl_kernel, deep_gemm, torch with' "$work/peers" --peer-path "$work"
 refused "$work/suite.jsonl/results cannot be written" "$work/suite.jsonl"
 refused "a whole number of seconds, not '1.5'" "$work/peers" --peer-seconds 1.5
 refused "no such file to read" "$work/peers" --with "$work/none.jsonl"

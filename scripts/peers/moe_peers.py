@@ -102,12 +102,19 @@ class Vllm(MoePeer):
             raise Unavailable(f"{self.name} has no compiled kernels: torch.ops._moe_C lacks moe_align_block_size")
 
     def permuted(self, o: dict):
-        """Where the release can, its tables are made once and not at every call, as its own layers do."""
-        experts = o["point"]["experts"]
-        scratch = getattr(self.rows, "MoEPermuteScratch", lambda *_: None)
+        tokens = self.tokens(o)
         return call_with(self.rows.moe_permute, {
-            "hidden_states": self.tokens(o), "a1q_scale": None, "topk_ids": self.experts(o), "n_expert": experts,
-            "permuted_hidden_states": None, "scratch": scratch(experts, experts, self.operands.device)})
+            "hidden_states": tokens, "a1q_scale": None, "topk_ids": self.experts(o), "n_expert": o["point"]["experts"],
+            "permuted_hidden_states": None, "scratch": self.scratch(o["point"], tokens)})
+
+    def scratch(self, point: dict, tokens):
+        """Where the release can, its tables are made once and not at every call, as its own layers do. Some of its scratch
+        hold the permuted rows too, and are for a number of tokens that they are told."""
+        make = getattr(self.rows, "MoEPermuteScratch", None)
+        return make and call_with(make, {
+            "max_num_tokens": point["tokens"], "topk": point["top_k"], "num_experts": point["experts"],
+            "num_local_experts": point["experts"], "device": self.operands.device, "hidden_size": point["hidden"],
+            "hidden_dtype": tokens.dtype})()
 
     def make_permute(self, o: dict):
         return self.permuted(o)

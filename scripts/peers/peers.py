@@ -24,21 +24,23 @@ a line for every time of a peer, when it is taken, to a file of the same name th
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
-import os
 import pathlib
 import sys
 
+import compared
+import promised
+import readme
 import releases
-from comparing import add_untimed, compare_with_peers
+import sections
 from document import Document, PeerTimes
 from interrupts import Interrupts
 from limits import Limits, limits_of, without_impossible
-from observed import Unavailable, is_launch_bound, point_text
-from ratios import Timed, compare_gate_with_reading, compare_with_best, compare_with_copy, once_each, side_by_side
+from observed import Unavailable
+from peer_paths import NAMES, use_peer_paths
+from promised import Points
+from ratios import once_each
 from running import Runner, run_peers
-from tables import Rows, table
 
 INTERRUPTED = 130
 FIELDS = ("operation", "implementation", "backend", "point", "dtypes", "policy", "sample", "samples_s", "flags", "work", "ranks",
@@ -69,58 +71,21 @@ def record_of(line: str, place: str) -> dict:
 
 
 def is_measured(record: dict) -> bool:
-    outcome = record.get("outcome")
-    return isinstance(outcome, dict) and outcome.get("kind") == "measured"
+    return promised.outcome_of(record) == "measured"
 
 
-def read(path: str) -> tuple[list[dict], list[dict]]:
-    """The environments and the kernels measured in them. @throws SystemExit with file, line and field."""
+def read(path: str, device: str) -> tuple[list[dict], Points]:
+    """The environments, and the kernels of the device's backend. @throws SystemExit with file, line and field."""
     records = records_of(path)
     environments = [record for record in records if record.get("schema") == "moecal.environment/1"]
     observations = [record for record in records if is_measured(record) and record["ranks"].get("world") == 1]
     if not observations:
         raise SystemExit(f"peers.py: {path} holds no measured kernel")
-    return environments, observations
-
-
-def section(title: str, rows: Rows, other: str, is_judged: bool, otherwise: str) -> str:
-    return f"\n## {title}\n\n{table(rows, other, is_judged) if rows else otherwise}"
-
-
-def heading(first: dict, observations: list[dict], command: str) -> str:
-    said = (f"# Ratios on {first.get('card', 'an unnamed card')} ({first.get('device_name', '')})\n\n"
-            f"{datetime.date.today()}, driver {first.get('driver') or 'none'}, moecal {observations[0]['commit']}, "
-            f"{len(observations)} points{', `' + command + '`' if command else ''}.")
-    launch_bound = [f"{o['operation']} {point_text(o)}" for o in observations if is_launch_bound(o)]
-    if launch_bound:
-        said += (f"\n{len(launch_bound)} points of moecal could not be held until they were enqueued, and took what their host "
-                 f"did: {'; '.join(launch_bound)}.")
-    return said
-
-
-def sections_without_peers(observations: list[dict], is_judged: bool) -> list[str]:
-    return [section("Share of a copy's rate", compare_with_copy(observations), "implementation", is_judged,
-                    "No kernel was measured at 256 MiB moved, cold, beside a copy: not yet measured."),
-            section("Softmax and top-k over one read of the logits", compare_gate_with_reading(observations), "implementation",
-                    is_judged, "No gate of 32 MiB of logits was measured, cold, beside memory_stream's reads: not yet measured.")]
-
-
-METHOD = (" Their calls are timed as moecal's launches are: a stream's, held until they are enqueued, in no CUDA graph (moecal's "
-          "cublaslt_streams is one). What could not be held is marked eager, and has Python's dispatch in its time.")
-
-
-def sections_of_peers(backend: list[dict], runner: Runner, timed: Timed, is_judged: bool) -> list[str]:
-    points = once_each(backend)
-    rows = compare_with_peers(points, timed, runner.peers, runner.not_run)
-    add_untimed(rows, points, runner.untimed, runner.peers)
-    said = [section("Peers' time over moecal's", rows, "peer", is_judged, "No peer was run: not yet measured.")]
-    for operation in ("expert_gemm", "grouped_gemm", "attention"):
-        said.append(section(f"{operation}: the fastest's time over each one's", compare_with_best(backend, operation, timed),
-                            "implementation", is_judged, "No point was timed with more than one implementation: not yet measured."))
-    for operation in ("grouped_gemm", "attention"):
-        if any(o["operation"] == operation for o in backend):
-            said.append(f"\n## {operation}, implementations side by side\n\n{side_by_side(backend, operation, timed)}")
-    return said
+    backend = [o for o in observations if o["backend"] == device]
+    if not backend:
+        raise SystemExit(f"peers.py: {path} holds no measured kernel of a {device} backend")
+    others = promised.unmeasured([record for record in records if record.get("backend") == device])
+    return environments, Points(backend, others)
 
 
 def arguments_of(words: list[str] | None = None) -> argparse.Namespace:
@@ -132,8 +97,8 @@ def arguments_of(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--compile-seconds", type=float, default=120,
                         help="the same for torch.compile, which is run after the others (default 120; 0: not at all)")
     parser.add_argument("--peer-path", metavar="DIR", action="append", default=[],
-                        help="a folder with a package that you have built: DIR/vllm, DIR/transformer_engine or DIR/sgl_kernel, "
-                             "each with its __init__.py; before this python3's own; may be given again")
+                        help=f"a folder with a package that you have built ({NAMES}, with its __init__.py), before this "
+                             "python3's own; may be given again")
     parser.add_argument("--points", type=int, default=0,
                         help="points of each kind that peers are run on at most (default: all that the time is enough for)")
     parser.add_argument("--command", default="", help="what was run; goes into the heading")
@@ -143,16 +108,6 @@ def arguments_of(words: list[str] | None = None) -> argparse.Namespace:
     if arguments.out and arguments.out.suffix == ".csv":
         parser.error(f"--out {arguments.out}: the tables are Markdown; the name with .csv is for peers' times")
     return arguments
-
-
-def use_peer_paths(folders: list[str]) -> None:
-    """The first one given is looked into first."""
-    packages = ("vllm", "transformer_engine", "sgl_kernel", "torch")
-    for folder in folders:
-        if not any(os.path.exists(os.path.join(folder, package, "__init__.py")) for package in packages):
-            raise SystemExit(f"peers.py: --peer-path {folder}: it holds none of {', '.join(packages)} with its __init__.py; name "
-                             "the folder that such a package lies in")
-    sys.path[:0] = [os.path.abspath(folder) for folder in folders]
 
 
 def limits_or_none(card: str) -> Limits | None:
@@ -165,30 +120,31 @@ def limits_or_none(card: str) -> Limits | None:
 def main(interrupts: Interrupts) -> int:
     arguments = arguments_of()
     use_peer_paths(arguments.peer_path)
-    environments, observations = read(arguments.observations)
-    backend = [o for o in observations if o["backend"] == arguments.device]
-    if not backend:
-        raise SystemExit(f"peers.py: {arguments.observations} holds no measured kernel of a {arguments.device} backend")
+    environments, points = read(arguments.observations, arguments.device)
     first, is_judged = environments[0] if environments else {}, arguments.device == "cuda"
-    card, points, document = first.get("card", ""), once_each(backend), Document(arguments.out)
-    for text in [heading(first, backend, arguments.command), *sections_without_peers(backend, is_judged)]:
+    card, chosen, document = first.get("card", ""), once_each(points.measured), Document(arguments.out)
+    found = compared.without_peers(points)
+    document.say(sections.heading(first, points.measured, arguments.command))
+    for text in sections.without_peers(found, points, is_judged):
         document.say(text)
-    times = PeerTimes(arguments.out and arguments.out.with_suffix(".csv"), points, limits_or_none(card) if is_judged else None)
+    times = PeerTimes(arguments.out and arguments.out.with_suffix(".csv"), chosen, limits_or_none(card) if is_judged else None)
     if arguments.out:
         document.say(f"\nEach time of a peer is in {times.path.name} as soon as it is taken.")
     runner = Runner(interrupts, times.keep)
-    run_peers(points, arguments, runner)
+    run_peers(chosen, arguments, runner)
     interrupts.ignore()  # the tables are made to the end
     timed = without_impossible(runner.timed, card, runner.not_run) if is_judged else runner.timed
     if runner.peers:
-        document.say(f"\nPeers were run at {len({id(o) for o, _, _ in timed})} of {len(points)} of these points; after "
+        document.say(f"\nPeers were run at {len({id(o) for o, _, _ in timed})} of {len(chosen)} of these points; after "
                      f"{arguments.seconds:g} s ({arguments.compile_seconds:g} s with torch.compile) no further one was begun."
-                     + METHOD * is_judged)
-    if both := releases.text(backend, sys.modules.get("torch")):
+                     + sections.METHOD * is_judged)
+    if both := releases.text(points.measured, sys.modules.get("torch")):
         document.say(f"\n{both}")
-    for text in sections_of_peers(backend, runner, timed, is_judged):
+    compared.add_peers(found, points, runner, timed)
+    for text in sections.of_peers(found, points.measured, timed, is_judged):
         document.say(text)
     document.say(f"\n## Peers not run, or in no best\n\n{runner.not_run.text()}")
+    document.say(readme.section(found, sections.run_text(first, points.measured, arguments.command), is_judged))
     if document.has_failed or times.has_failed:
         return 1
     return INTERRUPTED if arguments.is_interrupted else 0

@@ -16,6 +16,10 @@ SIZES = {"f32": 4, "f16": 2, "bf16": 2, "fp8_e4m3": 1, "fp8_e5m2": 1, "int8": 1,
 MOVERS = ("permute", "unpermute", "quantize", "swiglu", "topk_gate", "memory_stream")
 OF_LIBRARIES = (*PRODUCTS, "attention")  # several of moecal's implementations at a point
 AIMED_AT_COPY = ("permute", "unpermute", "quantize", "swiglu")
+OWN_KERNELS = (*AIMED_AT_COPY, "topk_gate")
+ALL_GEMMS = "expert_gemm, all types"
+TWICE_READ = "quantize tensor, both reads counted"
+OWN_FASTEST = "moecal's fastest"
 CHOICE = "choose_experts"  # the part of topk_gate that reads the logits
 
 
@@ -63,7 +67,7 @@ def compare_with_copy(observations: list[dict]) -> Rows:
         must_move = moved(o)
         if kind(o) == "quantize tensor":
             must_move += o["work"]["read_bytes"]
-            counts["quantize tensor, both reads counted"] = must_move
+            counts[TWICE_READ] = must_move
         for name, size in counts.items():
             try:
                 share = copies.at(size) / seconds(o)
@@ -159,9 +163,10 @@ def compare_with_best(observations: list[dict], operation: str, timed: Timed) ->
         best = min(times.values())
         for name, took in times.items():
             rows[kind(o), name].add(best / took, point_text(o))
-        row = rows[kind(o), "moecal's fastest"]
-        row.aim = None if operation == "attention" else OF_BEST  # unfused where cuDNN was not measured: no race
-        row.add(best / min(took for name, took in times.items() if name in own), point_text(o))
+        for what in (kind(o), *[ALL_GEMMS] * (operation == "expert_gemm")):
+            row = rows[what, OWN_FASTEST]
+            row.aim = None if operation == "attention" else OF_BEST  # unfused where cuDNN was not measured: no race
+            row.add(best / min(took for name, took in times.items() if name in own), point_text(o))
     return rows
 
 

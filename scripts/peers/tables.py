@@ -45,7 +45,7 @@ class Row:
 
     def verdict(self, is_judged: bool) -> str:
         if not self.entries:
-            return "not yet measured"
+            return (f"{self.aim.text()}: " if self.aim else "") + "not yet measured"
         if self.aim is None:
             return "not judged"
         if self.is_out_of_reach():
@@ -75,7 +75,11 @@ LONGEST_REASON = 100  # in a cell; the list below the tables has more of it
 
 def untimed_text(row: Row) -> str:
     reasons = sorted(row.untimed.items())
-    return "; ".join(f"{points}: {why[:LONGEST_REASON].replace('|', '/')}" for why, points in reasons) or "-"
+    return "; ".join((f"{points}: " if points else "") + in_cell(why) for why, points in reasons) or "-"
+
+
+def in_cell(reason: str) -> str:
+    return " ".join(reason[:LONGEST_REASON].replace("|", "/").split())
 
 
 def cells_of(row: Row, is_judged: bool) -> list[str]:

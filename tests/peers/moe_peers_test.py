@@ -1,12 +1,33 @@
 # SPDX-FileCopyrightText: The moecal authors
 # SPDX-License-Identifier: Apache-2.0
 """scripts/peers/moe_peers.py with doubles that have the signatures of the packages' releases."""
+import dataclasses
 import types
 import unittest
 
 from doubles import MOE_POINT, FakeTensor, fake_peer, observation
 import moe_peers
 import observed
+
+
+@dataclasses.dataclass
+class ScratchForTokens:
+    """Of vLLM 0.23 to 0.31, whose moe_permute asserts that its rows have a place here."""
+    max_num_tokens: int
+    topk: int
+    num_experts: int
+    num_local_experts: int
+    device: str
+    hidden_size: int | None = None
+    hidden_dtype: str | None = None
+
+
+@dataclasses.dataclass
+class ScratchThatGrows:
+    """Of vLLM 0.32 and newer."""
+    num_experts: int
+    num_local_experts: int
+    device: str
 
 
 class Signatures(unittest.TestCase):
@@ -100,17 +121,24 @@ class MoePeers(unittest.TestCase):
         self.assertEqual(few["sorted_token_ids"].numel(), 2 * 128)
 
     def test_vllms_tables_are_reused_where_its_release_can(self):
-        seen = []
+        for scratch, told in ((ScratchForTokens, (6, 2, 4, 4, "cuda", 16, "bf16")), (ScratchThatGrows, (4, 4, "cuda"))):
+            seen = []
 
-        def moe_permute(hidden_states, a1q_scale, topk_ids, n_expert, permuted_hidden_states=None, scratch=None):
-            seen.append(scratch)
+            def moe_permute(hidden_states, a1q_scale, topk_ids, n_expert, permuted_hidden_states=None, scratch=None):
+                seen.append(scratch)  # pylint: disable=cell-var-from-loop
 
-        rows = types.SimpleNamespace(moe_permute=moe_permute, MoEPermuteScratch=lambda *arguments: arguments)
-        call = fake_peer(moe_peers.Vllm, rows=rows).make(observation("permute", self.point))
-        call()
-        call()
-        self.assertEqual(seen, [(4, 4, "cuda")] * 2)
-        self.assertIs(seen[0], seen[1])
+            rows = types.SimpleNamespace(moe_permute=moe_permute, MoEPermuteScratch=scratch)
+            call = fake_peer(moe_peers.Vllm, rows=rows).make(observation("permute", self.point))
+            call()
+            call()
+            self.assertEqual(dataclasses.astuple(seen[0]), told)
+            self.assertIs(seen[0], seen[1])
+
+    def test_a_scratch_that_needs_more_is_named(self):
+        rows, _ = self.rows()
+        rows.MoEPermuteScratch = lambda num_experts, workspace: None
+        with self.assertRaisesRegex(observed.Unavailable, "also needs workspace"):
+            fake_peer(moe_peers.Vllm, rows=rows).make(observation("permute", self.point))
 
     def deep_gemm(self, **functions):
         peer = fake_peer(moe_peers.DeepGemm, package=types.SimpleNamespace(**functions))

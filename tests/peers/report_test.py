@@ -27,6 +27,11 @@ import tables
 RECORD = gemm(outcome={"kind": "measured"}, ranks={"world": 1}, commit="abc")
 
 
+def rows_of(observations, timed, found, not_run):
+    held = comparing.hold(observations, timed, found, not_run)
+    return comparing.rows_of_peers(observations, held) | comparing.of_several(comparing.best_peers(observations, held), held)
+
+
 class PeersTimes(unittest.TestCase):
     def setUp(self):
         self.point = {"tokens": 8, "experts": 4, "top_k": 2}
@@ -36,7 +41,7 @@ class PeersTimes(unittest.TestCase):
         self.peer.name = "vLLM"
 
     def rows(self, observations, timed, not_run=None):
-        return peers.compare_with_peers(observations, timed, [self.peer], not_run or running.NotRun())
+        return rows_of(observations, timed, [self.peer], not_run or running.NotRun())
 
     def test_a_permute_that_sorts_takes_what_permute_and_table_take(self):
         self.assertEqual(self.peer.own_seconds(self.permute, [self.permute, self.gate]), 7.0)
@@ -59,6 +64,15 @@ class PeersTimes(unittest.TestCase):
         rows = self.rows([self.permute, self.gate], [(self.permute, "vLLM", 14.0), (self.permute, "PyTorch", 6.0)])
         self.assertEqual(rows["permute", comparing.BEST_PEER].entries[0][0], 1.5, "the least ratio, not the least time")
 
+    def test_the_best_peer_is_of_every_point_that_one_was_timed_at(self):
+        points = [observation("swiglu", {"tokens": i}, 1.0) for i in range(10)]
+        timed = [(o, "PyTorch", 0.8 if i < 7 else 1.3) for i, o in enumerate(points)]
+        alone = self.rows(points, timed)
+        self.assertEqual(set(alone), {("swiglu", "PyTorch")}, "one peer is the best itself")
+        best = self.rows(points, timed + [(o, "PyTorch, torch.compile", 1.2) for o in points[7:]])["swiglu", comparing.BEST_PEER]
+        self.assertEqual(sorted(ratio for ratio, _ in best.entries), [0.8] * 7 + [1.2] * 3)
+        self.assertEqual((best.verdict(True), best.short()), ("at least 1: missed", "7"))
+
     def test_what_was_not_held_is_the_best_of_nothing(self):
         o, timed = self.permute, [("vLLM", 14.0), ("PyTorch", 6.0), ("slow start (eager)", 5.0)]
         rows = self.rows([o, self.gate], [(o, name, took) for name, took in timed])
@@ -67,7 +81,7 @@ class PeersTimes(unittest.TestCase):
 
     def test_tables_say_how_many_of_how_many(self):
         points = [gemm("TN", 1.0), gemm("TN", 2.0), gemm("NN", 1.0)]
-        rows = peers.compare_with_peers(points, [(points[0], "PyTorch", 0.97)], [], running.NotRun())
+        rows = rows_of(points, [(points[0], "PyTorch", 0.97)], [], running.NotRun())
         self.assertEqual(peers.arguments_of(["o.jsonl"]).points, 0, "all points, as far as the time goes")
         text = tables.table(rows, "peer", True)
         self.assertIn("| expert_gemm bf16 | PyTorch | 1 of 2 | 0.97 | at least 0.98: missed | 1 | 0.97 |", text)
@@ -75,14 +89,14 @@ class PeersTimes(unittest.TestCase):
 
     def test_tables_say_why_points_were_not_timed(self):
         points = [gemm("TN", 1.0), gemm("TN", 2.0), gemm("TN", 3.0), self.permute, self.gate]
-        rows = peers.compare_with_peers(points, [(points[0], "PyTorch", 0.97)], [self.peer], running.NotRun())
+        rows = self.rows(points, [(points[0], "PyTorch", 0.97)])
         untimed = [(points[1], "PyTorch", "the 9 s were over"), (points[2], "PyTorch", "a|b"), (self.permute, "vLLM", "interrupted")]
-        text = tables.table(peers.add_untimed(rows, points, untimed, [self.peer]), "peer", True)
+        text = tables.table(comparing.add_untimed(rows, points, untimed, [self.peer]), "peer", True)
         head, line, *rest = text.splitlines()
         self.assertTrue(head.endswith("| at | points not timed |"))
         self.assertEqual(line.count("|"), head.count("|"))
         self.assertRegex(text, r"\| expert_gemm bf16 \| PyTorch \| 1 of 3 \| 0.97 .* \| 1: a/b; 1: the 9 s were over \|\n")
-        self.assertIn("| permute and the gate's table | vLLM | 0 of 1 | - | not yet measured | - | - | - | 1: interrupted |", text)
+        self.assertIn("| permute and the gate's table | vLLM | 0 of 1 | - | at least 1: not yet measured | - | - | - | 1: interrupted |", text)
         for row in rest:
             self.assertEqual(row.count("|"), head.count("|"))
 
@@ -140,12 +154,12 @@ class Program(unittest.TestCase):
     def test_a_folder_without_a_peer_is_refused(self):
         (self.folder / "vllm").mkdir()
         for folder in (self.folder, self.folder / "none"):
-            with self.assertRaisesRegex(SystemExit, f"--peer-path {folder}: it holds none of vllm"):
+            with self.assertRaisesRegex(SystemExit, f"--peer-path {folder}: it holds no vllm, .*, deep_gemm or torch with"):
                 self.main(self.file, "--peer-path", folder)
 
     def test_folders_of_peers_are_looked_into_first_in_their_order(self):
         folders = []
-        for package in ("vllm", "sgl_kernel"):
+        for package in ("vllm", "deep_gemm"):
             folders.append(self.folder / ("of_" + package))
             (folders[-1] / package).mkdir(parents=True)
             (folders[-1] / package / "__init__.py").touch()
@@ -177,6 +191,9 @@ class Program(unittest.TestCase):
         status, said = self.ran("--out", out)
         self.assertEqual((status, out.read_text()), (0, said))
         self.assertIn("no further one was begun. Their calls are timed as moecal's launches are", said)
+        heads = [line for line in said.splitlines() if line.startswith("#")]
+        self.assertEqual(heads[-1], "## For README")
+        self.assertIn("| expert_gemm: time of torch.mm or _scaled_mm over ours | >= 0.98 | 2.00 of 1 point: met |", said)
         self.assertIn("Each time of a peer is in run.csv as soon as it is taken.", said)
         self.ran("--out", out)
         self.assertEqual(out.read_text().count("# Ratios on"), 2, "what was there is lost")

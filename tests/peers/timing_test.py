@@ -170,6 +170,13 @@ class Sets(unittest.TestCase):
             self.assertEqual(len(fewest), timing.FEWEST)
 
 
+    def test_may_compile_at_the_first_call_for_longer(self):
+        fake = FakeCuda(delays={1: 2 * timing.LONGEST_S})
+        took, timer = timed(fake, sets=3)
+        self.assertAlmostEqual(took, fake.call_s, delta=1e-6 * fake.call_s)
+        self.assertEqual(timer.method, "held")
+
+
 class Devices(unittest.TestCase):
     def test_are_warmed_up_by_products_for_as_long_as_moecals(self):
         fake, clock = FakeCuda(), iter(i * 1.0 for i in range(100))
