@@ -51,7 +51,7 @@ class Timer:
         """Libraries load and allocate at them, and the very first may compile: that is no part of a rotation."""
         self.finish(sets[0])
         start = time.perf_counter()
-        for call in sets:
+        for call in sets[1:]:
             self.finish(call)
             if time.perf_counter() - start > LONGEST_S:
                 raise Unavailable(f"a rotation through its {len(sets)} buffer sets takes longer than {LONGEST_S} s")

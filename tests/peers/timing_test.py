@@ -140,7 +140,7 @@ class Sets(unittest.TestCase):
         timed(fake, calls=[of(number) for number in range(7)])
         after_first = used[7:]
         self.assertGreater(len(after_first), 100)
-        self.assertEqual(after_first, [i % 7 for i in range(len(after_first))])
+        self.assertTrue(all(number == i % 7 for i, number in enumerate(after_first)), after_first[:30])
 
     def test_are_all_in_the_samples(self):
         fake = FakeCuda(call_s=5e-6)
@@ -169,9 +169,8 @@ class Sets(unittest.TestCase):
             fewest = timing.samples(held.HostBatches(held.Rotation([lambda: None])), 1)
             self.assertEqual(len(fewest), timing.FEWEST)
 
-
     def test_may_compile_at_the_first_call_for_longer(self):
-        fake = FakeCuda(delays={1: 2 * timing.LONGEST_S})
+        fake = FakeCuda(delays={1: 2 * timing.LONGEST_S})  # at the first
         took, timer = timed(fake, sets=3)
         self.assertAlmostEqual(took, fake.call_s, delta=1e-6 * fake.call_s)
         self.assertEqual(timer.method, "held")
