@@ -13,6 +13,7 @@ inline constexpr unsigned kAllLanes = 0xffffffffU;
 
 struct Largest {
   __device__ float operator()(float a, float b) const { return fmaxf(a, b); }
+  __device__ int operator()(int a, int b) const { return a > b ? a : b; }
 };
 struct Smallest {
   __device__ int operator()(int a, int b) const { return a < b ? a : b; }

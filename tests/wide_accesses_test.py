@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Own kernels read aligned rows 16 bytes at a time, and ask for four such words before they need the first. A compiler that is
 shown the same bytes in another way may read each by itself, and one that finds a word used behind a branch waits for it
-before it asks for the next: results stay right, and a part of the speed is left.
+before it asks for the next: results stay right, and a part of the speed is left. Tiles are copied to shared memory in the
+background: all of a tile's words are asked for together.
 
 Usage: wide_accesses_test.py NVCC SOURCE_DIR GENERATED_DIR
 """
@@ -22,12 +23,12 @@ OF_ALIGNED_ROWS = {
     "permute": rf"permute_rowsI5uint4|permute_cast_rowsI{TYPE}Lb1E",
     "quantize": rf"find_amaxI{TYPE}Lb1E|quantize_(tensor|blocks)I{TYPE}LNS_5DtypeE\dELb1E",
     "swiglu": rf"activate_rowsI{TYPE}5uint4|cast_rowsI{TYPE}Lb1E",
-    "topk_gate": rf"choose_expertsI{TYPE}Li\dELi\d+ELb1E",
     "unpermute": rf"combine_rowsI{TYPE}5uint4",
 }
-FEWEST = {"topk_gate": 2}  # loads of 16 bytes: a chunk for the highest, and one to take from; elsewhere a thread has 4 under way
-ORDERED_LATER = {"topk_gate"}  # kernels whose branches between loads ptxas makes predicates of: only its code shows their order
 WRITES_LINES = {"memory_copy", "permute", "swiglu", "unpermute"}  # neighbouring threads write neighbouring words
+# Kernels that copy to shared memory in the background what they read, by the type and a thread's share of a token in it.
+OF_TILES = {"topk_gate": rf"choose_expertsI{TYPE}Li(\d)ELi(\d+)E"}
+COPY = "cp.async.cg.shared.global"
 WRITES_FOURS = {"topk_gate": r"choose_expertsI\w+?Li[12]ELi"}  # choices and weights, where they lie so
 WIDE = re.compile(r"ld\.global(?:\.nc)?(?:\.L\S+)?\.v4\.")
 FEW = 12  # instructions that a branch may skip and be sure to become a predicate
@@ -104,22 +105,48 @@ def complaints(operation: str, ptx: str) -> list[str]:
     found = [f"{operation}: no kernel is named {OF_ALIGNED_ROWS[operation]}"] if not kernels else []
     for name, loads in kernels.items():
         wide = sum(load.startswith("v4.") for load in loads)
-        if wide < FEWEST.get(operation, 4) or any(load in ("u8", "s8", "b8") for load in loads):
+        if wide < 4 or any(load in ("u8", "s8", "b8") for load in loads):
             found.append(f"{name} reads {', '.join(sorted(set(loads)))}, {wide} of {len(loads)} 16 bytes wide")
         together = asked_for_together(texts[name])
-        if operation not in ORDERED_LATER and together < 4:
+        if together < 4:
             found.append(f"{name} asks for {together} words of 16 bytes before a branch needs one of them")
         if operation in WRITES_LINES and splits_lines(texts[name]):
             found.append(f"{name} writes halves of sectors")
-        if operation in WRITES_FOURS and re.search(WRITES_FOURS[operation], name) and "st.global.v4" not in texts[name]:
+    return found
+
+
+def most_copies_in_a_row(kernel: str) -> int:
+    """Between two of which nothing waits or branches."""
+    most = copies = 0
+    for instruction, _ in statements(kernel):
+        copies += instruction == COPY
+        if instruction.startswith(("bra", "$", "cp.async.wait")):
+            copies = 0
+        most = max(most, copies)
+    return most
+
+
+def complaints_of_tiles(operation: str, ptx: str) -> list[str]:
+    """A warp asks for a whole tile before it waits, and reads the tile 16 bytes at a time."""
+    kernels = {name: text for name, text in text_of(ptx).items() if re.search(OF_TILES[operation], name)}
+    found = [f"{operation}: no kernel is named {OF_TILES[operation]}"] if not kernels else []
+    for name, text in kernels.items():
+        of_type, _, elements = re.search(OF_TILES[operation], name).groups()
+        chunks = int(elements) * (4 if of_type == "f" else 2) // 16
+        if (together := most_copies_in_a_row(text)) < chunks:
+            found.append(f"{name} asks for {together} words of 16 bytes together, not for {chunks}")
+        if not re.search(r"ld\.shared\.v4", text) or re.search(r"ld\.(global|shared)\.(nc\.)?[usb]8", text):
+            found.append(f"{name} reads its tile in less than 16 bytes")
+        if re.search(WRITES_FOURS[operation], name) and "st.global.v4" not in text:
             found.append(f"{name} writes no 16 bytes at a time")
     return found
 
 
 def main(nvcc: str, source: str, generated: str) -> None:
+    checks = [(operation, complaints) for operation in OF_ALIGNED_ROWS] + [(operation, complaints_of_tiles) for operation in OF_TILES]
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
-        texts = pool.map(lambda operation: compiled(nvcc, source, generated, operation), OF_ALIGNED_ROWS)
-        found = [line for operation, ptx in zip(OF_ALIGNED_ROWS, texts) for line in complaints(operation, ptx)]
+        texts = pool.map(lambda check: compiled(nvcc, source, generated, check[0]), checks)
+        found = [line for (operation, check), ptx in zip(checks, texts) for line in check(operation, ptx)]
     sys.exit("\n".join(found) or 0)
 
 

@@ -20,7 +20,13 @@ struct ChoiceOfExperts {
   int experts;
   int top_k;
   GateScores scores;
-  bool in_fours;  // a token's choices lie in whole, aligned fours
+  bool whole_chunks;  // rows of logits are whole, aligned chunks of 16 bytes
+  bool in_fours;      // a token's choices lie in whole, aligned fours
+};
+
+struct Choice {
+  int expert;
+  float score;
 };
 
 inline bool lie_in_fours(const std::int32_t* expert_of, const float* weight_of,
@@ -32,7 +38,7 @@ inline bool lie_in_fours(const std::int32_t* expert_of, const float* weight_of,
          top_k % 4 == 0;
 }
 
-inline constexpr int kChooseThreads = 128;
+inline constexpr int kChooseThreads = 32;
 /// Choices of a token that its threads hold until they are written together.
 inline constexpr int kHeldChoices = 8;
 
@@ -49,18 +55,36 @@ struct alignas(kWide * sizeof(T)) Neighbours {
   T value[kWide];
 };
 
-/// Writes the first `count` of them. in_one: that is all or none, and `to` is aligned to them.
-template <class T, int kWide>
-__device__ void write_neighbours(T* to, const Neighbours<T, kWide>& values, int count,
-                                 bool in_one) {
+/// Writes the first `count` of kWide. in_one: that is all or none, and `to` is aligned to them.
+template <int kWide, class T>
+__device__ void write_neighbours(T* to, const T* values, int count, bool in_one) {
   if (in_one) {
-    if (count > 0) *reinterpret_cast<Neighbours<T, kWide>*>(to) = values;
+    Neighbours<T, kWide> neighbours;
+#pragma unroll
+    for (int i = 0; i < kWide; ++i) neighbours.value[i] = values[i];
+    if (count > 0) *reinterpret_cast<Neighbours<T, kWide>*>(to) = neighbours;
     return;
   }
 #pragma unroll
   for (int i = 0; i < kWide; ++i)
-    if (i < count) to[i] = values.value[i];
+    if (i < count) to[i] = values[i];
 }
+
+template <int kCount>
+struct Weights {
+  float of[kCount];
+
+  [[nodiscard]] __device__ float sum() const {
+    float sum = 0;
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) sum += of[i];
+    return sum;
+  }
+  __device__ void scale(float by) {
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) of[i] *= by;
+  }
+};
 
 /// Up to kHeldChoices of a token, spread over its threads: thread `lane` has kCount neighbouring
 /// ones, from number lane x kCount on. In shared memory, for registers have no numbers: selecting
@@ -72,37 +96,37 @@ struct HeldChoices {
   int expert[kCount][kChooseThreads];
   float score[kCount][kChooseThreads];
 
-  __device__ void hold(int number, int lane, int of_expert, float of_score) {
-    if (number / kCount != lane) return;
-    expert[number % kCount][threadIdx.x] = of_expert;
-    score[number % kCount][threadIdx.x] = of_score;
+  __device__ void hold(int number, int lane, const Choice& choice) {
+    const int own = number - lane * kCount;
+    if (kLanes > 1 && (own < 0 || own >= kCount)) return;
+    expert[own][threadIdx.x] = choice.expert;
+    score[own][threadIdx.x] = choice.score;
   }
-  /// Makes weights of the scores of the first `count`, and returns their sum over this thread's.
-  __device__ float weigh(const ChoiceOfExperts& gate, int count, int lane, float highest) {
-    float sum = 0;
-#pragma unroll
-    for (int i = 0; i < kCount; ++i) {
-      if (lane * kCount + i >= count) continue;
-      float& held = score[i][threadIdx.x];
-      held = weight_of(gate.scores, held, highest);
-      sum += held;
-    }
-    return sum;
-  }
-  __device__ void write(const ChoiceOfExperts& gate, std::int64_t to, int count, int lane,
-                        float scale) const {
+  /// Of this thread's first `count` choices, not yet scaled; 0 of others. kWide are made together,
+  /// for a warp waits for each step of one.
+  __device__ Weights<kCount> weigh(GateScores kind, int count, float highest) const {
+    Weights<kCount> weights{};
 #pragma unroll
     for (int first = 0; first < kCount; first += kWide) {
-      const int number = lane * kCount + first;
-      Neighbours<std::int32_t, kWide> experts;
-      Neighbours<float, kWide> weights;
+      if (first >= count) continue;
 #pragma unroll
-      for (int i = 0; i < kWide; ++i) {
-        experts.value[i] = expert[first + i][threadIdx.x];
-        weights.value[i] = score[first + i][threadIdx.x] * scale;
-      }
-      write_neighbours(gate.expert_of + to + number, experts, count - number, gate.in_fours);
-      write_neighbours(gate.weight_of + to + number, weights, count - number, gate.in_fours);
+      for (int i = first; i < first + kWide; ++i)
+        weights.of[i] = weight_of(kind, i < count ? score[i][threadIdx.x] : -INFINITY, highest);
+    }
+    return weights;
+  }
+  /// Writes this thread's first `count` choices behind the first `to` of all.
+  __device__ void write(const ChoiceOfExperts& gate, std::int64_t to, int count,
+                        const Weights<kCount>& weights) const {
+    std::int32_t* const expert_of = gate.expert_of + to;
+    float* const weight_of = gate.weight_of + to;
+    std::int32_t experts[kCount];  // all are read before the first is written
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) experts[i] = expert[i][threadIdx.x];
+#pragma unroll
+    for (int i = 0; i < kCount; i += kWide) {
+      write_neighbours<kWide>(expert_of + i, experts + i, count - i, gate.in_fours);
+      write_neighbours<kWide>(weight_of + i, weights.of + i, count - i, gate.in_fours);
     }
   }
   /// Multiplies what this thread wrote of all choices of a token.

@@ -272,6 +272,12 @@ void sort_choices(const Gate& gate, Stream stream) {
          gate);
 }
 
+/// Whether rows of logits consist of whole, aligned chunks of 16 bytes.
+bool lie_in_chunks(const TopkGateShape& shape, const void* logits) {
+  return reinterpret_cast<std::uintptr_t>(logits) % 16 == 0 &&
+         shape.experts * size_of(shape.dtype) % 16 == 0;
+}
+
 void check_on_cuda(const TopkGateShape& shape) {
   check_shape(shape);
   if (shape.experts > kMaxExperts)
@@ -299,6 +305,7 @@ void choose_experts_cuda(const TopkGateShape& shape, const TopkGateTensors& tens
          .experts = static_cast<int>(shape.experts),
          .top_k = static_cast<int>(shape.top_k),
          .scores = shape.scores,
+         .whole_chunks = lie_in_chunks(shape, tensors.logits),
          .in_fours = lie_in_fours(tensors.expert_of, tensors.weight_of, shape.top_k)},
         stream);
   });

@@ -253,8 +253,7 @@ TEST_F(TopkGateKernel, EqualsOracleForEveryDtypeAndExpertCount) {
                                    .dtype = dtype});
 }
 
-// One thread a token or two, by the bytes of a row and the number of choices; blocks of 64 tokens
-// or 128, the last of them with a part.
+// Rows that fill a thread's share or not, of whole chunks or not; the last tile with one token.
 TEST_F(TopkGateKernel, EqualsOracleForAnyNumberOfThreadsPerToken) {
   for (const std::int64_t experts : {17, 33, 63, 64, 65, 127, 128})
     for (const std::int64_t top_k : {2, 3, 4, 5, 8})
@@ -362,6 +361,58 @@ TEST_F(TopkGateKernel, TakesStrangeAndUnalignedLogits) {
 
   expect_kernel_equals_oracle({.tokens = 33, .experts = 8, .top_k = 2, .dtype = Dtype::bf16},
                               {.logits_bytes = 2});
+}
+
+/// A signalling NaN made a quiet one: the C library's fmaxf returns the former, the device's no
+/// NaN.
+std::uint32_t quiet(std::uint32_t bits) {
+  return (bits & 0x7fffffffU) > 0x7f800000U ? bits | 0x400000U : bits;
+}
+std::uint16_t quiet(std::uint16_t bits) { return bits; }
+
+/// Any bits: NaN of both signs, infinities, both zeros and subnormal numbers among them, each of
+/// those often.
+template <class Bits>
+Bytes any_logits(const TopkGateShape& shape, const std::vector<Bits>& often) {
+  std::mt19937 engine{static_cast<unsigned>(shape.experts + shape.top_k)};
+  std::vector<Bits> logits(static_cast<std::size_t>(shape.tokens * shape.experts));
+  for (Bits& logit : logits)
+    logit = engine() % 2 == 0 ? quiet(static_cast<Bits>(engine())) : often[engine() % often.size()];
+  return as_bytes(logits);
+}
+
+Bytes any_logits(const TopkGateShape& shape) {
+  if (shape.dtype == Dtype::f32)
+    return any_logits<std::uint32_t>(shape, {0, 0x80000000, 0x7f800000, 0xff800000, 0x7fc00000,
+                                             0xffffffff, 0x7f7fffff, 0xff7fffff, 1, 0x80000001});
+  if (shape.dtype == Dtype::f16)
+    return any_logits<std::uint16_t>(
+        shape, {0, 0x8000, 0x7c00, 0xfc00, 0x7e00, 0xffff, 0x7bff, 0xfbff, 1, 0x8001, 0x7c01});
+  return any_logits<std::uint16_t>(
+      shape, {0, 0x8000, 0x7f80, 0xff80, 0x7fc0, 0xffff, 0x7f7f, 0xff7f, 1, 0x8001, 0x7f81});
+}
+
+TEST_F(TopkGateKernel, EqualsOracleForAnyBits) {
+  for (const Dtype dtype : {Dtype::f32, Dtype::f16, Dtype::bf16})
+    for (const std::int64_t experts : {8, 17, 64, 100, 128, 256, 512})
+      for (const std::int64_t top_k : {1, 8, 17}) {
+        const TopkGateShape shape{
+            .tokens = 33, .experts = experts, .top_k = std::min(top_k, experts), .dtype = dtype};
+        SCOPED_TRACE(std::to_string(experts) + " experts, top_k " + std::to_string(shape.top_k) +
+                     " " + std::string{to_string(dtype)});
+        const Bytes logits = any_logits(shape);
+        expect_equal(gated_by_kernel(shape, logits), gated_on_cpu(shape, logits.data()));
+      }
+}
+
+// A block takes one tile of tokens after the other into the same shared memory, the last of them
+// with fewer than it holds; rows are whole chunks, as many as there is room for or fewer, or not.
+TEST_F(TopkGateKernel, EqualsOracleWhereABlockTakesSeveralTiles) {
+  for (const Dtype dtype : {Dtype::f32, Dtype::bf16})
+    for (const std::int64_t experts : {64, 90, 128, 160, 256, 512})
+      for (const std::int64_t top_k : {2, 8, 10})
+        expect_kernel_equals_oracle(
+            {.tokens = 389, .experts = experts, .top_k = top_k, .dtype = dtype});
 }
 
 TEST(GatherRows, CopiesTheRowsThatAreNamed) {

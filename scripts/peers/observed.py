@@ -51,8 +51,10 @@ def kind(o: dict) -> str:
         words.append(d["layout"])
     if o["operation"] in ("permute", "swiglu") and d["c"] != d["a"]:
         words.append(f"to {d['c']}")
-    if o["operation"] == "topk_gate" and o["implementation"].endswith("_sigmoid"):
-        words.append("sigmoid")
+    if o["operation"] == "topk_gate":
+        words.append(d["a"])
+        if o["implementation"].endswith("_sigmoid"):
+            words.append("sigmoid")
     if capacity_factor(o):
         words.append("with a capacity")
     if o["operation"] == "memory_stream":

@@ -37,6 +37,7 @@ struct Thread {
   std::uint64_t barriers = 0, warp_points = 0;
   std::array<OrderPoint, 2> warp_point;
   std::uint64_t ordered_after = 0;  // lanes of the last __syncwarp: bit 2 * lane + its turn
+  std::vector<BegunCopy> copies;
   std::unique_ptr<Fiber> fiber;
 };
 
@@ -76,6 +77,7 @@ class Block {
   void wait_at_barrier(const std::source_location& where);
   [[nodiscard]] int lane() const { return static_cast<int>(running_->number % kWarpSize); }
   [[nodiscard]] void* dynamic_shared() { return shared_.get(); }
+  [[nodiscard]] std::vector<BegunCopy>& copies() { return running_->copies; }
 
  private:
   void start_threads(const dim3& extent);
@@ -86,7 +88,7 @@ class Block {
   void complete_warp_operation(unsigned first, const Thread& asking);
   void order_in_warp(const Thread& thread);
   bool release_barrier();
-  void finish(Thread& thread);
+  void check_waited_for_copies(const Thread& thread) const;
   void cancel_suspended_threads();
   void take_up(Thread& thread);
   void run_threads_of_fiber(Thread& thread);
@@ -142,6 +144,7 @@ void Block::start_threads(const dim3& extent) {
     threads_[i]->index = {i % extent.x, i / extent.x % extent.y, i / (extent.x * extent.y)};
     threads_[i]->state = State::ready;
     threads_[i]->barriers = threads_[i]->warp_points = 0;
+    threads_[i]->copies.clear();
   }
 }
 
@@ -151,6 +154,7 @@ void Block::run_threads_of_fiber(Thread& thread) {
     try {
       launched_.after();
       (*kernel_)();
+      check_waited_for_copies(thread);
     } catch (const Cancelled&) {
     } catch (...) {
       failure_ = std::current_exception();
@@ -159,6 +163,12 @@ void Block::run_threads_of_fiber(Thread& thread) {
     thread.state = State::finished;
     thread.fiber->suspend();
   }
+}
+
+void Block::check_waited_for_copies(const Thread& thread) const {
+  if (!thread.copies.empty())
+    fail("thread " + std::to_string(thread.number) + " ended with " +
+         std::to_string(thread.copies.size()) + " copies that it had not waited for");
 }
 
 void Block::take_up(Thread& thread) {
@@ -354,5 +364,6 @@ std::uint64_t exchange_in_warp(const WarpRequest& request) { return block().exch
 void wait_for_block(std::source_location where) { block().wait_at_barrier(where); }
 void* dynamic_shared_memory() { return block().dynamic_shared(); }
 int lane_of_thread() { return block().lane(); }
+std::vector<BegunCopy>& copies_of_thread() { return block().copies(); }
 
 }  // namespace moecal::cuda_on_cpu

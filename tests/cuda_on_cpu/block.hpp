@@ -7,6 +7,7 @@
 #include <functional>
 #include <source_location>
 #include <stdexcept>
+#include <vector>
 
 #include "tests/cuda_on_cpu/include/vector_types.h"
 
@@ -51,5 +52,11 @@ struct WarpRequest {
 void wait_for_block(std::source_location where);
 [[nodiscard]] void* dynamic_shared_memory();
 [[nodiscard]] int lane_of_thread();
+/// What it has begun to copy and not waited for. It may not end before it waited.
+struct BegunCopy {
+  void* to;
+  const void* from;
+};
+[[nodiscard]] std::vector<BegunCopy>& copies_of_thread();
 
 }  // namespace moecal::cuda_on_cpu

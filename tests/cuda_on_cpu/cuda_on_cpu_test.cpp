@@ -1,14 +1,19 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 // Tests the instrument: what the emulation must compute, and what it must refuse.
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
 #include <cuda_runtime.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cstdlib>
 #include <numeric>
 #include <vector>
 
+#include "kernels/sign_masks.cuh"
+#include "runtime/async_copy.cuh"
 #include "runtime/launch.cuh"
 #include "tests/cuda_on_cpu/sanitizer.hpp"
 
@@ -176,6 +181,69 @@ TEST(CudaOnCpu, RefusesWarpOperationsThatCudaLeavesUndefined) {
               ThrowsMessage<cuda_on_cpu::Error>(HasSubstr("another mask or operation")));
 }
 
+// Each thread copies a word and reads its neighbour's; `word` follows from both.
+struct Copies {
+  const uint4* from = nullptr;
+  unsigned* out = nullptr;
+  bool wait = true;
+  std::size_t behind = 0;  // bytes
+};
+
+__global__ void copy_and_read(Copies copies) {
+  auto* held = dynamic_shared<unsigned char>() + copies.behind;
+  copy_async(reinterpret_cast<uint4*>(held) + threadIdx.x, copies.from + threadIdx.x);
+  if (copies.wait) wait_for_copies();
+  __syncwarp();
+  copies.out[threadIdx.x] = reinterpret_cast<const unsigned*>(held)[4 * (threadIdx.x ^ 1U) + 2];
+  __syncwarp();
+  wait_for_copies();
+}
+
+std::vector<unsigned> copied(Copies copies) {
+  std::vector<uint4> from(32);
+  for (unsigned i = 0; i < 32; ++i) from[i] = {1, 2, 100 + i, 4};
+  std::vector<unsigned> out(32);
+  copies.from = from.data();
+  copies.out = out.data();
+  launch(one_block(32, 33 * 16), copy_and_read, copies);
+  return out;
+}
+
+TEST(CudaOnCpu, CopiesArriveWhenTheirThreadWaitsAndNoEarlier) {
+  const std::vector<unsigned> waited = copied({});
+  for (unsigned i = 0; i < 32; ++i) EXPECT_EQ(waited[i], 100 + (i ^ 1U));
+  EXPECT_THAT(copied({.wait = false}), testing::Each(0xcdcdcdcdU));
+}
+
+__global__ void end_without_waiting(const uint4* from) {
+  if (threadIdx.x == 3) copy_async(dynamic_shared<uint4>(), from);
+}
+
+TEST(CudaOnCpu, RefusesCopiesThatNoThreadWaitsForOrThatAreNotAligned) {
+  const std::vector<uint4> from(1);
+  EXPECT_THAT([&] { launch(one_block(32, 16), end_without_waiting, from.data()); },
+              ThrowsMessage<cuda_on_cpu::Error>(
+                  HasSubstr("thread 3 ended with 1 copies that it had not waited for")));
+  EXPECT_THAT([] { (void)copied({.behind = 8}); },
+              ThrowsMessage<cuda_on_cpu::Error>(HasSubstr("not a multiple of 16")));
+  EXPECT_EQ(copied({})[0], 101) << "the next kernel runs on the same fibers";
+}
+
+TEST(CudaOnCpu, WorksOnHalvesOfWords) {
+  EXPECT_EQ(__byte_perm(0x33221100, 0x77665544, 0x3254), 0x33225544U);
+  EXPECT_EQ(__byte_perm(0x33221100, 0x77665544, 0x7610), 0x77661100U);
+  EXPECT_EQ(kernels::sign_masks(0x80007fff), 0xffff0000U);
+  EXPECT_EQ(kernels::sign_masks(0x7fff8000), 0x0000ffffU);
+  const auto nan = __float2half_rn(NAN), one = __float2half_rn(1), two = __float2half_rn(2);
+  const __half2 highest = __hmax2({nan, two}, {one, one});
+  EXPECT_EQ(__half2float(highest.x), 1);
+  EXPECT_EQ(__half2float(highest.y), 2);
+  const __nv_bfloat16 minus_zero{0x8000}, zero{0};
+  const __nv_bfloat162 zeros = __hmax2({minus_zero, zero}, {zero, minus_zero});
+  EXPECT_EQ(std::bit_cast<unsigned>(zeros), 0U);
+  EXPECT_EQ(std::bit_cast<unsigned>(__hadd2({minus_zero, zero}, {zero, minus_zero})), 0U);
+}
+
 __global__ void do_nothing() {}
 
 TEST(CudaOnCpu, RefusesImpossibleLaunches) {
@@ -236,6 +304,22 @@ __global__ void lacks_the_second_barrier(int* out) {
 
 __global__ void counts_without_an_atomic(int* out) { out[threadIdx.x % 8] += 1; }
 
+__global__ void reads_anothers_copy_without_a_barrier(int* out) {
+  uint4* held = dynamic_shared<uint4>();
+  const uint4 word{};
+  if (threadIdx.x % 32 == 0) copy_async(held, &word);
+  wait_for_copies();
+  if (threadIdx.x == 1) *out = static_cast<int>(held->x);
+}
+
+__global__ void copies_to_what_another_reads(int* out) {
+  uint4* held = dynamic_shared<uint4>();
+  const uint4 word{};
+  if (threadIdx.x == 1) *out = static_cast<int>(held->x);
+  if (threadIdx.x == 0) copy_async(held, &word);
+  wait_for_copies();
+}
+
 __global__ void lacks_nothing(int* out) {
   int* held = dynamic_shared<int>();
   if (threadIdx.x == 40) return;
@@ -276,7 +360,8 @@ class Races : public testing::Test {
 
 TEST_F(Races, AreSeenWhereABarrierIsMissing) {
   for (const Kernel kernel : {lacks_a_block_barrier, takes_a_shuffle_for_a_barrier,
-                              lacks_the_second_barrier, counts_without_an_atomic})
+                              lacks_the_second_barrier, counts_without_an_atomic,
+                              reads_anothers_copy_without_a_barrier, copies_to_what_another_reads})
     EXPECT_DEATH(run_pairs(kernel), "data race");
 }
 

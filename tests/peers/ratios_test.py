@@ -33,6 +33,9 @@ class Observations(unittest.TestCase):
         self.assertEqual(observed.kind(fused), "swiglu block_1x128 to fp8_e4m3")
         limited = observation("permute", {}, routing={"capacity_factor": 1.2})
         self.assertEqual(observed.kind(limited), "permute with a capacity")
+        gates = [observed.kind(observation("topk_gate", {}, dtypes={"a": dtype}, implementation=implementation))
+                 for dtype, implementation in (("f32", "own"), ("bf16", "own"), ("bf16", "own_sigmoid"))]
+        self.assertEqual(gates, ["topk_gate f32", "topk_gate bf16", "topk_gate bf16 sigmoid"], "a read of another size")
 
     def test_operands_lie_as_the_layout_says(self):
         point = {"m": 6, "n": 4, "k": 2}
@@ -100,7 +103,7 @@ class Comparisons(unittest.TestCase):
                          "parts_cache": {"choose_experts": "cold", "table": "warm"}}
         rows = ratios.compare_gate_with_reading([*reads, parts])
         (key, row), = rows.items()
-        self.assertEqual(key, ("topk_gate: scores and top-k", "own"))
+        self.assertEqual(key, ("topk_gate f32: scores and top-k", "own"))
         self.assertAlmostEqual(row.median(), 1.25)
         self.assertEqual(row.verdict(True), "at most 1.3: met")
         warm = parts | {"parts_cache": {"choose_experts": "warm", "table": "warm"}}

@@ -55,7 +55,7 @@ class PeersTimes(unittest.TestCase):
     def test_a_permute_that_sorts_is_held_against_permute_and_table(self):
         rows = self.rows([self.permute, self.gate], [(self.permute, "vLLM (eager)", 14.0), (self.gate, "vLLM", 3.0)])
         self.assertEqual({key: row.median() for key, row in rows.items()},
-                         {("permute and the gate's table", "vLLM (eager)"): 2.0, ("topk_gate: the table alone", "vLLM"): 1.0})
+                         {("permute and the gate's table", "vLLM (eager)"): 2.0, ("topk_gate f32: the table alone", "vLLM"): 1.0})
         not_run = running.NotRun()
         self.assertFalse(self.rows([self.permute], [(self.permute, "vLLM", 14.0)], not_run))
         self.assertIn("vLLM, permute, timed but held against nothing", not_run.text())

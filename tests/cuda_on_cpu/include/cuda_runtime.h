@@ -144,6 +144,14 @@ unsigned __match_any_sync(unsigned mask, T value,
 }
 
 inline int __popc(unsigned bits) { return std::popcount(bits); }
+/// Four of the eight bytes of `low` and `high`, as the nibbles of `which` number them.
+inline unsigned __byte_perm(unsigned low, unsigned high, unsigned which) {
+  const std::uint64_t bytes = std::uint64_t{high} << 32 | low;
+  unsigned result = 0;
+  for (unsigned i = 0; i < 4; ++i)
+    result |= static_cast<unsigned>(bytes >> 8 * (which >> 4 * i & 7U) & 0xffU) << 8 * i;
+  return result;
+}
 inline int __ffs(int bits) { return __builtin_ffs(bits); }
 
 /// Through the read-only path: nothing may write what is read so while the kernel runs.

@@ -16,6 +16,8 @@ enum cudaMemcpyKind {
   cudaMemcpyDeviceToDevice = 3
 };
 enum cudaDeviceAttr { cudaDevAttrMultiProcessorCount = 16 };
+enum cudaFuncAttribute { cudaFuncAttributePreferredSharedMemoryCarveout = 9 };
+enum cudaSharedCarveout { cudaSharedmemCarveoutMaxShared = 100 };
 using cudaStream_t = moecal::Stream;
 
 inline const char* cudaGetErrorName(cudaError_t error) {
@@ -39,6 +41,13 @@ inline cudaError_t cudaGetDevice(int* device) {
 /// A few: a small tensor already takes several turns of a grid that fills them.
 inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
   *value = 3;
+  return cudaSuccess;
+}
+inline cudaError_t cudaFuncSetAttribute(const void*, cudaFuncAttribute, int) { return cudaSuccess; }
+/// Few, for the same reason.
+inline cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const void*, int,
+                                                                 std::size_t) {
+  *blocks = 2;
   return cudaSuccess;
 }
 inline cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
