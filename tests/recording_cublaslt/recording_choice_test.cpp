@@ -22,6 +22,7 @@ namespace {
 using testing::HasSubstr;
 using tests::fake_cublaslt;
 using tests::fake_cuda;
+using tests::FakeCandidate;
 
 class Candidates : public testing::Test {
  protected:
@@ -124,6 +125,19 @@ TEST_F(Candidates, OneThatDoesNotLaunchIsPassedOver) {
   EXPECT_THAT(thrown_message([&] { (void)make(); }),
               HasSubstr("none of cuBLASLt's candidate algorithms ran; the last: launching a "
                         "cuBLASLt product failed"));
+}
+
+// They keep their place: the rank is the heuristic's, not one among those that were timed.
+TEST_F(Candidates, ThatTheHeuristicCallsUnsupportedAreCountedAndNotLaunched) {
+  const FakeCandidate unsupported{.milliseconds = 0.1, .state = CUBLAS_STATUS_NOT_SUPPORTED};
+  fake_cublaslt().candidates = {{5, true}, unsupported, {4, true}, unsupported, {9, true}};
+  EXPECT_THAT(make()->library().algorithm,
+              testing::AllOf(HasSubstr("id=102"), testing::EndsWith("rank=3/5")));
+  for (const auto& call : fake_cublaslt().matmuls) EXPECT_THAT(call.candidate, testing::Ne(1));
+  fake_cublaslt().candidates = {unsupported, unsupported};
+  EXPECT_THAT(thrown_message([&] { (void)make(); }),
+              HasSubstr("could name no algorithm for m 8, n 16, k 8 that works"));
+  EXPECT_THROW((void)make(), Unsupported);
 }
 
 TEST_F(Candidates, NoneIsAReasonToSkip) {
