@@ -6,6 +6,7 @@
 #include <cmath>
 #include <functional>
 #include <map>
+#include <stdexcept>
 
 #include "core/periodic_bytes.hpp"
 #include "kernels/expert_gemm/product_check.hpp"
@@ -280,7 +281,11 @@ HostWork host_work(const std::string& operation, const Case& c, int sets) {
       {"host_transfer", host_transfer},
       {"host_adam", host_adam},
       {"launch", launch}};
-  return kOperations.at(operation)(c, sets);
+  const auto found = kOperations.find(operation);
+  if (found == kOperations.end())
+    throw std::out_of_range{
+        "tests/hopper_host.cpp does not say what the host does for a point of " + operation};
+  return found->second(c, sets);
 }
 
 HostWork redraw_work(const std::string& operation, const Case& c) {
