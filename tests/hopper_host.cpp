@@ -314,6 +314,8 @@ HostWork redraw_work(const std::string& operation, const Case& c) {
   return work;
 }
 
+HostWork marking_work(int sets) { return {.calls = 2 * std::min(real(sets), 1000.0)}; }
+
 double host_seconds(const HostWork& work) {
   return kPoint + (work.uploaded + work.read_back) / kBus + work.expanded / kDeviceCopy +
          work.touched / (work.touched <= kKept ? kTouchAgain : kTouch) + work.shared * kSharedStep +

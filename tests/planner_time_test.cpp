@@ -160,7 +160,9 @@ class Accountant {
     const double call_s = point.implementation.of_host ? moved(point.work).value() / kHostBandwidth
                                                        : tests::hopper_seconds(point.c, point.work);
     const auto sampled = sample_(call_s);
-    const double host = tests::host_seconds(tests::host_work(operation, point.c, sets));
+    auto host_work = tests::host_work(operation, point.c, sets);
+    if (point.benchmark.has_cold_form()) host_work += tests::marking_work(sets);
+    const double host = tests::host_seconds(host_work);
     return {
         1, sampled.seconds + parts(operation, call_s) + redraws(point, sampled, sets),
         choosing(operation, point.implementation, call_s) + planning(point.implementation, policy),

@@ -75,6 +75,11 @@ class CublasLtAttention final : public Attention {
     return rows_from_device(shape_.type, shape_.head_size, rows, sets_[0].result).data;
   }
 
+  [[nodiscard]] std::span<std::byte> written(int set) override {
+    const auto& result = sets_[static_cast<std::size_t>(set)].result;
+    return {result.data(), result.size()};
+  }
+
   [[nodiscard]] LibraryInfo library() const override {
     return {"cuBLASLt", cublaslt_version(),
             "unfused scores: " + describe(scores_choice_) + " values: " + describe(values_choice_),

@@ -41,6 +41,11 @@ class CudnnAttention final : public Attention {
     return rows_from_device(shape_.type, shape_.head_size, rows, sets_[0].result).data;
   }
 
+  [[nodiscard]] std::span<std::byte> written(int set) override {
+    const auto& result = sets_[static_cast<std::size_t>(set)].result;
+    return {result.data(), result.size()};
+  }
+
   [[nodiscard]] LibraryInfo library() const override {
     const auto& plans = graph_.plans();
     return {"cuDNN", load_cudnn().version,

@@ -53,6 +53,11 @@ class CublasLtGemm final : public ExpertGemm {
     return rows_from_device(problem_.c, problem_.shape.n, rows, sets_[0].result);
   }
 
+  [[nodiscard]] std::span<std::byte> written(int set) override {
+    const auto& result = sets_[static_cast<std::size_t>(set)].result;
+    return {result.data(), result.size()};
+  }
+
   [[nodiscard]] LibraryInfo library() const override {
     return {"cuBLASLt", cublaslt_version(), describe(choice_),
             static_cast<std::int64_t>(choice_.candidate.workspaceSize)};

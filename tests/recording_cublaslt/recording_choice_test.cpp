@@ -6,6 +6,7 @@
 #include <map>
 
 #include "bench/benchmark.hpp"
+#include "bench/result_marks.hpp"
 #include "kernels/expert_gemm/cublaslt_scales.hpp"
 #include "kernels/expert_gemm/product_check.hpp"
 #include "runtime/buffer.hpp"
@@ -347,6 +348,28 @@ TEST(Trial, RunsFromSweepToVerification) {
   EXPECT_EQ(verification.method, "full");
   EXPECT_LE(verification.max_rel_error, verification.tolerance);
   EXPECT_EQ(trial->library().name, "cuBLASLt");
+}
+
+// What a cold point is refused by, in device memory.
+TEST(WrittenSets, OfADeviceAreToldApart) {
+  reset_fakes();
+  const auto world = make_single_rank_plane();
+  bench::Context context{*world, 0};
+  bench::Case c;
+  c.point = {{"m", 16}, {"n", 16}, {"k", 16}};
+  c.dtypes = {"bf16", "bf16", "bf16", "f32", "none", "TN"};
+  const auto trial = bench::make_expert_gemm()->make_trial({"cublaslt", "cuda"}, c, context);
+  trial->prepare(3);
+  bench::ResultMarks marks{*trial, Memory::Place::device, 3};
+  const auto unwritten_after = [&](const std::vector<int>& sets) {
+    marks.make();
+    for (const int set : sets) trial->launch(set, nullptr);
+    return marks.unwritten();
+  };
+  EXPECT_EQ(unwritten_after({1, 2}), 0);
+  EXPECT_EQ(unwritten_after({0, 1}), 2);
+  EXPECT_EQ(unwritten_after({0, 1, 2}), -1);
+  EXPECT_FALSE(fake_cuda().copy_under_way) << "marks are made before a launch";
 }
 
 }  // namespace
