@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -116,6 +117,8 @@ class Trial {
   /// launch is.
   [[nodiscard]] virtual VerificationResult verify() = 0;
   [[nodiscard]] virtual LibraryInfo library() const = 0;
+  /// Observation::figures: asked after verify().
+  [[nodiscard]] virtual std::map<std::string, double> figures() const { return {}; }
   /// The same names on every rank; the functions live as long as the trial. Called once, after
   /// prepare.
   [[nodiscard]] virtual std::vector<Part> parts() { return {}; }

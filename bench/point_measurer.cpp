@@ -211,6 +211,7 @@ void PointMeasurer::sample_and_verify(const PlannedPoint& point, Trial& trial, i
   observation.library = trial.library();  // an algorithm may be known only once it ran
   estimate_.learn(observation);
   verify(point, trial, observation);
+  observation.figures = trial.figures();
   record(time_parts(trial, *clock, sets, observation), point, observation);
   if (is_collective(point.implementation)) time_single_calls(point, trial, observation);
 }

@@ -121,6 +121,13 @@ TEST(PointMeasurer, RefusesColdWhereLaunchesWroteToAnotherSet) {
   EXPECT_EQ(point.measure_changed(change).outcome, Outcome::measured);
 }
 
+TEST(PointMeasurer, RecordsFigures) {
+  const auto o = FakePoint{}.measure_changed([](FakeTrial& trial) {
+    trial.own_figures = {{"event_resolution_s", 5e-7}};
+  });
+  EXPECT_EQ(o.figures, (std::map<std::string, double>{{"event_resolution_s", 5e-7}}));
+}
+
 TEST(PointMeasurer, RefusesARoutingTableThatAllSamplesShare) {
   FakePoint point;
   FakeBenchmark benchmark{[&] { return std::make_unique<FakeTrial>(point.time, FakeDevice{}); }};

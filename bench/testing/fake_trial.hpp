@@ -43,6 +43,7 @@ class FakeTrial : public Trial {
   }
   [[nodiscard]] VerificationResult verify() override { return verification; }
   [[nodiscard]] LibraryInfo library() const override { return {"fake", "1", "none", 0}; }
+  [[nodiscard]] std::map<std::string, double> figures() const override { return own_figures; }
   [[nodiscard]] std::string filled_with() const override { return "nothing"; }
   [[nodiscard]] bool redraw(int set, std::int64_t draw) override {
     if (!routes) return false;
@@ -65,6 +66,7 @@ class FakeTrial : public Trial {
   std::vector<std::pair<int, std::int64_t>> drawn;  // set, number of the draw
   int prepared_sets = 0;
   VerificationResult verification{0, 0, "full"};
+  std::map<std::string, double> own_figures{};
   bool participates = true;
   Bytes footprint_{1024};
   Bytes host_memory_{0};
