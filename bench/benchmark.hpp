@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <functional>
+#include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -95,6 +97,12 @@ class Trial {
   [[nodiscard]] virtual bool keeps_draws() const { return false; }
   /// Of an exchange by a routing draw: what each rank of the group has in it.
   [[nodiscard]] virtual ExchangedBytes exchanged() const { return {}; }
+  /// What every launch on buffer set `set` writes, where the backend has its memory: the start of
+  /// its result, or all of it; no launch reads it, and none leaves 16 bytes of ones there. Before
+  /// samples it is marked, so that a cold point is one of launches that really went to every set
+  /// (ResultMarks). Empty where launches leave nothing of their own in a set: empty kernels, and
+  /// what is only measured warm (copies between host and device, collectives).
+  [[nodiscard]] virtual std::span<std::byte> written(int /*set*/) { return {}; }
   /// Kernels, copies and events that a launch enqueues at most, where it never waits for the
   /// device: then no launch gap is in its time (Clock::hold). 0: it may wait, or has to. Of a
   /// graph: enqueued_by_graph().
@@ -109,6 +117,8 @@ class Trial {
   /// launch is.
   [[nodiscard]] virtual VerificationResult verify() = 0;
   [[nodiscard]] virtual LibraryInfo library() const = 0;
+  /// Observation::figures: asked after verify().
+  [[nodiscard]] virtual std::map<std::string, double> figures() const { return {}; }
   /// The same names on every rank; the functions live as long as the trial. Called once, after
   /// prepare.
   [[nodiscard]] virtual std::vector<Part> parts() { return {}; }

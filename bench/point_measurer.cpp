@@ -39,11 +39,16 @@ class Idleness {
   ControlPlane& world_;
 };
 
-void check_rotation(const PlannedPoint& point, const Trial& trial, const SetRotation& rotation) {
+void check_rotation(const PlannedPoint& point, const Trial& trial, const SetRotation& rotation,
+                    int unwritten) {
   if (point.cache == CachePolicy::warm || !trial.takes_part()) return;
-  if (const int set = rotation.untouched(); set >= 0)
-    throw Error{"the cache was not cold: buffer set " + std::to_string(set) + " of " +
-                std::to_string(rotation.sets()) + " was never launched on"};
+  const auto refusal = [&](int set, const char* why) {
+    return Error{"the cache was not cold: buffer set " + std::to_string(set) + " of " +
+                 std::to_string(rotation.sets()) + why};
+  };
+  if (const int set = rotation.untouched(); set >= 0) throw refusal(set, " was never launched on");
+  if (unwritten >= 0)
+    throw refusal(unwritten, " holds no result: its launches wrote elsewhere, or nothing");
 }
 
 void check_verified(const VerificationResult& result) {
@@ -200,12 +205,13 @@ void PointMeasurer::sample_and_verify(const PlannedPoint& point, Trial& trial, i
   record(sampling, rotation, observation);
   observation.sample.fill = trial.filled_with();
   on_every_rank(world_, [&] {
-    check_rotation(point, trial, rotation);
+    check_rotation(point, trial, rotation, sampling.unwritten_set);
     check_draws(point, trial, sampling);
   });
   observation.library = trial.library();  // an algorithm may be known only once it ran
   estimate_.learn(observation);
   verify(point, trial, observation);
+  observation.figures = trial.figures();
   record(time_parts(trial, *clock, sets, observation), point, observation);
   if (is_collective(point.implementation)) time_single_calls(point, trial, observation);
 }

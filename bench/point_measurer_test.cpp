@@ -103,6 +103,31 @@ TEST(PointMeasurer, MakesEnoughSetsForAColdCache) {
   EXPECT_EQ(o.sample.fill, "nothing");
 }
 
+TEST(PointMeasurer, RefusesColdWhereLaunchesWroteToAnotherSet) {
+  FakePoint point;
+  point.cache = CachePolicy::cold;
+  const auto good = point.measure_changed([](FakeTrial& trial) { trial.has_results = true; });
+  EXPECT_EQ(good.outcome, Outcome::measured) << good.reason;
+  const auto change = [](FakeTrial& trial) {
+    trial.has_results = trial.writes_all_to_first = true;
+  };
+  const auto refused = point.measure_changed(change);
+  EXPECT_EQ(refused.outcome, Outcome::failed);
+  EXPECT_EQ(refused.reason,
+            "the cache was not cold: buffer set 1 of 20 holds no result: its launches wrote "
+            "elsewhere, or nothing");
+  EXPECT_EQ(refused.sample.touched_sets, 20) << "the host launched on all of them";
+  point.cache = CachePolicy::warm;
+  EXPECT_EQ(point.measure_changed(change).outcome, Outcome::measured);
+}
+
+TEST(PointMeasurer, RecordsFigures) {
+  const auto o = FakePoint{}.measure_changed([](FakeTrial& trial) {
+    trial.own_figures = {{"event_resolution_s", 5e-7}};
+  });
+  EXPECT_EQ(o.figures, (std::map<std::string, double>{{"event_resolution_s", 5e-7}}));
+}
+
 TEST(PointMeasurer, RefusesARoutingTableThatAllSamplesShare) {
   FakePoint point;
   FakeBenchmark benchmark{[&] { return std::make_unique<FakeTrial>(point.time, FakeDevice{}); }};

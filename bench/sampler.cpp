@@ -39,6 +39,8 @@ Sampling Sampler::run(Trial& trial, SetRotation& rotation) {
   warm_up(trial, rotation, result.batch);
   result.warmup = static_cast<int>(launches_);
   rotation.forget();
+  const auto place = clock_.stream() != nullptr ? Memory::Place::device : Memory::Place::host;
+  marks_.emplace(trial, place, rotation.sets()).make();
   begin_step("timed batch");
   const auto timer = clock_.name();
   const Sampling begun = result;
@@ -46,6 +48,7 @@ Sampling Sampler::run(Trial& trial, SetRotation& rotation) {
   if (clock_.name() != timer) {  // a batch could not be held: samples are all of one kind
     const auto draws = result.routing_draws;
     rotation.forget();
+    marks_->make();
     result = begun;
     result.routing_draws = draws;
     take_samples(trial, rotation, result);
@@ -96,6 +99,7 @@ void Sampler::take_samples(Trial& trial, SetRotation& rotation, Sampling& result
   if (std::ranges::none_of(told, [](double held_back) { return held_back < 0; }))
     for (const double held_back : told) result.throttled.push_back(held_back > 0);
   held_back_.clear();
+  result.unwritten_set = marks_->unwritten();
   // Sets drawn anew since their last launch hold another table than their result is of.
   if (result.routing_draws > 0) (void)clock_.time([&] { trial.launch(0, clock_.stream()); });
 }
@@ -105,6 +109,7 @@ void Sampler::take_samples(Trial& trial, SetRotation& rotation, Sampling& result
 void Sampler::redraw(Trial& trial, const SetRotation& rotation, Sampling& result) {
   for (const int set : rotation.last(result.batch)) {
     const std::int64_t draw = std::max<std::int64_t>(result.routing_draws, rotation.sets());
+    marks_->look(set);
     if (trial.redraw(set, draw)) result.routing_draws = draw + 1;
   }
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "bench/clock.hpp"
 #include "bench/common_start.hpp"
 #include "bench/device_watch.hpp"
+#include "bench/result_marks.hpp"
 #include "bench/set_rotation.hpp"
 #include "bench/stop_rule.hpp"
 #include "runtime/activity.hpp"
@@ -51,6 +53,7 @@ struct Sampling {
   std::vector<bool> throttled;     // per sample: some rank was; empty: not known of each
   DeviceTrace device;              // of this rank
   int touched_sets = 0;            // by timed launches
+  int unwritten_set = -1;          // the first whose result none of them wrote; -1: none is known
   std::int64_t routing_draws = 0;  // 0: nothing is routed
   std::int64_t batch = 1;          // launches per sample
   int warmup = 0;                  // launches before the first sample
@@ -101,6 +104,7 @@ class Sampler {
   std::int64_t launches_ = 0;  // of this run, so far
   std::int64_t at_once_ = 0;   // launches of a held batch; 0: none is held
   const char* step_ = "";
+  std::optional<ResultMarks> marks_;
   Seconds asked_at_{0};            // of sampled time: when ranks told one another how things stand
   std::size_t asked_after_ = 0;    // and after how many samples
   Seconds call_{0};                // what the first one took

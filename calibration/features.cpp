@@ -60,8 +60,9 @@ Inputs inputs_of(const std::string& operation, const Point& point, const Dtypes&
   const OperationCall call{operation, point, dtypes, routing, loads};
   const auto family = family_of(operation, point);
   const auto grouped = family == Family::grouped ? grouped_inputs(call) : GroupedInputs{};
+  // Where the routing is a condition apart, all points of a series drop alike: all choices count.
   const auto work = family == Family::grouped ? work_of_experts(call, grouped)
-                                              : work_of(operation, point, dtypes, routing);
+                                              : work_of(operation, point, dtypes);
   const double moved = work.read.value() + work.written.value();
   Inputs inputs{.size = moved, .flops = work.flops.value(), .bytes = moved};
   switch (family) {

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 
+#include "calibration/expert_loads.hpp"
 #include "calibration/features.hpp"
 #include "core/error.hpp"
 
@@ -68,19 +69,30 @@ double row_scales(const OperationCall& call, const std::string& elements) {
   return std::ceil(call.number(elements) / kScaleBlock);
 }
 
+double choices_of(const OperationCall& call) {
+  return call.number("tokens") * call.number("top_k");
+}
+
+/// Choices that a capacity leaves, in expectation.
+double kept_choices(const OperationCall& call) {
+  if (call.routing.capacity_factor == 0) return choices_of(call);
+  const RoutingShape shape{call.whole("tokens"), call.whole("experts"), call.whole("top_k")};
+  return busiest_rank_loads(shape, 1, call.routing).rows;
+}
+
 Work permute_work(const OperationCall& call) {
-  const double row = call.number("hidden") * call.a(), tokens = call.number("tokens");
-  const double rows = tokens * call.number("top_k");
+  const double row = call.number("hidden") * call.a(), rows = kept_choices(call);
   const double written = rows * call.number("hidden") * call.c();
   const double scales = rows * row_scales(call, "hidden");
-  return make_work(0, tokens * row + rows * kIndexBytes, written + scales * kScaleBytes);
+  return make_work(0, call.number("tokens") * row + choices_of(call) * kIndexBytes,
+                   written + scales * kScaleBytes);
 }
 
 Work unpermute_work(const OperationCall& call) {
-  const double row = call.number("hidden") * call.a(), tokens = call.number("tokens");
-  const double rows = tokens * call.number("top_k");
-  return make_work(2 * rows * call.number("hidden"), rows * (row + kIndexBytes + kWeightBytes),
-                   tokens * row);
+  const double row = call.number("hidden") * call.a(), rows = kept_choices(call);
+  return make_work(2 * rows * call.number("hidden"),
+                   rows * row + choices_of(call) * (kIndexBytes + kWeightBytes),
+                   call.number("tokens") * row);
 }
 
 Work quantize_work(const OperationCall& call) {

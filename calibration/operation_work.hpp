@@ -19,10 +19,11 @@ namespace moecal::calibration {
 /// family.
 [[nodiscard]] bool has_known_work(const std::string& kind);
 
-/// FLOPs and bytes of one call from its shape. An operation this table does not know moves, as far
-/// as a fit is concerned, as many elements as its one number says. Of a moe_layer: what the busiest
-/// rank does (gated experts, without the router). Of a collective `sent` is the size that its
-/// points have, with the block that a rank keeps.
+/// FLOPs and bytes of one call from its shape, of permute and unpermute without what a capacity
+/// drops on average. An operation this table does not know moves, as far as a fit is concerned, as
+/// many elements as its one number says. Of a moe_layer: what the busiest rank does (gated experts,
+/// without the router). Of a collective `sent` is the size that its points have, with the block
+/// that a rank keeps.
 /// @throws InvalidInput if the point lacks a number the operation needs, the dtype is unknown, or
 /// an operation that is not known has several numbers.
 [[nodiscard]] Work work_of(const std::string& operation, const Point& point, const Dtypes& dtypes,

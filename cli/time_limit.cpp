@@ -20,16 +20,6 @@ std::optional<double> limit_of_suite(const MeasureOptions& options) {
   return found == kSeconds.end() ? std::nullopt : std::optional{found->second};
 }
 
-/// How long a program warms a GPU's clocks: the first of a run longer.
-enum class ClockWarmUp { none, first, later };
-
-/// What a program takes before its first point.
-double seconds_to_start(ClockWarmUp warm_up) {
-  constexpr double kStart = 0.5;
-  if (warm_up == ClockWarmUp::none) return kStart;
-  return kStart + (warm_up == ClockWarmUp::first ? kFirstClockWarmUp : kLaterClockWarmUp);
-}
-
 // Seconds, about. A file of cases says nothing about how many are the program's: the same of each.
 double cost_of(const BenchProgram& program, const MeasureOptions& options, int ranks) {
   constexpr double kLeastOfRanks = 0.05, kOfCases = 0.05;
@@ -47,6 +37,12 @@ double cost_of(const BenchProgram& program, const MeasureOptions& options, int r
 }
 
 }  // namespace
+
+double seconds_to_start(ClockWarmUp warm_up) {
+  constexpr double kStart = 0.5;
+  if (warm_up == ClockWarmUp::none) return kStart;
+  return kStart + (warm_up == ClockWarmUp::first ? kFirstClockWarmUp : kLaterClockWarmUp);
+}
 
 TimeLimit::TimeLimit(const std::vector<BenchProgram>& programs, const MeasureOptions& options)
     : cost_(programs.size(), 0), to_start_(programs.size(), 0) {

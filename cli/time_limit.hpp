@@ -9,6 +9,12 @@
 
 namespace moecal::cli {
 
+/// How long a program warms a GPU's clocks: the first of a run longer.
+enum class ClockWarmUp { none, first, later };
+
+/// What a program takes before its first point.
+[[nodiscard]] double seconds_to_start(ClockWarmUp warm_up);
+
 /// The seconds that a run may take, shared among the programs it starts one after the other by what
 /// their points take, about, after what each takes to start. What a program leaves of its share is
 /// the others'.

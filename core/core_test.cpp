@@ -16,6 +16,7 @@
 #include "core/narrow_float.hpp"
 #include "core/observation.hpp"
 #include "tests/temporary_folder.hpp"
+#include "tests/thrown_message.hpp"
 
 namespace moecal {
 namespace {
@@ -294,6 +295,24 @@ TEST(Observation, KeepsWhatIsKnownOfSingleCalls) {
     std::istringstream refused{to_json_line(o)};
     EXPECT_THROW((void)read_observations(refused, "line"), InvalidInput);
   }
+}
+
+TEST(Observation, KeepsFiguresAndRefusesThemAsText) {
+  Observation o;
+  o.operation = "launch";
+  o.samples_s = {1e-3};
+  EXPECT_EQ(to_json_line(o).find("figures"), std::string::npos) << "few have any";
+  o.figures = {{"event_resolution_s", 5.12e-7}};
+  const std::string line = to_json_line(o);
+  std::istringstream stream{line};
+  const auto read = read_observations(stream, "a.jsonl").observations.at(0);
+  EXPECT_EQ(read.figures, o.figures);
+  EXPECT_EQ(to_json_line(read), line);
+  const std::string number = "5.12e-07";
+  ASSERT_NE(line.find(number), std::string::npos) << line;
+  std::istringstream text{std::string{line}.replace(line.find(number), number.size(), "\"half\"")};
+  EXPECT_THAT(thrown_message([&] { (void)read_observations(text, "a.jsonl"); }),
+              testing::AllOf(testing::HasSubstr("a.jsonl:1"), testing::HasSubstr("figures")));
 }
 
 TEST(NarrowFloat, KeepsEveryValueItCanHold) {

@@ -182,6 +182,7 @@ std::string to_json_line(const Observation& o) {
   if (!o.late_rank.empty()) json["late_rank"] = o.late_rank;
   if (!o.parts_s.empty()) json["parts_s"] = o.parts_s;
   if (!o.parts_cache.empty()) json["parts_cache"] = o.parts_cache;
+  if (!o.figures.empty()) json["figures"] = o.figures;
   if (!o.late_hosts.empty()) json["late_hosts"] = host_names(o.late_hosts);
   if (o.source.kind == "measured") add_statistics(o, json);
   return json.dump() + "\n";

@@ -127,6 +127,9 @@ struct Observation {
   // Where the whole was cold: what each part found, whose own bytes may have stayed in the cache
   // between its launches. cold | warm.
   std::map<std::string, std::string> parts_cache{};
+  // What an operation measures once beside its times, by name, which ends in the SI unit:
+  // event_resolution_s (launch). Empty of most.
+  std::map<std::string, double> figures{};
   Outcome outcome = Outcome::measured;
   std::string reason;  // of skipped and failed: a sentence
   Policy policy;

@@ -200,6 +200,7 @@ Observation read_observation(const JsonReader& r) {
   read_late_hosts(r, o);
   o.parts_s = r.optional<std::map<std::string, std::vector<double>>>("parts_s", {});
   o.parts_cache = r.optional<std::map<std::string, std::string>>("parts_cache", {});
+  o.figures = r.optional<std::map<std::string, double>>("figures", {});
   read_outcome(r.object("outcome"), o);
   o.policy = read_policy(r.object("policy"));
   const auto verification = r.object("verification");

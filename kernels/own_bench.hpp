@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -67,6 +68,7 @@ concept HasPool = requires {
 ///   shape_of(case)                            a Shape; check_shape(Shape) refuses impossible ones
 ///   work(shape)
 ///   run_cpu(shape, buffers), run_cuda(shape, buffers, stream)
+///   result(buffers)                           the Memory whose first bytes every run writes
 ///   verify(shape, buffers)                    what the last run left, against the oracle
 ///
 /// and a struct Buffers{case, shape, place, draw}: the tensors of one buffer set, of the routing
@@ -119,6 +121,9 @@ class OwnTrial final : public Trial {
     const auto& buffers = sets_[static_cast<std::size_t>(set)];
     if (place_ == Memory::Place::host) return Operation::run_cpu(shape_, buffers);
     if constexpr (build::has_cuda) Operation::run_cuda(shape_, buffers, stream);
+  }
+  [[nodiscard]] std::span<std::byte> written(int set) override {
+    return Operation::result(sets_[static_cast<std::size_t>(set)]).span();
   }
   [[nodiscard]] VerificationResult verify() override {
     return Operation::verify(shape_, sets_.front());

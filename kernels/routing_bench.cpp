@@ -37,9 +37,13 @@ std::vector<RoutedPoint> planner_points() {
   append(points, {4096, 32768}, {0, 2048, 64, 2, "f16"});
   append(points, {512, 8192}, {0, 4096, 8, 2, "bf16", 0, true});
   append(points, {2048, 16384}, {0, 1024, 64, 2, "bf16", 0, true});
-  // What ratios to a copy are of: long rows, and many of a token.
+  // What ratios to a copy are of: long rows, each number of choices that has a kernel of its own,
+  // and a cast.
+  append(points, {16384}, {0, 4096, 16, 1, "bf16"});
   append(points, {16384}, {0, 4096, 8, 2, "bf16"});
+  append(points, {8192}, {0, 4096, 64, 4, "bf16"});
   append(points, {4096}, {0, 7168, 256, 8, "bf16"});
+  append(points, {16384}, {0, 7168, 8, 2, "bf16", 0, true});
   return points;
 }
 
@@ -67,6 +71,7 @@ std::vector<RoutedPoint> planner_gate_points() {
   // Of rows that are permuted, beside those above.
   append(points, {8192, 16384}, {0, 0, 8, 2, "bf16"});
   append(points, {16384}, {0, 0, 64, 2, "bf16"});
+  append(points, {8192}, {0, 0, 64, 4, "bf16"});
   append(points, {4096}, {0, 0, 256, 8, "bf16"});
   // More logits than any cache holds: what reading them once costs, and choosing on top.
   append(points, {131072}, {0, 0, 256, 8, "f32"});
@@ -126,6 +131,9 @@ Case routed_case(const RoutedPoint& point) {
     c.dtypes.scale_mode = "block_1x128";
   }
   c.routing.capacity_factor = point.capacity_factor;
+  // Uniform choices of some thousand tokens fill no expert to a fifth over the mean: a capacity
+  // would drop nothing.
+  if (point.capacity_factor > 0) c.routing.distribution = "power_law";
   c.routed = true;
   return c;
 }

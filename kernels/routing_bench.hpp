@@ -20,8 +20,8 @@ struct RoutedPoint {
   std::int64_t experts = 0;
   std::int64_t top_k = 0;
   std::string dtype;
-  double capacity_factor = 0;
-  bool to_fp8 = false;  // rows are cast on their way, with a scale per block of 128
+  double capacity_factor = 0;  // if any, the routing is a power law's: it drops choices
+  bool to_fp8 = false;         // rows are cast on their way, with a scale per block of 128
 };
 
 [[nodiscard]] Case routed_case(const RoutedPoint& point);

@@ -181,6 +181,35 @@ TEST(RoutingBench, CountsNoRowsThatACapacityDrops) {
   EXPECT_DOUBLE_EQ((trial->allocated() - trial->footprint()).value(), bytes);
 }
 
+double share_dropped(const Case& c, std::int64_t draw) {
+  const auto rows = SetRouting{c, draw}.row_of;
+  return static_cast<double>(std::ranges::count(rows, -1)) / static_cast<double>(rows.size());
+}
+
+std::vector<Case> cases_with_capacity(const Benchmark& benchmark, Suite suite) {
+  auto cases = benchmark.sweep(suite, "cuda", 1);
+  std::erase_if(cases, [](const Case& c) { return c.routing.capacity_factor == 0; });
+  return cases;
+}
+
+// "With a capacity" is a measurement only where choices are dropped; a record counts those of the
+// routing's own draw.
+TEST(RoutingBench, DropsChoicesWhereACaseHasACapacity) {
+  for (const Suite suite : {Suite::planner, Suite::full})
+    for (const auto& benchmark : {make_permute(), make_unpermute()}) {
+      const auto cases = cases_with_capacity(*benchmark, suite);
+      EXPECT_EQ(cases.size(), 5U) << benchmark->operation();
+      for (const auto& c : cases) {
+        SCOPED_TRACE(benchmark->operation() + " of " + std::to_string(c.point.at("tokens")));
+        const double dropped = share_dropped(c, 0);
+        EXPECT_GT(dropped, 0.1);
+        EXPECT_NEAR(share_dropped(c, 7), dropped, 0.02);
+        const auto choices = static_cast<double>(c.point.at("tokens") * c.point.at("top_k"));
+        EXPECT_DOUBLE_EQ(static_cast<double>(dropped_choices(c)) / choices, dropped);
+      }
+    }
+}
+
 // A peer's permute, which makes its table itself, is held against ours with the gate's. (Suite
 // quick has no time for all of them.)
 TEST(RoutingBench, HasAGateForTheRowsOfEveryPermute) {

@@ -5,6 +5,7 @@
 #include "calibration/features.hpp"
 #include "calibration/operation_work.hpp"
 #include "calibration/prediction_draft.hpp"
+#include "calibration/routing_conditions.hpp"
 #include "core/collective.hpp"
 
 namespace moecal::planning {
@@ -24,8 +25,9 @@ MaybeFloor floor_of_work(const Card& card, const Query& query,
                          const calibration::Conditions& conditions) {
   if (!has_own_work(query.operation)) return std::nullopt;
   const auto dtypes = calibration::dtypes_asked(conditions, query);
-  const auto work = calibration::work_of(
-      calibration::kind_of_work(query.operation, conditions.implementation), query.point, dtypes);
+  const auto work =
+      calibration::work_of(calibration::kind_of_work(query.operation, conditions.implementation),
+                           query.point, dtypes, calibration::spec_of(conditions.routing));
   CallFloor floor;
   const auto peak = card.bounding_peak(dtypes.a);
   if (peak && query.operation == "expert_gemm")

@@ -72,6 +72,20 @@ TEST(CallFloor, OfFusedAttentionIsOfItsOperandsAndResult) {
               (4 * operand + 4 * scores) / 1.02e12, 1e-9);
 }
 
+TEST(CallFloor, OfRoutedRowsIsOfThoseThatACapacityLeaves) {
+  const auto permute =
+      query("permute", {{"tokens", 65536}, {"hidden", 4096}, {"experts", 16}, {"top_k", 2}});
+  calibration::Conditions all, some;
+  all.dtype = some.dtype = "bf16";
+  some.routing = {"power_law", 1.2, 1.2};
+  const double token_bytes = 2.0 * 65536 * 4096, indices = 4.0 * 2 * 65536;
+  EXPECT_NEAR(call_floor(card(), permute, all)->seconds, (3 * token_bytes + indices) / 1.02e12,
+              1e-9);
+  const double rows_left = 2 * (1 - 0.36);  // of a token; RoutingBench's draws drop 36 %
+  EXPECT_NEAR(call_floor(card(), permute, some)->seconds,
+              ((1 + rows_left) * token_bytes + indices) / 1.02e12, 4e-5);
+}
+
 // A model of floats stands in for bf16: its time is that of half the bytes, and so is the floor.
 TEST(CallFloor, IsOfTheDtypeAskedForWhereAnotherStandsIn) {
   auto swiglu = query("swiglu", {{"tokens", 65536}, {"inner", 14336}});

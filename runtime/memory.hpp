@@ -3,6 +3,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "core/periodic_bytes.hpp"
@@ -51,6 +52,9 @@ class Memory {
   /// Whether it holds these bytes, as many as there are, when the device has finished.
   [[nodiscard]] bool holds(const PeriodicBytes& bytes) const;
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  [[nodiscard]] std::span<std::byte> span() const {
+    return {static_cast<std::byte*>(data_), bytes_};
+  }
   template <class T>
   [[nodiscard]] T* as() const {
     return static_cast<T*>(data_);

@@ -9,6 +9,7 @@
 
 #include "bench/sampler.hpp"
 #include "bench/testing/fake_trial.hpp"
+#include "kernels/expert_gemm/candidate_choice.hpp"
 #include "runtime/control_plane.hpp"
 
 /// How long points would keep a Hopper card busy, by the sampler's own accounting on a device that
@@ -47,12 +48,13 @@ inline Sampled sample(double call_s, const std::string& suite) {
           static_cast<double>(sampling.batch)};
 }
 
-/// Until the fastest of so many candidate algorithms for such calls is chosen, their kernels being
-/// loaded: a launch and two batches (of long ones, one) of each that is not given up, as
+/// Until the fastest of candidate algorithms for such calls is chosen, their kernels being loaded:
+/// a launch and two batches (of long ones, one) of each that is not given up, as
 /// recording_planner_time_test finds it.
-inline double time_to_choose(double call_s, double candidates, double batch_s) {
+inline double time_to_choose(double call_s, const kernels::CandidateTiming& timing) {
+  const double batch_s = timing.seconds.count();
   const double batches = call_s > 10 * batch_s ? 1.1 : 2.2;
-  return candidates * (call_s + batches * std::max(call_s, batch_s));
+  return timing.candidates * (call_s + batches * std::max(call_s, batch_s));
 }
 /// What loading a kernel takes at its first launch.
 inline constexpr double kKernelLoading = 1e-3;

@@ -26,6 +26,8 @@ struct HostWork {
 [[nodiscard]] HostWork host_work(const std::string& operation, const bench::Case& c, int sets);
 /// Of a new routing draw of one set; nothing where nothing is routed.
 [[nodiscard]] HostWork redraw_work(const std::string& operation, const bench::Case& c);
+/// Of a mark on each buffer set's result before the samples, and a look at it after them.
+[[nodiscard]] HostWork marking_work(int sets);
 [[nodiscard]] double host_seconds(const HostWork& work);
 
 }  // namespace moecal::tests

@@ -11,13 +11,13 @@
 
 #include "bench/cache_policy.hpp"
 #include "bench/plan.hpp"
-#include "cli/measure_launch.hpp"
 #include "cli/time_limit.hpp"
+#include "kernels/attention/attention_cudnn.hpp"
 #include "kernels/topk_gate/topk_gate.hpp"
 #include "layers/moe_layer/layer_buffers.hpp"
 #include "tests/fake_hopper.hpp"
 #include "tests/hopper_host.hpp"
-#include "tests/kernel_benchmarks.hpp"
+#include "tests/programs_of_one_rank.hpp"
 
 namespace moecal::bench {
 namespace {
@@ -91,33 +91,35 @@ Bytes footprint_of(const std::string& operation, const Case& c, const Work& work
   return moved(work);
 }
 
-/// Of a long sequence cuDNN names two plans, of a short one four or five, of which two are tried.
-constexpr int kPlansOfCudnn = 2;
-/// It compiles one in 0.3 to 0.44 s of a core of an AMD EPYC host (for Hopper, by
+/// cuDNN compiles one in 0.3 to 0.44 s of a core of an AMD EPYC host (for Hopper, by
 /// cudnn_plans_test): once for both caches, of which each case has the cold one.
 double planning(const Implementation& implementation, CachePolicy policy) {
   constexpr double kOnePlan = 0.37;
   const bool plans = implementation.name == "cudnn_fused" && policy == CachePolicy::cold;
-  return plans ? kOnePlan * kPlansOfCudnn : 0;
+  return plans ? kOnePlan * kernels::kMostCudnnPlans : 0;
 }
 
 double choosing(const std::string& operation, const Implementation& implementation, double call_s) {
-  const auto one = [&](double share) { return tests::time_to_choose(share * call_s, 16, 3e-4); };
-  const auto of_group = [&](double share) {
-    return tests::time_to_choose(share * call_s, 8, 2e-4);
+  const auto of_several = [&](double share) {
+    return tests::time_to_choose(share * call_s, kernels::kTimingOfSeveral);
   };
-  if (operation == "expert_gemm") return one(1);
-  if (implementation.name == "cudnn_fused")
-    return tests::time_to_choose(call_s, kPlansOfCudnn, 3e-4);
-  if (operation == "attention") return 2 * of_group(0.5);
+  auto of_one = kernels::kTimingOfOne;
+  if (operation == "expert_gemm") return tests::time_to_choose(call_s, of_one);
+  if (implementation.name == "cudnn_fused") {
+    of_one.candidates = kernels::kMostCudnnPlans;
+    return tests::time_to_choose(call_s, of_one);
+  }
+  if (operation == "attention") return 2 * of_several(0.5);
   // Groups whose rows round up to the same power of two share a choice: of a draw about three.
-  if (operation == "moe_layer") return 2 * 3 * of_group(0.1);
-  return implementation.name == "cublaslt_streams" ? 3 * of_group(0.3) : 0;
+  if (operation == "moe_layer") return 2 * 3 * of_several(0.1);
+  return implementation.name == "cublaslt_streams" ? 3 * of_several(0.3) : 0;
 }
 
 class Accountant {
  public:
   explicit Accountant(const NamedSuite& suite) : suite_{suite} {}
+
+  [[nodiscard]] Suite suite() const { return suite_.suite; }
 
   [[nodiscard]] SuiteTime of(const Benchmark& benchmark) {
     SuiteTime sum;
@@ -158,7 +160,9 @@ class Accountant {
     const double call_s = point.implementation.of_host ? moved(point.work).value() / kHostBandwidth
                                                        : tests::hopper_seconds(point.c, point.work);
     const auto sampled = sample_(call_s);
-    const double host = tests::host_seconds(tests::host_work(operation, point.c, sets));
+    auto host_work = tests::host_work(operation, point.c, sets);
+    if (point.benchmark.has_cold_form()) host_work += tests::marking_work(sets);
+    const double host = tests::host_seconds(host_work);
     return {
         1, sampled.seconds + parts(operation, call_s) + redraws(point, sampled, sets),
         choosing(operation, point.implementation, call_s) + planning(point.implementation, policy),
@@ -191,28 +195,13 @@ void print(const std::string& what, const SuiteTime& time) {
               time.points, time.sampling, time.choosing, time.host);
 }
 
-/// A program's operations, and what it loads before and between its points.
-struct Program {
-  const char* name;
-  std::vector<std::unique_ptr<Benchmark> (*)()> makes;
-  double loading = 0;  // seconds
-};
-
-// cuBLASLt's kernels, a few hundred of a program; cuDNN's libraries and its handle.
-constexpr double kCublaslt = 300 * tests::kKernelLoading, kCudnn = 1;
-
-/// In the order in which `moecal measure` starts them.
-std::vector<Program> programs_of(Suite suite) {
-  return {{"bench_activation", {make_quantize, make_swiglu}},
-          {"bench_attention", {make_attention}, kCublaslt + (suite == Suite::quick ? 0 : kCudnn)},
-          {"bench_expert_gemm", {make_expert_gemm}, kCublaslt},
-          {"bench_grouped_gemm", {make_grouped_gemm}, kCublaslt},
-          {"bench_host", {make_host_adam, make_host_transfer}},
-          {"bench_launch", {make_launch}},
-          {"bench_memory", {make_memory_copy, make_memory_stream}},
-          {"bench_moe_layer", {make_moe_layer}, kCublaslt},
-          {"bench_permute", {make_permute, make_unpermute}},
-          {"bench_routing", {make_topk_gate}}};
+/// What a program loads for an operation before and between its points, in seconds.
+double loading_for(const std::string& operation, Suite suite) {
+  // cuBLASLt's kernels, a few hundred of a program; cuDNN's libraries and its handle.
+  constexpr double kCublaslt = 300 * tests::kKernelLoading, kCudnn = 1;
+  if (operation == "attention") return kCublaslt + (suite == Suite::quick ? 0 : kCudnn);
+  const bool multiplies = operation == "expert_gemm" || operation == "grouped_gemm";
+  return multiplies || operation == "moe_layer" ? kCublaslt : 0;
 }
 
 /// What a program takes for its points and for what it loads, as the model has it, and what
@@ -224,15 +213,16 @@ struct Planned {
 
 Planned planned(const Program& program, Accountant& accountant, SuiteTime& sum) {
   Benchmarks benchmarks;
-  SuiteTime own;
+  double seconds = 0;
   for (const auto make : program.makes) {
     benchmarks.push_back(make());
-    const auto of_operation = accountant.of(*benchmarks.back());
-    print(benchmarks.back()->operation(), of_operation);
-    own += of_operation;
+    const auto operation = benchmarks.back()->operation();
+    const auto own = accountant.of(*benchmarks.back());
+    print(operation, own);
+    sum += own;
+    seconds += own.seconds() + loading_for(operation, accountant.suite());
   }
-  sum += own;
-  return {own.seconds() + program.loading,
+  return {seconds,
           cli::described({"", program.name, {}, {}, 0}, list_as_json(program.name, benchmarks, 1))};
 }
 
@@ -241,16 +231,14 @@ class OnOneHopper : public testing::TestWithParam<NamedSuite> {};
 // A model, not a measurement: rates of the card and its host are those of tests/fake_hopper.hpp and
 // tests/hopper_host.cpp.
 TEST_P(OnOneHopper, ASuiteKeepsToItsTimeLimitAndProgramsToTheirShares) {
-  // Each program starts and warms the clocks, the first for longer (cli/measure_launch.hpp).
-  constexpr double kStart = 0.5;
   Accountant accountant{GetParam()};
   SuiteTime sum;
   std::vector<double> needed;
   std::vector<cli::BenchProgram> programs;
-  for (const auto& program : programs_of(GetParam().suite)) {
+  for (const auto& program : kProgramsOfOneRank) {
     auto [seconds, described] = planned(program, accountant, sum);
-    const double warming = needed.empty() ? cli::kFirstClockWarmUp : cli::kLaterClockWarmUp;
-    needed.push_back(kStart + warming + seconds);
+    const auto warm_up = needed.empty() ? cli::ClockWarmUp::first : cli::ClockWarmUp::later;
+    needed.push_back(cli::seconds_to_start(warm_up) + seconds);
     programs.push_back(std::move(described));
   }
   print(std::string{"all of "} + GetParam().name, sum);

@@ -23,6 +23,7 @@ TEST_P(WorkAgreement, OfKernelAndFitInEveryCase) {
     const auto kind = calibration::kind_of_work(benchmark->operation(), implementation.name);
     ASSERT_FALSE(cases.empty());
     for (const auto& c : cases) {
+      if (c.routing.capacity_factor > 0) continue;  // below
       const Work stated = benchmark->work_by(implementation, c);
       const Work fitted = calibration::work_of(kind, c.point, c.dtypes);
       SCOPED_TRACE(implementation.name + " " + c.dtypes.a);
@@ -52,6 +53,25 @@ INSTANTIATE_TEST_SUITE_P(Kernels, WorkAgreement,
                                          make_host_adam, make_memory_copy, make_memory_stream,
                                          make_permute, make_quantize, make_swiglu, make_topk_gate,
                                          make_unpermute));
+
+// The kernels count what their own draw drops, a fit what draws of that routing drop on average.
+TEST(CapacityWorkAgreement, IsUpToTheDraw) {
+  for (const auto& benchmark : {make_permute(), make_unpermute()}) {
+    int compared = 0;
+    for (const auto& c : benchmark->sweep(Suite::planner, "cuda", 1)) {
+      if (c.routing.capacity_factor == 0) continue;
+      ++compared;
+      const auto operation = benchmark->operation();
+      const auto moved = [](const Work& work) { return work.read + work.written; };
+      const Work stated = benchmark->work(c);
+      const Work fitted = calibration::work_of(operation, c.point, c.dtypes, c.routing);
+      const Work undropped = calibration::work_of(operation, c.point, c.dtypes);
+      EXPECT_NEAR(moved(stated) / moved(fitted), 1, 0.03) << operation;
+      EXPECT_GT(moved(undropped) / moved(fitted), 1.2) << operation;
+    }
+    EXPECT_EQ(compared, 5);
+  }
+}
 
 // A fit knows the distribution of a layer's routing, a measurement the rows of a draw.
 TEST(LayerWorkAgreement, IsUpToTheDraw) {

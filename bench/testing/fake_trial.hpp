@@ -1,6 +1,11 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -17,6 +22,8 @@ class FakeTrial : public Trial {
 
   void launch(int set, Stream) override {
     launched_sets.push_back(set);
+    if (!results.empty())
+      results.at(writes_all_to_first ? 0 : static_cast<std::size_t>(set)).assign(20, std::byte{1});
     double cost = device_.median_s * (1 + device_.noise * noise_.normal());
     if (noise_.uniform() < device_.spike_chance) cost *= 5;
     if (launched_sets.size() == 1) cost += device_.cold_start_s;
@@ -26,13 +33,23 @@ class FakeTrial : public Trial {
   }
   [[nodiscard]] Bytes footprint() const override { return footprint_; }
   [[nodiscard]] Bytes host_memory() const override { return host_memory_; }
-  void prepare(int sets) override { prepared_sets = sets; }
+  void prepare(int sets) override {
+    prepared_sets = sets;
+    if (has_results) results.assign(static_cast<std::size_t>(sets), std::vector<std::byte>(20));
+  }
+  [[nodiscard]] std::span<std::byte> written(int set) override {
+    if (!has_results) return {};
+    return results.at(static_cast<std::size_t>(set));
+  }
   [[nodiscard]] VerificationResult verify() override { return verification; }
   [[nodiscard]] LibraryInfo library() const override { return {"fake", "1", "none", 0}; }
+  [[nodiscard]] std::map<std::string, double> figures() const override { return own_figures; }
   [[nodiscard]] std::string filled_with() const override { return "nothing"; }
   [[nodiscard]] bool redraw(int set, std::int64_t draw) override {
     if (!routes) return false;
     drawn.emplace_back(set, draw);
+    if (has_results)
+      std::ranges::fill(written(set), std::byte{0xFF});  // as those that plan anew do
     return true;
   }
   [[nodiscard]] bool keeps_draws() const override { return keeps; }
@@ -40,12 +57,16 @@ class FakeTrial : public Trial {
   [[nodiscard]] bool takes_part() const override { return participates; }
 
   std::vector<int> launched_sets;
+  bool has_results = false;
+  std::vector<std::vector<std::byte>> results;  // of each set
+  bool writes_all_to_first = false;             // whatever set is launched on
   bool routes = false;
   bool keeps = false;
   ExchangedBytes bytes_of_ranks{};
   std::vector<std::pair<int, std::int64_t>> drawn;  // set, number of the draw
   int prepared_sets = 0;
   VerificationResult verification{0, 0, "full"};
+  std::map<std::string, double> own_figures{};
   bool participates = true;
   Bytes footprint_{1024};
   Bytes host_memory_{0};

@@ -109,6 +109,8 @@ class Attention {
   /// Those rows of it, one after the other.
   [[nodiscard]] virtual std::vector<std::byte> result_rows(
       std::span<const std::int64_t> rows) const = 0;
+  /// The result of buffer set `set`, where the library has it.
+  [[nodiscard]] virtual std::span<std::byte> written(int set) = 0;
   [[nodiscard]] virtual LibraryInfo library() const = 0;
 };
 

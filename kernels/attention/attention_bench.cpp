@@ -65,6 +65,7 @@ class AttentionTrial final : public Trial {
     attention_ = make({shape_, operands_, sets});
   }
   void launch(int set, Stream stream) override { attention_->launch(set, stream); }
+  [[nodiscard]] std::span<std::byte> written(int set) override { return attention_->written(set); }
   [[nodiscard]] VerificationResult verify() override {
     return kernels::check_attention_rows(
         shape_, operands_, attention_->result_rows(kernels::attention_rows_to_check(shape_)));

@@ -14,8 +14,6 @@ namespace moecal::kernels {
 namespace {
 
 constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;
-// Two products a shape, of which what is around them is most: not as long as one product's own.
-constexpr CandidateTiming kTiming{8, Seconds{2e-4}, 2};
 
 /// One of the two products, of the heads that share a head of keys: its rows are theirs.
 ExpertGemmProblem product_of(const AttentionShape& shape, const std::string& layout) {
@@ -53,8 +51,8 @@ class CublasLtAttention final : public Attention {
       scores.push_back(set.scores_addresses());
       values.push_back(set.values_addresses());
     }
-    scores_choice_ = choose_algorithm(scores_, scores, workspace(), kTiming);
-    values_choice_ = choose_algorithm(values_, values, workspace(), kTiming);
+    scores_choice_ = choose_algorithm(scores_, scores, workspace(), kTimingOfSeveral);
+    values_choice_ = choose_algorithm(values_, values, workspace(), kTimingOfSeveral);
     for (const auto& set : sets_)
       for (const auto* written : {&set.scores, &set.result})
         mark_unwritten(written->data(), written->size());
@@ -75,6 +73,11 @@ class CublasLtAttention final : public Attention {
   [[nodiscard]] std::vector<std::byte> result_rows(
       std::span<const std::int64_t> rows) const override {
     return rows_from_device(shape_.type, shape_.head_size, rows, sets_[0].result).data;
+  }
+
+  [[nodiscard]] std::span<std::byte> written(int set) override {
+    const auto& result = sets_[static_cast<std::size_t>(set)].result;
+    return {result.data(), result.size()};
   }
 
   [[nodiscard]] LibraryInfo library() const override {

@@ -15,9 +15,6 @@
 namespace moecal::kernels {
 namespace {
 
-// Of short sequences the heuristic names four or five; each takes a third of a second to compile.
-constexpr int kMostPlans = 2;
-
 class CudnnAttention final : public Attention {
  public:
   CudnnAttention(const AttentionSetup& setup, CudnnPlanner& planner)
@@ -26,8 +23,8 @@ class CudnnAttention final : public Attention {
     const auto launch_plan = [this](std::size_t plan, std::size_t set, Stream stream) {
       graph_.launch(plan, sets_[set].addresses(workspace_), stream);
     };
-    plan_ =
-        fastest_candidate({"cuDNN's plans", graph_.plans().size(), sets_.size(), launch_plan}, {});
+    plan_ = fastest_candidate({"cuDNN's plans", graph_.plans().size(), sets_.size(), launch_plan},
+                              kTimingOfOne);
     for (const auto& set : sets_) mark_unwritten(set.result.data(), set.result.size());
   }
 
@@ -42,6 +39,11 @@ class CudnnAttention final : public Attention {
   [[nodiscard]] std::vector<std::byte> result_rows(
       std::span<const std::int64_t> rows) const override {
     return rows_from_device(shape_.type, shape_.head_size, rows, sets_[0].result).data;
+  }
+
+  [[nodiscard]] std::span<std::byte> written(int set) override {
+    const auto& result = sets_[static_cast<std::size_t>(set)].result;
+    return {result.data(), result.size()};
   }
 
   [[nodiscard]] LibraryInfo library() const override {
@@ -86,7 +88,7 @@ std::unique_ptr<CudnnPlanner> make_attention_planner(int device) {
   use_cuda_device(device);
   const auto& properties = found.devices.at(static_cast<std::size_t>(device));
   return make_cudnn_planner({10 * properties.compute_major + properties.compute_minor, {}},
-                            kMostPlans);
+                            kMostCudnnPlans);
 }
 
 std::unique_ptr<Attention> make_attention_cudnn(const AttentionSetup& setup,

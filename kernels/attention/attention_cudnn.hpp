@@ -9,6 +9,10 @@
 /// Attention fused by cuDNN: no scores in memory. Only in builds with cuDNN's headers.
 namespace moecal::kernels {
 
+/// Plans that are tried of a shape. Of a long sequence the heuristic names two, of a short one four
+/// or five; each takes a third of a second to compile.
+inline constexpr int kMostCudnnPlans = 2;
+
 /// What plans attentions on that CUDA device: the current one. What it has planned stays.
 /// @throws Unsupported if cuDNN cannot be loaded, with what to install.
 [[nodiscard]] std::unique_ptr<CudnnPlanner> make_attention_planner(int device);

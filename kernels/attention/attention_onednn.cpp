@@ -128,6 +128,11 @@ class OnednnAttention final : public Attention {
     return host;
   }
 
+  [[nodiscard]] std::span<std::byte> written(int set) override {
+    const auto& result = sets_[static_cast<std::size_t>(set)].values.at(DNNL_ARG_DST);
+    return {static_cast<std::byte*>(result.get_data_handle()), result.get_desc().get_size()};
+  }
+
   [[nodiscard]] LibraryInfo library() const override {
     auto library = onednn_library();
     library.algorithm = "unfused scores: " + std::string{descriptions_.scores.impl_info_str()} +

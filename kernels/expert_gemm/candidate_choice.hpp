@@ -21,6 +21,11 @@ struct CandidateTiming {
   Seconds seconds{3e-4};
   int timings = 2;
 };
+/// Of a product that is timed by itself.
+inline constexpr CandidateTiming kTimingOfOne{};
+/// Of products around which a layer or attention has others: a choice is worth a few milliseconds,
+/// not the tens of one product's own.
+inline constexpr CandidateTiming kTimingOfSeveral{.candidates = 8, .seconds = Seconds{2e-4}};
 
 /// What there is to choose from: at least one, on buffers that are overwritten.
 struct Candidates {

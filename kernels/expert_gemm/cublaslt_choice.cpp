@@ -13,11 +13,14 @@ CublasLtChoice choose_algorithm(const CublasLtMatmul& matmul,
                                 std::span<const CublasLtAddresses> sets,
                                 const CublasLtWorkspace& workspace, const CandidateTiming& timing) {
   const auto found = matmul.candidates(sets.front(), workspace.bytes, timing.candidates);
+  std::vector<std::size_t> working;  // their places in what the heuristic offered
+  for (std::size_t place = 0; place < found.size(); ++place)
+    if (CublasLtMatmul::works(found[place])) working.push_back(place);
   const auto launch = [&](std::size_t candidate, std::size_t set, Stream stream) {
-    matmul.launch(sets[set], found[candidate], workspace, stream);
+    matmul.launch(sets[set], found[working[candidate]], workspace, stream);
   };
-  const auto fastest = fastest_candidate(
-      {"cuBLASLt's candidate algorithms", found.size(), sets.size(), launch}, timing);
+  const auto fastest = working[fastest_candidate(
+      {"cuBLASLt's candidate algorithms", working.size(), sets.size(), launch}, timing)];
   return {found[fastest], fastest + 1, found.size()};
 }
 

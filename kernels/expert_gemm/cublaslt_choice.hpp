@@ -12,8 +12,8 @@ namespace moecal::kernels {
 /// An algorithm and where the heuristic had ranked it.
 struct CublasLtChoice {
   CublasLtMatmul::Candidate candidate{};
-  std::size_t rank = 0;     // from 1
-  std::size_t offered = 0;  // candidates
+  std::size_t rank = 0;     // from 1, among all that it offered
+  std::size_t offered = 0;  // candidates, those that do not work among them
 };
 /// "id=66 tile=20 ... rank=3/16".
 [[nodiscard]] std::string describe(const CublasLtChoice& choice);

@@ -125,6 +125,10 @@ void CublasLtMatmul::set_scales(const CublasLtScales& scales) {
   set(operation_.get(), CUBLASLT_MATMUL_DESC_FAST_ACCUM, kPromoteToFp32);
 }
 
+bool CublasLtMatmul::works(const Candidate& candidate) {
+  return candidate.state == CUBLAS_STATUS_SUCCESS;
+}
+
 std::vector<CublasLtMatmul::Candidate> CublasLtMatmul::candidates(
     const CublasLtAddresses& addresses, std::size_t workspace_bytes, int count) const {
   const auto preference = make_preference(addresses, workspace_bytes);
@@ -138,8 +142,7 @@ std::vector<CublasLtMatmul::Candidate> CublasLtMatmul::candidates(
                       shape_name(plan_) + " of these types on this device"};
   check(status, "asking cuBLASLt for algorithms");
   found.resize(static_cast<std::size_t>(returned));
-  std::erase_if(found, [](const Candidate& c) { return c.state != CUBLAS_STATUS_SUCCESS; });
-  if (found.empty())
+  if (std::ranges::none_of(found, works))
     throw Unsupported{"cuBLASLt " + cublaslt_version() + " could name no algorithm for " +
                       shape_name(plan_) + " that works"};
   return found;

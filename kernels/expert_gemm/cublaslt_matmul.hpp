@@ -60,10 +60,11 @@ class CublasLtMatmul {
   CublasLtMatmul(const CublasLtPlan& plan, const CublasLtScales& scales,
                  CublasLtHandle handle = make_cublaslt_handle());
 
-  /// The heuristic's algorithms for operands as aligned as these addresses, best guess first.
-  /// @throws Unsupported if it has none.
+  /// What the heuristic offers for operands as aligned as these addresses, best guess first; it may
+  /// name some that do not work. @throws Unsupported if none works.
   [[nodiscard]] std::vector<Candidate> candidates(const CublasLtAddresses& addresses,
                                                   std::size_t workspace_bytes, int count) const;
+  [[nodiscard]] static bool works(const Candidate& candidate);
   /// Whether a candidate found for a product of other extents can do this one in so much workspace.
   [[nodiscard]] bool takes(const Candidate& candidate, std::size_t workspace_bytes) const;
   /// Enqueues D = op(A) op(B); `workspace` is used until the product is done. @throws Error

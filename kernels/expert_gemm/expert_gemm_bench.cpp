@@ -48,6 +48,7 @@ class ExpertGemmTrial final : public Trial {
     gemm_ = make(implementation_, {problem_, operands_, sets});
   }
   void launch(int set, Stream stream) override { gemm_->launch(set, stream); }
+  [[nodiscard]] std::span<std::byte> written(int set) override { return gemm_->written(set); }
   [[nodiscard]] VerificationResult verify() override {
     return kernels::check_product_rows(problem_, operands_,
                                        gemm_->result_rows(kernels::rows_to_check(problem_)));

@@ -36,7 +36,7 @@ class CublasLtGemm final : public ExpertGemm {
     for (int set = 0; set < setup.sets; ++set) add_set(setup.operands);
     std::vector<CublasLtAddresses> addresses;
     for (const auto& set : sets_) addresses.push_back(set.addresses());
-    choice_ = choose_algorithm(matmul_, addresses, workspace(), {});
+    choice_ = choose_algorithm(matmul_, addresses, workspace(), kTimingOfOne);
     for (const auto& set : sets_) mark_unwritten(set.result.data(), set.result.size());
   }
 
@@ -51,6 +51,11 @@ class CublasLtGemm final : public ExpertGemm {
 
   [[nodiscard]] HostMatrix result_rows(std::span<const std::int64_t> rows) const override {
     return rows_from_device(problem_.c, problem_.shape.n, rows, sets_[0].result);
+  }
+
+  [[nodiscard]] std::span<std::byte> written(int set) override {
+    const auto& result = sets_[static_cast<std::size_t>(set)].result;
+    return {result.data(), result.size()};
   }
 
   [[nodiscard]] LibraryInfo library() const override {

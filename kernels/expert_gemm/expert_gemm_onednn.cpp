@@ -167,6 +167,11 @@ class OnednnGemm final : public ExpertGemm {
     return matrix;
   }
 
+  [[nodiscard]] std::span<std::byte> written(int set) override {
+    const auto& result = sets_[static_cast<std::size_t>(set)].at(DNNL_ARG_DST);
+    return {static_cast<std::byte*>(result.get_data_handle()), result.get_desc().get_size()};
+  }
+
   [[nodiscard]] LibraryInfo library() const override { return library_of(description_); }
 
  private:

@@ -136,24 +136,43 @@ void add_f16_training(Sweep& sweep) {
   sweep.add_training({1024, 4096, 16384}, {{2048, 512}, {512, 1024}}, {"f16"});
 }
 
-// What else the cards' tensor cores have, at the documents' expert shapes: scales per block, int8
-// results, FP8 to f16, and FP8 gradients without transposed copies.
+// What else the cards' tensor cores have beside the documents' types.
+const Families kScaled{"fp8_e4m3/outer_vector", "fp8_e4m3/block_1x128", "fp8_e4m3/block_128x128",
+                       "fp8_e4m3/mx", "int8/tensor"};
+Dtypes fp8_to_f16() {
+  auto dtypes = expert_gemm_dtypes("fp8_e4m3");
+  dtypes.c = "f16";
+  return dtypes;
+}
+
+// Of each of them one shape, at few rows and at many: without a point a fit knows nothing of it.
+void add_one_of_each_variant(Sweep& sweep) {
+  const Weights down{4096, 14336};
+  for (const std::int64_t rows : {16, 4096}) {
+    sweep.add_forward({rows}, {down}, kScaled);
+    sweep.add({{rows, down.n, down.k}, fp8_to_f16()});
+    sweep.add({{rows, down.k, down.n}, expert_gemm_gradient_dtypes("f16", "NN")});
+    sweep.add({{down.n, down.k, rows}, expert_gemm_gradient_dtypes("f16", "NT")});
+  }
+}
+
+// At the documents' expert shapes: scales per block, int8 results, FP8 to f16, and FP8 gradients
+// without transposed copies.
 void add_variants(Sweep& sweep) {
   const std::vector<Weights> experts{{28672, 4096}, {4096, 14336}, {2048, 1024}, {1024, 2048}};
-  sweep.add_forward({16, 256, 4096}, experts,
-                    {"fp8_e4m3/outer_vector", "fp8_e4m3/block_1x128", "fp8_e4m3/block_128x128",
-                     "fp8_e4m3/mx", "int8/tensor"});
-  const auto with = [](const std::string& family, auto change) {
+  sweep.add_forward({16, 256, 4096}, experts, kScaled);
+  const auto gradient = [](const std::string& family, const std::string& layout) {
     auto dtypes = expert_gemm_dtypes(family);
-    change(dtypes);
+    dtypes.a = "fp8_e5m2";
+    dtypes.layout = layout;
     return dtypes;
   };
   for (const auto& [n, k] : experts) {
     const std::int64_t rows = 4096;
-    sweep.add({{rows, n, k}, with("fp8_e4m3", [](Dtypes& d) { d.c = "f16"; })});
+    sweep.add({{rows, n, k}, fp8_to_f16()});
     for (const auto* family : {"fp8_e4m3", "fp8_e4m3/mx"}) {
-      sweep.add({{rows, k, n}, with(family, [](Dtypes& d) { d.a = "fp8_e5m2", d.layout = "NN"; })});
-      sweep.add({{n, k, rows}, with(family, [](Dtypes& d) { d.a = "fp8_e5m2", d.layout = "NT"; })});
+      sweep.add({{rows, k, n}, gradient(family, "NN")});
+      sweep.add({{n, k, rows}, gradient(family, "NT")});
     }
   }
 }
@@ -167,6 +186,7 @@ Sweep planner(bool for_gpus) {
   add_tensor_parallel(sweep, kPlannerDenseRows);
   add_routers(sweep);
   add_peak(sweep);
+  if (for_gpus) add_one_of_each_variant(sweep);
   return sweep;
 }
 

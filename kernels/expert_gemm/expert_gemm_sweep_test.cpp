@@ -30,6 +30,8 @@ TEST(Sweep, HasEveryScaleModeInFull) {
                             "fp8_e4m3/block_128x128", "fp8_e4m3/mx", "int8/tensor"}) {
     EXPECT_TRUE(has(full, {256, 28672, 4096}, types)) << types;
     EXPECT_FALSE(has(planner, {256, 28672, 4096}, types)) << types;
+    for (const std::int64_t rows : {16, 4096})
+      EXPECT_TRUE(has(planner, {rows, 4096, 14336}, types)) << types;
   }
   EXPECT_TRUE(
       has(full, {4096, 2048, 1024}, Dtypes{"fp8_e4m3", "fp8_e4m3", "f16", "f32", "tensor", "TN"}));
@@ -37,6 +39,25 @@ TEST(Sweep, HasEveryScaleModeInFull) {
       has(full, {4096, 4096, 28672}, Dtypes{"fp8_e5m2", "fp8_e4m3", "bf16", "f32", "mx", "NN"}));
   EXPECT_TRUE(has(full, {28672, 4096, 4096},
                   Dtypes{"fp8_e5m2", "fp8_e4m3", "bf16", "f32", "tensor", "NT"}));
+}
+
+// What no point tells of, a fit of the planner's knows nothing of.
+TEST(Sweep, HasOneOfEachVariantInPlanner) {
+  const auto planner = planner_sweep(true), full = full_sweep(true);
+  for (const auto& [shape, dtypes] : full)
+    EXPECT_TRUE(std::ranges::any_of(planner,
+                                    [&](const ExpertGemmPoint& point) {
+                                      return point.dtypes == dtypes ||
+                                             (dtypes.a == "fp8_e5m2" && dtypes.layout != "TN");
+                                    }))
+        << dtypes.a << " x " << dtypes.b << " -> " << dtypes.c << " " << dtypes.scale_mode << " "
+        << dtypes.layout;
+  for (const std::int64_t rows : {16, 4096}) {
+    EXPECT_TRUE(has(planner, {rows, 4096, 14336},
+                    Dtypes{"fp8_e4m3", "fp8_e4m3", "f16", "f32", "tensor", "TN"}));
+    EXPECT_TRUE(has(planner, {rows, 14336, 4096}, expert_gemm_gradient_dtypes("f16", "NN")));
+    EXPECT_TRUE(has(planner, {4096, 14336, rows}, expert_gemm_gradient_dtypes("f16", "NT")));
+  }
 }
 
 TEST(Sweep, HoldsTheDocumentsShapesOnce) {

@@ -17,9 +17,6 @@ const void* after(const void* base, std::int64_t elements, Dtype dtype) {
   return after(base, elements * size_of(dtype));
 }
 
-// A layer has many groups: a choice is worth a few milliseconds, not the tens of one product's own.
-constexpr CandidateTiming kTiming{8, Seconds{2e-4}, 2};
-
 }  // namespace
 
 ExpertGemmProblem mean_product(const GroupedGemmProblem& problem) {
@@ -63,7 +60,7 @@ CublasLtChoice CublasLtChoices::of(const CublasLtPlan& plan, const CublasLtMatmu
     return found->second;
   // On one buffer set, unlike a single product's candidates: sets are drawn, and planned, one by
   // one. So they are ranked with what the caches keep of this group's operands.
-  return chosen_[key] = choose_algorithm(matmul, {&addresses, 1}, workspace, kTiming);
+  return chosen_[key] = choose_algorithm(matmul, {&addresses, 1}, workspace, kTimingOfSeveral);
 }
 
 CublasLtGroups::CublasLtGroups(const GroupedGemmProblem& problem,

@@ -127,6 +127,8 @@ class GroupedGemm {
   [[nodiscard]] virtual HostMatrix result() const = 0;
   /// Those rows of it, one after the other.
   [[nodiscard]] virtual HostMatrix result_rows(std::span<const std::int64_t> rows) const;
+  /// C of buffer set `set`, where the library has it: every launch writes its first row.
+  [[nodiscard]] virtual std::span<std::byte> written(int set) = 0;
   [[nodiscard]] virtual LibraryInfo library() const = 0;
 };
 

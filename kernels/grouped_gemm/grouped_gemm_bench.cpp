@@ -64,6 +64,7 @@ class GroupedGemmTrial final : public Trial {
     first_rows_ = kernels::group_rows(problem_, 0);
   }
   void launch(int set, Stream stream) override { gemm_->launch(set, stream); }
+  [[nodiscard]] std::span<std::byte> written(int set) override { return gemm_->written(set); }
   [[nodiscard]] VerificationResult verify() override {
     const auto checked = kernels::grouped_rows_to_check(problem_, first_rows_);
     return kernels::check_grouped_product_rows(problem_, operands_, first_rows_,

@@ -129,6 +129,11 @@ class CublasGroupedGemm final : public GroupedGemm {
     return rows_from_device(problem_.product.c, problem_.product.shape.n, rows, sets_[0].result);
   }
 
+  [[nodiscard]] std::span<std::byte> written(int set) override {
+    const auto& result = sets_[static_cast<std::size_t>(set)].result;
+    return {result.data(), result.size()};
+  }
+
   [[nodiscard]] LibraryInfo library() const override {
     int version = 0;  // 13.1.0 is 130100
     check(cublasGetVersion(handle_.get(), &version), "asking for cuBLAS's version");

@@ -63,6 +63,11 @@ class CublasLtGraph final : public GroupedGemm {
     return rows_from_device(problem_.product.c, problem_.product.shape.n, rows, sets_[0].result);
   }
 
+  [[nodiscard]] std::span<std::byte> written(int set) override {
+    const auto& result = sets_[static_cast<std::size_t>(set)].result;
+    return {result.data(), result.size()};
+  }
+
   [[nodiscard]] LibraryInfo library() const override {
     return {
         "cuBLASLt", cublaslt_version(),

@@ -50,6 +50,10 @@ class OnednnGroups final : public GroupedGemm {
     return result;
   }
 
+  [[nodiscard]] std::span<std::byte> written(int set) override {
+    return sets_[static_cast<std::size_t>(set)].result.span();
+  }
+
   [[nodiscard]] LibraryInfo library() const override {
     auto library = onednn_library();
     for (const auto& kernel : kernels_)

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <memory>
+#include <span>
 #include <thread>
 
 #include "bench/benchmark.hpp"
@@ -77,6 +78,11 @@ class HostAdamTrial final : public Trial {
   [[nodiscard]] Bytes footprint() const override { return host_adam_bytes(); }
   void prepare(int sets) override {
     for (int set = 0; set < sets; ++set) sets_.emplace_back(shape_.parameters);
+  }
+  /// The parameters in 16 bits, which a step does not read.
+  [[nodiscard]] std::span<std::byte> written(int set) override {
+    const auto& states = sets_[static_cast<std::size_t>(set)];
+    return std::as_writable_bytes(std::span{states.rounded.values.get(), states.size});
   }
   /// Takes the front of set 0 through as many steps again, on one thread: the bits must be equal.
   [[nodiscard]] VerificationResult verify() override {

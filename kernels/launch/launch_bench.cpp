@@ -1,7 +1,9 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #include <array>
-#include <sstream>
+#include <cmath>
+#include <map>
+#include <optional>
 #include <utility>
 
 #include "bench/benchmark.hpp"
@@ -58,7 +60,6 @@ class ThreadTrial final : public LaunchTrial {
   [[nodiscard]] std::int64_t count() override { return launch_cpu(shape_); }
 };
 
-// The resolution of the events stands in the record as the algorithm.
 class DeviceTrial final : public LaunchTrial {
  public:
   DeviceTrial(const LaunchShape& shape, LaunchKind kind) : LaunchTrial{shape}, kind_{kind} {}
@@ -70,18 +71,19 @@ class DeviceTrial final : public LaunchTrial {
   }
   void launch(int, Stream stream) override { launches_->run(stream); }
   [[nodiscard]] LibraryInfo library() const override {
-    std::ostringstream algorithm;
-    if (kind_ == LaunchKind::event_record)
-      algorithm << "event resolution " << resolution_.count() << " s";
-    else
-      algorithm << "one thread";
-    return {"moecal", build::version, algorithm.str(), 0};
+    const bool records = kind_ == LaunchKind::event_record;
+    return {"moecal", build::version, records ? "cudaEventRecord" : "one thread", 0};
+  }
+  /// None where no two readings differed.
+  [[nodiscard]] std::map<std::string, double> figures() const override {
+    if (!resolution_ || !std::isfinite(resolution_->count())) return {};
+    return {{"event_resolution_s", resolution_->count()}};
   }
 
  private:
   [[nodiscard]] std::int64_t count() override { return launches_->count(); }
   LaunchKind kind_;
-  Seconds resolution_{0};
+  std::optional<Seconds> resolution_;
   std::unique_ptr<kernels::EmptyLaunches> launches_;
 };
 

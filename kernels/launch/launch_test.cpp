@@ -6,8 +6,13 @@
 
 #include <cmath>
 
+#include "bench/benchmark.hpp"
 #include "core/build.hpp"
 #include "runtime/device_info.hpp"
+
+namespace moecal::bench {
+std::unique_ptr<Benchmark> make_launch();
+}
 
 namespace moecal::kernels {
 namespace {
@@ -43,6 +48,19 @@ TEST(LaunchOnDevice, RunsEachOfItsLaunches) {
     }
     EXPECT_GT(event_resolution(), Seconds{0});
     EXPECT_LT(event_resolution(), Seconds{1e-3});
+  }
+}
+
+TEST(LaunchOnDevice, RecordsTheEventResolutionAsANumber) {
+  if (const auto found = find_cuda_devices(); found.devices.empty()) GTEST_SKIP() << found.reason;
+  const auto world = make_single_rank_plane();
+  bench::Context context{*world, 0};
+  bench::Case c;
+  c.point = {{"launches", 1}};
+  for (const auto* name : {"event_record", "empty_kernel"}) {
+    const auto trial = bench::make_launch()->make_trial({name, "cuda"}, c, context);
+    trial->prepare(1);
+    EXPECT_EQ(trial->figures().count("event_resolution_s"), name == std::string{"event_record"});
   }
 }
 

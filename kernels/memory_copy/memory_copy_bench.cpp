@@ -43,6 +43,9 @@ class MemoryCopyTrial final : public Trial {
       }
     buffers_ = kernels::make_memory_copy_host_buffers(shape_, sets);
   }
+  [[nodiscard]] std::span<std::byte> written(int set) override {
+    return {buffers_->tensors(set).target, static_cast<std::size_t>(shape_.bytes)};
+  }
   [[nodiscard]] VerificationResult verify() override {
     const bool equal = buffers_->target_holds(0, kernels::memory_copy_pattern(shape_));
     return {equal ? 0.0 : 1.0, 0.0, "full"};

@@ -63,6 +63,7 @@ struct Permute {
   static void redraw(const Pool& pool, Buffers& buffers, std::int64_t draw) {
     buffers.row_of.assign(pool.routing.routing(draw).row_of);
   }
+  static const Memory& result(const Buffers& buffers) { return buffers.rows; }
   static VerificationResult verify(const Shape& shape, const Buffers& buffers) {
     return check_permuted(shape,
                           {buffers.tokens.bytes, buffers.row_of, buffers.rows, buffers.scales});

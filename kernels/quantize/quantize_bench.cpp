@@ -106,6 +106,7 @@ struct Quantize {
   static void run_cuda(const Shape& shape, const Buffers& buffers, Stream stream) {
     quantize_cuda(shape, buffers.tensors(), buffers.workspace.as<void>(), stream);
   }
+  static const Memory& result(const Buffers& buffers) { return buffers.quantized; }
   static VerificationResult verify(const Shape& shape, const Buffers& buffers) {
     auto rows = rows_to_check(shape.tokens, shape.hidden);
     const auto& all = buffers.values.bytes;

@@ -75,6 +75,7 @@ struct Swiglu {
   static void run_cuda(const Shape& shape, const Buffers& buffers, Stream stream) {
     swiglu_cuda(shape, buffers.tensors(), stream);
   }
+  static const Memory& result(const Buffers& buffers) { return buffers.activated; }
   static VerificationResult verify(const Shape& shape, const Buffers& buffers) {
     const auto rows = rows_to_check(shape.tokens, shape.inner);
     const auto method = check_method(rows, shape.tokens);

@@ -70,6 +70,7 @@ struct Unpermute {
     buffers.row_of.assign(routing.row_of);
     buffers.weight_of.assign(routing.draw.weight_of);
   }
+  static const Memory& result(const Buffers& buffers) { return buffers.tokens; }
   static VerificationResult verify(const Shape& shape, const Buffers& buffers) {
     return check_unpermuted(
         shape, {buffers.rows.bytes, buffers.row_of, buffers.weight_of, buffers.tokens});

@@ -108,6 +108,8 @@ class MoeLayer {
   virtual void redraw(int set, const MoeLayerRouting& routing) = 0;
   /// [tokens, hidden] of buffer set 0, after the device's work is done. Synchronous.
   [[nodiscard]] virtual HostMatrix output() const = 0;
+  /// The output of buffer set `set`, where it lies.
+  [[nodiscard]] virtual std::span<std::byte> written(int set) = 0;
   [[nodiscard]] virtual GateTable gate_table() const = 0;
   /// In the order in which they run, on the draws that the sets have now; they live as long as the
   /// layer, and until a set is drawn anew.

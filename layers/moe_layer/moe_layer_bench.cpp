@@ -71,6 +71,7 @@ class MoeLayerTrial final : public Trial {
     padding_.add(routing.expert_rows());
     return true;
   }
+  [[nodiscard]] std::span<std::byte> written(int set) override { return layer_->written(set); }
   [[nodiscard]] VerificationResult verify() override {
     auto result = layers::check_moe_layer(problem_, data_, routing_.front(), layer_->output());
     if (layer_->gate_table().counts != routing_.front().draw.counts) result.max_rel_error = 1;

@@ -186,6 +186,9 @@ class LayerOnGpu final : public MoeLayer {
     return {problem_.values, problem_.tokens, problem_.hidden, 1.0F,
             sets_.front()->buffers().output.to_host<std::byte>()};
   }
+  [[nodiscard]] std::span<std::byte> written(int set) override {
+    return sets_[static_cast<std::size_t>(set)]->buffers().output.span();
+  }
   [[nodiscard]] GateTable gate_table() const override {
     return sets_.front()->buffers().gate_table();
   }

@@ -54,6 +54,7 @@ cudaError_t allocate(void** pointer, std::size_t bytes) {
   if (!left.empty()) std::memcpy(*pointer, left.data(), std::min(bytes, left.size()));
   const std::lock_guard lock{fake_cuda().buffers_mutex};
   fake_cuda().buffers[static_cast<std::byte*>(*pointer)] = bytes;
+  fake_cuda().devices_of[static_cast<std::byte*>(*pointer)] = fake_cuda().current;
   return cudaSuccess;
 }
 
@@ -61,6 +62,7 @@ cudaError_t release(void* pointer) {
   const std::lock_guard lock{fake_cuda().buffers_mutex};
   if (fake_cuda().buffers.erase(static_cast<std::byte*>(pointer)) == 0)
     return cudaErrorInvalidValue;
+  fake_cuda().devices_of.erase(static_cast<std::byte*>(pointer));
   std::free(pointer);
   return cudaSuccess;
 }
@@ -122,7 +124,13 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
   return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int device) {
-  return device < fake_cuda().devices ? cudaSuccess : cudaErrorInvalidDevice;
+  if (device >= fake_cuda().devices) return cudaErrorInvalidDevice;
+  fake_cuda().current = device;
+  return cudaSuccess;
+}
+cudaError_t cudaGetDevice(int* device) {
+  *device = fake_cuda().current;
+  return cudaSuccess;
 }
 cudaError_t cudaDeviceSynchronize() {
   fake_cuda().copy_under_way = false;
@@ -144,17 +152,19 @@ cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind)
     fake_cuda().bytes_from_outside += bytes;
   return cudaSuccess;
 }
-// On the device only: between places of live allocations that do not overlap.
+// Between places that do not overlap; those on a device lie in live allocations, the host's do not.
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
   const auto *first = static_cast<const std::byte*>(from), *second = static_cast<std::byte*>(to);
   const bool apart = first + bytes <= second || second + bytes <= first;
-  if (kind != cudaMemcpyDeviceToDevice || !apart || !fake_cuda().owns(from, bytes) ||
-      !fake_cuda().owns(to, bytes))
+  const bool of_device = kind != cudaMemcpyHostToDevice, to_device = kind != cudaMemcpyDeviceToHost;
+  if (!apart || fake_cuda().owns(from, bytes) != of_device ||
+      fake_cuda().owns(to, bytes) != to_device)
     return cudaErrorInvalidValue;
+  fake_cuda().log({FakeEnqueued::Kind::copy, fake_cuda().current, stream, nullptr, to, from});
   const bool ran = fake_cuda().run(stream, [=] { std::memcpy(to, from, bytes); });
   if (!ran) return cudaErrorStreamCaptureImplicit;
-  ++fake_cuda().copies_on_device;
+  if (kind == cudaMemcpyDeviceToDevice) ++fake_cuda().copies_on_device;
   if (stream == nullptr || stream == cudaStreamLegacy) fake_cuda().copy_under_way = true;
   return cudaSuccess;
 }
@@ -184,9 +194,13 @@ cudaError_t cudaMemset(void* to, int value, size_t bytes) {
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   *stream = reinterpret_cast<cudaStream_t>(new char);
+  const std::lock_guard lock{fake_cuda().buffers_mutex};
+  fake_cuda().streams[*stream] = fake_cuda().current;
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  const std::lock_guard lock{fake_cuda().buffers_mutex};
+  fake_cuda().streams.erase(stream);
   delete reinterpret_cast<char*>(stream);
   return cudaSuccess;
 }
@@ -204,11 +218,13 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
   return cudaSuccess;
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  fake_cuda().log({FakeEnqueued::Kind::record, fake_cuda().current, stream, event});
   fake_event(event).stream = stream;
   time_of(event) = fake_cuda().clock_ms;
   return cudaSuccess;
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  fake_cuda().log({FakeEnqueued::Kind::wait, fake_cuda().current, stream, event});
   auto& capture = fake_cuda().capture;
   const cudaStream_t recorded = fake_event(event).stream;
   if (!fake_cuda().capturing || !takes_part(recorded)) return cudaSuccess;

@@ -36,6 +36,15 @@ struct FakeHold {
   std::uint32_t number = 0;
 };
 
+/// What was done on a stream, by a thread whose device was `device`.
+struct FakeEnqueued {
+  enum class Kind { copy, record, wait } kind;
+  int device = 0;
+  cudaStream_t stream = nullptr;
+  cudaEvent_t event = nullptr;                // of a record or a wait
+  const void *to = nullptr, *from = nullptr;  // of a copy
+};
+
 struct FakeCudaDevice {
   int devices = 1;
   int driver = 13'000;  // the newest CUDA that it is for; one of before 13 is of no use
@@ -50,12 +59,17 @@ struct FakeCudaDevice {
   int holds = 0;                  // of streams, since the start
   FakeHold last_hold;
   std::map<const std::byte*, std::size_t> buffers;  // live allocations: start and bytes
+  std::map<const std::byte*, int> devices_of;       // of those: which one's memory they are
+  std::map<cudaStream_t, int> streams;              // live ones, and whose
   std::size_t memory = std::size_t{1} << 30;        // a larger allocation fails
   std::vector<std::byte> left_behind;               // what new allocations hold, from their start
   mutable std::mutex buffers_mutex;
   // Of the calling thread, as in the capture mode that moecal uses.
   static thread_local inline bool capturing = false;
   static thread_local inline FakeCapture capture;
+  static thread_local inline int current = 0;  // device
+  bool logs = false;                           // copies and events, into `enqueued`; of one thread
+  std::vector<FakeEnqueued> enqueued;
   std::atomic<std::size_t> bytes_from_outside = 0;  // of cudaMemcpy, into live allocations
   std::atomic<int> copies_on_device = 0;            // cudaMemcpyAsync's
   // Set by cudaMemcpy and cudaMemset, whose bytes may not have arrived; cleared by waiting for the
@@ -72,6 +86,10 @@ struct FakeCudaDevice {
   /// is not part of the capture under way: CUDA would run it at once, in the middle of the
   /// recording.
   [[nodiscard]] bool run(cudaStream_t stream, const std::function<void()>& work);
+
+  void log(const FakeEnqueued& what) {
+    if (logs) enqueued.push_back(what);
+  }
 
   /// True if [start, start + bytes) lies inside one live allocation.
   [[nodiscard]] bool owns(const void* start, std::size_t bytes) const;

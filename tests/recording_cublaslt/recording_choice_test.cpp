@@ -6,6 +6,7 @@
 #include <map>
 
 #include "bench/benchmark.hpp"
+#include "bench/result_marks.hpp"
 #include "kernels/expert_gemm/cublaslt_scales.hpp"
 #include "kernels/expert_gemm/product_check.hpp"
 #include "runtime/buffer.hpp"
@@ -22,6 +23,7 @@ namespace {
 using testing::HasSubstr;
 using tests::fake_cublaslt;
 using tests::fake_cuda;
+using tests::FakeCandidate;
 
 class Candidates : public testing::Test {
  protected:
@@ -124,6 +126,19 @@ TEST_F(Candidates, OneThatDoesNotLaunchIsPassedOver) {
   EXPECT_THAT(thrown_message([&] { (void)make(); }),
               HasSubstr("none of cuBLASLt's candidate algorithms ran; the last: launching a "
                         "cuBLASLt product failed"));
+}
+
+// They keep their place: the rank is the heuristic's, not one among those that were timed.
+TEST_F(Candidates, ThatTheHeuristicCallsUnsupportedAreCountedAndNotLaunched) {
+  const FakeCandidate unsupported{.milliseconds = 0.1, .state = CUBLAS_STATUS_NOT_SUPPORTED};
+  fake_cublaslt().candidates = {{5, true}, unsupported, {4, true}, unsupported, {9, true}};
+  EXPECT_THAT(make()->library().algorithm,
+              testing::AllOf(HasSubstr("id=102"), testing::EndsWith("rank=3/5")));
+  for (const auto& call : fake_cublaslt().matmuls) EXPECT_THAT(call.candidate, testing::Ne(1));
+  fake_cublaslt().candidates = {unsupported, unsupported};
+  EXPECT_THAT(thrown_message([&] { (void)make(); }),
+              HasSubstr("could name no algorithm for m 8, n 16, k 8 that works"));
+  EXPECT_THROW((void)make(), Unsupported);
 }
 
 TEST_F(Candidates, NoneIsAReasonToSkip) {
@@ -333,6 +348,28 @@ TEST(Trial, RunsFromSweepToVerification) {
   EXPECT_EQ(verification.method, "full");
   EXPECT_LE(verification.max_rel_error, verification.tolerance);
   EXPECT_EQ(trial->library().name, "cuBLASLt");
+}
+
+// What a cold point is refused by, in device memory.
+TEST(WrittenSets, OfADeviceAreToldApart) {
+  reset_fakes();
+  const auto world = make_single_rank_plane();
+  bench::Context context{*world, 0};
+  bench::Case c;
+  c.point = {{"m", 16}, {"n", 16}, {"k", 16}};
+  c.dtypes = {"bf16", "bf16", "bf16", "f32", "none", "TN"};
+  const auto trial = bench::make_expert_gemm()->make_trial({"cublaslt", "cuda"}, c, context);
+  trial->prepare(3);
+  bench::ResultMarks marks{*trial, Memory::Place::device, 3};
+  const auto unwritten_after = [&](const std::vector<int>& sets) {
+    marks.make();
+    for (const int set : sets) trial->launch(set, nullptr);
+    return marks.unwritten();
+  };
+  EXPECT_EQ(unwritten_after({1, 2}), 0);
+  EXPECT_EQ(unwritten_after({0, 1}), 2);
+  EXPECT_EQ(unwritten_after({0, 1, 2}), -1);
+  EXPECT_FALSE(fake_cuda().copy_under_way) << "marks are made before a launch";
 }
 
 }  // namespace

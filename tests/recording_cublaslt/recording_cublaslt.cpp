@@ -119,6 +119,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
     results[index] = {};
     results[index].algo.data[0] = static_cast<uint64_t>(index);
     results[index].workspaceSize = 1000 + static_cast<size_t>(index);
+    results[index].state = library.candidates[static_cast<std::size_t>(index)].state;
   }
   return CUBLAS_STATUS_SUCCESS;
 }

@@ -82,7 +82,8 @@ struct FakeCandidate {
   double milliseconds = 1;
   bool launches = true;
   double first_milliseconds = 0;
-  std::uint64_t most_rows = ~std::uint64_t{0};  // of tokens, that a check of it allows
+  std::uint64_t most_rows = ~std::uint64_t{0};   // of tokens, that a check of it allows
+  cublasStatus_t state = CUBLAS_STATUS_SUCCESS;  // that the heuristic gives it
 };
 
 struct FakeCublasLt {

@@ -41,7 +41,7 @@ TEST(PlannerProducts, HaveTheirAlgorithmsChosenInTheTimeThatIsStated) {
   fake_cuda().devices = 1;
   fake_cuda().compute_major = 9;
   const auto benchmark = make_expert_gemm();
-  const kernels::CandidateTiming timing;
+  const auto& timing = kernels::kTimingOfOne;
   tests::ByCallTime time_of{recorded_time_to_choose};
   double seconds = 0, stated = 0;
   std::size_t points = 0;
@@ -51,8 +51,7 @@ TEST(PlannerProducts, HaveTheirAlgorithmsChosenInTheTimeThatIsStated) {
     const double call_s = tests::hopper_seconds(c, work);
     seconds += static_cast<double>(policies) * time_of(call_s);
     stated += static_cast<double>(policies) *
-              (tests::time_to_choose(call_s, timing.candidates, timing.seconds.count()) +
-               timing.candidates * tests::kKernelLoading);
+              (tests::time_to_choose(call_s, timing) + timing.candidates * tests::kKernelLoading);
     points += policies;
   }
   RecordProperty("seconds", std::to_string(seconds));

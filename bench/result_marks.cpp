@@ -1,0 +1,69 @@
+// SPDX-FileCopyrightText: The moecal authors
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/result_marks.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "core/build.hpp"
+#include "runtime/device_memory.hpp"
+
+namespace moecal::bench {
+namespace {
+
+constexpr std::size_t kMarkBytes = 16;
+// A mark and a look take some 20 us of a GPU's host.
+constexpr int kMostMarked = 1000;
+constexpr std::byte kMark{0xFF};
+
+}  // namespace
+
+ResultMarks::ResultMarks(Trial& trial, Memory::Place place, int sets)
+    : trial_{trial}, place_{place}, states_(static_cast<std::size_t>(sets), State::not_marked) {}
+
+std::span<std::byte> ResultMarks::place_of_mark(int set) const {
+  const auto result = trial_.written(set);
+  return result.first(std::min(result.size(), kMarkBytes));
+}
+
+void ResultMarks::make() {
+  if (!trial_.takes_part()) return;
+  std::array<std::byte, kMarkBytes> mark;
+  mark.fill(kMark);
+  const int sets = static_cast<int>(states_.size());
+  const int step = (sets + kMostMarked - 1) / kMostMarked;
+  for (int set = 0; set < sets; set += step) {
+    const auto marked = place_of_mark(set);
+    if (marked.empty()) return;
+    if constexpr (build::has_cuda)
+      if (place_ == Memory::Place::device)
+        device_memory::write(marked.data(), mark.data(), marked.size());
+    if (place_ == Memory::Place::host) std::ranges::fill(marked, kMark);
+    states_[static_cast<std::size_t>(set)] = State::marked;
+  }
+}
+
+bool ResultMarks::holds_mark(int set) const {
+  const auto marked = place_of_mark(set);
+  std::array<std::byte, kMarkBytes> now{};
+  if constexpr (build::has_cuda)
+    if (place_ == Memory::Place::device)
+      device_memory::read(now.data(), marked.data(), marked.size());
+  if (place_ == Memory::Place::host) std::ranges::copy(marked, now.begin());
+  return std::all_of(now.begin(), now.begin() + static_cast<std::ptrdiff_t>(marked.size()),
+                     [](std::byte byte) { return byte == kMark; });
+}
+
+void ResultMarks::look(int set) {
+  auto& state = states_[static_cast<std::size_t>(set)];
+  if (state == State::marked) state = holds_mark(set) ? State::unwritten : State::written;
+}
+
+int ResultMarks::unwritten() {
+  for (int set = 0; set < static_cast<int>(states_.size()); ++set) look(set);
+  const auto first = std::ranges::find(states_, State::unwritten);
+  return first == states_.end() ? -1 : static_cast<int>(first - states_.begin());
+}
+
+}  // namespace moecal::bench
