@@ -19,20 +19,30 @@ namespace {
 constexpr std::pair<const char*, Suite> kSuites[]{
     {"quick", Suite::quick}, {"planner", Suite::planner}, {"full", Suite::full}};
 
+std::string names_of(const Point& point) {
+  std::string names;
+  for (const auto& [name, value] : point) names += (names.empty() ? "" : ", ") + name;
+  return names;
+}
+
+/// A point must have the numbers of the example, all of them and no other.
+void check_numbers(const std::string& operation, const SuiteCase& given, const Point& example) {
+  const auto refuse = [&](const std::string& what, const std::string& name) {
+    throw InvalidInput{given.where.str() + ": " + operation + what + " 'point." + name +
+                       "'; its numbers are: " + names_of(example)};
+  };
+  // A misspelt number is one too many and one too few: what the line does say is named.
+  for (const auto& [name, value] : given.c.point)
+    if (!example.contains(name)) refuse(" has no number", name);
+  for (const auto& [name, value] : example)
+    if (!given.c.point.contains(name)) refuse(" needs the number", name);
+}
+
 // What a line of a suite file leaves out or gets wrong is found before anything is measured.
 void check_case(const Benchmark& benchmark, const SuiteCase& given, int world) {
   const auto examples = benchmark.sweep(Suite::quick, benchmark.implementations().front().backend,
                                         std::max(2, world));
-  if (!examples.empty()) {
-    for (const auto& [name, value] : examples.front().point)
-      if (given.c.point.count(name) == 0)
-        throw InvalidInput{given.where.str() + ": " + benchmark.operation() +
-                           " needs the number 'point." + name + "'"};
-    for (const auto& [name, value] : given.c.point)
-      if (examples.front().point.count(name) == 0)
-        throw InvalidInput{given.where.str() + ": " + benchmark.operation() +
-                           " has no number 'point." + name + "'"};
-  }
+  if (!examples.empty()) check_numbers(benchmark.operation(), given, examples.front().point);
   try {
     (void)benchmark.work(given.c);
   } catch (const std::exception& error) {

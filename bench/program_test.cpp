@@ -3,6 +3,7 @@
 // What a benchmark program does as a process: its exit status, its file, and what it says.
 #include <gmock/gmock.h>
 
+#include <filesystem>
 #include <fstream>
 #include <random>
 #include <regex>
@@ -288,19 +289,32 @@ TEST_F(Program, NamesFileLineAndFieldOfABadSuite) {
       {R"({"operation": "spin", "point": {"index": "x"}})", ":1: field 'point' has the wrong type"},
       {R"({"operation": "spin"})", ":1: field 'point' is missing"},
       {R"({"operation": "spin", "point": {"index": 1}})",
-       "suite.jsonl:1: spin needs the number 'point.wrong'"},
-      {R"({"operation": "spin", "point": {"index": 1, "wrong": 0, "k": 1}})",
-       "suite.jsonl:1: spin has no number 'point.k'"},
+       "suite.jsonl:1: spin needs the number 'point.wrong'; its numbers are: index, wrong"},
+      {R"({"operation": "spin", "point": {"index": 1, "wrogn": 0}})",
+       "suite.jsonl:1: spin has no number 'point.wrogn'; its numbers are: index, wrong"},
       {R"({"operation": "other", "point": {"bytes": 1}})",
        "holds no case of what is measured here"},
-      {R"({"operation": "spin", "point": {}, "dtype": {}})", ":1: field 'dtype' is not known here"},
+      {R"({"operation": "spin", "point": {}, "dtype": {}})",
+       ":1: field 'dtype' is not known here; there "
+       "are: operation, point, dtypes, ranks, routing"},
+      {R"({"operation": "spin", "point": {}, "dtypes": {"a": "f23"}})",
+       ":1: field 'dtypes.a' is wrong: unknown dtype 'f23'; known: f32 f16"},
+      {R"({"operation": "spin", "point": {}, "dtypes": {"scale_mode": "row"}})",
+       ":1: field 'dtypes.scale_mode' is 'row'; there are: none, tensor, outer_vector"},
+      {R"({"operation": "spin", "point": {}, "ranks": {"tier": "far"}})",
+       ":1: field 'ranks.tier' is 'far'; there are: intra, inter"},
+      {R"({"operation": "spin", "point": {}, "ranks": {"group": 0}})",
+       ":1: field 'ranks.group' is less than 1"},
+      {R"({"operation": "spin", "point": {}, "routing": {"distribution": "zipf"}})",
+       ":1: field 'routing.distribution' is 'zipf'; there are: uniform, balanced"},
       {R"({"operation": "spin", "point": {"index": -1}})", ":1: field 'point.index' is negative"},
       {R"({"operation": "spin")", ":1"},
       {"", "holds no case"}};
   for (const auto& [line, message] : cases) {
     std::ofstream{path("suite.jsonl")} << line << "\n";
-    EXPECT_EQ(run({"--suite", path("suite.jsonl")}), 2) << line;
+    EXPECT_EQ(run({"--suite", path("suite.jsonl"), "--out", path("refused.jsonl")}), 2) << line;
     EXPECT_THAT(said(), HasSubstr(message));
+    EXPECT_FALSE(std::filesystem::exists(path("refused.jsonl"))) << line;
   }
 }
 

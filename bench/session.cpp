@@ -98,12 +98,14 @@ Session::Session(const Benchmarks& benchmarks, const Options& options, ControlPl
       keeps_failed_{options.keep_failed},
       plan_{options.plan} {
   agree_on_run(options);
+  // Before the file is made: options that are refused leave none.
+  auto points = points_of(benchmarks, options);
   on_every_rank(world_, [&] { open_file(options.out); });
   if (time_limit_) {
     const Seconds passed = std::chrono::steady_clock::now() - started_;
     measurer_.set_deadline(steady_host_time().now() + (*time_limit_ - passed).count());
   }
-  plan(benchmarks, options);
+  keep_what_is_left(std::move(points), options.repetitions);
   progress_.start(entries_.size());
 }
 
@@ -136,14 +138,14 @@ void Session::open_file(const std::string& path) {
   file_->write_environment(place_.environment);
 }
 
-void Session::plan(const Benchmarks& benchmarks, const Options& options) {
+std::vector<PlannedPoint> Session::points_of(const Benchmarks& benchmarks, const Options& options) {
   std::vector<PlannedPoint> points;
   for (const auto& benchmark : benchmarks) benchmark->meet(world_);
   on_every_rank(world_,
                 [&] { points = make_plan(benchmarks, options, place_.machine, world_.size()); });
   points = spread_out(std::move(points), order_seed_);
   agree_on_points(points);
-  keep_what_is_left(std::move(points), options.repetitions);
+  return points;
 }
 
 // Ranks started with different options would else wait for one another at different points.

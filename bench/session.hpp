@@ -71,7 +71,8 @@ class Session {
   static Place find_place(const Options& options, ControlPlane& world);
   void agree_on_run(const Options& options);
   void open_file(const std::string& path);
-  void plan(const Benchmarks& benchmarks, const Options& options);
+  // In the order of the run, the same on every rank.
+  std::vector<PlannedPoint> points_of(const Benchmarks& benchmarks, const Options& options);
   void agree_on_points(const std::vector<PlannedPoint>& points);
   void keep_what_is_left(std::vector<PlannedPoint> points, int repetitions);
   void stamp(Observation& observation, int repetition) const;

@@ -2,19 +2,51 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/suite_file.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <initializer_list>
+#include <utility>
 
+#include "core/dtype.hpp"
 #include "core/json_reader.hpp"
 #include "core/routing_loads.hpp"
 
 namespace moecal::bench {
 namespace {
 
+using Words = std::initializer_list<std::string_view>;
+
+/// A word that is left out is the fallback, which need not be among the words.
+std::string read_word(const JsonReader& reader, const char* field, const std::string& fallback,
+                      Words words) {
+  auto word = reader.optional(field, fallback);
+  if (word == fallback || std::find(words.begin(), words.end(), word) != words.end()) return word;
+  std::string known;
+  for (const auto& each : words) known += (known.empty() ? "" : ", ") + std::string{each};
+  reader.fail(field, "is '" + word + "'; there are: " + known);
+}
+
+std::string read_dtype(const JsonReader& reader, const char* role) {
+  auto dtype = reader.optional<std::string>(role, "");
+  try {
+    if (!dtype.empty()) (void)parse_dtype(dtype);
+  } catch (const InvalidInput& error) {
+    reader.fail(role, std::string{"is wrong: "} + error.what());
+  }
+  return dtype;
+}
+
 Dtypes read_dtypes(const JsonReader& reader) {
   reader.allow_only({"a", "b", "c", "accumulate", "scale_mode", "layout"});
-  const auto text = [&](const char* field) { return reader.optional<std::string>(field, ""); };
-  return {text("a"), text("b"), text("c"), text("accumulate"), text("scale_mode"), text("layout")};
+  const auto dtype = [&](const char* role) { return read_dtype(reader, role); };
+  return {dtype("a"),
+          dtype("b"),
+          dtype("c"),
+          dtype("accumulate"),
+          read_word(reader, "scale_mode", "",
+                    {"none", "tensor", "outer_vector", "block_1x128", "block_128x128", "mx"}),
+          read_word(reader, "layout", "", {"TN", "NN", "NT"})};
 }
 
 Ranks read_ranks(const JsonReader& reader) {
@@ -22,10 +54,14 @@ Ranks read_ranks(const JsonReader& reader) {
   Ranks ranks;
   ranks.world = reader.optional("world", ranks.world);
   ranks.group = reader.optional("group", ranks.group);
-  ranks.placement = reader.optional("placement", ranks.placement);
+  ranks.placement = read_word(reader, "placement", ranks.placement, {"contiguous", "strided"});
   ranks.concurrent_groups = reader.optional("concurrent_groups", ranks.concurrent_groups);
   ranks.nodes = reader.optional("nodes", ranks.nodes);
-  ranks.tier = reader.optional("tier", ranks.tier);
+  const std::pair<const char*, int> numbers[]{
+      {"world", ranks.world}, {"group", ranks.group}, {"nodes", ranks.nodes}};
+  for (const auto& [name, value] : numbers)
+    if (value < 1) reader.fail(name, "is less than 1");
+  ranks.tier = read_word(reader, "tier", ranks.tier, {"intra", "inter"});
   return ranks;
 }
 
@@ -40,7 +76,9 @@ std::vector<double> read_loads(const JsonReader& reader, const std::string& suit
 RoutingSpec read_routing(const JsonReader& reader, const std::string& suite) {
   reader.allow_only({"distribution", "seed", "exponent", "capacity_factor", "loads"});
   RoutingSpec routing;
-  routing.distribution = reader.optional("distribution", routing.distribution);
+  routing.distribution =
+      read_word(reader, "distribution", routing.distribution,
+                {"uniform", "balanced", "power_law", "power_law_loads", "recorded"});
   routing.seed = reader.optional("seed", routing.seed);
   routing.exponent = reader.optional("exponent", routing.exponent);
   routing.capacity_factor = reader.optional("capacity_factor", routing.capacity_factor);

@@ -7,8 +7,9 @@
 
 namespace moecal::calibration {
 
-/// What there is no model of, and what there are models of: e.g. "no model of permute in f32, tier
-/// intra; there are models of: all_reduce, expert_gemm".
+/// What there is no model of, which of its conditions no model meets, and what the models have
+/// instead: e.g. "no model of all_reduce over 16 ranks, tier intra; group 16: the models have 2, 4,
+/// 8"; where the operation has none at all, what there are models of.
 [[nodiscard]] std::string missing_model(const Coefficients& coefficients, const Query& query);
 
 }  // namespace moecal::calibration

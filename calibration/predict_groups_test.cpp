@@ -107,8 +107,8 @@ TEST(Predict, SpeaksOfNoTierThatWasNotMeasured) {
   auto query = ask(16, 1024);
   query.tier = "inter";
   EXPECT_EQ(predict(c, query).missing,
-            "no model of all_reduce over 16 ranks, tier inter; of all_reduce there is: f16 over 2 "
-            "intra, f16 over 8 intra");
+            "no model of all_reduce over 16 ranks, tier inter; tier inter: the models have "
+            "intra; group 16: the models have 2, 8");
 }
 
 TEST(Predict, LeansOnNeighboursOfTheJointModelsOwnDtype) {

@@ -234,6 +234,25 @@ TEST(Predict, SaysWhatIsMissing) {
             "no model of permute in bf16, tier intra; there are models of: all_reduce");
 }
 
+TEST(Predict, NamesEachConditionThatNoModelMeets) {
+  auto slow = line_model("c", over(16), 1e-5);
+  slow.conditions.implementation = "mpi";
+  const Coefficients c{
+      "", "", {line_model("a", over(2), 1e-5), line_model("b", over(4, "bf16"), 1e-5), slow}};
+  EXPECT_THAT(predict(c, ask(8, 1024)).missing,
+              testing::EndsWith(" over 8 ranks, tier intra; group 8: the models have 2, 4, 16"));
+  auto query = ask(16, 1024);
+  query.implementation = "nccl";
+  query.cache = "cold";
+  query.settings = {{"NCCL_ALGO", "Ring"}};
+  EXPECT_THAT(predict(c, query).missing,
+              HasSubstr("; implementation nccl: the models have mpi; cache cold: the models have "
+                        "warm"));
+  query = ask(2, 1024);
+  query.system = "elsewhere";
+  EXPECT_THAT(predict(c, query).missing, HasSubstr("; there are models of the systems: "));
+}
+
 TEST(Predict, SaysWhenAnIntervalRestsOnLittle) {
   auto model = line_model("a", over(4), 1e-5);
   model.residual_quantiles = {{0, 0, 0.3, 4}};

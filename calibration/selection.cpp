@@ -7,14 +7,13 @@
 #include <set>
 
 #include "calibration/deciding_settings.hpp"
-#include "calibration/dtype_distance.hpp"
-#include "calibration/features.hpp"
 #include "calibration/group_scaling.hpp"
 #include "calibration/join.hpp"
 #include "calibration/missing_model.hpp"
 #include "calibration/model_order.hpp"
 #include "calibration/number_list.hpp"
 #include "calibration/prediction_draft.hpp"
+#include "calibration/query_match.hpp"
 #include "calibration/releases.hpp"
 #include "calibration/routing_conditions.hpp"
 #include "calibration/settings_choice.hpp"
@@ -23,48 +22,17 @@
 namespace moecal::calibration {
 namespace {
 
-bool accepts(const std::string& asked, const std::string& have) {
-  return asked.empty() || asked == have;
-}
-
-/// A kernel belongs to its card; a collective to the whole system.
-bool is_of_machine(const Model& model, const Query& query) {
-  return accepts(query.card, model.card) &&
-         (!is_collective(model.operation) || accepts(query.system, model.system));
-}
-
 std::string machine_of(const Model& model) {
   return is_collective(model.operation) && !model.system.empty() ? model.system : model.card;
 }
 
-bool accepts_routing(const Query& query, const Model& model) {
-  const bool by_skew = model.conditions.any_routing;
-  if (query.skew && !by_skew) return false;
-  if (takes_routing(model.operation) || by_skew) return true;
-  const auto& have = model.conditions.routing;
-  return accepts(query.routing, have.distribution) &&
-         (!query.exponent || *query.exponent == have.exponent) &&
-         (!query.capacity_factor || *query.capacity_factor == have.capacity_factor) &&
-         (query.loads.empty() || query.loads == have.loads);
-}
-
-bool accepts_settings(const Query& query, const Model& model) {
-  const auto& have = model.conditions.settings;
-  return std::ranges::all_of(query.settings, [&](const auto& asked) {
-    const auto found = have.find(asked.first);
-    return found != have.end() && found->second == asked.second;
-  });
-}
-
 bool matches_but_group_and_tier(const Model& model, const Query& query) {
   const auto& c = model.conditions;
-  const bool scale = query.scale_mode.empty() ||
-                     query.scale_mode == (c.scale_mode.empty() ? "none" : c.scale_mode);
-  return model.operation == query.operation && is_of_machine(model, query) &&
+  return model.operation == query.operation && accepts_machine(model, query) &&
          accepts(query.placement, c.placement) && accepts(query.implementation, c.implementation) &&
-         accepts(query.cache, c.cache) && accepts_routing(query, model) &&
-         accepts_settings(query, model) && scale &&
-         dtype_distance(model.operation, c.dtype, query) < kNoMatch;
+         accepts(query.cache, c.cache) && accepts_routing(model, query) &&
+         accepts_settings(model, query) && accepts_scale_mode(model, query) &&
+         accepts_dtype(model, query);
 }
 
 enum class Release { same, any };
@@ -82,8 +50,8 @@ bool are_alike(const Model& a, const Model& b, Release release) {
 
 bool matches_but_group(const Model& model, const Query& query) {
   const auto& c = model.conditions;
-  return c.group != kAnyGroup && c.tier == query.tier &&
-         (query.nodes == 0 || query.nodes == c.nodes) && matches_but_group_and_tier(model, query);
+  return c.group != kAnyGroup && c.tier == query.tier && accepts_nodes(model, query) &&
+         matches_but_group_and_tier(model, query);
 }
 
 /// A table stands before the compact form of the same series.
@@ -100,13 +68,6 @@ Models without_shadowed(const Models& models) {
   return kept;
 }
 
-std::string text_of(const RoutingConditions& routing) {
-  return routing.distribution + (routing.loads.empty() ? "" : " " + name_of_loads(routing)) +
-         (routing.exponent == 0 ? "" : " " + number_text(routing.exponent)) +
-         (routing.capacity_factor == 0 ? ""
-                                       : " limited to " + number_text(routing.capacity_factor));
-}
-
 /// Of an operation whose cost takes the routing as a number: that it was never measured so.
 std::vector<std::string> routing_flags(const Model& model, const Query& query) {
   const auto& measured = model.routings;
@@ -114,8 +75,8 @@ std::vector<std::string> routing_flags(const Model& model, const Query& query) {
   const auto asked = routing_asked(model.operation, query);
   if (std::find(measured.begin(), measured.end(), asked) != measured.end()) return {};
   std::string known;
-  for (const auto& each : measured) known += (known.empty() ? "" : ", ") + text_of(each);
-  return {"routing " + text_of(asked) + " was never measured; measured: " + known};
+  for (const auto& each : measured) known += (known.empty() ? "" : ", ") + routing_text(each);
+  return {"routing " + routing_text(asked) + " was never measured; measured: " + known};
 }
 
 std::string list_of(const std::set<int>& groups) {

@@ -20,8 +20,13 @@ struct CompareReport {
   std::vector<planning::MemoryDemand> demands;  // of the documents
 };
 
-/// A table a pair of cards: each call's ratio with its interval, then what has none and why, then
-/// what does not fit.
+/// Those of the documents' demands that the card's memory cannot hold.
+[[nodiscard]] std::vector<const planning::MemoryDemand*> too_large(
+    const CompareReport& report, const planning::ComparedCard& card);
+
+/// For each pair of cards a summary of each operation, what nothing verifies, a table of each
+/// call's ratio with its interval, then what has none and why, and what does not fit; at the end
+/// the notes of all tables.
 [[nodiscard]] std::string compare_text(const CompareReport& report);
 /// {comparisons: [{first, other, calls: [...], does_not_fit: [...]}]}; null where there is no
 /// number; times in seconds.

@@ -15,6 +15,7 @@
 namespace moecal::cli {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 calibration::Model model_of(const Card& card, const std::string& operation,
@@ -108,6 +109,32 @@ TEST_F(Compare, SaysWhatIsWrong) {
   EXPECT_THAT(run_moecal("compare b200-sxm nosuch" + on).text, HasSubstr("unknown card"));
   EXPECT_THAT(run_moecal("compare b200-sxm mi210 --operation sort" + on).text,
               HasSubstr("no call of 'sort' is compared"));
+  EXPECT_EQ(run_moecal("compair b200-sxm mi210").status, 2);
+  EXPECT_THAT(run_moecal("compair b200-sxm mi210").text,
+              AllOf(HasSubstr("'compair' is no verb of moecal; there are: measure, import"),
+                    HasSubstr("compare")));
+}
+
+int count_of(const std::string& text, const std::string& part) {
+  int count = 0;
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+// Once a card, whatever the number of its rows and pairs.
+TEST_F(Compare, SaysOnceWhatNothingVerifies) {
+  const auto run = run_moecal("compare a100-64 b200-sxm h100-sxm --coefficients " + file_);
+  ASSERT_EQ(run.status, 0) << run.text;
+  EXPECT_EQ(count_of(run.text, "not verified: all_reduce, expert_gemm of a100-64: transferred"), 1);
+  EXPECT_EQ(count_of(run.text, "not verified: figures of the spec sheet of a100-64: "), 1);
+  EXPECT_EQ(count_of(run.text, "not verified: "), 2) << "what is measured is checked";
+  auto unchecked = calibration::read_coefficients(file_);
+  for (auto& model : unchecked.models)
+    if (model.id == "expert_gemm.b200-sxm") model.residual_quantiles.clear();
+  const auto file = folder_.write("unchecked.json", calibration::to_json(unchecked));
+  EXPECT_THAT(run_moecal("compare b200-sxm h100-sxm --coefficients " + file).text,
+              HasSubstr("not verified: expert_gemm of b200-sxm: nothing held out has checked the "
+                        "models\n"));
 }
 
 TEST_F(Compare, HelpOfBothVerbs) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <chrono>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <limits>
@@ -222,8 +223,15 @@ void print_way_on(const MeasureOptions& options, const RunSummary& summary, bool
     std::cout << "to go on: " << resume_command(options) << "\n";
 }
 
+/// Whether the programs took nothing of it: then there is nothing to sum up or to go on with, and
+/// they have said why.
+bool was_refused(const MeasureOptions& options, const RunEnd& run) {
+  return run.status == 2 && !std::filesystem::exists(options.out);
+}
+
 int conclude(const MeasureOptions& options, const std::vector<UnusableProgram>& left_out,
              const RunEnd& run) {
+  if (was_refused(options, run)) return run.status;
   std::cout << "\n";
   const int status = run.status;
   const auto summary = print_run_summary(options.out, options.run_id, run.planned);

@@ -376,10 +376,15 @@ TEST_F(Measure, RefusesWhatItCannotUnderstand) {
       {recording() + " --suite fast", "--suite fast: neither quick, planner or full nor a file"},
       {recording() + " --suite " + folder_.path("suite.jsonl"),
        "suite.jsonl:2: no program here measures 'spim'"},
+      {recording() + " --suite " +
+           folder_.write("misspelt.jsonl", R"({"operation": "spin", "points": {"index": 1}})"),
+       "misspelt.jsonl:1: field 'points' is not known here; there are: operation, point"},
       {"--programs-dir " + folder_.path(), "there are no benchmark programs (bench_*) in"}};
   for (const auto& [arguments, message] : cases) {
     EXPECT_EQ(run(arguments), 2) << arguments;
     EXPECT_THAT(said(), HasSubstr(message));
+    EXPECT_THAT(printed(), testing::Not(HasSubstr("to go on")));
+    EXPECT_FALSE(std::filesystem::exists(out_)) << arguments;
   }
 }
 

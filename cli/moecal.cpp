@@ -7,6 +7,21 @@
 #include "core/build.hpp"
 #include "core/error.hpp"
 
+namespace {
+
+/// CLI11 would only say that a subcommand is missing.
+void check_verb(const CLI::App& app, const std::string& word) {
+  std::string names;
+  for (const auto* verb : app.get_subcommands({})) {
+    if (verb->get_name() == word) return;
+    names += (names.empty() ? "" : ", ") + verb->get_name();
+  }
+  if (!word.starts_with('-'))
+    throw moecal::InvalidInput{"'" + word + "' is no verb of moecal; there are: " + names};
+}
+
+}  // namespace
+
 // Exit status: 0 done, 1 something failed, 2 the input is wrong.
 int main(int argc, char** argv) {
   CLI::App app{"moecal: what a Mixture-of-Experts layer costs on real hardware", "moecal"};
@@ -23,6 +38,7 @@ int main(int argc, char** argv) {
   moecal::cli::add_transfer(app);
   moecal::cli::add_compare(app);
   try {
+    if (argc > 1) check_verb(app, argv[1]);
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
     return app.exit(success);

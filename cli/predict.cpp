@@ -17,6 +17,7 @@
 #include "cli/routing_options.hpp"
 #include "cli/verbs.hpp"
 #include "core/collective.hpp"
+#include "core/dtype.hpp"
 #include "core/error.hpp"
 #include "planning/call_floor.hpp"
 
@@ -81,6 +82,20 @@ void check_operation(const calibration::Coefficients& coefficients, const std::s
   if (known.contains(operation)) return;
   throw InvalidInput{"the coefficients have no operation '" + operation +
                      "'; they have: " + listed(known)};
+}
+
+/// A word that is no dtype is better answered by those that models have.
+void check_dtype(const calibration::Coefficients& coefficients, const calibration::Query& query) {
+  std::set<std::string> known;
+  for (const auto& model : coefficients.models)
+    if (model.operation == query.operation && !model.conditions.dtype.empty())
+      known.insert(model.conditions.dtype);
+  try {
+    if (!query.dtype.empty()) (void)parse_dtype(query.dtype);
+  } catch (const InvalidInput& error) {
+    throw InvalidInput{std::string{error.what()} + "; models of " + query.operation +
+                       " have: " + listed(known)};
+  }
 }
 
 Point parse_point(const std::vector<std::string>& texts) {
@@ -224,6 +239,7 @@ void run_predict(PredictArguments arguments) {
   auto& query = arguments.query;
   auto coefficients = calibration::read_coefficients(arguments.coefficients);
   check_operation(coefficients, query.operation);
+  check_dtype(coefficients, query);
   keep_release(coefficients, query.operation, arguments.release);
   query.point = parse_point(arguments.point);
   check_point(coefficients, query);

@@ -110,9 +110,14 @@ std::vector<JsonReader> JsonReader::objects(const std::string& field) const {
 }
 
 void JsonReader::allow_only(std::initializer_list<std::string_view> fields) const {
+  const auto known = [&] {
+    std::string names;
+    for (const auto& field : fields) names += (names.empty() ? "" : ", ") + std::string{field};
+    return names;
+  };
   for (const auto& [field, value] : object_->items())
     if (std::find(fields.begin(), fields.end(), field) == fields.end())
-      fail(field, "is not known here");
+      fail(field, "is not known here; there are: " + known());
 }
 
 void JsonReader::fail(const std::string& field, const std::string& problem) const {

@@ -234,8 +234,8 @@ class OnednnWeights final : public PackedWeights {
 
 void check_expert_gemm_onednn(const ExpertGemmProblem& problem) {
   if (problem.scale_mode != "none")
-    throw Unsupported{"oneDNN " + version() + " is measured without scales, not with scale mode " +
-                      problem.scale_mode};
+    throw Unsupported{"oneDNN " + version() + " is measured without scales, not with scale mode '" +
+                      problem.scale_mode + "'"};
   const dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   (void)describe(problem, engine);
   check_duration(problem);

@@ -86,7 +86,7 @@ def check_floor(session):
     committed = str(GOLDEN.parents[2] / "results" / "coefficients" / "b200-sxm.json")
     ask = ("--operation", "all_reduce", "--group", "8", "--point", "bytes=1048576")
     session.error("us (nominal rate of the link between devices)", "predict", committed, *ask, status=0)
-    session.error("dtype not recorded over 8 intra", "predict", committed, "--operation", "moe_combine", "--group", "8",
+    session.error("; tier inter: the models have intra; nodes 2: the models have 1", "predict", committed, "--operation", "moe_combine", "--group", "8",
                   "--nodes", "2", "--tier", "inter", "--point", "tokens=8", "hidden=2048", "experts=8", "top_k=2", status=1)
     card = observations.ENVIRONMENT["card"]
     observations.ENVIRONMENT["card"] = "b200-sxm"
