@@ -50,7 +50,7 @@ class Readme(unittest.TestCase):
         product, half = gemm(seconds=1.0), gemm(seconds=1.0, dtypes={"layout": "TN", "a": "f16", "b": "f16"})
         timed = [(swiglu, "PyTorch", 1.5), (swiglu, "other", 1.2), (product, "PyTorch", 0.9), (half, "PyTorch", 1.1)]
         *_, own, torch, fastest = measured([swiglu, gate, product, half], timed)
-        self.assertEqual(own, "1.20 of 1 point: met; not yet measured: permute, quantize, topk_gate, unpermute")
+        self.assertEqual(own, "1.20 of 1 point: met; not yet measured: permute, quantize, topk_gate f32, unpermute")
         self.assertEqual(torch, "1.00 of 2 points; 2 kinds, the least 0.90 (expert_gemm bf16): missed by 1 of them")
         self.assertEqual(fastest, "0.95 of 2 points; 2 kinds, the least 0.90 (expert_gemm bf16): missed by 1 of them")
 
