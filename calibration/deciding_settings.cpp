@@ -10,6 +10,7 @@
 
 #include "calibration/number_list.hpp"
 #include "calibration/series.hpp"
+#include "core/join.hpp"
 
 namespace moecal::calibration {
 namespace {
@@ -152,9 +153,8 @@ void tell_apart(std::span<const SetSeries> all) {
 }
 
 std::string settings_text(const Settings& settings) {
-  std::string text;
-  for (const auto& [name, value] : settings) text += (text.empty() ? "" : " ") + name + "=" + value;
-  return text;
+  return join(settings, " ",
+              [](const Settings::value_type& each) { return each.first + "=" + each.second; });
 }
 
 bool is_set_variable(const Settings::value_type& setting) {

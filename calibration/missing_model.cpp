@@ -6,8 +6,8 @@
 
 #include "calibration/deciding_settings.hpp"
 #include "calibration/group_scaling.hpp"
-#include "calibration/join.hpp"
 #include "calibration/number_list.hpp"
+#include "core/join.hpp"
 
 namespace moecal::calibration {
 namespace {

@@ -10,7 +10,6 @@
 #include "calibration/dtype_distance.hpp"
 #include "calibration/features.hpp"
 #include "calibration/group_scaling.hpp"
-#include "calibration/join.hpp"
 #include "calibration/missing_model.hpp"
 #include "calibration/model_order.hpp"
 #include "calibration/number_list.hpp"
@@ -19,6 +18,7 @@
 #include "calibration/routing_conditions.hpp"
 #include "calibration/settings_choice.hpp"
 #include "core/collective.hpp"
+#include "core/join.hpp"
 
 namespace moecal::calibration {
 namespace {
@@ -113,15 +113,8 @@ std::vector<std::string> routing_flags(const Model& model, const Query& query) {
   if (measured.empty() || query.skew) return {};
   const auto asked = routing_asked(model.operation, query);
   if (std::find(measured.begin(), measured.end(), asked) != measured.end()) return {};
-  std::string known;
-  for (const auto& each : measured) known += (known.empty() ? "" : ", ") + text_of(each);
-  return {"routing " + text_of(asked) + " was never measured; measured: " + known};
-}
-
-std::string list_of(const std::set<int>& groups) {
-  std::string text;
-  for (const int group : groups) text += (text.empty() ? "" : ", ") + std::to_string(group);
-  return text;
+  return {"routing " + text_of(asked) +
+          " was never measured; measured: " + join(measured, ", ", text_of)};
 }
 
 /// Of a group that was not measured with the newest release that other groups were.
@@ -141,7 +134,7 @@ std::vector<std::string> older_release_flags(const Coefficients& coefficients, c
       if (compare_releases(c.release, newest) > 0) newest = c.release;
     }
     if (groups.empty()) continue;
-    const auto measured = list_of(groups.at(newest));
+    const auto measured = join(groups.at(newest));
     flags.push_back(names_release(own.release)
                         ? "release " + own.release + " of " + own.implementation +
                               " answers, though " + newest + " is newer: with it only groups of " +
@@ -187,7 +180,7 @@ std::vector<std::string> left_out_flags(const Coefficients& coefficients, const 
     if (!joined.contains(group)) groups[join(differing)].insert(group);
   std::vector<std::string> flags;
   for (const auto& [how, all] : groups)
-    flags.push_back("left out: groups of " + list_of(all) + " were measured, but " + how);
+    flags.push_back("left out: groups of " + join(all) + " were measured, but " + how);
   return flags;
 }
 

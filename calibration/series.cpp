@@ -8,10 +8,10 @@
 #include <set>
 
 #include "calibration/deciding_settings.hpp"
-#include "calibration/join.hpp"
 #include "calibration/routing_conditions.hpp"
 #include "calibration/series_gathering.hpp"
 #include "core/hash.hpp"
+#include "core/join.hpp"
 #include "core/parallel.hpp"
 
 namespace moecal::calibration {

@@ -8,6 +8,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "core/join.hpp"
+
 namespace moecal::cli {
 namespace {
 
@@ -189,10 +191,8 @@ Json demands_json(const CompareReport& report, const Comparison& comparison) {
 }  // namespace
 
 std::string compare_text(const CompareReport& report) {
-  std::string text;
-  for (const auto& comparison : report.comparisons)
-    text += (text.empty() ? "" : "\n") + pair_text(report, comparison);
-  return text;
+  return join(report.comparisons, "\n",
+              [&](const auto& comparison) { return pair_text(report, comparison); });
 }
 
 std::string compare_json(const CompareReport& report) {

@@ -8,6 +8,7 @@
 #include "core/card.hpp"
 #include "core/collective.hpp"
 #include "core/error.hpp"
+#include "core/join.hpp"
 
 namespace moecal::cli {
 namespace {
@@ -60,9 +61,9 @@ std::string drop_unmeasurable(std::vector<calibration::Wish>& wishes,
     if (unknown) ++dropped[wish.query.operation];
     return unknown;
   });
-  std::string text;
-  for (const auto& [operation, count] : dropped)
-    text += (text.empty() ? "" : ", ") + operation + " (" + std::to_string(count) + ")";
+  const auto text = join(dropped, ", ", [](const auto& operation) {
+    return operation.first + " (" + std::to_string(operation.second) + ")";
+  });
   if (wishes.empty())
     throw InvalidInput{"no benchmark program measures what these claims need: " + text};
   return text;

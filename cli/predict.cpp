@@ -18,6 +18,7 @@
 #include "cli/verbs.hpp"
 #include "core/collective.hpp"
 #include "core/error.hpp"
+#include "core/join.hpp"
 #include "planning/call_floor.hpp"
 
 namespace moecal::cli {
@@ -68,19 +69,13 @@ void print_text(const calibration::Prediction& p, const MaybeFloor& floor) {
   for (const auto& flag : p.flags) std::printf("flag        %s\n", flag.c_str());
 }
 
-std::string listed(const std::set<std::string>& words) {
-  std::string text;
-  for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
-}
-
 /// A word that no model has is more likely a slip than a wish.
 void check_operation(const calibration::Coefficients& coefficients, const std::string& operation) {
   std::set<std::string> known;
   for (const auto& model : coefficients.models) known.insert(model.operation);
   if (known.contains(operation)) return;
   throw InvalidInput{"the coefficients have no operation '" + operation +
-                     "'; they have: " + listed(known)};
+                     "'; they have: " + join(known)};
 }
 
 Point parse_point(const std::vector<std::string>& texts) {
@@ -113,7 +108,7 @@ void check_point(const calibration::Coefficients& coefficients, const calibratio
   for (const auto& [name, value] : query.point)
     if (!known.contains(name))
       throw InvalidInput{"a call of " + query.operation + " has no number '" + name +
-                         "'; it has: " + listed(known)};
+                         "'; it has: " + join(known)};
 }
 
 /// Whether some model is of the very group, so that it need not be worked out from others.
@@ -167,7 +162,7 @@ void keep_release(calibration::Coefficients& coefficients, const std::string& op
     if (model.operation == operation) known.insert(model.conditions.release);
   if (!known.contains(release))
     throw InvalidInput{"no model of " + operation + " is of release '" + release +
-                       "'; there are: " + listed(known)};
+                       "'; there are: " + join(known)};
   std::erase_if(coefficients.models,
                 [&](const auto& model) { return model.conditions.release != release; });
 }

@@ -7,6 +7,7 @@
 #include "calibration/fit.hpp"
 #include "calibration/predict.hpp"
 #include "core/card.hpp"
+#include "core/join.hpp"
 #include "core/parallel.hpp"
 #include "evaluation/baselines_moe.hpp"
 
@@ -21,9 +22,7 @@ constexpr char kUnseen[] = "moe.unseen_model";
 constexpr char kForm[] = "grouped_gemms and gated residual";
 
 std::string joined(const Point& point, std::initializer_list<const char*> names) {
-  std::string key;
-  for (const char* name : names) key += (key.empty() ? "" : ",") + std::to_string(point.at(name));
-  return key;
+  return join(names, ",", [&](const char* name) { return std::to_string(point.at(name)); });
 }
 
 /// The numbers that a fold keeps together (evaluation/splits.json).
