@@ -128,8 +128,8 @@ std::string said(const Settings& settings, const std::string& name) {
 }  // namespace
 
 Settings deciding_settings(const Observation& o, const Environment& environment) {
-  const bool communicates = is_collective(o.operation) || o.ranks.group > 1;
-  const bool computes = !is_collective(o.operation);
+  const bool communicates = is_call_of_system(o.operation) || o.ranks.group > 1;
+  const bool computes = !is_call_of_system(o.operation);
   const bool on_cpu = o.backend == "cpu";
   Settings settings;
   for (const auto& [word, value] : environment.settings) {

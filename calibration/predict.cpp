@@ -301,11 +301,11 @@ Answer answer_asked(const Coefficients& coefficients, const Query& query) {
   if (const auto machines = matching_machines(coefficients, query); machines.size() > 1)
     return {{},
             "models of " + query.operation + " are of " + std::to_string(machines.size()) + " " +
-                (is_collective(query.operation) ? "systems" : "cards") +
+                (is_call_of_system(query.operation) ? "systems" : "cards") +
                 "; choose one: " + join(machines),
             true};
   auto answer = answer_exactly(coefficients, query);
-  if (answer.prediction || answer.several_settings || !is_collective(query.operation))
+  if (answer.prediction || answer.several_settings || !is_call_of_system(query.operation))
     return answer;
   auto predicted = answer_unmeasured_group(coefficients, query);
   return predicted.prediction || predicted.several_settings ? predicted : answer;

@@ -30,11 +30,7 @@ bool accepts(const std::string& asked, const std::string& have) {
 /// A kernel belongs to its card; a collective to the whole system.
 bool is_of_machine(const Model& model, const Query& query) {
   return accepts(query.card, model.card) &&
-         (!is_collective(model.operation) || accepts(query.system, model.system));
-}
-
-std::string machine_of(const Model& model) {
-  return is_collective(model.operation) && !model.system.empty() ? model.system : model.card;
+         (!is_call_of_system(model.operation) || accepts(query.system, model.system));
 }
 
 bool accepts_routing(const Query& query, const Model& model) {

@@ -30,8 +30,7 @@ std::string why_not(const calibration::Query& query, const Card& card) {
            " devices: a group of " + std::to_string(query.group) +
            " crosses nodes, which is --tier inter";
   const auto bytes = query.point.find("bytes");
-  if (!card.memory || find_collective(query.operation) == nullptr || bytes == query.point.end())
-    return "";
+  if (!card.memory || !is_collective(query.operation) || bytes == query.point.end()) return "";
   constexpr double kMostOfMemory = 0.5;  // which a benchmark program takes for buffers
   if (buffer_bytes(query, static_cast<double>(bytes->second)) <=
       kMostOfMemory * card.memory->value.value())

@@ -169,7 +169,7 @@ void keep_release(calibration::Coefficients& coefficients, const std::string& op
 
 /// A collective, or what ranks do together with one: dispatch_combine, overlap.
 bool is_over_a_group(const calibration::Coefficients& coefficients, const std::string& operation) {
-  return find_collective(operation) != nullptr ||
+  return is_collective(operation) ||
          std::any_of(coefficients.models.begin(), coefficients.models.end(), [&](const auto& m) {
            return m.operation == operation && m.conditions.group != 1;
          });
@@ -234,7 +234,7 @@ void run_predict(PredictArguments arguments) {
   read_loads(query, arguments.loads);
   check_skew(query);
   if (over_group) check_group(coefficients, query);
-  const bool collective = find_collective(query.operation) != nullptr;
+  const bool collective = is_collective(query.operation);
   const bool alone = collective && query.group == 1 && !is_measured(coefficients, query);
   auto prediction = alone ? one_rank_prediction() : prediction_of(coefficients, query);
   const auto floor = floor_of(coefficients, query, prediction);

@@ -55,7 +55,7 @@ void check_operation(const std::string& operation) {
 
 void check_groups(const Options& options) {
   const auto& operation = options.query.operation;
-  const bool collective = find_collective(operation) != nullptr;
+  const bool collective = is_collective(operation);
   if (collective && options.groups.empty())
     throw InvalidInput{"a call of " + operation +
                        " is over a group: how many ranks has it? --group"};
