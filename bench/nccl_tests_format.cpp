@@ -75,17 +75,9 @@ std::string type_of(const std::string& dtype) {
   return found == kTypes.end() ? dtype : found->second;
 }
 
-bool has_blocks(const std::string& operation) {
-  return operation == "all_gather" || operation == "reduce_scatter" || operation == "all_to_all";
-}
-
-bool adds(const std::string& operation) {
-  return operation == "all_reduce" || operation == "reduce_scatter";
-}
-
 /// The word under "redop": sendrecv_perf runs over operations too and prints theirs.
 std::string reduction_of(const std::string& operation) {
-  return adds(operation) || operation == "send_recv" ? "sum" : "none";
+  return adds_elements(operation) || operation == "send_recv" ? "sum" : "none";
 }
 
 // "N/A" is what nccl-tests has under #wrong; of a time it would be no number to a reader, "nan" is.
@@ -225,7 +217,7 @@ bool is_wrong(const Observation& o) {
 std::string why_left_out(const Observation& o) {
   if (o.outcome != Outcome::measured && !is_wrong(o))
     return std::string{to_string(o.outcome)} + ": " + o.reason;
-  if (find_collective(o.operation) == nullptr || !o.point.contains("bytes"))
+  if (!is_collective(o.operation) || !o.point.contains("bytes"))
     return "nccl-tests has no row for it";
   return "";
 }

@@ -7,6 +7,8 @@
 #include <map>
 #include <system_error>
 
+#include "core/join.hpp"
+
 namespace moecal::bench {
 namespace {
 
@@ -81,9 +83,7 @@ std::string network_devices(const std::string& sysfs_class) {
   for_each_entry(Path{sysfs_class} / "infiniband", [&](const Path& device) {
     rates[device.filename()] = infiniband_rate(device) + infiniband_state(device);
   });
-  std::string text;
-  for (const auto& [name, rate] : rates) text += (text.empty() ? "" : ", ") + name + rate;
-  return text;
+  return join(rates, ", ", [](const auto& device) { return device.first + device.second; });
 }
 
 }  // namespace moecal::bench

@@ -110,7 +110,7 @@ bool is_wanted(const Implementation& implementation, const Options& options,
 // its cost is quoted so everywhere.
 std::vector<CachePolicy> policies(const Benchmark& benchmark, const Implementation& implementation,
                                   const Case& c, const Machine& machine) {
-  if (is_collective(implementation) || !benchmark.has_cold_form()) return {CachePolicy::warm};
+  if (runs_over_ranks(implementation) || !benchmark.has_cold_form()) return {CachePolicy::warm};
   return policies_for(benchmark.work_by(implementation, c),
                       measured_by(implementation, machine).last_level_cache);
 }
@@ -150,7 +150,7 @@ void check_implementation(const Benchmarks& benchmarks, const std::string& wante
     for (const auto& implementation : benchmark->implementations()) {
       if (!is_wanted(implementation, options, machine)) continue;
       wanted = true;
-      together = together || is_collective(implementation);
+      together = together || runs_over_ranks(implementation);
     }
   if (!wanted)
     throw InvalidInput{"nothing here runs on " + device + " in this build (--list says what does" +

@@ -44,7 +44,7 @@ std::string PlannedPoint::name() const {
   return text + "/" + std::string{to_string(cache)};
 }
 
-bool is_collective(const Implementation& implementation) {
+bool runs_over_ranks(const Implementation& implementation) {
   return implementation.backend == "mpi" || implementation.backend == "nccl";
 }
 
@@ -54,7 +54,7 @@ bool is_in_step(const Benchmark& benchmark) {
 }
 
 bool stays_in_step(const PlannedPoint& point) {
-  const bool is_one_collective = find_collective(point.benchmark->operation()) != nullptr;
+  const bool is_one_collective = is_collective(point.benchmark->operation());
   const bool can_run_ahead = !is_one_collective || !is_in_step(*point.benchmark);
   return point.c.ranks.world == 1 ||
          (!can_run_ahead && point.c.ranks.concurrent_groups == 1 && !is_cuda(point.implementation));

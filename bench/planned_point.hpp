@@ -22,7 +22,7 @@ struct PlannedPoint {
 };
 
 /// Whether ranks take part together: timed as the slowest rank's back-to-back calls.
-[[nodiscard]] bool is_collective(const Implementation& implementation);
+[[nodiscard]] bool runs_over_ranks(const Implementation& implementation);
 /// Whether ranks that start a call of it together also leave it together (core/collective.hpp).
 [[nodiscard]] bool is_in_step(const Benchmark& benchmark);
 /// Whether no rank can run ahead of the others, whatever is launched: a call of one collective in

@@ -62,7 +62,7 @@ void check_verified(const VerificationResult& result) {
 // A table that every sample shares says what that table costs, not what routing costs; but balanced
 // routing has one table only.
 void check_draws(const PlannedPoint& point, const Trial& trial, const Sampling& sampling) {
-  if (!point.c.routed || is_collective(point.implementation) || trial.keeps_draws() ||
+  if (!point.c.routed || runs_over_ranks(point.implementation) || trial.keeps_draws() ||
       sampling.samples_s.size() < 2 || point.c.routing.distribution == "balanced")
     return;
   if (sampling.routing_draws == 0)
@@ -74,7 +74,7 @@ void check_draws(const PlannedPoint& point, const Trial& trial, const Sampling& 
 
 SamplerOptions PointMeasurer::options_for(const PlannedPoint& point) const {
   SamplerOptions options = setup_.sampler;
-  if (is_collective(point.implementation)) options.smallest_batch = kCollectiveBatch;
+  if (runs_over_ranks(point.implementation)) options.smallest_batch = kCollectiveBatch;
   options.in_step = stays_in_step(point);
   return options;
 }
@@ -182,7 +182,7 @@ std::unique_ptr<Clock> PointMeasurer::make_clock(const PlannedPoint& point, Tria
   std::unique_ptr<Clock> clock;
   on_every_rank(world_, [&] { clock = setup_.make_clock(point.implementation); });
   // A dead peer must not leave this rank waiting for the device for ever.
-  const bool has_peers = is_collective(point.implementation);
+  const bool has_peers = runs_over_ranks(point.implementation);
   if (has_peers || setup_.watch.sees())
     clock->watch([this, &trial, has_peers](Seconds waited) {
       if (has_peers) trial.check_progress(waited);
@@ -213,7 +213,7 @@ void PointMeasurer::sample_and_verify(const PlannedPoint& point, Trial& trial, i
   verify(point, trial, observation);
   observation.figures = trial.figures();
   record(time_parts(trial, *clock, sets, observation), point, observation);
-  if (is_collective(point.implementation)) time_single_calls(point, trial, observation);
+  if (runs_over_ranks(point.implementation)) time_single_calls(point, trial, observation);
 }
 
 void PointMeasurer::record(const Sampling& sampling, const SetRotation& rotation,

@@ -30,7 +30,6 @@ namespace moecal::calibration {
 namespace {
 
 constexpr int kPairFolds = 5;
-constexpr int kSizeFolds = 5;
 /// A transfer curve of so many points takes all segments: to choose their number by its own few
 /// held-out points takes too few more often than it helps.
 constexpr std::size_t kSettledPoints = 12;
@@ -187,13 +186,6 @@ bool can_have_residual(const Series& series) {
 
 constexpr double kWorthAResidual = 0.95;   // of the compact form's error, at most
 constexpr double kHopelessResidual = 1.0;  // of it, at the folds so far
-constexpr double kSpikeCap = 0.5;          // one spike must not decide
-
-double mean_error(std::span<const HeldOut> errors) {
-  double sum = 0;
-  for (const auto& error : errors) sum += std::min(std::abs(error.log_ratio), kSpikeCap);
-  return sum / static_cast<double>(std::max<std::size_t>(1, errors.size()));
-}
 
 std::vector<FitFunction> forms_of(const Series& series, const ReferenceRates& nominal) {
   switch (series.family) {
@@ -325,18 +317,20 @@ Candidate with_residual(const Series& series, const ReferenceRates& nominal, Can
   // Folds come in the same order, so what the compact form made of the rows so far is known. What
   // does no better than it by then is not asked to learn the other folds as well.
   const auto compact_error = [&](std::size_t rows) {
-    return mean_error(std::span{compact.held_out}.first(std::min(rows, compact.held_out.size())));
+    return mean_capped_error(
+        std::span{compact.held_out}.first(std::min(rows, compact.held_out.size())));
   };
   auto held_out =
       cross_validate(series.points, folds_of(series), fit, [&](std::span<const HeldOut> errors) {
-        return mean_error(errors) > kHopelessResidual * compact_error(errors.size());
+        return mean_capped_error(errors) > kHopelessResidual * compact_error(errors.size());
       });
   if (held_out.size() < compact.held_out.size() ||
-      mean_error(held_out) > kWorthAResidual * mean_error(compact.held_out))
+      mean_capped_error(held_out) > kWorthAResidual * mean_capped_error(compact.held_out))
     return compact;
   if (const auto models = folds_by_layer_model(series.calls); !models.empty()) {
     auto unseen = cross_validate(series.points, models, fit);
-    if (mean_error(unseen) > kHopelessResidual * mean_error(compact.unseen_models)) return compact;
+    if (mean_capped_error(unseen) > kHopelessResidual * mean_capped_error(compact.unseen_models))
+      return compact;
     compact.unseen_models = std::move(unseen);
   }
   auto residual = fit_residual(series.points, compact.model, plan);

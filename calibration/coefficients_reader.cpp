@@ -7,6 +7,7 @@
 #include "calibration/interval_scale.hpp"
 #include "calibration/residual_text.hpp"
 #include "core/dtype.hpp"
+#include "core/join.hpp"
 #include "core/json_reader.hpp"
 #include "core/routing_loads.hpp"
 
@@ -18,9 +19,7 @@ void require_one_of(const JsonReader& r, const std::string& field,
                     std::initializer_list<std::string_view> words) {
   const auto value = r.require<std::string>(field);
   if (std::find(words.begin(), words.end(), value) != words.end()) return;
-  std::string known;
-  for (const auto word : words) known += (known.empty() ? "" : ", ") + std::string{word};
-  r.fail(field, "is '" + value + "', which is none of: " + known);
+  r.fail(field, "is '" + value + "', which is none of: " + join(words));
 }
 
 void require_dtype_or_nothing(const JsonReader& r, const std::string& field) {

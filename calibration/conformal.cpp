@@ -40,6 +40,12 @@ constexpr int kMostFolds = 64;
 
 }  // namespace
 
+double mean_capped_error(std::span<const HeldOut> errors) {
+  double sum = 0;
+  for (const auto& error : errors) sum += std::min(std::abs(error.log_ratio), kSpikeCap);
+  return sum / static_cast<double>(std::max<std::size_t>(1, errors.size()));
+}
+
 std::vector<int> folds_by_size(std::span<const FitPoint> points, int folds) {
   std::vector<double> sizes;
   for (const auto& point : points) sizes.push_back(point.inputs.size);

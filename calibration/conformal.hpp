@@ -18,11 +18,18 @@ struct HeldOut {
   std::size_t point = 0;  // its index among those of the fit
 };
 
+/// Of an error of log time: one spike must not decide.
+inline constexpr double kSpikeCap = 0.5;
+/// The mean of errors, each at most kSpikeCap; 0 without any.
+[[nodiscard]] double mean_capped_error(std::span<const HeldOut> errors);
+
 using FitFunction = std::function<Model(std::span<const FitPoint>)>;
 
 /// Fold of each point; kAlwaysTrained is never held out.
 inline constexpr int kAlwaysTrained = -1;
 
+/// Folds of a curve's sizes.
+inline constexpr int kSizeFolds = 5;
 /// Interior sizes of a curve in turn: fold i % folds; the ends stay, since nothing is interpolated
 /// past them. Points of equal size share a fold.
 [[nodiscard]] std::vector<int> folds_by_size(std::span<const FitPoint> points, int folds);

@@ -10,6 +10,7 @@
 
 #include "calibration/number_list.hpp"
 #include "calibration/series.hpp"
+#include "core/join.hpp"
 
 namespace moecal::calibration {
 namespace {
@@ -127,8 +128,8 @@ std::string said(const Settings& settings, const std::string& name) {
 }  // namespace
 
 Settings deciding_settings(const Observation& o, const Environment& environment) {
-  const bool communicates = is_collective(o.operation) || o.ranks.group > 1;
-  const bool computes = !is_collective(o.operation);
+  const bool communicates = is_call_of_system(o.operation) || o.ranks.group > 1;
+  const bool computes = !is_call_of_system(o.operation);
   const bool on_cpu = o.backend == "cpu";
   Settings settings;
   for (const auto& [word, value] : environment.settings) {
@@ -152,9 +153,8 @@ void tell_apart(std::span<const SetSeries> all) {
 }
 
 std::string settings_text(const Settings& settings) {
-  std::string text;
-  for (const auto& [name, value] : settings) text += (text.empty() ? "" : " ") + name + "=" + value;
-  return text;
+  return join(settings, " ",
+              [](const Settings::value_type& each) { return each.first + "=" + each.second; });
 }
 
 bool is_set_variable(const Settings::value_type& setting) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "calibration/least_squares.hpp"
 #include "calibration/log_fit.hpp"
 #include "core/error.hpp"
 
@@ -57,9 +58,6 @@ Fitted of_copies(Copies copies) {
   return Fitted{
       {kLatency, kPerGroup, kLatencyPerByte, kPerToken, kPerCopy, kInverseBandwidth, kSharpness}};
 }
-
-/// A direction that the points do not tell must not drift by a processor's rounding.
-constexpr double kLeastDamping = 1e-9;
 
 /// What the parameters of a call's two sides are multiplied by; the last has no factor.
 using Factors = std::array<double, kSharpness>;
@@ -157,7 +155,7 @@ LogFit fit_of(std::span<const FitPoint> points, const ExchangeSystem& system, co
                           std::span<const FitPoint> rows) { return rows_of(system, fitted, rows); },
       .starts =
           starts_of(points, fitted.parameters, {{0.8}, corners, fitted.parameters.size() - 1}),
-      .least_damping = kLeastDamping};
+      .least_damping = kFirmDamping};
 }
 
 Model model_of(const ExchangeSystem& system, std::vector<Parameter> parameters) {

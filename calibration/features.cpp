@@ -11,8 +11,8 @@ bool is_expert_exchange(const std::string& operation) {
   return operation == "moe_dispatch" || operation == "moe_combine" || operation == "moe_prepare";
 }
 
-bool is_collective(const std::string& operation) {
-  return find_collective(operation) != nullptr || operation == "dispatch_combine" ||
+bool is_call_of_system(const std::string& operation) {
+  return is_collective(operation) || operation == "dispatch_combine" ||
          is_expert_exchange(operation);
 }
 
@@ -50,7 +50,7 @@ Family family_of(const std::string& operation, const Point& point) {
   if (takes_routing(operation)) return Family::grouped;
   if (is_expert_exchange(operation)) return Family::exchange;
   if (point.contains("m") && point.contains("n") && point.contains("k")) return Family::gemm;
-  if (is_collective(operation)) return Family::transfer;
+  if (is_call_of_system(operation)) return Family::transfer;
   if (has_known_work(operation)) return Family::memory_bound;
   return point.size() == 1 && point.contains("bytes") ? Family::transfer : Family::memory_bound;
 }

@@ -38,7 +38,7 @@ struct Inputs {
 
 [[nodiscard]] Family family_of(const std::string& operation, const Point& point);
 /// Whether ranks of a system take part in it: exchanges with experts among them.
-[[nodiscard]] bool is_collective(const std::string& operation);
+[[nodiscard]] bool is_call_of_system(const std::string& operation);
 /// moe_dispatch, moe_combine and moe_prepare: over {tokens of a rank, hidden, experts, top_k}.
 [[nodiscard]] bool is_expert_exchange(const std::string& operation);
 /// Whether the routing is a number among others to the operation's cost, not a condition apart.

@@ -50,7 +50,7 @@ TEST(Features, OfAnExchangeWithExperts) {
   const Point point{{"tokens", 4096}, {"hidden", 2048}, {"experts", 128}, {"top_k", 8}};
   auto more_experts = point;
   more_experts["experts"] = 256;
-  EXPECT_TRUE(is_collective("moe_dispatch"));
+  EXPECT_TRUE(is_call_of_system("moe_dispatch"));
   EXPECT_EQ(family_of("moe_combine", point), Family::exchange);
   const auto inputs = inputs_of("moe_dispatch", point, {"fp8_e4m3", "", "", "", "", ""});
   EXPECT_EQ(inputs.size, 4096);

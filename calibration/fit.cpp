@@ -254,8 +254,9 @@ void add_intervals(std::vector<Fitted>& fitted) {
 std::vector<Series> donors_of(std::span<const ObservationFile> files, const FitOptions& options) {
   if (options.card.empty()) return {};
   auto all = group_observations(files, "", options.threads).series;
-  std::erase_if(
-      all, [&](const Series& s) { return s.card == options.card || !is_collective(s.operation); });
+  std::erase_if(all, [&](const Series& s) {
+    return s.card == options.card || !is_call_of_system(s.operation);
+  });
   return all;
 }
 

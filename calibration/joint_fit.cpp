@@ -53,7 +53,7 @@ Series without_group(const Series& series) {
 bool is_joinable(const Series& series) {
   // A group between nodes whose number is unknown cannot be told from one inside a node.
   const auto& c = series.conditions;
-  return is_collective(series.operation) && series.one_size && c.group > 1 &&
+  return is_call_of_system(series.operation) && series.one_size && c.group > 1 &&
          (c.tier == "intra" || (c.nodes > 1 && c.group % c.nodes == 0)) && !series.points.empty();
 }
 

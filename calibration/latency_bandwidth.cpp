@@ -10,8 +10,6 @@
 namespace moecal::calibration {
 namespace {
 
-constexpr double kLeastSlope = 1e-18;  // s/B: a rate no memory reaches stands for "not seen"
-
 double seconds(const Model& model, const Inputs& inputs) {
   const double rate = parameter(model, "bandwidth"), size = inputs.size;
   const double latency = parameter(model, "latency");

@@ -35,6 +35,10 @@ struct LeastSquares {
   bool wants_errors = true;  // false where only the parameters or the cost are looked at
 };
 
+/// Of problems that have such parameters: two knots beside one size can move together, and with
+/// 1e-12 they moved by some millionths of themselves from one processor to another.
+inline constexpr double kFirmDamping = 1e-9;
+
 struct LeastSquaresSolution {
   std::vector<double> parameters;
   std::vector<double> standard_errors;  // 0 where a parameter lies on its bound or is unidentified

@@ -5,13 +5,15 @@
 #include <cmath>
 #include <utility>
 
+#include "calibration/piecewise.hpp"
+
 namespace moecal::calibration {
 namespace {
 
 /// Lines are given up at more after the first step: that step knows nothing yet of spikes. On 240
 /// fits to public curves this changed none.
 constexpr double kHopelessAtFirst = 2;
-constexpr double kHalf = 0.5 * kLossScale * kLossScale;  // of a sum of logarithms: a cost
+constexpr double kHalf = 0.5 * kLineLossScale * kLineLossScale;  // of a sum of logarithms: a cost
 
 }  // namespace
 
@@ -51,7 +53,7 @@ void LineAtKnots::start(const Knots& knots) {
 }
 
 double LineAtKnots::weight_of(const Predicted& predicted) {
-  const double scaled = predicted.residual / kLossScale;
+  const double scaled = predicted.residual / kLineLossScale;
   return 1 / ((1 + scaled * scaled) * predicted.seconds * predicted.seconds);
 }
 
@@ -100,7 +102,7 @@ bool LineAtKnots::is_surely_above(double cost, const Row& line) const {
     for (std::size_t r = segment.first; r < segment.end; ++r) {
       const auto& point = points_[r];
       const double at = base + line[j + 1] * (point.size - segment.from);
-      const double scaled = (at - point.seconds) / (std::max(at, point.seconds) * kLossScale);
+      const double scaled = (at - point.seconds) / (std::max(at, point.seconds) * kLineLossScale);
       product *= 1 + scaled * scaled;
       if (!(at > 0) || product > most) return true;
     }
@@ -117,7 +119,7 @@ double LineAtKnots::predict(const Row& line, double hopeless) {
       const double at = base + line[j + 1] * (points_[r].size - segment.from);
       if (!(at > 0)) return std::numeric_limits<double>::infinity();
       predicted_[r] = {at, std::log(at / points_[r].seconds)};
-      const double scaled = predicted_[r].residual / kLossScale;
+      const double scaled = predicted_[r].residual / kLineLossScale;
       product *= 1 + scaled * scaled;
       // A logarithm of eight factors in the place of eight logarithms.
       if (r % 8 != 7) continue;

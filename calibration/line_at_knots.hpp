@@ -14,7 +14,6 @@
 
 namespace moecal::calibration {
 
-inline constexpr double kLossScale = 0.03;  // of log time: about the noise of a good measurement
 /// A line whose cost is this many times the best one's after two steps hardly ever becomes the
 /// best, and neither does one that the screen ranks lower than this: on 100 fits to public curves
 /// the cost comes to within 1 % of that of an exhaustive search in 95, without spikes or with.

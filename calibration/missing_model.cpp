@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "calibration/deciding_settings.hpp"
-#include "calibration/join.hpp"
 #include "calibration/number_list.hpp"
 #include "calibration/query_match.hpp"
+#include "core/join.hpp"
 
 namespace moecal::calibration {
 namespace {

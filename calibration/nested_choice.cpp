@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "calibration/nested_choice.hpp"
 
-#include <algorithm>
-#include <cmath>
 #include <limits>
 #include <map>
 #include <set>
@@ -11,14 +9,10 @@
 namespace moecal::calibration {
 namespace {
 
-constexpr double kSpikeCap = 0.5;     // one spike must not choose a form
 constexpr double kWorthAForm = 0.98;  // a richer form must be at least this much better
 
 double score(const std::vector<HeldOut>& held_out) {
-  if (held_out.empty()) return std::numeric_limits<double>::infinity();
-  double sum = 0;
-  for (const auto& point : held_out) sum += std::min(std::abs(point.log_ratio), kSpikeCap);
-  return sum / static_cast<double>(held_out.size());
+  return held_out.empty() ? std::numeric_limits<double>::infinity() : mean_capped_error(held_out);
 }
 
 void append(std::vector<HeldOut>& all, const std::vector<HeldOut>& part) {

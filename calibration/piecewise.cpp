@@ -17,16 +17,10 @@
 namespace moecal::calibration {
 namespace {
 
-constexpr double kLeastSlope = 1e-18;    // s/B: a flat segment, in the logarithm of the polish
-constexpr double kLeastLatency = 1e-10;  // s
 constexpr std::size_t kMostCandidates = 41;
 constexpr std::size_t kSearchRows = 200;  // more do not choose other knots
 constexpr std::size_t kMostRows = 4000;   // more do not sharpen six parameters
 constexpr std::size_t kMostFitted = 250;
-
-/// Two knots beside one size can move together: with 1e-12 they moved by some millionths of
-/// themselves from one processor to another.
-constexpr double kLeastDamping = 1e-9;
 
 double part_in_segment(std::span<const double> knots, std::size_t segment, double size) {
   const double from = segment == 0 ? 0 : knots[segment - 1];
@@ -163,8 +157,8 @@ void slopes_of(const Piecewise& line, double size, double seconds, double* slope
 LeastSquares polish_problem(std::span<const FitPoint> points, const Piecewise& line) {
   LeastSquares problem;
   problem.rows = points.size();
-  problem.loss_scale = kLossScale;
-  problem.least_damping = kLeastDamping;
+  problem.loss_scale = kLineLossScale;
+  problem.least_damping = kFirmDamping;
   problem.evaluate_all = [points](std::span<const double> packed, std::span<double> residuals,
                                   std::span<double> slopes) {
     const auto at = unpack(packed);

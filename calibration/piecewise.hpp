@@ -20,6 +20,13 @@ struct Piecewise {
   double cost = 0;  // half the robust sum over log errors: what a search compares
 };
 
+/// How such lines are fitted, those of skewed_latency_bandwidth among them.
+inline constexpr double kLineLossScale = 0.03;  // of log time: about the noise of a measurement
+/// What stands in logarithms for a segment that is flat, a rate that no memory reaches, and for no
+/// latency.
+inline constexpr double kLeastSlope = 1e-18;    // s/B
+inline constexpr double kLeastLatency = 1e-10;  // s
+
 [[nodiscard]] double piecewise_seconds(const Piecewise& line, double size);
 
 /// Fits `segments` of them to log time with a robust loss; the knots are found by searching the

@@ -80,7 +80,7 @@ bool answers(const Series& series, const Query& query) {
 /// The types that go with an operand's, where nothing measured says so.
 Dtypes dtypes_for(const std::string& operation, const std::string& dtype) {
   const std::string a = dtype.empty() ? "bf16" : dtype;
-  if (is_collective(operation)) return {a, "", a, "", "", ""};
+  if (is_call_of_system(operation)) return {a, "", a, "", "", ""};
   if (operation == "topk_gate") return {"f32", "", "f32", "", "", ""};
   if (operation == "quantize") return {a, "", "fp8_e4m3", "", "tensor", ""};
   if (operation == "memory_copy") return {"uint8", "", "uint8", "", "", ""};
@@ -167,7 +167,7 @@ PlacedCall MeasuredMachine::call(const Query& query) const {
   } else {
     const bool is_like_kin = call.kin != nullptr && !sums_other_width(*call.kin->series, query);
     call.dtypes = is_like_kin ? call.kin->series->dtypes : dtypes_for(query.operation, query.dtype);
-    if (call.kin != nullptr && find_collective(query.operation) != nullptr)
+    if (call.kin != nullptr && is_collective(query.operation))
       call.place.conditions = call.kin->series->conditions;
     call.place.conditions.dtype = call.dtypes.a;
     call.place.conditions.group = query.group;

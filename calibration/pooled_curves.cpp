@@ -161,7 +161,7 @@ std::vector<std::vector<const Series*>> pools_of(std::span<const Series> series)
   using Key = std::tuple<std::string, std::string, std::string, Settings>;
   std::map<Key, std::vector<const Series*>> pools;
   for (const auto& one : series)
-    if (one.family == Family::transfer && one.one_size && is_collective(one.operation))
+    if (one.family == Family::transfer && one.one_size && is_call_of_system(one.operation))
       pools[{one.system, one.conditions.implementation, one.conditions.release,
              one.conditions.settings}]
           .push_back(&one);

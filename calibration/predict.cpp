@@ -11,7 +11,6 @@
 #include "calibration/group_donors.hpp"
 #include "calibration/group_opinions.hpp"
 #include "calibration/group_scaling.hpp"
-#include "calibration/join.hpp"
 #include "calibration/prediction_draft.hpp"
 #include "calibration/run_doubt.hpp"
 #include "calibration/selection.hpp"
@@ -19,6 +18,7 @@
 #include "core/collective.hpp"
 #include "core/dtype.hpp"
 #include "core/error.hpp"
+#include "core/join.hpp"
 
 namespace moecal::calibration {
 namespace {
@@ -190,12 +190,6 @@ double doublings_away(const std::vector<int>& groups, int group) {
   return std::max(1.0, std::abs(std::log2(group / nearest)));
 }
 
-std::string list_of(const std::vector<int>& groups) {
-  std::string text;
-  for (const int group : groups) text += (text.empty() ? "" : ", ") + std::to_string(group);
-  return text;
-}
-
 bool is_within_sizes(const Model& joint, const Query& query) {
   const auto [low, high] = joint.validity.at("bytes");
   const auto bytes = static_cast<double>(query.point.at("bytes"));
@@ -207,7 +201,7 @@ std::string no_donor_flag(const Model& joint, const Query& query, const Measured
   auto groups = donor_basis(measured.groups, query.group);
   groups.push_back(query.group);
   std::sort(groups.begin(), groups.end());
-  return "no other system of the fit lent what can stand in over groups of " + list_of(groups) +
+  return "no other system of the fit lent what can stand in over groups of " + join(groups) +
          (only_moves_bytes(joint.operation)
               ? ""
               : " in " + joint.conditions.dtype + " or a type that adds up like it") +
@@ -224,7 +218,7 @@ void hold_ranks_per_node(Draft& draft, const Model& joint, const Query& query,
   std::vector<int> near;
   for (const auto& [group, seconds] : measured.seconds) near.push_back(group);
   draft.half_width = std::hypot(draft.half_width, ranks_per_node_doubt(joint, asked, a_node));
-  draft.flags.push_back("groups of " + list_of(near) + " were not measured at " +
+  draft.flags.push_back("groups of " + join(near) + " were not measured at " +
                         number(asked.ranks / asked.nodes) + " ranks a node, but at " +
                         number(a_node) +
                         ": the interval holds that a node's ranks have no say between nodes, and "
@@ -257,7 +251,7 @@ Draft draft_unmeasured(const Model& joint, const Query& query, const MeasuredGro
   std::string flag = "a group of " + std::to_string(query.group) + " ranks " +
                      (query.nodes > 1 ? "on " + std::to_string(query.nodes) + " nodes " : "") +
                      "was never measured: predicted by a joint model";
-  if (!measured.groups.empty()) flag += " from groups of " + list_of(measured.groups);
+  if (!measured.groups.empty()) flag += " from groups of " + join(measured.groups);
   if (donor != nullptr) flag += " and what other systems show";
   draft.flags.push_back(std::move(flag));
   hold_ranks_per_node(draft, joint, query, measured);
@@ -307,11 +301,11 @@ Answer answer_asked(const Coefficients& coefficients, const Query& query) {
   if (const auto machines = matching_machines(coefficients, query); machines.size() > 1)
     return {{},
             "models of " + query.operation + " are of " + std::to_string(machines.size()) + " " +
-                (is_collective(query.operation) ? "systems" : "cards") +
+                (is_call_of_system(query.operation) ? "systems" : "cards") +
                 "; choose one: " + join(machines),
             true};
   auto answer = answer_exactly(coefficients, query);
-  if (answer.prediction || answer.several_settings || !is_collective(query.operation))
+  if (answer.prediction || answer.several_settings || !is_call_of_system(query.operation))
     return answer;
   auto predicted = answer_unmeasured_group(coefficients, query);
   return predicted.prediction || predicted.several_settings ? predicted : answer;

@@ -18,6 +18,7 @@
 #include "calibration/run_doubt.hpp"
 #include "calibration/switches.hpp"
 #include "calibration/validity.hpp"
+#include "core/join.hpp"
 
 namespace moecal::calibration {
 namespace {
@@ -144,9 +145,9 @@ std::optional<Point> unseen_model(const Model& model, const Point& point) {
 }
 
 void say_unseen_model(Draft& draft, const Model& model, const Point& asked) {
-  std::string numbers;
-  for (const auto& [name, value] : asked)
-    numbers += (numbers.empty() ? "" : ", ") + name + " " + std::to_string(value);
+  const auto numbers = join(asked, ", ", [](const Point::value_type& each) {
+    return each.first + " " + std::to_string(each.second);
+  });
   draft.flags.push_back("no layer of this model was measured (" + numbers + ")" +
                         (model.layer_models.size() > 1
                              ? ": the interval is of models left out of the fit"

@@ -13,7 +13,7 @@ namespace moecal::calibration {
 
 bool accepts_machine(const Model& model, const Query& query) {
   return accepts(query.card, model.card) &&
-         (!is_collective(model.operation) || accepts(query.system, model.system));
+         (!is_call_of_system(model.operation) || accepts(query.system, model.system));
 }
 
 bool accepts_dtype(const Model& model, const Query& query) {

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "calibration/array_math.hpp"
+#include "calibration/conformal.hpp"
 
 namespace moecal::calibration {
 namespace {
@@ -19,7 +20,6 @@ using Vector = Eigen::VectorXd;
 constexpr std::size_t kSearchPoints = 200;
 constexpr std::array<double, 4> kLengths{1, 2, 4, 8};
 constexpr std::array<double, 3> kNoises{0.1, 0.4, 1.5};
-constexpr double kSpikeCap = 0.5;  // of an error of log time: one spike must not choose a length
 
 double kernel(double squared_distance) {
   const double d = std::sqrt(3 * squared_distance);

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "calibration/releases.hpp"
+#include "calibration/selection.hpp"
 #include "core/statistics.hpp"
 
 namespace moecal::calibration {
@@ -33,10 +34,6 @@ std::string id_without_release(const Series& series) {
   same.conditions = series.conditions;
   same.conditions.release.clear();
   return same.id();
-}
-
-std::string machine_of(const Series& series) {
-  return is_collective(series.operation) && !series.system.empty() ? series.system : series.card;
 }
 
 /// Of one row of the table: operation, machine, implementation, from, to.

@@ -17,7 +17,6 @@ namespace {
 constexpr std::size_t kGateCentres = 128;
 constexpr double kNeighbourShare = 0.9;  // of the centres lie this close to another one
 constexpr double kLeastReach = 0.5;      // octaves
-constexpr std::size_t kMostFeatures = 64;
 
 /// Octaves between two places, by the coordinate in which they differ most.
 double distance(std::span<const double> a, std::span<const double> b) {

@@ -13,7 +13,6 @@
 namespace moecal::calibration {
 namespace {
 
-constexpr std::size_t kMostFeatures = 64;
 constexpr std::array<double, 3> kRows{64, 128, 256};
 constexpr std::array<double, 2> kColumns{192, 256};
 constexpr std::array<std::pair<double, double>, 6> kTiles{

@@ -17,6 +17,9 @@ struct ResidualCall {
   double multiprocessors = 0;  // of the card; 0: unknown
 };
 
+/// What any list of them has room in.
+inline constexpr std::size_t kMostFeatures = 64;
+
 /// A named, ordered list of numbers of a call. A change of the list is a new name: coefficients
 /// carry the name, and what was fitted to one list means nothing on another.
 struct FeatureSet {

@@ -77,11 +77,6 @@ Form roofline_form() {
   return form;
 }
 
-double smooth_max(double a, double b, double q) {
-  const double larger = std::max(a, b), smaller = std::min(a, b);
-  return larger * std::pow(1 + std::pow(smaller / larger, q), 1 / q);
-}
-
 std::vector<FitPoint> thin(std::span<const FitPoint> points, std::size_t most) {
   if (points.size() <= most) return {points.begin(), points.end()};
   std::vector<FitPoint> kept;

@@ -36,9 +36,6 @@ struct ReferenceRates {
 /// @throws InvalidInput with fewer than 3 points.
 [[nodiscard]] Model fit_roofline(std::span<const FitPoint> points, const ReferenceRates& rates);
 
-/// (a^q + b^q)^(1/q): the larger of two positive times, rounded where they meet.
-[[nodiscard]] double smooth_max(double a, double b, double q);
-
 /// At most `most` of the points, spread evenly over them: more rows do not sharpen ten parameters.
 [[nodiscard]] std::vector<FitPoint> thin(std::span<const FitPoint> points, std::size_t most);
 

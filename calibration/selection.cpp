@@ -8,7 +8,6 @@
 
 #include "calibration/deciding_settings.hpp"
 #include "calibration/group_scaling.hpp"
-#include "calibration/join.hpp"
 #include "calibration/missing_model.hpp"
 #include "calibration/model_order.hpp"
 #include "calibration/number_list.hpp"
@@ -18,13 +17,10 @@
 #include "calibration/routing_conditions.hpp"
 #include "calibration/settings_choice.hpp"
 #include "core/collective.hpp"
+#include "core/join.hpp"
 
 namespace moecal::calibration {
 namespace {
-
-std::string machine_of(const Model& model) {
-  return is_collective(model.operation) && !model.system.empty() ? model.system : model.card;
-}
 
 bool matches_but_group_and_tier(const Model& model, const Query& query) {
   const auto& c = model.conditions;
@@ -74,15 +70,8 @@ std::vector<std::string> routing_flags(const Model& model, const Query& query) {
   if (measured.empty() || query.skew) return {};
   const auto asked = routing_asked(model.operation, query);
   if (std::find(measured.begin(), measured.end(), asked) != measured.end()) return {};
-  std::string known;
-  for (const auto& each : measured) known += (known.empty() ? "" : ", ") + routing_text(each);
-  return {"routing " + routing_text(asked) + " was never measured; measured: " + known};
-}
-
-std::string list_of(const std::set<int>& groups) {
-  std::string text;
-  for (const int group : groups) text += (text.empty() ? "" : ", ") + std::to_string(group);
-  return text;
+  return {"routing " + routing_text(asked) +
+          " was never measured; measured: " + join(measured, ", ", routing_text)};
 }
 
 /// Of a group that was not measured with the newest release that other groups were.
@@ -102,7 +91,7 @@ std::vector<std::string> older_release_flags(const Coefficients& coefficients, c
       if (compare_releases(c.release, newest) > 0) newest = c.release;
     }
     if (groups.empty()) continue;
-    const auto measured = list_of(groups.at(newest));
+    const auto measured = join(groups.at(newest));
     flags.push_back(names_release(own.release)
                         ? "release " + own.release + " of " + own.implementation +
                               " answers, though " + newest + " is newer: with it only groups of " +
@@ -148,7 +137,7 @@ std::vector<std::string> left_out_flags(const Coefficients& coefficients, const 
     if (!joined.contains(group)) groups[join(differing)].insert(group);
   std::vector<std::string> flags;
   for (const auto& [how, all] : groups)
-    flags.push_back("left out: groups of " + list_of(all) + " were measured, but " + how);
+    flags.push_back("left out: groups of " + join(all) + " were measured, but " + how);
   return flags;
 }
 

@@ -4,6 +4,7 @@
 #include <set>
 #include <vector>
 
+#include "calibration/features.hpp"
 #include "calibration/predict.hpp"
 
 namespace moecal::calibration {
@@ -35,6 +36,13 @@ struct Selection {
 /// model, ascending.
 [[nodiscard]] std::vector<int> measured_groups(const Coefficients& coefficients, const Query& query,
                                                const Model& joint);
+
+/// Whose times a model's or a series' are: the system's whose ranks take part, or the card's.
+template <class Measured>
+[[nodiscard]] const std::string& machine_of(const Measured& measured) {
+  const bool of_system = is_call_of_system(measured.operation) && !measured.system.empty();
+  return of_system ? measured.system : measured.card;
+}
 
 /// Machines with models that match the query: cards, or for a collective systems. Of the query's
 /// group if there are any of it, else of any group.

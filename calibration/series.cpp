@@ -8,10 +8,10 @@
 #include <set>
 
 #include "calibration/deciding_settings.hpp"
-#include "calibration/join.hpp"
 #include "calibration/routing_conditions.hpp"
 #include "calibration/series_gathering.hpp"
 #include "core/hash.hpp"
+#include "core/join.hpp"
 #include "core/parallel.hpp"
 
 namespace moecal::calibration {
@@ -182,7 +182,7 @@ std::string left_out_text(const ObservationCounts& counts) {
 
 std::string Series::id() const {
   const auto& c = conditions;
-  std::string id = operation + "/" + (is_collective(operation) ? system : card) + "/" + c.dtype;
+  std::string id = operation + "/" + (is_call_of_system(operation) ? system : card) + "/" + c.dtype;
   const auto append = [&](const std::string& part) { id += "/" + part; };
   if (!c.output_dtype.empty()) append("to_" + c.output_dtype);
   if (!c.scale_mode.empty()) append("scale_" + c.scale_mode);

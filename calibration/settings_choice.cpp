@@ -7,9 +7,9 @@
 #include <optional>
 
 #include "calibration/deciding_settings.hpp"
-#include "calibration/join.hpp"
 #include "calibration/model_order.hpp"
 #include "core/collective.hpp"
+#include "core/join.hpp"
 
 namespace moecal::calibration {
 namespace {

@@ -9,8 +9,6 @@
 namespace moecal::calibration {
 namespace {
 
-constexpr int kSizeFolds = 5;
-
 /// Whole points, under all their routings. A capacity takes a few bytes from a point, and leaves it
 /// of the size that its fold goes by.
 std::vector<int> folds_by_point(const Series& series) {

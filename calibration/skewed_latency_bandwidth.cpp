@@ -15,10 +15,6 @@ namespace {
 
 constexpr double kMostExponent = 1.5;  // a rank that all others crowd may lose more than its share
 constexpr double kSameSkew = 1.05;     // skews this close leave any exponent the same
-constexpr double kLossScale = 0.03;    // of log time, as of a curve
-constexpr double kLeastDamping = 1e-9;
-constexpr double kLeastLatency = 1e-10;  // s
-constexpr double kLeastSlope = 1e-18;    // s/B
 /// A small pull towards 1: what the points do not tell is what a link of one's own does.
 constexpr double kPriorExponent = 1, kPriorWeight = 1e-3;
 
@@ -82,8 +78,8 @@ SkewedLine unpack(std::span<const double> packed) {
 LeastSquares problem_of(std::span<const FitPoint> points, const SkewedLine& start) {
   LeastSquares problem;
   problem.rows = points.size() + 1;
-  problem.loss_scale = kLossScale;
-  problem.least_damping = kLeastDamping;
+  problem.loss_scale = kLineLossScale;
+  problem.least_damping = kFirmDamping;
   problem.residuals_of_all = [points](std::span<const double> packed, std::span<double> residuals) {
     const auto skewed = unpack(packed);
     for (std::size_t row = 0; row < points.size(); ++row)

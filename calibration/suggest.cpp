@@ -10,11 +10,11 @@
 #include "calibration/placed_calls.hpp"
 #include "calibration/switches.hpp"
 #include "core/error.hpp"
+#include "core/statistics.hpp"
 
 namespace moecal::calibration {
 namespace {
 
-constexpr double kNormal95 = 1.6448536269514722;
 /// Known points that take part: those most like the wishes. The rest says little beyond them, and
 /// time grows with the cube.
 constexpr std::size_t kMostKnown = 500;

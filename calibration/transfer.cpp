@@ -48,7 +48,7 @@ Series series_of(const Model& like, const Card& card) {
   Series series;
   series.operation = like.operation;
   series.card = card.id;
-  if (is_collective(like.operation))
+  if (is_call_of_system(like.operation))
     series.system =
         card.id + (card.devices_per_node ? "-" + std::to_string(card.devices_per_node->value) : "");
   series.conditions = like.conditions;

@@ -86,10 +86,6 @@ bool BenchProgram::measures_host() const {
                      [](const auto& implementation) { return implementation.of_host; });
 }
 
-bool BenchProgram::has_operation(const std::string& operation) const {
-  return std::find(operations.begin(), operations.end(), operation) != operations.end();
-}
-
 FoundPrograms find_programs(const std::string& folder) {
   const std::filesystem::path place =
       folder.empty() ? std::filesystem::read_symlink("/proc/self/exe").parent_path()

@@ -25,7 +25,6 @@ struct BenchProgram {
   [[nodiscard]] bool has_backend(const std::string& backend) const;
   /// Whether it measures the host itself, beside whatever device it has.
   [[nodiscard]] bool measures_host() const;
-  [[nodiscard]] bool has_operation(const std::string& operation) const;
 };
 
 /// The program of that path and name, with what its --list printed.

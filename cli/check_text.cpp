@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "cli/check_output.hpp"
+#include "core/join.hpp"
 #include "planning/breakdown.hpp"
 #include "planning/explain.hpp"
 
@@ -30,17 +31,8 @@ std::string interval(const std::optional<Interval>& value) {
   return value ? "[" + number_text(value->lo) + ", " + number_text(value->hi) + "]" : "-";
 }
 
-std::string join(const std::vector<std::string>& parts, const std::string& separator) {
-  std::string text;
-  for (const auto& part : parts) text += (text.empty() ? "" : separator) + part;
-  return text;
-}
-
 std::string lines_of(const std::vector<int>& lines) {
-  std::string text = lines.size() == 1 ? "line" : "lines";
-  for (std::size_t i = 0; i < lines.size(); ++i)
-    text += (i ? ", " : " ") + std::to_string(lines[i]);
-  return text;
+  return (lines.size() == 1 ? "line " : "lines ") + join(lines);
 }
 
 std::string document_value(const Claim& claim) {
@@ -88,7 +80,7 @@ std::string flag_summary(const ReadingResult& reading) {
   std::set<std::string> flags;
   for (const auto& recorded : reading.calls)
     for (const auto& part : recorded.cost.parts) flags.insert(part.flags.begin(), part.flags.end());
-  return join({flags.begin(), flags.end()}, "; ");
+  return join(flags, "; ");
 }
 
 // What keeps a claim that is otherwise decided from being measured, without the lists of what there

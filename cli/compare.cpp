@@ -5,13 +5,13 @@
 #include <memory>
 #include <set>
 
-#include "calibration/join.hpp"
 #include "calibration/transfer.hpp"
 #include "cli/committed_coefficients.hpp"
 #include "cli/compare_output.hpp"
 #include "cli/verbs.hpp"
 #include "core/data_dir.hpp"
 #include "core/error.hpp"
+#include "core/join.hpp"
 
 namespace moecal::cli {
 namespace {
@@ -60,8 +60,7 @@ std::vector<calibration::Query> wanted_calls(const std::string& operation) {
   for (const auto& call : calls) known.insert(call.operation);
   std::erase_if(calls, [&](const auto& call) { return call.operation != operation; });
   if (calls.empty())
-    throw InvalidInput{"no call of '" + operation +
-                       "' is compared; there are: " + calibration::join(known)};
+    throw InvalidInput{"no call of '" + operation + "' is compared; there are: " + join(known)};
   return calls;
 }
 

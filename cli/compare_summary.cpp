@@ -7,8 +7,8 @@
 #include <set>
 #include <utility>
 
-#include "calibration/join.hpp"
 #include "cli/text_table.hpp"
+#include "core/join.hpp"
 #include "core/statistics.hpp"
 
 namespace moecal::cli {
@@ -88,7 +88,7 @@ Evidence evidence_of(const Comparison& comparison, const ComparedCard& card) {
 std::string names_of(const std::vector<std::string>& figures) {
   std::set<std::string> names;
   for (const auto& figure : figures) names.insert(figure.substr(0, figure.find(" (")));
-  return calibration::join(names);
+  return join(names);
 }
 
 }  // namespace
@@ -115,14 +115,14 @@ std::vector<std::string> unverified(const Comparison& comparison) {
     const auto evidence = evidence_of(comparison, *card);
     const auto& id = card->card.id;
     if (!evidence.transferred.empty()) {
-      lines.push_back("not verified: " + calibration::join(evidence.transferred) + " of " + id +
+      lines.push_back("not verified: " + join(evidence.transferred) + " of " + id +
                       ": transferred to its spec sheet, and compared with no measurement of it");
       if (!card->card.unverified.empty())
         lines.push_back("not verified: figures of the spec sheet of " + id + ": " +
                         names_of(card->card.unverified));
     }
     if (!evidence.unchecked.empty())
-      lines.push_back("not verified: " + calibration::join(evidence.unchecked) + " of " + id +
+      lines.push_back("not verified: " + join(evidence.unchecked) + " of " + id +
                       ": nothing held out has checked the models");
   }
   return lines;

@@ -11,6 +11,7 @@
 #include <iostream>
 #include <memory>
 #include <set>
+#include <span>
 #include <vector>
 
 #include "calibration/flat_csv.hpp"
@@ -23,6 +24,7 @@
 #include "cli/write_file.hpp"
 #include "core/build.hpp"
 #include "core/error.hpp"
+#include "core/join.hpp"
 
 namespace moecal::cli {
 namespace {
@@ -151,9 +153,8 @@ std::string text_of(const calibration::RunException& exception) {
 
 void print_differing_runs(const std::vector<calibration::DifferingRuns>& all) {
   for (const auto& [series, places, exceptions] : all) {
-    std::string names;
-    for (std::size_t i = 0; i < exceptions.size() && i < kNamed; ++i)
-      names += (i == 0 ? "" : ", ") + text_of(exceptions[i]);
+    const std::span named{exceptions.data(), std::min(exceptions.size(), kNamed)};
+    auto names = join(named, ", ", [](const auto& exception) { return text_of(exception); });
     if (exceptions.size() > kNamed)
       names += " and " + std::to_string(exceptions.size() - kNamed) + " more";
     std::printf(

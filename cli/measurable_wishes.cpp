@@ -8,6 +8,7 @@
 #include "core/card.hpp"
 #include "core/collective.hpp"
 #include "core/error.hpp"
+#include "core/join.hpp"
 
 namespace moecal::cli {
 namespace {
@@ -29,8 +30,7 @@ std::string why_not(const calibration::Query& query, const Card& card) {
            " devices: a group of " + std::to_string(query.group) +
            " crosses nodes, which is --tier inter";
   const auto bytes = query.point.find("bytes");
-  if (!card.memory || find_collective(query.operation) == nullptr || bytes == query.point.end())
-    return "";
+  if (!card.memory || !is_collective(query.operation) || bytes == query.point.end()) return "";
   constexpr double kMostOfMemory = 0.5;  // which a benchmark program takes for buffers
   if (buffer_bytes(query, static_cast<double>(bytes->second)) <=
       kMostOfMemory * card.memory->value.value())
@@ -60,9 +60,9 @@ std::string drop_unmeasurable(std::vector<calibration::Wish>& wishes,
     if (unknown) ++dropped[wish.query.operation];
     return unknown;
   });
-  std::string text;
-  for (const auto& [operation, count] : dropped)
-    text += (text.empty() ? "" : ", ") + operation + " (" + std::to_string(count) + ")";
+  const auto text = join(dropped, ", ", [](const auto& operation) {
+    return operation.first + " (" + std::to_string(operation.second) + ")";
+  });
   if (wishes.empty())
     throw InvalidInput{"no benchmark program measures what these claims need: " + text};
   return text;

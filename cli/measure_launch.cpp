@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kRanksOnCpu = 4;
 
-bool is_collective(const BenchProgram& program) {
+bool runs_over_ranks(const BenchProgram& program) {
   return program.has_backend("mpi") || program.has_backend("nccl");
 }
 
@@ -76,7 +76,7 @@ bool on_cuda(const BenchProgram& program, const MeasureOptions& options) {
 }
 
 Launch plan_launch(const BenchProgram& program, const MeasureOptions& options) {
-  if (is_collective(program)) return plan_collective(program, options);
+  if (runs_over_ranks(program)) return plan_collective(program, options);
   const bool cuda = on_cuda(program, options);
   if (program.has_backend(cuda ? "cuda" : "cpu") || program.measures_host()) return {1, ""};
   return {0, std::string{"none of its operations runs on "} + (cuda ? "a CUDA device" : "a CPU")};

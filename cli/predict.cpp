@@ -19,6 +19,7 @@
 #include "core/collective.hpp"
 #include "core/dtype.hpp"
 #include "core/error.hpp"
+#include "core/join.hpp"
 #include "planning/call_floor.hpp"
 
 namespace moecal::cli {
@@ -69,19 +70,13 @@ void print_text(const calibration::Prediction& p, const MaybeFloor& floor) {
   for (const auto& flag : p.flags) std::printf("flag        %s\n", flag.c_str());
 }
 
-std::string listed(const std::set<std::string>& words) {
-  std::string text;
-  for (const auto& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
-}
-
 /// A word that no model has is more likely a slip than a wish.
 void check_operation(const calibration::Coefficients& coefficients, const std::string& operation) {
   std::set<std::string> known;
   for (const auto& model : coefficients.models) known.insert(model.operation);
   if (known.contains(operation)) return;
   throw InvalidInput{"the coefficients have no operation '" + operation +
-                     "'; they have: " + listed(known)};
+                     "'; they have: " + join(known)};
 }
 
 /// A word that is no dtype is better answered by those that models have.
@@ -128,7 +123,7 @@ void check_point(const calibration::Coefficients& coefficients, const calibratio
   for (const auto& [name, value] : query.point)
     if (!known.contains(name))
       throw InvalidInput{"a call of " + query.operation + " has no number '" + name +
-                         "'; it has: " + listed(known)};
+                         "'; it has: " + join(known)};
 }
 
 /// Whether some model is of the very group, so that it need not be worked out from others.
@@ -182,14 +177,14 @@ void keep_release(calibration::Coefficients& coefficients, const std::string& op
     if (model.operation == operation) known.insert(model.conditions.release);
   if (!known.contains(release))
     throw InvalidInput{"no model of " + operation + " is of release '" + release +
-                       "'; there are: " + listed(known)};
+                       "'; there are: " + join(known)};
   std::erase_if(coefficients.models,
                 [&](const auto& model) { return model.conditions.release != release; });
 }
 
 /// A collective, or what ranks do together with one: dispatch_combine, overlap.
 bool is_over_a_group(const calibration::Coefficients& coefficients, const std::string& operation) {
-  return find_collective(operation) != nullptr ||
+  return is_collective(operation) ||
          std::any_of(coefficients.models.begin(), coefficients.models.end(), [&](const auto& m) {
            return m.operation == operation && m.conditions.group != 1;
          });
@@ -255,7 +250,7 @@ void run_predict(PredictArguments arguments) {
   read_loads(query, arguments.loads);
   check_skew(query);
   if (over_group) check_group(coefficients, query);
-  const bool collective = find_collective(query.operation) != nullptr;
+  const bool collective = is_collective(query.operation);
   const bool alone = collective && query.group == 1 && !is_measured(coefficients, query);
   auto prediction = alone ? one_rank_prediction() : prediction_of(coefficients, query);
   const auto floor = floor_of(coefficients, query, prediction);

@@ -27,6 +27,7 @@
 #include "core/data_dir.hpp"
 #include "core/dtype.hpp"
 #include "core/error.hpp"
+#include "core/join.hpp"
 #include "planning/wishes.hpp"
 
 namespace moecal::cli {
@@ -48,15 +49,13 @@ bool can_be_measured(const std::string& operation) {
 
 void check_operation(const std::string& operation) {
   if (can_be_measured(operation)) return;
-  std::string known;
-  for (const auto word : kProgramOperations)
-    known += (known.empty() ? "" : ", ") + std::string{word};
-  throw InvalidInput{"no benchmark program measures '" + operation + "'; they measure: " + known};
+  throw InvalidInput{"no benchmark program measures '" + operation +
+                     "'; they measure: " + join(kProgramOperations)};
 }
 
 void check_groups(const Options& options) {
   const auto& operation = options.query.operation;
-  const bool collective = find_collective(operation) != nullptr;
+  const bool collective = is_collective(operation);
   if (collective && options.groups.empty())
     throw InvalidInput{"a call of " + operation +
                        " is over a group: how many ranks has it? --group"};

@@ -1,6 +1,7 @@
 # Defines CUTLASS::CUTLASS, headers only. Looks in MOECAL_CUTLASS, then where scripts/packages.sh unpacks the Python
 # package nvidia-cutlass, then where the active Python has it. MOECAL_CUTLASS=OFF: not looked for. Where the option is
 # empty, the environment's MOECAL_CUTLASS is taken for it.
+include(header_version)
 set(_asked "${MOECAL_CUTLASS}")
 if(_asked STREQUAL "")
   set(_asked "$ENV{MOECAL_CUTLASS}")
@@ -18,13 +19,7 @@ if(NOT _asked STREQUAL "OFF")
   find_path(CUTLASS_INCLUDE_DIR cutlass/gemm/group_array_problem_shape.hpp PATHS ${_places} NO_DEFAULT_PATH NO_CACHE)
 endif()
 if(CUTLASS_INCLUDE_DIR)
-  set(CUTLASS_VERSION)
-  foreach(part MAJOR MINOR PATCH)
-    file(STRINGS "${CUTLASS_INCLUDE_DIR}/cutlass/version.h" _line REGEX "^#define CUTLASS_${part} ")
-    string(REGEX MATCH "[0-9]+" _number "${_line}")
-    list(APPEND CUTLASS_VERSION ${_number})
-  endforeach()
-  list(JOIN CUTLASS_VERSION . CUTLASS_VERSION)
+  moecal_header_version(CUTLASS_VERSION "${CUTLASS_INCLUDE_DIR}/cutlass/version.h" CUTLASS_MAJOR CUTLASS_MINOR CUTLASS_PATCH)
 endif()
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(CUTLASS REQUIRED_VARS CUTLASS_INCLUDE_DIR VERSION_VAR CUTLASS_VERSION)

@@ -1,6 +1,7 @@
 # Defines NCCL::NCCL and NCCL_VERSION. Looks in NCCL_HOME first, then beside the CUDA toolkit, then in the system's paths,
 # then where Python has nvidia-nccl-cu13; NCCL is not part of the toolkit, so it may live elsewhere. The library is that
 # beside the header, if one is.
+include(header_version)
 include(nvidia_wheels)
 moecal_nvidia_wheels(_places)
 list(TRANSFORM _places APPEND "/nccl")
@@ -12,13 +13,7 @@ endif()
 find_library(NCCL_LIBRARY NAMES nccl libnccl.so.2 NAMES_PER_DIR HINTS ENV NCCL_HOME ${_beside} ${CUDAToolkit_LIBRARY_DIR}
              PATH_SUFFIXES lib lib64)
 if(NCCL_INCLUDE_DIR)
-  set(_version)
-  foreach(part MAJOR MINOR PATCH)
-    file(STRINGS "${NCCL_INCLUDE_DIR}/nccl.h" _line REGEX "^#define NCCL_${part} ")
-    string(REGEX MATCH "[0-9]+" _number "${_line}")
-    list(APPEND _version ${_number})
-  endforeach()
-  list(JOIN _version . NCCL_VERSION)
+  moecal_header_version(NCCL_VERSION "${NCCL_INCLUDE_DIR}/nccl.h" NCCL_MAJOR NCCL_MINOR NCCL_PATCH)
 endif()
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(

@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/join.hpp"
+
 namespace moecal::collectives {
 namespace {
 
@@ -90,9 +92,7 @@ std::string algorithm_in_log(std::string_view log, const LoggedCall& call) {
     if (!choice.empty() && std::ranges::find(found, choice) == found.end()) found.push_back(choice);
     log.remove_prefix(std::min(end + 1, log.size()));
   }
-  std::string text;
-  for (const auto& choice : found) text += (text.empty() ? "" : ", ") + choice;
-  return text.empty() ? kUnknown : text;
+  return found.empty() ? kUnknown : join(found);
 }
 
 std::string expand_nccl_path(std::string_view pattern, const std::string& host,

@@ -13,7 +13,7 @@ namespace moecal {
 // What a point that is not sized in bytes moves follows from its work: what is sent is what crosses
 // a rank's link.
 std::optional<CollectiveRates> collective_rates(const Observation& o) {
-  if (o.samples_s.empty() || find_collective(o.operation) == nullptr) return std::nullopt;
+  if (o.samples_s.empty() || !is_collective(o.operation)) return std::nullopt;
   const double factor = bus_factor(o.operation, o.ranks.group);
   const auto bytes = o.point.find("bytes");
   if (factor == 0 || (bytes == o.point.end() && o.work.sent.value() == 0)) return std::nullopt;

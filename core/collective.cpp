@@ -13,9 +13,9 @@ namespace {
 
 constexpr std::array<CollectiveFacts, 7> kCollectives{
     {{"all_reduce", "one rank's buffer", 2, true, true},
-     {"all_gather", "what is gathered, the blocks of all ranks", 1, true},
-     {"reduce_scatter", "one rank's whole input, a block for every rank", 1, true, true},
-     {"all_to_all", "one rank's send buffer, its block for itself included", 1, true},
+     {"all_gather", "what is gathered, the blocks of all ranks", 1, true, false, true},
+     {"reduce_scatter", "one rank's whole input, a block for every rank", 1, true, true, true},
+     {"all_to_all", "one rank's send buffer, its block for itself included", 1, true, false, true},
      {"all_to_all_v", "", 1, false},  // who has fewer rows is done sooner
      {"broadcast", "the root's buffer", 0, false},
      {"send_recv", "one message", 0, false}}};
@@ -29,6 +29,8 @@ const CollectiveFacts* find_collective(std::string_view operation) {
   return found == kCollectives.end() ? nullptr : found;
 }
 
+bool is_collective(std::string_view operation) { return find_collective(operation) != nullptr; }
+
 bool adds_elements(std::string_view operation) {
   const auto* facts = find_collective(operation);
   return facts != nullptr && facts->reduces;
@@ -37,6 +39,11 @@ bool adds_elements(std::string_view operation) {
 bool only_moves_bytes(std::string_view operation) {
   const auto* facts = find_collective(operation);
   return facts != nullptr && !facts->reduces;
+}
+
+bool has_blocks(std::string_view operation) {
+  const auto* facts = find_collective(operation);
+  return facts != nullptr && facts->has_blocks;
 }
 
 double bus_factor(std::string_view operation, int ranks) {

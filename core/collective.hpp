@@ -16,17 +16,22 @@ struct CollectiveFacts {
   // arriver tell the transfer, and how much longer the others took tell the skew.
   bool in_step = true;
   bool reduces = false;  // adds elements up: its time depends on their type, not on bytes alone
+  // Each rank has a block of its own in the bytes: those of all ranks, or of one for every rank.
+  bool has_blocks = false;
 };
 
 /// All of them.
 [[nodiscard]] std::span<const CollectiveFacts> collectives();
 /// Null if it is no collective.
 [[nodiscard]] const CollectiveFacts* find_collective(std::string_view operation);
+[[nodiscard]] bool is_collective(std::string_view operation);
 
 /// Whether it adds elements up, and whether it only moves bytes, which takes as long whatever their
 /// type: neither of what is no collective.
 [[nodiscard]] bool adds_elements(std::string_view operation);
 [[nodiscard]] bool only_moves_bytes(std::string_view operation);
+/// Whether its bytes are a block for each rank.
+[[nodiscard]] bool has_blocks(std::string_view operation);
 
 /// "x_in_place" is x's call with one buffer for what is sent and received.
 inline constexpr std::string_view kInPlace = "_in_place";

@@ -58,7 +58,7 @@ TEST(Collectives, HaveTheirBusFactors) {
     EXPECT_EQ(bus_factor(rooted, 4), 1) << rooted;
     EXPECT_FALSE(find_collective(rooted)->in_step);
   }
-  EXPECT_EQ(find_collective("permute"), nullptr);
+  EXPECT_FALSE(is_collective("permute"));
   try {
     static_cast<void>(bus_factor("permute", 2));
     FAIL();
@@ -67,6 +67,13 @@ TEST(Collectives, HaveTheirBusFactors) {
                  "'permute' is no collective; known: all_reduce all_gather "
                  "reduce_scatter all_to_all all_to_all_v broadcast send_recv");
   }
+}
+
+TEST(Collectives, HaveBlocksWhereEachRankHasAPartOfTheBytes) {
+  for (const auto* in_blocks : {"all_gather", "reduce_scatter", "all_to_all"})
+    EXPECT_TRUE(has_blocks(in_blocks)) << in_blocks;
+  for (const auto* whole : {"all_reduce", "all_to_all_v", "broadcast", "send_recv", "permute"})
+    EXPECT_FALSE(has_blocks(whole)) << whole;
 }
 
 TEST(Observation, SurvivesItsFile) {

@@ -8,6 +8,9 @@
 /// plain number). Each throws InvalidInput on an empty input: there is no statistic of nothing.
 namespace moecal {
 
+/// Below it lie 95 % of a standard normal: half the width of an interval that 90 % lie in.
+inline constexpr double kNormal95 = 1.6448536269514722;
+
 [[nodiscard]] double mean(std::span<const double> samples);
 [[nodiscard]] double standard_deviation(
     std::span<const double> samples);  // n - 1; 0 for one sample

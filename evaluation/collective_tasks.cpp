@@ -3,8 +3,8 @@
 #include "evaluation/collective_tasks.hpp"
 
 #include "calibration/fit.hpp"
-#include "calibration/predict.hpp"
 #include "core/parallel.hpp"
+#include "evaluation/asking.hpp"
 #include "evaluation/baselines_collective.hpp"
 
 namespace moecal::evaluation {
@@ -139,15 +139,7 @@ Coefficients fit_seen(const Fold& fold) {
 }
 
 Predictor predictor_of(const Coefficients& coefficients) {
-  return [&coefficients](const Observation& call) {
-    calibration::Query query{
-        .operation = call.operation, .dtype = call.dtypes.a, .point = call.point};
-    query.group = call.ranks.group;
-    query.tier = call.ranks.tier;
-    const auto answer = calibration::predict(coefficients, query);
-    if (!answer.prediction) throw Error{"a held-out row has no prediction: " + answer.missing};
-    return Estimate{answer.prediction->seconds, answer.prediction->lo, answer.prediction->hi};
-  };
+  return [&coefficients](const Observation& call) { return ask(coefficients, query_of(call)); };
 }
 
 std::vector<Fold> folds_of_group(const std::vector<PublicTable>& tables, int group,

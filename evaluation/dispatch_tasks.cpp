@@ -6,10 +6,10 @@
 #include <limits>
 
 #include "calibration/fit.hpp"
-#include "calibration/predict.hpp"
 #include "calibration/segmented_latency_bandwidth.hpp"
 #include "core/card.hpp"
 #include "core/parallel.hpp"
+#include "evaluation/asking.hpp"
 
 namespace moecal::evaluation {
 namespace {
@@ -29,12 +29,6 @@ bool is_low_latency(const Observation& o) { return o.implementation.starts_with(
 
 std::string operation_of(const Observation& o) {
   return o.operation + (is_low_latency(o) ? ", low latency" : ", normal");
-}
-
-std::string regime_of(std::int64_t tokens) {
-  return tokens <= 64   ? "1: to 64 tokens"
-         : tokens < 512 ? "2: to 511 tokens"
-                        : "3: from 512 tokens";
 }
 
 /// Bytes of all copies, as many as a token has experts, of elements of one size.
@@ -81,15 +75,9 @@ calibration::Model alpha_beta(const Rows& rows) {
 
 Predictor predictor_of(const calibration::Coefficients& coefficients) {
   return [&coefficients](const Observation& call) {
-    const calibration::Query query{.operation = call.operation,
-                                   .dtype = call.dtypes.a,
-                                   .point = call.point,
-                                   .group = call.ranks.group,
-                                   .tier = call.ranks.tier,
-                                   .implementation = call.implementation};
-    const auto answer = calibration::predict(coefficients, query);
-    if (!answer.prediction) throw Error{"a held-out row has no prediction: " + answer.missing};
-    return Estimate{answer.prediction->seconds, answer.prediction->lo, answer.prediction->hi};
+    auto query = query_of(call);
+    query.implementation = call.implementation;
+    return ask(coefficients, query);
   };
 }
 
@@ -101,7 +89,7 @@ ScoreBoard score(const Fold& fold) {
       call.samples_s.clear();  // the answer
       board
           .of({form, fold.card, dtype_label(o.dtypes), operation_of(o),
-               regime_of(o.point.at("tokens"))})
+               regime_of_tokens(static_cast<double>(o.point.at("tokens")))})
           .take(predictor(call), o.seconds());
     }
   };

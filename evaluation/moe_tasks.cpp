@@ -5,9 +5,10 @@
 #include <cmath>
 
 #include "calibration/fit.hpp"
-#include "calibration/predict.hpp"
 #include "core/card.hpp"
+#include "core/join.hpp"
 #include "core/parallel.hpp"
+#include "evaluation/asking.hpp"
 #include "evaluation/baselines_moe.hpp"
 
 namespace moecal::evaluation {
@@ -21,9 +22,7 @@ constexpr char kUnseen[] = "moe.unseen_model";
 constexpr char kForm[] = "grouped_gemms and gated residual";
 
 std::string joined(const Point& point, std::initializer_list<const char*> names) {
-  std::string key;
-  for (const char* name : names) key += (key.empty() ? "" : ",") + std::to_string(point.at(name));
-  return key;
+  return join(names, ",", [&](const char* name) { return std::to_string(point.at(name)); });
 }
 
 /// The numbers that a fold keeps together (evaluation/splits.json).
@@ -78,15 +77,7 @@ Estimate estimate_of(const Coefficients& coefficients, const Observation& call) 
   query.exponent = call.routing.exponent;
   query.capacity_factor = call.routing.capacity_factor;
   query.loads = call.routing.loads;
-  const auto answer = calibration::predict(coefficients, query);
-  if (!answer.prediction) throw Error{"a held-out layer has no prediction: " + answer.missing};
-  return {answer.prediction->seconds, answer.prediction->lo, answer.prediction->hi};
-}
-
-std::string regime_of(double tokens) {
-  return tokens <= 64   ? "1: to 64 tokens"
-         : tokens < 512 ? "2: to 511 tokens"
-                        : "3: from 512 tokens";
+  return ask(coefficients, query);
 }
 
 ScoreBoard score(const LayerFold& fold) {
@@ -94,7 +85,7 @@ ScoreBoard score(const LayerFold& fold) {
   const auto take = [&](const std::string& form, const auto& estimate) {
     for (std::size_t i = 0; i < fold.unseen.size(); ++i) {
       const auto& [inputs, seconds] = fold.unseen[i];
-      board.of({form, fold.rows.card, fold.dtype, "moe_layer", regime_of(inputs.size)})
+      board.of({form, fold.rows.card, fold.dtype, "moe_layer", regime_of_tokens(inputs.size)})
           .take(estimate(i), seconds);
     }
   };

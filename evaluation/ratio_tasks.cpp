@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/parallel.hpp"
+#include "evaluation/asking.hpp"
 #include "evaluation/collective_tasks.hpp"
 #include "planning/compare.hpp"
 
@@ -26,13 +27,6 @@ const Observation* unseen_like(const Observation& o, const Fold& fold) {
         other.ranks.group == o.ranks.group)
       return &other;
   return nullptr;
-}
-
-calibration::Query query_of(const Observation& o) {
-  calibration::Query query{.operation = o.operation, .dtype = o.dtypes.a, .point = o.point};
-  query.group = o.ranks.group;
-  query.tier = o.ranks.tier;
-  return query;
 }
 
 /// As if the two cards' errors had nothing in common.

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/parallel.hpp"
+#include "evaluation/asking.hpp"
 #include "evaluation/baselines_collective.hpp"
 #include "evaluation/collective_tasks.hpp"
 
@@ -22,13 +23,6 @@ constexpr std::array<std::size_t, 3> kSuggested{48, 64, 112};
 constexpr std::array<std::size_t, 3> kGrids{6, 8, 14};
 
 using Rows = std::vector<Observation>;
-
-calibration::Query query_of(const Observation& o) {
-  calibration::Query query{.operation = o.operation, .dtype = o.dtypes.a, .point = o.point};
-  query.group = o.ranks.group;
-  query.tier = o.ranks.tier;
-  return query;
-}
 
 Fold with_seen(const Fold& fold, Rows seen) {
   return {fold.card, {fold.seen.environments, std::move(seen)}, fold.unseen};

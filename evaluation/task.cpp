@@ -59,6 +59,12 @@ Fold make_fold(const std::string& card, const ObservationFile& rows,
   return fold;
 }
 
+std::string regime_of_tokens(double tokens) {
+  return tokens <= 64   ? "1: to 64 tokens"
+         : tokens < 512 ? "2: to 511 tokens"
+                        : "3: from 512 tokens";
+}
+
 void score_unseen(const Fold& fold, const std::string& form, const Predictor& predictor,
                   ScoreBoard& scores) {
   for (const auto& o : fold.unseen) {

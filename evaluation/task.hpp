@@ -64,6 +64,9 @@ struct Fold {
 /// What a form, fitted to the seen rows, says of a call.
 using Predictor = std::function<Estimate(const Observation& call)>;
 
+/// The regime of a call of so many tokens, in words.
+[[nodiscard]] std::string regime_of_tokens(double tokens);
+
 /// Asks about each unseen row, without showing its time, and scores the answer.
 void score_unseen(const Fold& fold, const std::string& form, const Predictor& predictor,
                   ScoreBoard& scores);

@@ -17,8 +17,6 @@ constexpr std::string_view kBoth = "Dispatch bandwidth:";
 
 /// The test's defaults. It prints none of them: rate times time tells whether they were in force.
 constexpr ExchangeShape kDefault{128, 7168, 288, 8};
-/// The test takes so many of the tokens' experts away again, fewer where two fall on one place.
-constexpr double kMasked = 10;
 
 struct Side {
   PrintedNumber gigabytes_per_second, microseconds;
@@ -35,7 +33,7 @@ Side parse_side(std::string_view text, std::string_view name) {
 bool moved_default(const Side& side, double bytes) {
   const auto rows = static_cast<double>(kDefault.tokens * kDefault.top_k);
   return rows_moved(side.gigabytes_per_second, side.microseconds, bytes)
-      .meet({rows - kMasked, rows});
+      .meet({rows - kMaskedRows, rows});
 }
 
 [[noreturn]] void refuse_shape(const std::string& name, const Side& side) {

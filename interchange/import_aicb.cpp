@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include "interchange/import_aicb.hpp"
-
 #include <set>
 
 #include "interchange/collective_facts.hpp"
 #include "interchange/collective_run.hpp"
 #include "interchange/csv_table.hpp"
+#include "interchange/formats.hpp"
+#include "interchange/line_format.hpp"
 
 /// Logs of AICB: one call a row, milliseconds, and rates in GiB/s that are called GB/s:
 ///   comm_type,comm_group,comm_group_size,msg_size,stage,...,_elapsed_time,algbw,busbw,count
@@ -86,14 +86,10 @@ class Importer {
   std::set<std::string> set_up_;
 };
 
-Imported read(const ForeignFile& file, const ImportOptions& options) {
-  return Importer{file, options}.import();
-}
-
 bool recognises(const std::string& text) { return CsvTable::has_head(text, kColumns); }
 
 }  // namespace
 
-Format aicb_format() { return {"aicb", "logs of AICB, as CSV", recognises, read}; }
+Format aicb_format() { return {"aicb", "logs of AICB, as CSV", recognises, read_with<Importer>}; }
 
 }  // namespace moecal::interchange

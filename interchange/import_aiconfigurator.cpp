@@ -1,11 +1,10 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include "interchange/import_aiconfigurator.hpp"
-
 #include <algorithm>
 #include <map>
 
 #include "interchange/aiconfigurator_tables.hpp"
+#include "interchange/formats.hpp"
 #include "interchange/launch.hpp"
 #include "interchange/printed_number.hpp"
 

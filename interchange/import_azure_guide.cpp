@@ -1,13 +1,13 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include "interchange/import_azure_guide.hpp"
-
 #include <algorithm>
 #include <cmath>
 
 #include "core/collective.hpp"
+#include "interchange/formats.hpp"
 #include "interchange/gemm_row.hpp"
 #include "interchange/kernel_collector.hpp"
+#include "interchange/line_format.hpp"
 #include "interchange/text_lines.hpp"
 
 /// A result page of Azure's AI benchmarking guide: Markdown, one table per benchmark. GEMM and
@@ -181,10 +181,6 @@ class Importer {
   int line_ = 0;
 };
 
-Imported read(const ForeignFile& file, const ImportOptions& options) {
-  return Importer{file, options}.import();
-}
-
 bool recognises(const std::string& text) {
   return text.find("Azure") != std::string::npos &&
          text.find("## System Specifications") != std::string::npos;
@@ -194,7 +190,7 @@ bool recognises(const std::string& text) {
 
 Format azure_guide_format() {
   return {"azure-guide", "result pages (Markdown) of Azure's AI benchmarking guide", recognises,
-          read};
+          read_with<Importer>};
 }
 
 }  // namespace moecal::interchange

@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include "interchange/import_cutlass.hpp"
-
 #include <cmath>
 
 #include "interchange/csv_table.hpp"
+#include "interchange/formats.hpp"
 #include "interchange/gemm_row.hpp"
 #include "interchange/kernel_collector.hpp"
+#include "interchange/line_format.hpp"
 #include "interchange/text_lines.hpp"
 
 namespace moecal::interchange {
@@ -137,17 +137,13 @@ class Importer {
   KernelCollector collector_;
 };
 
-Imported read(const ForeignFile& file, const ImportOptions& options) {
-  return Importer{file, options}.import();
-}
-
 bool recognises(const std::string& text) { return CsvTable::has_head(text, kHead); }
 
 }  // namespace
 
 Format cutlass_format() {
   return {"cutlass", "GEMM rows of the CUTLASS profiler's CSV, alone or in its output", recognises,
-          read};
+          read_with<Importer>};
 }
 
 }  // namespace moecal::interchange

@@ -1,10 +1,9 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include "interchange/import_deepep.hpp"
-
 #include <algorithm>
 
 #include "interchange/deepep_prints.hpp"
+#include "interchange/formats.hpp"
 #include "interchange/text_lines.hpp"
 
 namespace moecal::interchange {

@@ -1,9 +1,8 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include "interchange/import_deepep_tables.hpp"
-
 #include <algorithm>
 
+#include "interchange/formats.hpp"
 #include "interchange/gemm_row.hpp"
 #include "interchange/line_format.hpp"
 #include "interchange/moe_exchange.hpp"
@@ -21,7 +20,6 @@ using Cells = std::vector<std::string_view>;
 constexpr std::size_t kColumns = 6;
 constexpr int kDevicesPerNode = 8;                // DeepEP's tests run on nodes of 8 only
 constexpr std::int64_t kExpertsOfTheModel = 256;  // DeepSeek-V3 and R1
-constexpr double kMasked = 10;                    // so many choices of experts its test takes away
 
 bool is_latency_head(const Cells& cells) {
   return cells.size() == kColumns && cells[0] == "Dispatch #EP" && cells[1] == "Latency" &&
@@ -116,7 +114,7 @@ class Importer {
     const auto rows = static_cast<double>(shape_.tokens) * static_cast<double>(shape_.top_k);
     const double bytes =
         dispatch ? bytes_of_fp8_row(shape_.hidden) : bytes_of_bf16_row(shape_.hidden);
-    if (!rows_moved(figure(cells[2], "GB/s"), time, bytes).meet({rows - kMasked, rows}))
+    if (!rows_moved(figure(cells[2], "GB/s"), time, bytes).meet({rows - kMaskedRows, rows}))
       throw InvalidInput{"the " + side + "'s rate times its latency is not the shape's rows"};
     const auto ranks = count_of(cells[0], "#EP");
     auto launch = launch_of(ranks, "#EP");

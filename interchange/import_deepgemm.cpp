@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include "interchange/import_deepgemm.hpp"
-
 #include "core/dtype.hpp"
+#include "interchange/formats.hpp"
 #include "interchange/gemm_row.hpp"
 #include "interchange/kernel_collector.hpp"
+#include "interchange/line_format.hpp"
 #include "interchange/text_lines.hpp"
 
 /// Lines of DeepGEMM's tests, in the wordings of its releases:
@@ -157,16 +157,13 @@ class Importer {
   KernelCollector collector_;
 };
 
-Imported read(const ForeignFile& file, const ImportOptions& options) {
-  return Importer{file, options}.import();
-}
-
 bool recognises(const std::string& text) { return text.find(kStart) != std::string::npos; }
 
 }  // namespace
 
 Format deepgemm_format() {
-  return {"deepgemm", "what DeepGEMM's tests print ('> Perf (m=, n=, k=)')", recognises, read};
+  return {"deepgemm", "what DeepGEMM's tests print ('> Perf (m=, n=, k=)')", recognises,
+          read_with<Importer>};
 }
 
 }  // namespace moecal::interchange

@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include "interchange/import_flashinfer.hpp"
-
+#include "interchange/formats.hpp"
 #include "interchange/gemm_row.hpp"
 #include "interchange/kernel_collector.hpp"
+#include "interchange/line_format.hpp"
 #include "interchange/text_lines.hpp"
 
 /// What FlashInfer's benchmark prints with -vv. The shape stands in the arguments, the figures in a
@@ -116,10 +116,6 @@ class Importer {
   std::string gpu_;
 };
 
-Imported read(const ForeignFile& file, const ImportOptions& options) {
-  return Importer{file, options}.import();
-}
-
 bool recognises(const std::string& text) {
   return text.find(kRow) != std::string::npos && text.find("median time") != std::string::npos;
 }
@@ -127,7 +123,8 @@ bool recognises(const std::string& text) {
 }  // namespace
 
 Format flashinfer_format() {
-  return {"flashinfer", "GEMM rows of FlashInfer's benchmark, printed with -vv", recognises, read};
+  return {"flashinfer", "GEMM rows of FlashInfer's benchmark, printed with -vv", recognises,
+          read_with<Importer>};
 }
 
 }  // namespace moecal::interchange

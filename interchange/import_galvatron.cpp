@@ -1,11 +1,11 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include "interchange/import_galvatron.hpp"
-
 #include <algorithm>
 #include <regex>
 
 #include "interchange/collective_run.hpp"
+#include "interchange/formats.hpp"
+#include "interchange/line_format.hpp"
 #include "interchange/text_lines.hpp"
 #include "interchange/text_search.hpp"
 
@@ -99,10 +99,6 @@ class Importer {
   std::optional<int> per_node_, nodes_;
 };
 
-Imported read(const ForeignFile& file, const ImportOptions& options) {
-  return Importer{file, options}.import();
-}
-
 bool recognises(const std::string& text) {
   static const std::regex kPattern{kEntry};
   for (const auto& line : numbered_lines(text))
@@ -115,7 +111,8 @@ bool recognises(const std::string& text) {
 }  // namespace
 
 Format galvatron_format() {
-  return {"galvatron", "hardware profiles of Galvatron (sp_time_*.json)", recognises, read, true};
+  return {"galvatron", "hardware profiles of Galvatron (sp_time_*.json)", recognises,
+          read_with<Importer>, true};
 }
 
 }  // namespace moecal::interchange

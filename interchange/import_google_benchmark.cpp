@@ -1,13 +1,13 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include "interchange/import_google_benchmark.hpp"
-
 #include <algorithm>
 #include <array>
 
 #include "interchange/foreign_benchmark.hpp"
+#include "interchange/formats.hpp"
 #include "interchange/json_rows.hpp"
 #include "interchange/kernel_collector.hpp"
+#include "interchange/line_format.hpp"
 #include "interchange/text_lines.hpp"
 
 namespace moecal::interchange {
@@ -122,10 +122,6 @@ class Importer {
   bool only_aggregates_ = false;
 };
 
-Imported read(const ForeignFile& file, const ImportOptions& options) {
-  return Importer{file, options}.import();
-}
-
 bool recognises(const std::string& text) {
   return is_json_with(text, {"\"context\"", "\"benchmarks\"", "\"real_time\""});
 }
@@ -133,7 +129,8 @@ bool recognises(const std::string& text) {
 }  // namespace
 
 Format google_benchmark_format() {
-  return {"gbenchmark", "JSON of Google Benchmark programs (--benchmark_out)", recognises, read};
+  return {"gbenchmark", "JSON of Google Benchmark programs (--benchmark_out)", recognises,
+          read_with<Importer>};
 }
 
 }  // namespace moecal::interchange

@@ -1,10 +1,9 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include "interchange/import_mamf.hpp"
-
 #include <algorithm>
 #include <cmath>
 
+#include "interchange/formats.hpp"
 #include "interchange/gemm_row.hpp"
 #include "interchange/kernel_collector.hpp"
 #include "interchange/line_format.hpp"

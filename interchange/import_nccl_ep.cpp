@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include "interchange/import_nccl_ep.hpp"
-
 #include <algorithm>
 
+#include "interchange/formats.hpp"
 #include "interchange/gemm_row.hpp"
+#include "interchange/line_format.hpp"
 #include "interchange/moe_exchange.hpp"
 #include "interchange/text_lines.hpp"
 
@@ -211,10 +211,6 @@ class Importer {
   bool in_summary_ = false, kernels_ = false, high_throughput_ = false;
 };
 
-Imported read(const ForeignFile& file, const ImportOptions& options) {
-  return Importer{file, options}.import();
-}
-
 bool recognises(const std::string& text) {
   return text.find("=== NCCL EP Performance Benchmark") != std::string::npos ||
          (text.find("=== Summary (") != std::string::npos &&
@@ -224,7 +220,8 @@ bool recognises(const std::string& text) {
 }  // namespace
 
 Format nccl_ep_format() {
-  return {"nccl-ep", "what ep_bench of NCCL's extensions prints", recognises, read, true};
+  return {"nccl-ep", "what ep_bench of NCCL's extensions prints", recognises, read_with<Importer>,
+          true};
 }
 
 }  // namespace moecal::interchange

@@ -1,7 +1,6 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include "interchange/import_nccl_m2n.hpp"
-
+#include "interchange/formats.hpp"
 #include "interchange/import_collector.hpp"
 #include "interchange/json_rows.hpp"
 

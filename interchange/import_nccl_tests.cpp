@@ -1,9 +1,8 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include "interchange/import_nccl_tests.hpp"
-
 #include <algorithm>
 
+#include "interchange/formats.hpp"
 #include "interchange/nccl_tests_import.hpp"
 
 namespace moecal::interchange {

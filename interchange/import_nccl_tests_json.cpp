@@ -1,7 +1,6 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include "interchange/import_nccl_tests_json.hpp"
-
+#include "interchange/formats.hpp"
 #include "interchange/nccl_tests_import.hpp"
 #include "interchange/nccl_tests_json.hpp"
 

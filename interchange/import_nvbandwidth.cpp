@@ -1,9 +1,8 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include "interchange/import_nvbandwidth.hpp"
-
 #include <cmath>
 
+#include "interchange/formats.hpp"
 #include "interchange/json_rows.hpp"
 #include "interchange/kernel_collector.hpp"
 #include "interchange/nvbandwidth_tests.hpp"

@@ -1,12 +1,12 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include "interchange/import_nvbench.hpp"
-
 #include <cmath>
 
 #include "interchange/foreign_benchmark.hpp"
+#include "interchange/formats.hpp"
 #include "interchange/json_rows.hpp"
 #include "interchange/kernel_collector.hpp"
+#include "interchange/line_format.hpp"
 #include "interchange/side_car.hpp"
 
 /// NVBench's JSON. A state is measured in up to two ways: "cold" (cache flushed before every call)
@@ -218,10 +218,6 @@ class Importer {
   std::string release_ = "unknown";
 };
 
-Imported read(const ForeignFile& file, const ImportOptions& options) {
-  return Importer{file, options}.import();
-}
-
 bool recognises(const std::string& text) {
   return is_json_with(text, {"\"benchmarks\"", "\"states\"", "\"axis_values\""});
 }
@@ -229,7 +225,8 @@ bool recognises(const std::string& text) {
 }  // namespace
 
 Format nvbench_format() {
-  return {"nvbench", "JSON of NVBench programs (--json, --jsonbin)", recognises, read};
+  return {"nvbench", "JSON of NVBench programs (--json, --jsonbin)", recognises,
+          read_with<Importer>};
 }
 
 }  // namespace moecal::interchange

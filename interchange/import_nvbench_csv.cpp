@@ -4,8 +4,9 @@
 
 #include "interchange/csv_table.hpp"
 #include "interchange/foreign_benchmark.hpp"
-#include "interchange/import_nvbench.hpp"
+#include "interchange/formats.hpp"
 #include "interchange/kernel_collector.hpp"
+#include "interchange/line_format.hpp"
 #include "interchange/text_lines.hpp"
 
 /// NVBench's CSV: one table over all benchmarks, units in the names of the columns. Axes stand
@@ -111,16 +112,12 @@ class Importer {
   std::vector<std::string> axes_;
 };
 
-Imported read(const ForeignFile& file, const ImportOptions& options) {
-  return Importer{file, options}.import();
-}
-
 bool recognises(const std::string& text) { return CsvTable::has_head(text, kHead); }
 
 }  // namespace
 
 Format nvbench_csv_format() {
-  return {"nvbench-csv", "CSV of NVBench programs (--csv)", recognises, read, true};
+  return {"nvbench-csv", "CSV of NVBench programs (--csv)", recognises, read_with<Importer>, true};
 }
 
 }  // namespace moecal::interchange

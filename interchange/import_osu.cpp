@@ -1,12 +1,11 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include "interchange/import_osu.hpp"
-
 #include <algorithm>
 #include <regex>
 
 #include "interchange/collective_facts.hpp"
 #include "interchange/collective_run.hpp"
+#include "interchange/formats.hpp"
 #include "interchange/line_format.hpp"
 #include "interchange/text_lines.hpp"
 #include "interchange/text_search.hpp"

@@ -1,13 +1,13 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include "interchange/import_torch_all_reduce.hpp"
-
 #include <algorithm>
 #include <regex>
 
 #include "core/collective.hpp"
 #include "interchange/collective_facts.hpp"
 #include "interchange/collective_run.hpp"
+#include "interchange/formats.hpp"
+#include "interchange/line_format.hpp"
 #include "interchange/text_lines.hpp"
 #include "interchange/text_search.hpp"
 
@@ -212,14 +212,11 @@ bool recognises(const std::string& text) {
   });
 }
 
-Imported read(const ForeignFile& file, const ImportOptions& options) {
-  return Importer{file, options}.import();
-}
-
 }  // namespace
 
 Format torch_all_reduce_format() {
-  return {"torch-allreduce", "tables of ml-engineering's all_reduce_bench.py", recognises, read};
+  return {"torch-allreduce", "tables of ml-engineering's all_reduce_bench.py", recognises,
+          read_with<Importer>};
 }
 
 }  // namespace moecal::interchange

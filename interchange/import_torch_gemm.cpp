@@ -1,12 +1,11 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
-#include "interchange/import_torch_gemm.hpp"
-
 #include <algorithm>
-#include <cctype>
 
+#include "interchange/formats.hpp"
 #include "interchange/gemm_row.hpp"
 #include "interchange/kernel_collector.hpp"
+#include "interchange/line_format.hpp"
 #include "interchange/plausibility.hpp"
 #include "interchange/text_lines.hpp"
 
@@ -30,8 +29,7 @@ struct Log {
 };
 
 bool is_row(std::string_view line) {
-  return !line.empty() && std::isdigit(static_cast<unsigned char>(line[0])) != 0 &&
-         line.find("TFLOPS") != line.npos;
+  return !line.empty() && is_digit(line[0]) && line.find("TFLOPS") != line.npos;
 }
 
 Log read_log(std::string_view text) {
@@ -56,8 +54,7 @@ std::string torch_release(std::string_view prose) {
   for (auto at = prose.find("orch "); at != prose.npos; at = prose.find("orch ", at + 1)) {
     const auto rest = prose.substr(at + 5);
     const auto word = rest.substr(0, rest.find_first_of(" ,;\n"));
-    if (!word.empty() && std::isdigit(static_cast<unsigned char>(word[0])) != 0)
-      return std::string{word};
+    if (!word.empty() && is_digit(word[0])) return std::string{word};
   }
   return "unknown";
 }
@@ -168,10 +165,6 @@ class Importer {
   std::set<std::string> blind_;
 };
 
-Imported read(const ForeignFile& file, const ImportOptions& options) {
-  return Importer{file, options}.import();
-}
-
 bool recognises(const std::string& text) {
   const auto log = read_log(text);
   for (const auto& row : log.rows)
@@ -183,7 +176,7 @@ bool recognises(const std::string& text) {
 
 Format torch_gemm_format() {
   return {"torch-gemm", "logs of square products in torch ('4096x4096: 120.5 TFLOPS')", recognises,
-          read};
+          read_with<Importer>};
 }
 
 }  // namespace moecal::interchange

@@ -16,7 +16,7 @@ bool is_known(const std::string& operation) {
   // How many copies of a row cross the links is the library's choice, so an exchange's bytes are
   // not known here.
   return kKnown.contains(operation) ||
-         (calibration::is_collective(operation) && !calibration::is_expert_exchange(operation));
+         (calibration::is_call_of_system(operation) && !calibration::is_expert_exchange(operation));
 }
 
 /// Work is known where the point has what the operation needs; a foreign benchmark's may not.

@@ -13,7 +13,6 @@ namespace {
 
 constexpr int kMostLayers = 4;
 
-bool is_digit(char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; }
 bool is_letter(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; }
 
 /// Walks along the start of a line; each step is taken or not.

@@ -170,15 +170,11 @@ class Importer {
     const double bytes = *row.count * static_cast<double>(size_of(parse_dtype(dtype)));
     const auto size = static_cast<double>(row.bytes);
     const auto ranks = static_cast<double>(run.launch.ranks.group);
-    if (bytes == size || (has_parts(run.operation) && bytes * ranks == size)) return "";
+    if (bytes == size || (has_blocks(run.operation) && bytes * ranks == size)) return "";
     const auto whole = [](double number) { return std::to_string(std::llround(number)); };
     return "count " + whole(*row.count) + " of " + row.type + " is " + whole(bytes) + " bytes" +
-           (has_parts(run.operation) ? " for each of " + whole(ranks) + " ranks" : "") +
+           (has_blocks(run.operation) ? " for each of " + whole(ranks) + " ranks" : "") +
            ", but the size is " + std::to_string(row.bytes);
-  }
-
-  static bool has_parts(const std::string& operation) {
-    return operation == "all_gather" || operation == "reduce_scatter" || operation == "all_to_all";
   }
 
   struct Variant {

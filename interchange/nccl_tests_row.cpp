@@ -99,15 +99,15 @@ NcclTiming absent_timing() {
   return timing;
 }
 
+RateRange rates_of(std::int64_t bytes, const PrintedNumber& microseconds) {
+  const auto rate = [bytes](double us) { return static_cast<double>(bytes) / us / 1e3; };
+  return {rate(microseconds.hi()), microseconds.lo() > 0 ? rate(microseconds.lo()) : 1e300};
+}
+
 bool rate_agrees(std::int64_t bytes, const NcclTiming& timing) {
-  const auto gigabytes_per_second = [bytes](double us) {
-    return static_cast<double>(bytes) / us / 1e3;
-  };
   const double slack = 1e-9 + 1e-6 * timing.algbw.value;
   if (!(timing.microseconds.hi() > 0)) return false;
-  const double least = gigabytes_per_second(timing.microseconds.hi());
-  const double most =
-      timing.microseconds.lo() > 0 ? gigabytes_per_second(timing.microseconds.lo()) : 1e300;
+  const auto [least, most] = rates_of(bytes, timing.microseconds);
   return timing.algbw.hi() + slack >= least && timing.algbw.lo() - slack <= most;
 }
 

@@ -122,10 +122,8 @@ std::string operation_of_columns(const NcclTable& table, int ranks) {
 }  // namespace
 
 FactorRange factor_range(std::int64_t bytes, const NcclTiming& t) {
-  const auto rate = [bytes](double us) { return static_cast<double>(bytes) / us / 1e3; };  // GB/s
-  const double slowest = rate(t.microseconds.hi());
+  const auto [slowest, fastest] = rates_of(bytes, t.microseconds);
   if (!(slowest > 0)) return {};
-  const double fastest = t.microseconds.lo() > 0 ? rate(t.microseconds.lo()) : 1e300;
   return {t.busbw.lo() / fastest, t.busbw.hi() / slowest};
 }
 

@@ -46,7 +46,7 @@ std::vector<std::string> leading_fields(const std::vector<std::string>& words, s
 /// The digits a word ends with: "12", and of "<span>12" too.
 std::optional<std::int64_t> trailing_integer(const std::string& word) {
   std::size_t from = word.size();
-  while (from > 0 && std::isdigit(static_cast<unsigned char>(word[from - 1])) != 0) --from;
+  while (from > 0 && is_digit(word[from - 1])) --from;
   if (from == word.size() || word.size() - from > 18) return std::nullopt;
   if (from > 0 && (word[from - 1] == '.' || word[from - 1] == '-')) return std::nullopt;
   return std::stoll(word.substr(from));

@@ -68,6 +68,12 @@ struct NcclTable {
 /// lines and unknown text between are taken in stride.
 [[nodiscard]] std::vector<NcclTable> read_nccl_tests_text(const std::string& text);
 
+/// Size over time in GB/s, as far as the digits printed can say.
+struct RateRange {
+  double least = 0, most = 0;
+};
+[[nodiscard]] RateRange rates_of(std::int64_t bytes, const PrintedNumber& microseconds);
+
 /// True if the printed rate is size over time, as far as the digits printed can say.
 [[nodiscard]] bool rate_agrees(std::int64_t bytes, const NcclTiming& timing);
 

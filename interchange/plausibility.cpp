@@ -32,7 +32,7 @@ std::string rounded(double value) {
 /// written; those of a collective are its buffer.
 Bytes touched(const Observation& o) {
   const auto moved = o.work.read + o.work.written;
-  const bool known = find_collective(o.operation) == nullptr && moved > Bytes{0};
+  const bool known = !is_collective(o.operation) && moved > Bytes{0};
   const auto bytes = o.point.find("bytes");
   if (known || bytes == o.point.end()) return moved;
   return Bytes{static_cast<double>(bytes->second)};
@@ -44,8 +44,7 @@ constexpr double kLinkSlack = 4;
 /// The rate at which a collective's bytes cross a rank's links, against those links.
 std::string why_faster_than_links(const Card& card, const Observation& o, Seconds time) {
   const auto bytes = o.point.find("bytes");
-  if (find_collective(o.operation) == nullptr || bytes == o.point.end() || !card.link.rate)
-    return "";
+  if (!is_collective(o.operation) || bytes == o.point.end() || !card.link.rate) return "";
   const auto link = card.link.rate->value;
   const auto sent =
       bus_factor(o.operation, o.ranks.group) * Bytes{static_cast<double>(bytes->second)};

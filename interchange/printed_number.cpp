@@ -2,14 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "interchange/printed_number.hpp"
 
-#include <cctype>
 #include <charconv>
 #include <cmath>
 
+#include "interchange/text_lines.hpp"
+
 namespace moecal::interchange {
 namespace {
-
-bool is_digit(char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; }
 
 std::size_t count_digits(std::string_view text, std::size_t from) {
   std::size_t end = from;

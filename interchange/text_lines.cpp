@@ -8,8 +8,6 @@
 namespace moecal::interchange {
 namespace {
 
-bool is_digit(char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; }
-
 /// "-1", ".5", "8x", and what stands for a number that is none.
 bool starts_like_number(std::string_view word) {
   if (word == "nan" || word == "inf" || word == "N/A") return true;
@@ -33,6 +31,8 @@ bool is_spoilt_decimal(std::string_view word) {
 }
 
 }  // namespace
+
+bool is_digit(char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; }
 
 std::vector<std::string_view> lines_of(std::string_view text) {
   std::vector<std::string_view> lines;

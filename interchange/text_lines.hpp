@@ -8,6 +8,7 @@
 
 namespace moecal::interchange {
 
+[[nodiscard]] bool is_digit(char c);
 /// The lines of a text, without their ends ("\n" or "\r\n"). Line n of the file is [n - 1].
 [[nodiscard]] std::vector<std::string_view> lines_of(std::string_view text);
 /// Without blanks at either end.

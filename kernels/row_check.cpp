@@ -5,15 +5,10 @@
 #include <algorithm>
 #include <iterator>
 
-#include "core/hash.hpp"
+#include "core/checked_rows.hpp"
 
 namespace moecal::bench {
 namespace {
-
-constexpr std::int64_t kElements = std::int64_t{1} << 23;
-constexpr std::int64_t kFewestRows = 1024;
-// Of a tile of 64 rows that follow one another some are looked at, wherever it is.
-constexpr std::int64_t kLongestStretch = 32;
 
 /// The tokens at both ends of what a routing table says.
 std::vector<std::int64_t> tokens_at_the_edges(const std::vector<std::int32_t>& row_of,
@@ -39,17 +34,12 @@ void sort_and_thin(std::vector<std::int64_t>& values) {
 }  // namespace
 
 std::vector<std::int64_t> rows_to_check(std::int64_t rows, std::int64_t row_elements) {
-  const std::int64_t wanted =
-      std::max({kFewestRows, kElements / std::max<std::int64_t>(1, row_elements),
-                (rows + kLongestStretch - 1) / kLongestStretch});
-  const std::int64_t count = rows * row_elements <= kElements ? rows : std::min(rows, wanted);
-  std::vector<std::int64_t> chosen;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::int64_t first = i * rows / count, length = (i + 1) * rows / count - first;
-    const auto any = static_cast<std::int64_t>(mix(static_cast<std::uint64_t>(i)) %
-                                               static_cast<std::uint64_t>(length));
-    chosen.push_back(i == 0 ? 0 : i + 1 == count ? rows - 1 : first + any);
-  }
+  if (rows == 0) return {};
+  const bool full = rows * row_elements <= kFullCheckElements;
+  auto chosen =
+      row_of_each_stretch(rows, full ? rows : std::min(rows, enough_rows(rows, row_elements)));
+  chosen.back() = rows - 1;
+  chosen.front() = 0;
   return chosen;
 }
 

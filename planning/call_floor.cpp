@@ -56,8 +56,7 @@ double bytes_of_a_share(const Query& query) {
   const double ranks_of_a_node = static_cast<double>(query.group) / query.nodes;
   if (query.operation == "all_to_all") return bytes * others;
   if (query.operation == "send_recv") return bytes;
-  const bool in_blocks = query.operation == "all_gather" || query.operation == "reduce_scatter";
-  return bytes * (in_blocks ? others : 1) / ranks_of_a_node;
+  return bytes * (has_blocks(query.operation) ? others : 1) / ranks_of_a_node;
 }
 
 MaybeFloor floor_of_collective(const Card& card, const Query& query) {
@@ -77,8 +76,8 @@ MaybeFloor floor_of_collective(const Card& card, const Query& query) {
 
 MaybeFloor call_floor(const Card& card, const Query& query,
                       const calibration::Conditions& conditions) {
-  return find_collective(query.operation) != nullptr ? floor_of_collective(card, query)
-                                                     : floor_of_work(card, query, conditions);
+  return is_collective(query.operation) ? floor_of_collective(card, query)
+                                        : floor_of_work(card, query, conditions);
 }
 
 }  // namespace moecal::planning

@@ -40,10 +40,10 @@ std::optional<CallFloor> floor_of(const calibration::Query& query,
 
 TEST(CallFloor, OfAProductIsItsArithmeticOrItsBytes) {
   const auto large = floor_of(query("expert_gemm", {{"m", 8192}, {"n", 8192}, {"k", 8192}}));
-  EXPECT_NEAR(large->seconds, 2.0 * 8192 * 8192 * 8192 / 1.02e15, 1e-12);
+  EXPECT_NEAR(large->seconds, 2.0 * 8192 * 8192 * 8192 / (kNominalTolerance * 1e15), 1e-12);
   EXPECT_EQ(large->of, "nominal peak of bf16");
   const auto thin = floor_of(query("expert_gemm", {{"m", 1}, {"n", 8192}, {"k", 8192}}));
-  EXPECT_NEAR(thin->seconds, 2.0 * (8192.0 * 8192 + 2 * 8192) / 1.02e12, 1e-9);
+  EXPECT_NEAR(thin->seconds, 2.0 * (8192.0 * 8192 + 2 * 8192) / (kNominalTolerance * 1e12), 1e-9);
   EXPECT_EQ(thin->of, "nominal memory bandwidth");
   const auto cached = floor_of(query("expert_gemm", {{"m", 1}, {"n", 1024}, {"k", 1024}}));
   EXPECT_EQ(cached->of, "nominal peak of bf16") << "its bytes may lie in the cache";
@@ -53,7 +53,7 @@ TEST(CallFloor, OfAProductIsItsArithmeticOrItsBytes) {
 TEST(CallFloor, OfAProductOfFloatsIsOfTf32) {
   const auto floor =
       floor_of(query("expert_gemm", {{"m", 8192}, {"n", 8192}, {"k", 8192}}), "torch", "f32");
-  EXPECT_NEAR(floor->seconds, 2.0 * 8192 * 8192 * 8192 / 5.1e14, 1e-12);
+  EXPECT_NEAR(floor->seconds, 2.0 * 8192 * 8192 * 8192 / (kNominalTolerance * 5e14), 1e-12);
   EXPECT_EQ(floor->of, "nominal peak of tf32");
 }
 
@@ -67,9 +67,10 @@ TEST(CallFloor, OfFusedAttentionIsOfItsOperandsAndResult) {
                                              {"causal", 0}});
   const double operand = 2.0 * 4 * 8192 * 32 * 128;
   const double scores = 2.0 * 4 * 32 * 8192 * 8192;
-  EXPECT_NEAR(floor_of(attention, "cudnn_fused")->seconds, 4 * operand / 1.02e12, 1e-9);
+  EXPECT_NEAR(floor_of(attention, "cudnn_fused")->seconds, 4 * operand / (kNominalTolerance * 1e12),
+              1e-9);
   EXPECT_NEAR(floor_of(attention, "cublaslt_unfused")->seconds,
-              (4 * operand + 4 * scores) / 1.02e12, 1e-9);
+              (4 * operand + 4 * scores) / (kNominalTolerance * 1e12), 1e-9);
 }
 
 TEST(CallFloor, OfRoutedRowsIsOfThoseThatACapacityLeaves) {
@@ -97,7 +98,7 @@ TEST(CallFloor, IsOfTheDtypeAskedForWhereAnotherStandsIn) {
 TEST(CallFloor, OfWhatFitsTheCacheIsUnknown) {
   EXPECT_FALSE(floor_of(query("memory_copy", {{"bytes", 1 << 20}})));
   EXPECT_NEAR(floor_of(query("memory_copy", {{"bytes", 1 << 30}}))->seconds,
-              2.0 * (1 << 30) / 1.02e12, 1e-9);
+              2.0 * (1 << 30) / (kNominalTolerance * 1e12), 1e-9);
 }
 
 // Switches that add up carry the bytes of an all-reduce once.
@@ -107,7 +108,8 @@ TEST(CallFloor, OfACollectiveIsWhatALinkMustCarry) {
        {std::pair{"all_reduce", 1.0}, {"all_gather", 0.75}, {"all_to_all", 0.75}}) {
     auto asked = query(operation, {{"bytes", 1 << 20}});
     asked.group = 4;
-    EXPECT_NEAR(floor_of(asked)->seconds, share * bytes / 1.02e11, 1e-12) << operation;
+    EXPECT_NEAR(floor_of(asked)->seconds, share * bytes / (kNominalTolerance * 1e11), 1e-12)
+        << operation;
   }
   for (const auto& [operation, share] :
        {std::pair{"all_reduce", 1.0 / 8}, {"all_gather", 0.5 / 8}, {"all_to_all", 0.5}}) {
@@ -116,7 +118,8 @@ TEST(CallFloor, OfACollectiveIsWhatALinkMustCarry) {
     asked.tier = "inter";
     EXPECT_FALSE(floor_of(asked)) << "over how many nodes is not said";
     asked.nodes = 2;
-    EXPECT_NEAR(floor_of(asked)->seconds, share * bytes / 1.02e10, 1e-12) << operation;
+    EXPECT_NEAR(floor_of(asked)->seconds, share * bytes / (kNominalTolerance * 1e10), 1e-12)
+        << operation;
   }
 }
 

@@ -183,7 +183,7 @@ std::vector<Query> planning_calls() {
 }
 
 double device_bytes(const Query& query) {
-  if (!query.point.contains("bytes") || !calibration::is_collective(query.operation)) {
+  if (!query.point.contains("bytes") || !calibration::is_call_of_system(query.operation)) {
     const auto dtype = query.dtype.empty() ? std::string{"f32"} : query.dtype;
     const auto routing = calibration::spec_of(calibration::routing_asked(query.operation, query));
     const auto work =

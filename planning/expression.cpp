@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "core/join.hpp"
 #include "planning/loads.hpp"
 
 namespace moecal::planning {
@@ -70,10 +71,8 @@ struct Expression::State {
 void Expression::State::check_count(const Function& function, int count) const {
   const auto expected = static_cast<int>(function.parameters.size());
   if (count == expected) return;
-  std::string list;
-  for (const auto& parameter : function.parameters) list += (list.empty() ? "" : ", ") + parameter;
-  fail(function.name + " takes " + std::to_string(expected) + " arguments (" + list + "), not " +
-       std::to_string(count));
+  fail(function.name + " takes " + std::to_string(expected) + " arguments (" +
+       join(function.parameters) + "), not " + std::to_string(count));
 }
 
 CostCall Expression::State::call_of(const Function& function, const double* arguments) const {

@@ -19,7 +19,6 @@ struct Shares {
   double system = 0.15, operation = 0.20, model = 0.25, call = 0.40;
 };
 constexpr Shares kShares;
-constexpr double kNormal95 = 1.6448536269514722;
 
 double uniform(std::uint64_t bits) { return (static_cast<double>(bits >> 11) + 0.5) * 0x1p-53; }
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "core/join.hpp"
 #include "runtime/hosts.hpp"
 #include "runtime/message_parts.hpp"
 #include "runtime/waiting.hpp"
@@ -51,12 +52,6 @@ struct SplitEntry {
   char address[64] = {};
   char name[128] = {};
 };
-
-std::string join(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
-}
 
 bool send_frame(Socket& socket, Call call, std::span<const char> payload, Deadline deadline) {
   Header header{.call = call, .length = payload.size()};

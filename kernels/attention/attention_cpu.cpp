@@ -5,6 +5,7 @@
 #include <limits>
 #include <string>
 
+#include "core/checked_rows.hpp"
 #include "core/element.hpp"
 #include "core/error.hpp"
 #include "core/narrow_float.hpp"
@@ -15,7 +16,6 @@
 namespace moecal::kernels {
 namespace {
 
-constexpr double kFullCheckFlops = 0x1p28;
 constexpr std::int64_t kSampledRows = 64;
 
 double real(std::int64_t number) { return static_cast<double>(number); }

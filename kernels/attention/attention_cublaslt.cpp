@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "kernels/attention/attention.hpp"
+#include "kernels/expert_gemm/cublas_workspace.hpp"
 #include "kernels/expert_gemm/cublaslt_choice.hpp"
 #include "kernels/expert_gemm/device_matrix.hpp"
 #include "runtime/device_fill.hpp"
@@ -13,7 +14,6 @@
 namespace moecal::kernels {
 namespace {
 
-constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;
 
 /// One of the two products, of the heads that share a head of keys: its rows are theirs.
 ExpertGemmProblem product_of(const AttentionShape& shape, const std::string& layout) {
@@ -44,7 +44,7 @@ class CublasLtAttention final : public Attention {
         scores_{
             plan_of(shape_, scores_product(shape_)), {nullptr, nullptr, score_scale()}, handle_},
         values_{plan_of(shape_, values_product(shape_)), {}, handle_},
-        workspace_{kWorkspaceBytes} {
+        workspace_{kCublasWorkspaceBytes} {
     for (int set = 0; set < setup.sets; ++set) add_set(setup.operands);
     std::vector<CublasLtAddresses> scores, values;
     for (const auto& set : sets_) {
@@ -83,7 +83,7 @@ class CublasLtAttention final : public Attention {
   [[nodiscard]] LibraryInfo library() const override {
     return {"cuBLASLt", cublaslt_version(),
             "unfused scores: " + describe(scores_choice_) + " values: " + describe(values_choice_),
-            static_cast<std::int64_t>(kWorkspaceBytes)};
+            static_cast<std::int64_t>(kCublasWorkspaceBytes)};
   }
 
  private:

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/join.hpp"
 
 namespace moecal::kernels {
 namespace {
@@ -74,9 +75,7 @@ std::string cudnn_reason(const std::string& message) {
       reasons.push_back(std::move(reason));
   }
   if (reasons.empty()) return message.substr(0, message.find('\n'));
-  std::string text;
-  for (const auto& reason : reasons) text += (text.empty() ? "" : "; ") + reason;
-  return text;
+  return join(reasons, "; ");
 }
 
 }  // namespace moecal::kernels

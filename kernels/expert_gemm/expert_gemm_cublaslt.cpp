@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "kernels/expert_gemm/cublas_workspace.hpp"
 #include "kernels/expert_gemm/cublaslt_choice.hpp"
 #include "kernels/expert_gemm/cublaslt_scales.hpp"
 #include "kernels/expert_gemm/device_matrix.hpp"
@@ -13,9 +14,6 @@
 
 namespace moecal::kernels {
 namespace {
-
-// What NVIDIA recommends for Hopper; split-K algorithms need some.
-constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;
 
 struct BufferSet {
   DeviceBuffer weights;
@@ -31,7 +29,7 @@ class CublasLtGemm final : public ExpertGemm {
   explicit CublasLtGemm(const ExpertGemmSetup& setup)
       : problem_{setup.problem},
         scales_{plan_cublaslt(setup.problem), setup.operands},
-        workspace_{kWorkspaceBytes},
+        workspace_{kCublasWorkspaceBytes},
         matmul_{plan_cublaslt(setup.problem), scales_.get()} {
     for (int set = 0; set < setup.sets; ++set) add_set(setup.operands);
     std::vector<CublasLtAddresses> addresses;

@@ -11,23 +11,17 @@
 #include <string>
 #include <vector>
 
+#include "core/checked_rows.hpp"
 #include "core/element.hpp"
-#include "core/hash.hpp"
 #include "core/parallel.hpp"
 
 namespace moecal::kernels {
 namespace {
 
-constexpr double kFullCheckFlops = 0x1p28;
 constexpr int kSamples = 256;
-constexpr int kFewestSamples = 8;      // of one product, of many that share them
-constexpr std::int64_t kBlock = 1024;  // columns of one Freivalds check
-constexpr std::int64_t kPart = 64;     // rows that a thread checks in one go
-// Of larger results, whose decoding takes longer than their product.
-constexpr std::int64_t kElements = std::int64_t{1} << 23;
-constexpr std::int64_t kFewestRows = 1024;
-// One of each 32 rows: any 64 that follow one another hold such a stretch whole.
-constexpr std::int64_t kLongestStretch = 32;
+constexpr int kFewestSamples = 8;        // of one product, of many that share them
+constexpr std::int64_t kBlock = 1024;    // columns of one Freivalds check
+constexpr std::int64_t kPart = 64;       // rows that a thread checks in one go
 constexpr std::int64_t kEdgeRows = 256;  // the largest tile's
 
 // Of one element's rounding error, over its bound: at most 1/sqrt(3) if it is uniform.
@@ -216,18 +210,12 @@ double freivalds_error(const ExpertGemmProblem& problem, const ExpertGemmOperand
 
 std::vector<std::int64_t> rows_to_check(const ExpertGemmProblem& problem, std::int64_t groups) {
   const auto& [m, n, k] = problem.shape;
-  const std::int64_t stretches = (m + kLongestStretch - 1) / kLongestStretch;
-  const std::int64_t elements = kElements / groups;
-  const std::int64_t spread = std::max({kFewestRows / groups, elements / n, stretches});
-  if (is_computed_whole(problem, groups) || m * n <= elements || spread + 2 * kEdgeRows >= m)
+  const std::int64_t spread = enough_rows(m, n, groups);
+  if (is_computed_whole(problem, groups) || m * n <= kFullCheckElements / groups ||
+      spread + 2 * kEdgeRows >= m)
     return all_rows(m);
-  std::vector<std::int64_t> rows;
+  auto rows = row_of_each_stretch(m, spread);
   for (std::int64_t i = 0; i < kEdgeRows; ++i) rows.insert(rows.end(), {i, m - 1 - i});
-  for (std::int64_t i = 0; i < spread; ++i) {
-    const std::int64_t first = i * m / spread, length = (i + 1) * m / spread - first;
-    rows.push_back(first + static_cast<std::int64_t>(mix(static_cast<std::uint64_t>(i)) %
-                                                     static_cast<std::uint64_t>(length)));
-  }
   std::sort(rows.begin(), rows.end());
   rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
   return rows;

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <vector>
 
+#include "kernels/expert_gemm/cublas_workspace.hpp"
 #include "kernels/expert_gemm/cublaslt_choice.hpp"
 #include "kernels/grouped_gemm/grouped_gemm.hpp"
 #include "runtime/buffer.hpp"
@@ -48,14 +49,14 @@ class CublasLtChoices {
 class CublasLtLanes {
  public:
   static constexpr int kLanes = 8;
-  static constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;
+  static constexpr std::size_t kWorkspaceBytes = kLanes * kCublasWorkspaceBytes;  // of all
 
   CublasLtLanes() : handle_{make_cublaslt_handle()}, lanes_(kLanes) {}
 
   struct Lane {
     CudaStream stream;
     CudaEvent done;
-    DeviceBuffer workspace{kWorkspaceBytes};
+    DeviceBuffer workspace{kCublasWorkspaceBytes};
   };
   [[nodiscard]] std::vector<Lane>& lanes() { return lanes_; }
   [[nodiscard]] CudaEvent& started() { return started_; }

@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "core/error.hpp"
-#include "kernels/expert_gemm/device_matrix.hpp"
+#include "kernels/expert_gemm/cublas_workspace.hpp"
+#include "kernels/grouped_gemm/device_group_buffers.hpp"
 #include "kernels/grouped_gemm/grouped_gemm.hpp"
 #include "runtime/buffer.hpp"
 #include "runtime/check_cublaslt.hpp"
@@ -66,15 +67,12 @@ struct CublasGroups {
   }
 };
 
-// What NVIDIA recommends for Hopper.
-constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;
-
 class CublasGroupedGemm final : public GroupedGemm {
  public:
   explicit CublasGroupedGemm(const GroupedGemmSetup& setup)
       : problem_{setup.problem}, type_{*type_of(setup.problem.product)}, handle_{make_handle()} {
     for (int set = 0; set < setup.sets; ++set) {
-      add_set(setup.operands);
+      sets_.push_back({make_device_group_buffers(problem_, setup.operands)});
       redraw(set, group_rows(problem_, set));
     }
   }
@@ -121,12 +119,10 @@ class CublasGroupedGemm final : public GroupedGemm {
         "launching cuBLAS's grouped product");
   }
 
-  [[nodiscard]] HostMatrix result() const override {
-    return from_device(problem_.product.c, result_shape(problem_, sets_[0].rows), sets_[0].result);
-  }
+  [[nodiscard]] HostMatrix result() const override { return result_of(problem_, sets_[0]); }
 
   [[nodiscard]] HostMatrix result_rows(std::span<const std::int64_t> rows) const override {
-    return rows_from_device(problem_.product.c, problem_.product.shape.n, rows, sets_[0].result);
+    return result_rows_of(problem_, sets_[0], rows);
   }
 
   [[nodiscard]] std::span<std::byte> written(int set) override {
@@ -141,23 +137,14 @@ class CublasGroupedGemm final : public GroupedGemm {
             std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
                 std::to_string(version % 100),
             "grouped first draw: " + describe_rows(group_rows(problem_, 0)),
-            static_cast<std::int64_t>(kWorkspaceBytes)};
+            static_cast<std::int64_t>(kCublasWorkspaceBytes)};
   }
 
  private:
-  struct Set {
-    DeviceBuffer weights, tokens, result;
-    std::vector<std::int64_t> rows{};
+  struct Set : DeviceGroupBuffers {
     CublasGroups groups{};
     DeviceBuffer weight_addresses{}, token_addresses{}, result_addresses{};
   };
-
-  void add_set(const ExpertGemmOperands& operands) {
-    const auto& product = problem_.product;
-    sets_.push_back({on_device(operands.b), on_device(operands.a),
-                     DeviceBuffer{static_cast<std::size_t>(operands.a.rows * product.shape.n *
-                                                           size_of(product.c))}});
-  }
 
   // Another stream gives the handle cuBLAS's own workspace back.
   void use_stream(Stream stream) {
@@ -170,7 +157,7 @@ class CublasGroupedGemm final : public GroupedGemm {
 
   GroupedGemmProblem problem_;
   cudaDataType_t type_;
-  DeviceBuffer workspace_{kWorkspaceBytes};
+  DeviceBuffer workspace_{kCublasWorkspaceBytes};
   std::optional<Stream> stream_;  // that the handle has
   CudaStream first_stream_;       // outlives the handle, which may have it still
   CublasHandle handle_;

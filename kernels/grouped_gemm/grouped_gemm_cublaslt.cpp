@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "kernels/expert_gemm/cublaslt_scales.hpp"
-#include "kernels/expert_gemm/device_matrix.hpp"
 #include "kernels/grouped_gemm/cublaslt_groups.hpp"
+#include "kernels/grouped_gemm/device_group_buffers.hpp"
 #include "kernels/grouped_gemm/grouped_gemm.hpp"
 #include "runtime/cuda_graph.hpp"
 #include "runtime/device_fill.hpp"
@@ -22,7 +22,7 @@ class CublasLtGraph final : public GroupedGemm {
         weight_scales_{on_device(
             arrange_weight_scales(setup.problem, setup.operands.b, setup.operands.b_scales))} {
     for (int set = 0; set < setup.sets; ++set) {
-      add_set(setup.operands);
+      sets_.push_back({make_device_group_buffers(problem_, setup.operands)});
       redraw(set, group_rows(problem_, set));
     }
   }
@@ -55,12 +55,10 @@ class CublasLtGraph final : public GroupedGemm {
     sets_[static_cast<std::size_t>(set)].graph->launch(stream);
   }
 
-  [[nodiscard]] HostMatrix result() const override {
-    return from_device(problem_.product.c, result_shape(problem_, sets_[0].rows), sets_[0].result);
-  }
+  [[nodiscard]] HostMatrix result() const override { return result_of(problem_, sets_[0]); }
 
   [[nodiscard]] HostMatrix result_rows(std::span<const std::int64_t> rows) const override {
-    return rows_from_device(problem_.product.c, problem_.product.shape.n, rows, sets_[0].result);
+    return result_rows_of(problem_, sets_[0], rows);
   }
 
   [[nodiscard]] std::span<std::byte> written(int set) override {
@@ -74,26 +72,15 @@ class CublasLtGraph final : public GroupedGemm {
         "graph streams=" + std::to_string(CublasLtLanes::kLanes) + " first draw: " +
             describe_rows(group_rows(problem_, 0), token_multiple(problem_.product.scale_mode)) +
             " largest: " + sets_[0].products->algorithm(),
-        static_cast<std::int64_t>(CublasLtLanes::kLanes * CublasLtLanes::kWorkspaceBytes)};
+        static_cast<std::int64_t>(CublasLtLanes::kWorkspaceBytes)};
   }
 
  private:
-  struct Set {
-    DeviceBuffer weights;
-    DeviceBuffer tokens;
-    DeviceBuffer result;
+  struct Set : DeviceGroupBuffers {
     DeviceBuffer token_scales{};  // of the draw, or one for all
-    std::vector<std::int64_t> rows{};
     std::optional<CublasLtGroups> products{};
     std::optional<CudaGraph> graph{};
   };
-
-  void add_set(const ExpertGemmOperands& operands) {
-    const auto& product = problem_.product;
-    sets_.push_back({on_device(operands.b), on_device(operands.a),
-                     DeviceBuffer{static_cast<std::size_t>(operands.a.rows * product.shape.n *
-                                                           size_of(product.c))}});
-  }
 
   /// What no scale in device memory does.
   [[nodiscard]] float factor() const {

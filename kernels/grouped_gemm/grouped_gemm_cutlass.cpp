@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "core/error.hpp"
-#include "kernels/expert_gemm/device_matrix.hpp"
 #include "kernels/grouped_gemm/cutlass_group_list.hpp"
+#include "kernels/grouped_gemm/device_group_buffers.hpp"
 #include "kernels/grouped_gemm/grouped_gemm.hpp"
 #include "runtime/cuda_stream.hpp"
 #include "runtime/device_fill.hpp"
@@ -95,7 +95,7 @@ class CutlassGroupedGemm final : public GroupedGemm {
         token_scales_{setup.operands.a_scales},
         weight_scales_{scales_on_device(setup.operands.b_scales, rows_of_weights(setup))} {
     for (int set = 0; set < setup.sets; ++set) {
-      add_set(setup.operands);
+      sets_.push_back({make_device_group_buffers(problem_, setup.operands)});
       redraw(set, group_rows(problem_, set));
     }
   }
@@ -124,12 +124,10 @@ class CutlassGroupedGemm final : public GroupedGemm {
     sets_[static_cast<std::size_t>(set)].products->enqueue(stream);
   }
 
-  [[nodiscard]] HostMatrix result() const override {
-    return from_device(problem_.product.c, result_shape(problem_, sets_[0].rows), sets_[0].result);
-  }
+  [[nodiscard]] HostMatrix result() const override { return result_of(problem_, sets_[0]); }
 
   [[nodiscard]] HostMatrix result_rows(std::span<const std::int64_t> rows) const override {
-    return rows_from_device(problem_.product.c, problem_.product.shape.n, rows, sets_[0].result);
+    return result_rows_of(problem_, sets_[0], rows);
   }
 
   [[nodiscard]] std::span<std::byte> written(int set) override {
@@ -145,10 +143,8 @@ class CutlassGroupedGemm final : public GroupedGemm {
   }
 
  private:
-  struct Set {
-    DeviceBuffer weights, tokens, result;
+  struct Set : DeviceGroupBuffers {
     DeviceBuffer token_scales{};  // of the draw
-    std::vector<std::int64_t> rows{};
     std::unique_ptr<CutlassGroups> products{};
   };
 
@@ -162,13 +158,6 @@ class CutlassGroupedGemm final : public GroupedGemm {
                                        const std::vector<std::int64_t>& rows) {
     const auto scales = cutlass_scales(grid, rows);
     return to_device(std::span<const float>{scales});
-  }
-
-  void add_set(const ExpertGemmOperands& operands) {
-    const auto& product = problem_.product;
-    sets_.push_back({on_device(operands.b), on_device(operands.a),
-                     DeviceBuffer{static_cast<std::size_t>(operands.a.rows * product.shape.n *
-                                                           size_of(product.c))}});
   }
 
   CutlassKernel kernel_;

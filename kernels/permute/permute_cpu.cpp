@@ -1,19 +1,14 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <limits>
-#include <string>
 #include <vector>
 
-#include "core/error.hpp"
 #include "kernels/permute/permute.hpp"
 #include "kernels/quantize/quantize.hpp"
+#include "kernels/routed_shape.hpp"
 
 namespace moecal::kernels {
 namespace {
-
-// Kernels count the words of a row, and some past it, with 32 bits.
-constexpr std::int64_t kLongestRow = 1LL << 28;
 
 QuantizeShape quantize_shape(const PermuteShape& shape) {
   return {shape.tokens, shape.hidden, shape.dtype, Dtype::fp8_e4m3, ScaleGroups::block_1x128};
@@ -53,16 +48,7 @@ Work permute_work(const PermuteShape& shape) {
 }
 
 void check_shape(const PermuteShape& shape) {
-  if (shape.tokens < 0 || shape.hidden < 0 || shape.top_k < 1)
-    throw InvalidInput{"permute needs tokens >= 0, hidden >= 0 and top_k >= 1, not tokens " +
-                       std::to_string(shape.tokens) + ", hidden " + std::to_string(shape.hidden) +
-                       ", top_k " + std::to_string(shape.top_k)};
-  if (shape.hidden > kLongestRow)
-    throw InvalidInput{"permute takes rows of " + std::to_string(kLongestRow) +
-                       " elements at most, not of " + std::to_string(shape.hidden)};
-  if (shape.tokens > std::numeric_limits<std::int32_t>::max() / shape.top_k)
-    throw InvalidInput{"permute numbers its rows with 32 bits: " + std::to_string(shape.tokens) +
-                       " tokens with top_k " + std::to_string(shape.top_k) + " are too many"};
+  check_routed_shape("permute", shape);
   if (shape.to_fp8) check_shape(quantize_shape(shape));
 }
 

@@ -1,19 +1,14 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <limits>
-#include <string>
 #include <vector>
 
-#include "core/error.hpp"
 #include "core/narrow_float.hpp"
+#include "kernels/routed_shape.hpp"
 #include "kernels/unpermute/unpermute.hpp"
 
 namespace moecal::kernels {
 namespace {
-
-// Kernels count the words of a row, and some past it, with 32 bits.
-constexpr std::int64_t kLongestRow = 1LL << 28;
 
 template <class T>
 void combine_rows(const UnpermuteShape& shape, const UnpermuteTensors& tensors) {
@@ -45,16 +40,7 @@ Work unpermute_work(const UnpermuteShape& shape) {
 }
 
 void check_shape(const UnpermuteShape& shape) {
-  if (shape.tokens < 0 || shape.hidden < 0 || shape.top_k < 1)
-    throw InvalidInput{"unpermute needs tokens >= 0, hidden >= 0 and top_k >= 1, not tokens " +
-                       std::to_string(shape.tokens) + ", hidden " + std::to_string(shape.hidden) +
-                       ", top_k " + std::to_string(shape.top_k)};
-  if (shape.hidden > kLongestRow)
-    throw InvalidInput{"unpermute takes rows of " + std::to_string(kLongestRow) +
-                       " elements at most, not of " + std::to_string(shape.hidden)};
-  if (shape.tokens > std::numeric_limits<std::int32_t>::max() / shape.top_k)
-    throw InvalidInput{"unpermute numbers its rows with 32 bits: " + std::to_string(shape.tokens) +
-                       " tokens with top_k " + std::to_string(shape.top_k) + " are too many"};
+  check_routed_shape("unpermute", shape);
   with_float_type(shape.dtype, [](auto) {});
 }
 

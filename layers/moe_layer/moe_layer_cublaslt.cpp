@@ -210,7 +210,7 @@ class LayerOnGpu final : public MoeLayer {
 
   [[nodiscard]] LibraryInfo library() const override {
     return {"moecal+cuBLASLt", kernels::cublaslt_version(), "graph " + sets_.front()->description(),
-            static_cast<std::int64_t>(CublasLtLanes::kLanes * CublasLtLanes::kWorkspaceBytes)};
+            static_cast<std::int64_t>(CublasLtLanes::kWorkspaceBytes)};
   }
 
  private:
