@@ -87,7 +87,7 @@ Observation PointMeasurer::describe(const PlannedPoint& point) const {
   o.point = point.c.point;
   o.routing = point.c.routing;
   o.routed = point.c.routed;
-  o.work = point.benchmark->work_by(point.implementation, point.c);
+  o.work = point.work;
   o.ranks = point.c.ranks;
   o.policy.cache = to_string(point.cache);
   o.policy.graph = point.implementation.graph;

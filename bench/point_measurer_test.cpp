@@ -167,12 +167,11 @@ TEST(PointMeasurer, FailsAnImpossibleResult) {
   card.peak["bf16"] = {FlopsPerSecond{1e9}, "test"};
   point.setup.card = card;
   FakeBenchmark benchmark{[&] { return std::make_unique<FakeTrial>(point.time, FakeDevice{}); }};
-  benchmark.work_.flops = Flops{1e12};
   const auto world = make_single_rank_plane();
   Case c;
   c.dtypes.a = "bf16";
   const auto o = PointMeasurer{*world, point.setup}.measure(
-      {&benchmark, {"fake", "cpu"}, c, CachePolicy::warm});
+      {&benchmark, {"fake", "cpu"}, c, CachePolicy::warm, {.flops = Flops{1e12}}});
   EXPECT_EQ(o.outcome, Outcome::failed);
   EXPECT_THAT(o.reason, HasSubstr("impossible result"));
 }

@@ -30,8 +30,9 @@ std::string last_words(const Finished& finished, const std::string& path) {
 }
 
 // What the program prints, whatever else stands in its way.
-std::string list_of(const BenchProgram& program, std::optional<int> cuda_devices) {
-  Command command{{program.path, "--list"}, {}};
+std::string list_of(const BenchProgram& program, const std::string& suite,
+                    std::optional<int> cuda_devices) {
+  Command command{{program.path, "--list", "--suite", suite}, {}};
   if (cuda_devices)
     command.arguments.insert(command.arguments.end(),
                              {"--cuda-devices", std::to_string(*cuda_devices)});
@@ -47,9 +48,10 @@ std::string list_of(const BenchProgram& program, std::optional<int> cuda_devices
 }
 
 // Counting devices takes CUDA's driver up to seconds: one program does it for all of them.
-BenchProgram describe(const std::filesystem::path& path, std::optional<int> cuda_devices) {
+BenchProgram describe(const std::filesystem::path& path, const std::string& suite,
+                      std::optional<int> cuda_devices) {
   const BenchProgram program{path.string(), path.filename().string(), {}, {}, 0};
-  return described(program, list_of(program, cuda_devices));
+  return described(program, list_of(program, suite, cuda_devices));
 }
 
 bool is_program(const std::filesystem::path& path) {
@@ -90,7 +92,7 @@ bool BenchProgram::has_operation(const std::string& operation) const {
   return std::find(operations.begin(), operations.end(), operation) != operations.end();
 }
 
-FoundPrograms find_programs(const std::string& folder) {
+FoundPrograms find_programs(const std::string& folder, const std::string& suite) {
   const std::filesystem::path place =
       folder.empty() ? std::filesystem::read_symlink("/proc/self/exe").parent_path()
                      : std::filesystem::path{folder};
@@ -106,7 +108,7 @@ FoundPrograms find_programs(const std::string& folder) {
   std::optional<int> cuda_devices;
   for (const auto& path : paths) {
     try {
-      found.usable.push_back(describe(path, cuda_devices));
+      found.usable.push_back(describe(path, suite, cuda_devices));
       cuda_devices = found.usable.back().cuda_devices;
       found.usable.back().why_no_cuda = found.usable.front().why_no_cuda;
     } catch (const CannotStart& error) {

@@ -246,7 +246,7 @@ int conclude(const MeasureOptions& options, const std::vector<UnusableProgram>& 
 }
 
 Found find_what_measures(const MeasureOptions& options) {
-  auto [programs, left_out] = find_programs(options.programs_dir);
+  auto [programs, left_out] = find_programs(options.programs_dir, options.suite);
   print_left_out(left_out);
   const auto wanted = wanted_operations(options, operations_of(programs));
   std::erase_if(programs, [&](const auto& program) { return !measures_any(program, wanted); });

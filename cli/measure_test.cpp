@@ -118,7 +118,8 @@ TEST_F(Measure, LeavesOutAProgramThatCannotStartAndGoesOnWithTheOthers) {
       "libnot_on_this_host.so: cannot open shared object file",
       "bench_broken is left out: its --list failed with exit status 1: no driver\n",
       "bench_garbled is left out: ",
-      "bench_xylem is left out: its --list failed with exit status 1: --list --cuda-devices 0\n"};
+      "bench_xylem is left out: its --list failed with exit status 1: --list --suite quick "
+      "--cuda-devices 0\n"};
   const auto summary = printed().find("operation (implementation)");
   ASSERT_NE(summary, std::string::npos);
   for (const auto& sentence : sentences) {

@@ -119,6 +119,8 @@ class Accountant {
  public:
   explicit Accountant(const NamedSuite& suite) : suite_{suite} {}
 
+  [[nodiscard]] const char* suite_name() const { return suite_.name; }
+
   [[nodiscard]] SuiteTime of(const Benchmark& benchmark) {
     SuiteTime sum;
     for (const auto& implementation : implementations_on_a_gpu(benchmark))
@@ -233,7 +235,8 @@ Planned planned(const Program& program, Accountant& accountant, SuiteTime& sum) 
   }
   sum += own;
   return {own.seconds() + program.loading,
-          cli::described({"", program.name, {}, {}, 0}, list_as_json(program.name, benchmarks, 1))};
+          cli::described({"", program.name, {}, {}, 0},
+                         list_as_json(program.name, benchmarks, accountant.suite_name(), 1))};
 }
 
 class OnOneHopper : public testing::TestWithParam<NamedSuite> {};
