@@ -42,11 +42,13 @@ struct UnusableProgram {
 struct FoundPrograms {
   std::vector<BenchProgram> usable;
   std::vector<UnusableProgram> left_out;
+  double to_start = 0;  // seconds that the first took to say so: it starts CUDA, to count devices
 };
 
 /// The programs bench_* of a folder (empty: the folder of this program), by name, with the times of
 /// one suite.
-/// @throws InvalidInput if it has none; Error, with the first one's reason, if none can be used.
+/// @throws InvalidInput if it has none; Error, with the first one's reason, if none can be used,
+/// and if one gives no answer for minutes.
 [[nodiscard]] FoundPrograms find_programs(const std::string& folder, const std::string& suite);
 
 }  // namespace moecal::cli
