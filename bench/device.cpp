@@ -110,9 +110,14 @@ Machine choose_machine(const std::string& choice, int rank_on_host) {
 }
 
 DeviceWatch make_device_watch(const Machine& machine, const std::string& library) {
-  const auto nvml = machine.device >= 0 ? Nvml::load(library) : std::nullopt;
-  if (!nvml) return {};
+  if (machine.device < 0) return {};
   const auto& device = machine.pci_bus_id;
+  const auto nvml = Nvml::load(library);
+  if (!nvml) {
+    std::cerr << "moecal: NVML (" << library << ") cannot be used here: the records say nothing of "
+              << "clocks, power and throttling of " << device << "\n";
+    return {};
+  }
   const auto missing = missing_in(read(*nvml, device));
   if (!missing.empty())
     std::cerr << "moecal: NVML does not tell of " << device << ": " << missing

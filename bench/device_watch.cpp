@@ -14,8 +14,8 @@ void append_if_known(std::vector<T>& values, const std::optional<T>& value) {
   if (value) values.push_back(*value);
 }
 
-constexpr double kStandsFor = 4;  // times as long as it took
-constexpr Seconds kStandsAtMost{5e-3};
+constexpr double kStandsFor = 4;         // times as long as it took
+constexpr Seconds kStandsAtMost{20e-3};  // longer, and it would speak of another point
 // A tenth of a GPU's batches, in the shade of which it is asked.
 constexpr Seconds kCheap{25e-6};
 

@@ -14,9 +14,10 @@ namespace moecal::bench {
 /// Asks the device about itself once per batch that is begun: while the batch runs if its clock
 /// waits for the device (Clock::watch calls look()), else right after it. A driver may take a
 /// millisecond to answer, four times as long as a batch of a GPU: then an answer stands for the
-/// batches that begin within four times as long again, and 5 ms at most, so that asking takes a
-/// fifth of the time at most, and what held the device back for less may be missed. A watch without
-/// a reader sees nothing; copies of a watch are one watch.
+/// batches that begin within four times as long again: asking takes a fifth of the time at most,
+/// and what held the device back for less may be missed. It stands for 20 ms at most, so a driver
+/// that takes over 5 ms is asked for more of the time. A watch without a reader sees nothing;
+/// copies of a watch are one watch.
 class DeviceWatch {
  public:
   using Read = std::function<NvmlReading()>;

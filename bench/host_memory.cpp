@@ -3,9 +3,14 @@
 #include "bench/host_memory.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include "core/error.hpp"
 
 namespace moecal::bench {
 namespace {
@@ -43,9 +48,19 @@ bool lists_memory(const std::string& controllers) {
   return ("," + controllers + ",").find(",memory,") != std::string::npos;
 }
 
+Bytes told_memory(const std::string& text) {
+  double bytes = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), bytes);
+  const bool is_number = problem == std::errc{} && end == text.data() + text.size();
+  if (!is_number || !(bytes > 0) || std::isinf(bytes))
+    throw InvalidInput{"MOECAL_HOST_MEMORY is \"" + text + "\", not a number of bytes"};
+  return Bytes{bytes};
+}
+
 }  // namespace
 
 Bytes host_memory(const std::string& root) {
+  if (const char* told = std::getenv("MOECAL_HOST_MEMORY")) return told_memory(told);
   const std::string groups = root + "/sys/fs/cgroup";
   double bytes = installed_memory(root);
   std::ifstream file{root + "/proc/self/cgroup"};

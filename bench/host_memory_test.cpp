@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
+#include "core/error.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace moecal::bench {
@@ -54,6 +57,18 @@ TEST_F(HostMemory, PassesOverGroupsThatAreNotSeen) {
   put("proc/self/cgroup", "0::/../../elsewhere\nno group\n");
   put("sys/fs/cgroup/memory.max", "2147483648\n");
   EXPECT_EQ(gibibytes(), 2);
+}
+
+// As where a container's /proc shows less than it may use.
+TEST_F(HostMemory, IsWhatTheUserSaysWhoKnowsBetter) {
+  setenv("MOECAL_HOST_MEMORY", "2e12", 1);
+  EXPECT_EQ(gibibytes() * kGiB, 2e12);
+  for (const char* wrong : {"", "a lot", "2e12x", "-1", "0", "inf", "nan"}) {
+    setenv("MOECAL_HOST_MEMORY", wrong, 1);
+    EXPECT_THROW((void)gibibytes(), InvalidInput) << wrong;
+  }
+  unsetenv("MOECAL_HOST_MEMORY");
+  EXPECT_EQ(gibibytes(), 64);
 }
 
 }  // namespace

@@ -38,10 +38,12 @@ void check_rate(const std::string& of, const Rate& rate) {
 
 }  // namespace
 
-void check_memory(Bytes needed, Bytes memory, const std::string& whose) {
-  if (needed.value() > 0.5 * memory.value())
-    throw Unsupported{"its buffers take " + gib(needed) + ", over half of " + whose + "memory (" +
-                      gib(memory) + ")"};
+void check_memory(Bytes needed, Bytes memory, MemoryOf of) {
+  if (needed.value() <= 0.5 * memory.value()) return;
+  const bool of_host = of == MemoryOf::host;
+  throw Unsupported{"its buffers take " + gib(needed) + ", over half of the " +
+                    (of_host ? "host's" : "device's") + " memory (" + gib(memory) +
+                    (of_host ? "; where it has more, MOECAL_HOST_MEMORY=BYTES says so" : "") + ")"};
 }
 
 Result result_of(const Observation& observation) {

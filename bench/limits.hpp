@@ -10,9 +10,10 @@
 /// What a point may take, and what a result may not be.
 namespace moecal::bench {
 
-/// @throws Unsupported, with the estimate, if a point needs over half of the memory; `whose`: "the
-/// host's ", where it is not what is measured.
-void check_memory(Bytes needed, Bytes memory, const std::string& whose = "the ");
+enum class MemoryOf { device, host };
+/// @throws Unsupported, with the estimate, if a point needs over half of the memory; of a host's it
+/// says how a user who knows better can tell.
+void check_memory(Bytes needed, Bytes memory, MemoryOf of);
 
 /// Work that is said to have taken that long.
 struct Result {

@@ -55,6 +55,21 @@ TEST(Limits, RefusesWhatTheCardCannotDo) {
   EXPECT_EQ(why_impossible(other), "");
 }
 
+TEST(Limits, TellsADevicesMemoryFromTheHosts) {
+  const auto why = [](MemoryOf of) {
+    try {
+      check_memory(Bytes{600.0 * (1 << 20)}, Bytes{1 << 30}, of);
+      return std::string{};
+    } catch (const Unsupported& skipped) {
+      return std::string{skipped.what()};
+    }
+  };
+  EXPECT_EQ(why(MemoryOf::device),
+            "its buffers take 0.586 GiB, over half of the device's memory (1 GiB)");
+  EXPECT_THAT(why(MemoryOf::host), HasSubstr("MOECAL_HOST_MEMORY=BYTES"));
+  EXPECT_NO_THROW(check_memory(Bytes{500}, Bytes{1000}, MemoryOf::device));
+}
+
 TEST(Limits, EstimatesLongCallsFromLongCallsOnly) {
   CallEstimate estimate;
   const auto huge = result(1e12, 0, 1);

@@ -91,7 +91,8 @@ void add_options(CLI::App& app, Options& options) {
       "driver counts it)");
   app.add_flag("--quiet", options.quiet, "Print no table of results, only how far the run is");
   app.add_flag("--list", options.list,
-               "Print operations, implementations and points as JSON and exit");
+               "Print operations, implementations and what the points of --suite take on a GPU, "
+               "about, as JSON and exit");
   app.add_option("--cuda-devices", options.cuda_devices,
                  "With --list: how many CUDA devices there are, where another program has counted "
                  "them (default: count them, which takes up to seconds)")

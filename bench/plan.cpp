@@ -108,24 +108,52 @@ bool is_wanted(const Implementation& implementation, const Options& options,
 
 // A collective is measured warm only: its buffers are what the step before it has just written, and
 // its cost is quoted so everywhere.
-std::vector<CachePolicy> policies(const Benchmark& benchmark, const Implementation& implementation,
-                                  const Case& c, const Machine& machine) {
-  if (runs_over_ranks(implementation) || !benchmark.has_cold_form()) return {CachePolicy::warm};
-  return policies_for(benchmark.work_by(implementation, c),
-                      measured_by(implementation, machine).last_level_cache);
+bool is_warm_only(const Benchmark& benchmark, const Implementation& implementation) {
+  return runs_over_ranks(implementation) || !benchmark.has_cold_form();
+}
+
+std::vector<CachePolicy> policies(const PlannedPoint& point, const Machine& machine) {
+  if (is_warm_only(*point.benchmark, point.implementation)) return {CachePolicy::warm};
+  return policies_for(point.work, measured_by(point.implementation, machine).last_level_cache);
+}
+
+// One for each cache policy.
+std::vector<PlannedPoint> points_of(const Benchmark& benchmark,
+                                    const Implementation& implementation, const Case& c,
+                                    const Machine& machine) {
+  PlannedPoint point{&benchmark, implementation, c};
+  point.work = benchmark.work_by(implementation, c);
+  std::vector<PlannedPoint> points;
+  for (const auto cache : policies(point, machine)) {
+    points.push_back(point);
+    points.back().cache = cache;
+  }
+  return points;
 }
 
 /// About how many points the cases of a suite are: what fits the cache of a large GPU is measured
 /// with a warm and a cold one.
-std::size_t points_of(const Benchmark& benchmark, const Implementation& implementation,
-                      Suite suite) {
+std::size_t count_points(const Benchmark& benchmark, const Implementation& implementation,
+                         Suite suite) {
   if (suite < implementation.from) return 0;
+  const auto cases = own_cases(benchmark, implementation, suite, 1);
+  if (is_warm_only(benchmark, implementation)) return cases.size();
   Machine machine;
   machine.last_level_cache = Bytes{50.0 * 1024 * 1024};
   std::size_t points = 0;
-  for (const auto& c : own_cases(benchmark, implementation, suite, 1))
-    points += policies(benchmark, implementation, c, machine).size();
+  for (const auto& c : cases) points += points_of(benchmark, implementation, c, machine).size();
   return points;
+}
+
+/// That the points of the suite take on a GPU, about, by its name.
+nlohmann::ordered_json seconds_of(const Benchmark& benchmark, const Implementation& implementation,
+                                  const std::string& suite) {
+  auto seconds = nlohmann::ordered_json::object();
+  for (const auto& [name, value] : kSuites)
+    if (suite == name)
+      seconds[name] = static_cast<double>(count_points(benchmark, implementation, value)) *
+                      benchmark.point_times().of(value).count();
+  return seconds;
 }
 
 void check_implementation(const Benchmarks& benchmarks, const std::string& wanted) {
@@ -189,8 +217,8 @@ std::vector<PlannedPoint> make_plan(const Benchmarks& benchmarks, const Options&
     for (const auto& implementation : benchmark->implementations()) {
       if (!is_wanted(implementation, options, machine)) continue;
       for (const auto& c : cases_of(*benchmark, implementation, wanted))
-        for (const auto cache : policies(*benchmark, implementation, c, machine))
-          plan.push_back({benchmark.get(), implementation, c, cache});
+        for (auto& point : points_of(*benchmark, implementation, c, machine))
+          plan.push_back(std::move(point));
     }
   if (plan.empty()) refuse_empty_plan(benchmarks, options, machine, world);
   return plan;
@@ -211,7 +239,7 @@ std::vector<PlannedPoint> spread_out(std::vector<PlannedPoint> plan, std::uint64
 }
 
 std::string list_as_json(const std::string& program, const Benchmarks& benchmarks,
-                         std::optional<int> cuda_devices) {
+                         const std::string& suite, std::optional<int> cuda_devices) {
   std::string why_no_cuda;
   if (!cuda_devices) {
     const auto found = find_cuda_devices();
@@ -225,10 +253,7 @@ std::string list_as_json(const std::string& program, const Benchmarks& benchmark
     for (const auto& known : benchmark->implementations()) {
       nlohmann::ordered_json implementation{{"name", known.name}, {"backend", known.backend}};
       if (known.of_host) implementation["of_host"] = true;
-      for (const auto& [suite, value] : kSuites)
-        implementation["seconds"][suite] =
-            static_cast<double>(points_of(*benchmark, known, value)) *
-            benchmark->point_times().of(value).count();
+      implementation["seconds"] = seconds_of(*benchmark, known, suite);
       operation["implementations"].push_back(implementation);
     }
     operations.push_back(operation);

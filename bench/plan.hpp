@@ -26,9 +26,12 @@ using Benchmarks = std::vector<std::unique_ptr<Benchmark>>;
 /// Before all others come the points that ratios are of (Benchmark::leads), in that order too.
 [[nodiscard]] std::vector<PlannedPoint> spread_out(std::vector<PlannedPoint> plan,
                                                    std::uint64_t seed);
-/// What --list prints: operations, implementations and points of each suite, as JSON, and
-/// `cuda_devices`; they are counted if it is empty, and where there are none it says why.
+/// What --list prints, as JSON: operations, implementations, what the points of a suite take
+/// (nothing of a file of cases), and `cuda_devices`; they are counted if it is empty, and where
+/// there are none it says why. No other suite is looked at: `moecal measure` asks every program
+/// before it starts the first, and to know what a routed product moves a routing is drawn.
 [[nodiscard]] std::string list_as_json(const std::string& program, const Benchmarks& benchmarks,
+                                       const std::string& suite,
                                        std::optional<int> cuda_devices = {});
 
 }  // namespace moecal::bench

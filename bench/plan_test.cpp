@@ -5,9 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
+#include "bench/point_measurer.hpp"
 #include "bench/testing/fake_benchmark.hpp"
 
 namespace moecal::bench {
@@ -132,6 +134,47 @@ TEST(MakePlan, HasOfEachImplementationWhatItMeasuresUnlessItIsNamed) {
   named.implementation = "choosy";
   EXPECT_EQ(points_of("choosy", full), 4);
   EXPECT_EQ(points_of("choosy", named), 4);
+}
+
+/// Counts how often it is asked what a case of a suite comes to.
+struct Counting final : FakeBenchmark {
+  Counting() : FakeBenchmark{nullptr} {}
+  [[nodiscard]] std::vector<Case> sweep(Suite suite, const std::string&, int) const override {
+    ++sweeps[suite];
+    return std::vector<Case>(10);
+  }
+  [[nodiscard]] Work work(const Case&) const override {
+    ++works;
+    return {.flops = Flops{7}};
+  }
+  mutable std::map<Suite, int> sweeps;
+  mutable int works = 0;
+};
+
+// To know the work of a routed product a routing is drawn, which takes up to tens of milliseconds.
+TEST(List, AsksForTheCasesOfItsSuiteOnly) {
+  Benchmarks benchmarks;
+  benchmarks.push_back(std::make_unique<Counting>());
+  const auto& counting = static_cast<const Counting&>(*benchmarks.front());
+  (void)list_as_json("", benchmarks, "planner", 0);
+  EXPECT_EQ(counting.sweeps, (std::map<Suite, int>{{Suite::planner, 1}}));
+  EXPECT_EQ(counting.works, 10);
+  (void)list_as_json("", benchmarks, "file.jsonl", 0);
+  EXPECT_EQ(counting.works, 10);
+}
+
+TEST(MakePlan, AsksOnceForTheWorkOfACase) {
+  Benchmarks benchmarks;
+  benchmarks.push_back(std::make_unique<Counting>());
+  const auto& counting = static_cast<const Counting&>(*benchmarks.front());
+  Machine machine;
+  machine.last_level_cache = Bytes{100};
+  const auto plan = make_plan(benchmarks, {}, machine, 1);
+  const auto world = make_single_rank_plane();
+  for (const auto& point : plan)
+    EXPECT_EQ(PointMeasurer(*world, {}).describe(point).work.flops, Flops{7});
+  EXPECT_EQ(plan.size(), 20U) << "cold and warm";
+  EXPECT_EQ(counting.works, 10);
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ struct PlannedPoint {
   Implementation implementation;
   Case c;
   CachePolicy cache = CachePolicy::warm;
+  Work work{};  // by that implementation: a routing is drawn to know some
 
   /// The name Google Benchmark knows it by, e.g. expert_gemm/onednn/k:1024/m:256/n:1024/f32/warm.
   [[nodiscard]] std::string name() const;

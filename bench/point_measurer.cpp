@@ -92,7 +92,7 @@ Observation PointMeasurer::describe(const PlannedPoint& point) const {
   o.point = point.c.point;
   o.routing = point.c.routing;
   o.routed = point.c.routed;
-  o.work = point.benchmark->work_by(point.implementation, point.c);
+  o.work = point.work;
   o.ranks = point.c.ranks;
   o.policy.cache = to_string(point.cache);
   o.policy.graph = point.implementation.graph;
@@ -169,10 +169,11 @@ std::unique_ptr<Trial> PointMeasurer::make_trial(const PlannedPoint& point, int&
     trial = point.benchmark->make_trial(point.implementation, point.c, context);
     begin_step("preparation", Activity::Limit::own_work);
     sets = buffer_sets(point.cache, trial->footprint(), machine.last_level_cache);
-    const int sharing = machine.device >= 0 ? 1 : ranks_of_this_host();
-    check_memory(sets * sharing * trial->allocated(), machine.memory);
+    const bool on_host = machine.device < 0;
+    check_memory(sets * (on_host ? ranks_of_this_host() : 1) * trial->allocated(), machine.memory,
+                 on_host ? MemoryOf::host : MemoryOf::device);
     if (const auto host = setup_.machine.host_memory; host > Bytes{0})
-      check_memory(sets * ranks_of_this_host() * trial->host_memory(), host, "the host's ");
+      check_memory(sets * ranks_of_this_host() * trial->host_memory(), host, MemoryOf::host);
     trial->prepare(sets);
   });
   return trial;

@@ -78,7 +78,9 @@ TEST(PointMeasurer, SkipsWhatTakesOverHalfTheMemoryBeforeMakingIt) {
   const auto o =
       FakePoint{}.measure_changed([](FakeTrial& trial) { trial.footprint_ = Bytes{0.6e9}; });
   EXPECT_EQ(o.outcome, Outcome::skipped);
-  EXPECT_EQ(o.reason, "its buffers take 0.559 GiB, over half of the memory (0.931 GiB)");
+  EXPECT_EQ(o.reason,
+            "its buffers take 0.559 GiB, over half of the host's memory (0.931 GiB; where it has "
+            "more, MOECAL_HOST_MEMORY=BYTES says so)");
 }
 
 TEST(PointMeasurer, SkipsWhatTakesOverHalfTheHostsMemory) {
@@ -87,7 +89,8 @@ TEST(PointMeasurer, SkipsWhatTakesOverHalfTheHostsMemory) {
   const auto too_much = point.measure_changed([](FakeTrial& t) { t.host_memory_ = Bytes{1.1e9}; });
   EXPECT_EQ(too_much.outcome, Outcome::skipped);
   EXPECT_EQ(too_much.reason,
-            "its buffers take 1.02 GiB, over half of the host's memory (1.86 GiB)");
+            "its buffers take 1.02 GiB, over half of the host's memory (1.86 GiB; where it has "
+            "more, MOECAL_HOST_MEMORY=BYTES says so)");
   const auto fits = point.measure_changed([](FakeTrial& t) { t.host_memory_ = Bytes{0.9e9}; });
   EXPECT_EQ(fits.outcome, Outcome::measured) << fits.reason;
 }
@@ -192,12 +195,11 @@ TEST(PointMeasurer, FailsAnImpossibleResult) {
   card.peak["bf16"] = {FlopsPerSecond{1e9}, "test"};
   point.setup.card = card;
   FakeBenchmark benchmark{[&] { return std::make_unique<FakeTrial>(point.time, FakeDevice{}); }};
-  benchmark.work_.flops = Flops{1e12};
   const auto world = make_single_rank_plane();
   Case c;
   c.dtypes.a = "bf16";
   const auto o = PointMeasurer{*world, point.setup}.measure(
-      {&benchmark, {"fake", "cpu"}, c, CachePolicy::warm});
+      {&benchmark, {"fake", "cpu"}, c, CachePolicy::warm, {.flops = Flops{1e12}}});
   EXPECT_EQ(o.outcome, Outcome::failed);
   EXPECT_THAT(o.reason, HasSubstr("impossible result"));
 }

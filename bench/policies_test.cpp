@@ -170,10 +170,16 @@ TEST(DeviceWatch, AsksNvmlWhereItKnowsTheDevice) {
   const auto watch = make_device_watch(machine, MOECAL_FAKE_NVML);
   ASSERT_TRUE(watch.sees());
   EXPECT_TRUE(is_throttled(watch.now().throttle_reasons.value()));
+  ::testing::internal::CaptureStderr();
   EXPECT_FALSE(make_device_watch(machine, "libmoecal-no-such-library.so").sees());
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "moecal: NVML (libmoecal-no-such-library.so) cannot be used here: the records say "
+            "nothing of clocks, power and throttling of 0000:1b:00.0\n");
   machine.pci_bus_id = "0000:ff:00.0";
   EXPECT_FALSE(make_device_watch(machine, MOECAL_FAKE_NVML).sees());
+  ::testing::internal::CaptureStderr();
   EXPECT_FALSE(make_device_watch(read_cpu(), MOECAL_FAKE_NVML).sees());
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }
 
 TEST(DeviceWatch, RecordsWhatTheDeviceIsSetTo) {

@@ -77,7 +77,7 @@ int list_or_help(const std::string& name, const Benchmarks& benchmarks, const Op
     std::cout << help_text(name) << "\nOptions of Google Benchmark, which drives the program:\n\n";
     print_google_help();
   } else {
-    std::cout << list_as_json(name, benchmarks, options.cuda_devices);
+    std::cout << list_as_json(name, benchmarks, options.suite, options.cuda_devices);
   }
   return 0;
 }

@@ -330,6 +330,10 @@ TEST_F(Program, HelpAndListAreAsInTheGoldenFiles) {
   EXPECT_TRUE(std::regex_search(printed(), of_this_machine));
   EXPECT_EQ(std::regex_replace(printed(), of_this_machine, R"("cuda_devices": 0)"),
             read_file(golden + "list.json"));
+  ASSERT_EQ(run({"--list", "--cuda-devices", "0", "--suite", "planner"}), 0);
+  EXPECT_THAT(printed(), testing::ContainsRegex("\"seconds\": \\{\n +\"planner\": 2.12\n +\\}"));
+  ASSERT_EQ(run({"--list", "--cuda-devices", "0", "--suite", "file.jsonl"}), 0);
+  EXPECT_THAT(printed(), HasSubstr("\"seconds\": {}"));
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ RunFile::RunFile(const std::string& path, std::string run_id)
 }
 
 void RunFile::count(const Observation& observation) {
-  if (observation.outcome == Outcome::skipped && observation.reason == kNotBegun) return;
+  if (is_not_begun(observation)) return;
   if (observation.outcome == Outcome::measured) ++measured_;
   ended_.count(observation);
   if (is_ended(observation)) return;
@@ -46,7 +46,13 @@ void RunFile::write_environment(const Environment& environment) {
 
 void RunFile::append(const Observation& observation) {
   forget();
-  appender_.append(to_json_line(observation));
+  const auto line = to_json_line(observation);
+  // There are hundreds when a run's time is over; without such a line the point is measured later
+  // all the same.
+  if (is_not_begun(observation))
+    appender_.append_unflushed(line);
+  else
+    appender_.append(line);
   count(observation);
 }
 

@@ -43,7 +43,8 @@ class RunFile {
   void begin(const Observation& observation) const { note_.write(observation); }
   /// The point that was begun is not measured after all.
   void forget() const { note_.remove(); }
-  /// Ends what was begun. @throws Error (a full disk); the lines before it stay whole.
+  /// Ends what was begun; of a point that is not begun it need not be on disk. @throws Error (a
+  /// full disk); the lines before it stay whole.
   void append(const Observation& observation);
 
  private:

@@ -81,8 +81,11 @@ TEST(Sampler, AsksASlowDriverNoMoreThanAFifthOfTheTime) {
   now_s += 1;
   EXPECT_EQ(readings_of(18, 0.25e-3), 2) << "for 4 ms an answer stands";
   now_s += 1;
-  took_s = 10e-3;
-  EXPECT_EQ(readings_of(10, 1e-3), 2) << "and never longer than 5";
+  took_s = 5e-3;
+  EXPECT_EQ(readings_of(45, 1e-3), 3) << "for 20 ms: 15 of 60 ms are spent on answers";
+  now_s += 1;
+  took_s = 50e-3;
+  EXPECT_EQ(readings_of(45, 1e-3), 3) << "and never longer";
   now_s += 1;
   took_s = 10e-6;
   EXPECT_EQ(readings_of(10, 0.25e-3), 10) << "a quick one for its batch";

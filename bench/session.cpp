@@ -288,7 +288,7 @@ void Session::record(const Observation& observation) {
   if (keeps_results_) results_.push_back(observation);
   int* const counts[]{&tally_.measured, &tally_.skipped, &tally_.failed};
   ++*counts[static_cast<std::size_t>(observation.outcome)];
-  tally_.not_begun += observation.reason == kNotBegun ? 1 : 0;
+  tally_.not_begun += is_not_begun(observation) ? 1 : 0;
   tally_.power_limited += observation.device.power_limited ? 1 : 0;
   tally_.launch_bound += observation.is_launch_bound() ? 1 : 0;
   if (observation.outcome == Outcome::skipped && first_skip_.empty())

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <iostream>
 #include <optional>
@@ -19,6 +21,11 @@ namespace {
 struct CannotStart : Error {
   using Error::Error;
 };
+struct Hangs : Error {
+  using Error::Error;
+};
+
+constexpr double kLongestList = 300;  // seconds: CUDA may take tens to count many GPUs
 
 // The last line that it said, without its own name before it.
 std::string last_words(const Finished& finished, const std::string& path) {
@@ -30,12 +37,17 @@ std::string last_words(const Finished& finished, const std::string& path) {
 }
 
 // What the program prints, whatever else stands in its way.
-std::string list_of(const BenchProgram& program, std::optional<int> cuda_devices) {
-  Command command{{program.path, "--list"}, {}};
+std::string list_of(const BenchProgram& program, const std::string& suite,
+                    std::optional<int> cuda_devices) {
+  Command command{{program.path, "--list", "--suite", suite}, {}};
   if (cuda_devices)
     command.arguments.insert(command.arguments.end(),
                              {"--cuda-devices", std::to_string(*cuda_devices)});
-  const auto finished = run_and_read(command);
+  const auto finished = run_and_read(command, kLongestList);
+  if (finished.hung)
+    throw Hangs{program.name + " --list gave no answer for " +
+                std::to_string(std::lround(kLongestList)) +
+                " s: does the driver of the GPUs answer (nvidia-smi)?"};
   constexpr int kNotStarted = 127;  // of the loader, a shell and ourselves
   if (finished.status == kNotStarted)
     throw CannotStart{"it cannot start: " + last_words(finished, program.path)};
@@ -47,9 +59,10 @@ std::string list_of(const BenchProgram& program, std::optional<int> cuda_devices
 }
 
 // Counting devices takes CUDA's driver up to seconds: one program does it for all of them.
-BenchProgram describe(const std::filesystem::path& path, std::optional<int> cuda_devices) {
+BenchProgram describe(const std::filesystem::path& path, const std::string& suite,
+                      std::optional<int> cuda_devices) {
   const BenchProgram program{path.string(), path.filename().string(), {}, {}, 0};
-  return described(program, list_of(program, cuda_devices));
+  return described(program, list_of(program, suite, cuda_devices));
 }
 
 bool is_program(const std::filesystem::path& path) {
@@ -86,7 +99,7 @@ bool BenchProgram::measures_host() const {
                      [](const auto& implementation) { return implementation.of_host; });
 }
 
-FoundPrograms find_programs(const std::string& folder) {
+FoundPrograms find_programs(const std::string& folder, const std::string& suite) {
   const std::filesystem::path place =
       folder.empty() ? std::filesystem::read_symlink("/proc/self/exe").parent_path()
                      : std::filesystem::path{folder};
@@ -102,9 +115,15 @@ FoundPrograms find_programs(const std::string& folder) {
   std::optional<int> cuda_devices;
   for (const auto& path : paths) {
     try {
-      found.usable.push_back(describe(path, cuda_devices));
+      const auto started = std::chrono::steady_clock::now();
+      found.usable.push_back(describe(path, suite, cuda_devices));
+      if (found.usable.size() == 1)
+        found.to_start =
+            std::chrono::duration<double>{std::chrono::steady_clock::now() - started}.count();
       cuda_devices = found.usable.back().cuda_devices;
       found.usable.back().why_no_cuda = found.usable.front().why_no_cuda;
+    } catch (const Hangs&) {
+      throw;  // the next would hang as well
     } catch (const CannotStart& error) {
       found.left_out.push_back({path.filename().string(), error.what()});
     } catch (const Error& error) {

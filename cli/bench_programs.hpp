@@ -10,7 +10,7 @@ namespace moecal::cli {
 struct ProgramImplementation {
   std::string backend;                      // cpu, cuda, mpi, nccl
   bool of_host = false;                     // measured whatever the device is
-  std::map<std::string, double> seconds{};  // that its points take on a GPU, about, by suite
+  std::map<std::string, double> seconds{};  // that points take on a GPU, about, by suite
 };
 
 /// A benchmark program as its --list describes it.
@@ -41,10 +41,13 @@ struct UnusableProgram {
 struct FoundPrograms {
   std::vector<BenchProgram> usable;
   std::vector<UnusableProgram> left_out;
+  double to_start = 0;  // seconds that the first took to say so: it starts CUDA, to count devices
 };
 
-/// The programs bench_* of a folder (empty: the folder of this program), by name.
-/// @throws InvalidInput if it has none; Error, with the first one's reason, if none can be used.
-[[nodiscard]] FoundPrograms find_programs(const std::string& folder);
+/// The programs bench_* of a folder (empty: the folder of this program), by name, with the times of
+/// one suite.
+/// @throws InvalidInput if it has none; Error, with the first one's reason, if none can be used,
+/// and if one gives no answer for minutes.
+[[nodiscard]] FoundPrograms find_programs(const std::string& folder, const std::string& suite);
 
 }  // namespace moecal::cli

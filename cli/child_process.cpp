@@ -92,10 +92,19 @@ Ended how_it_ended(int told) {
   return {.status = 128 + WTERMSIG(told), .signal = WTERMSIG(told)};
 }
 
-Ended wait_for(pid_t child) {
+// Empty: it runs still, or a signal came between. Where something else has waited for it nobody can
+// say how it ended.
+std::optional<Ended> end_of(pid_t child, int wait_options) {
   int told = 0;
-  while (waitpid(child, &told, 0) < 0 && errno == EINTR) continue;
-  return how_it_ended(told);
+  const pid_t found = waitpid(child, &told, wait_options);
+  if (found == child) return how_it_ended(told);
+  if (found < 0 && errno != EINTR) return Ended{.status = 1};
+  return {};
+}
+
+Ended wait_for(pid_t child) {
+  for (;;)
+    if (const auto ended = end_of(child, 0)) return *ended;
 }
 
 // While it lives, the end of a child is a signal that waits until it is asked for: so one can wait
@@ -115,8 +124,8 @@ class PendingEnds {
   [[nodiscard]] std::optional<Ended> wait_for(pid_t child, double seconds) const {
     using Clock = std::chrono::steady_clock;
     const auto start = Clock::now();
-    for (int told = 0;;) {
-      if (waitpid(child, &told, WNOHANG) == child) return how_it_ended(told);
+    for (;;) {
+      if (auto ended = end_of(child, WNOHANG)) return ended;
       const double left = seconds - std::chrono::duration<double>{Clock::now() - start}.count();
       if (left <= 0) return {};
       const double whole = std::floor(std::min(left, 1e9));
@@ -140,7 +149,7 @@ Ended end_by_force(pid_t child, const PendingEnds& ends) {
       return *ended;
     }
   }
-  return {.status = 128 + SIGKILL, .signal = SIGKILL, .hung = true};
+  return {.status = 128 + SIGKILL, .signal = SIGKILL, .hung = true, .left_running = true};
 }
 
 // A file that lives only as long as its descriptor: two of them cannot block a writer, as pipes
@@ -186,10 +195,13 @@ Ended run(const Command& command, const std::optional<HangWatch>& watch) {
 
 bool stop_was_asked() { return stop_asked != 0; }
 
-Finished run_and_read(const Command& command) {
+Finished run_and_read(const Command& command, double longest_s) {
   const ScratchFile output, errors;
-  const int status = wait_for(start(command, {output.descriptor(), errors.descriptor()})).status;
-  return {status, output.text(), errors.text()};
+  const pid_t child = start(command, {output.descriptor(), errors.descriptor()});
+  const PendingEnds ends;
+  auto ended = ends.wait_for(child, longest_s);
+  if (!ended) ended = end_by_force(child, ends);
+  return {ended->status, ended->hung, output.text(), errors.text()};
 }
 
 std::string typed(const std::vector<std::string>& arguments) {

@@ -18,9 +18,10 @@ struct Command {
 
 /// How a program ended.
 struct Ended {
-  int status = 0;     // its exit status; 128 + the signal's number if one ended it
-  int signal = 0;     // that ended it; 0: none
-  bool hung = false;  // it was ended as HangWatch said
+  int status = 0;             // its exit status; 128 + the signal's number if one ended it
+  int signal = 0;             // that ended it; 0: none
+  bool hung = false;          // it was ended for that
+  bool left_running = false;  // or rather not even then
 };
 /// Whether a program that runs hangs: asked first after so many seconds, then at intervals.
 struct HangWatch {
@@ -37,12 +38,14 @@ struct HangWatch {
 [[nodiscard]] bool stop_was_asked();
 /// What a program wrote, and how it ended.
 struct Finished {
-  int status = 0;  // as Ended has it
+  int status = 0;  // these two as Ended has them
+  bool hung = false;
   std::string output;
   std::string errors;
 };
-/// Runs it and keeps what it writes. @throws Error if no process can be made for it.
-[[nodiscard]] Finished run_and_read(const Command& command);
+/// Runs it and keeps what it writes. One that takes longer than so many seconds hangs.
+/// @throws Error if no process can be made for it.
+[[nodiscard]] Finished run_and_read(const Command& command, double longest_s);
 /// The arguments as one could type them.
 [[nodiscard]] std::string typed(const std::vector<std::string>& arguments);
 

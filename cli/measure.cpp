@@ -13,14 +13,11 @@
 #include <set>
 
 #include "cli/bench_programs.hpp"
-#include "cli/child_process.hpp"
 #include "cli/measure_launch.hpp"
+#include "cli/measure_run.hpp"
 #include "cli/measure_summary.hpp"
 #include "cli/open_gpus.hpp"
-#include "cli/program_run.hpp"
-#include "cli/time_limit.hpp"
 #include "cli/verbs.hpp"
-#include "core/exit_status.hpp"
 #include "core/json_reader.hpp"
 
 namespace moecal::cli {
@@ -82,35 +79,6 @@ bool measures_any(const BenchProgram& program, const std::set<std::string>& want
                      [&](const auto& operation) { return wanted.count(operation) > 0; });
 }
 
-// Its exit status is 0 if it has nothing to do here.
-ProgramEnd run_program(const BenchProgram& program, const MeasureOptions& options) {
-  const Launch launch = plan_launch(program, options);
-  if (launch.ranks == 0) {
-    std::cout << program.name << " is left out: " << launch.why_not << "\n";
-    return {};
-  }
-  std::cout << program.name << " on " << launch.ranks << (launch.ranks == 1 ? " rank" : " ranks")
-            << "\n"
-            << std::flush;
-  auto end = run_to_the_end(program, options, launch.ranks);
-  if (stop_was_asked()) return end;
-  // Said by the program; whether it matters is seen at the end.
-  if (end.status == kExitNothingMeasured) end.status = 0;
-  if (end.status > 1) std::cout << program.name << " ended with exit status " << end.status << "\n";
-  return end;
-}
-
-double seconds_since(std::chrono::steady_clock::time_point moment) {
-  return std::chrono::duration<double>{std::chrono::steady_clock::now() - moment}.count();
-}
-
-/// What is to be run, and how long it took until that was known.
-struct Found {
-  std::vector<BenchProgram> programs;
-  std::vector<UnusableProgram> left_out;
-  double seconds = 0;
-};
-
 void print_left_out(const std::vector<UnusableProgram>& programs) {
   for (const auto& program : programs)
     std::cout << program.name << " is left out: " << program.why << "\n";
@@ -123,103 +91,13 @@ void print_why_cpu(const std::vector<BenchProgram>& programs, const MeasureOptio
     std::cout << "the CPU is measured: " << why << "\n";
 }
 
-/// The programs' shares of a run's time limit. The last program has no other to make up for its
-/// last point and its end, which come after its time.
-class Shares {
- public:
-  Shares(const std::vector<BenchProgram>& programs, const MeasureOptions& options)
-      : limit_{programs, options} {
-    for (std::size_t i = 0; i < programs.size(); ++i)
-      if (limit_.of(i, 0)) last_ = i;
-  }
-  [[nodiscard]] std::optional<double> of(std::size_t number, double elapsed) const {
-    const auto share = limit_.of(number, elapsed);
-    return share && number == last_ ? as_last(*share) : share;
-  }
-  /// Of all that is left, for a program that was among those with a share.
-  [[nodiscard]] std::optional<double> of_rest(std::size_t number, double elapsed) const {
-    if (!limit_.of(number, elapsed)) return std::nullopt;
-    return as_last(limit_.of(last_, elapsed).value());
-  }
-
- private:
-  static double as_last(double share) { return share - std::min(1.0, share / 10); }
-
-  TimeLimit limit_;
-  std::size_t last_ = 0;
-};
-
-/// How the programs of a run ended.
-struct RunEnd {
-  int status = 0;  // the worst
-  PlannedPoints planned{};
-};
-
-/// The programs of a run, one after the other.
-class Run {
- public:
-  Run(const Found& found, MeasureOptions options)
-      : programs_{found.programs},
-        options_{std::move(options)},
-        shares_{programs_, options_},
-        spent_{found.seconds} {}
-
-  [[nodiscard]] RunEnd all() {
-    for (std::size_t i = 0; i < programs_.size() && !stop_was_asked(); ++i)
-      start(programs_[i], shares_.of(i, spent_));
-    use_what_is_left();
-    return end_;
-  }
-
- private:
-  void start(const BenchProgram& program, std::optional<double> seconds) {
-    options_.time_limit = seconds;
-    const auto started = std::chrono::steady_clock::now();
-    auto end = run_program(program, options_);
-    const double took = seconds_since(started);
-    end_.planned[program.name].merge(end.planned);
-    // What a program hung for is taken from no other.
-    if (seconds) spent_ += took - end.hung;
-    if (end.hung > 0) hung_.insert(program.name);
-    // A program that had nothing left to measure has warmed nothing.
-    options_.clocks_are_warm = options_.clocks_are_warm || took >= kFirstClockWarmUp;
-    end_.status = stop_was_asked() ? 130 : std::max(end_.status, end.status);
-  }
-  // What programs left of their shares is for the points that others, before them, had no time
-  // for; but not of one that hung, which may at the next point.
-  void use_what_is_left() {
-    constexpr double kWorthAStart = 2;
-    const auto started = std::chrono::steady_clock::now();
-    const auto left = not_begun(options_.out, options_.run_id);
-    spent_ += seconds_since(started);
-    options_.keep_failed = true;
-    for (std::size_t i = 0; i < programs_.size() && !stop_was_asked(); ++i) {
-      const auto& name = programs_[i].name;
-      const auto count = std::ranges::count_if(
-          end_.planned[name], [&](const std::string& key) { return left.contains(key); });
-      const auto seconds = shares_.of_rest(i, spent_);
-      if (count == 0 || hung_.contains(name) || !seconds || *seconds < kWorthAStart) continue;
-      std::cout << name << " is started again, for its share of the time was not enough for "
-                << count << (count == 1 ? " point\n" : " points\n");
-      start(programs_[i], seconds);
-    }
-  }
-
-  const std::vector<BenchProgram>& programs_;
-  MeasureOptions options_;
-  Shares shares_;
-  double spent_;                // that the limit is for: its programs', and until they were known
-  std::set<std::string> hung_;  // programs
-  RunEnd end_;
-};
-
 // What can be done about what is not measured.
 void print_way_on(const MeasureOptions& options, const RunSummary& summary, bool something_left) {
   if (summary.given_up > 0)
     std::cout << summary.given_up << " of the failed points ended the program that measured them: "
               << "this run does not begin them again, one with a new --run-id does\n";
   if (something_left || summary.failed > summary.given_up || summary.not_begun > 0 ||
-      summary.missing > 0)
+      summary.missing > 0 || summary.unknown > 0)
     std::cout << "to go on: " << resume_command(options) << "\n";
 }
 
@@ -240,12 +118,14 @@ int conclude(const MeasureOptions& options, const std::vector<UnusableProgram>& 
   const bool unexplained = status > 1 || (status == 1 && summary.failed == 0);
   print_way_on(options, summary, unexplained || !left_out.empty());
   std::cout << "run " << options.run_id << " in " << options.out << "\n";
-  if (status == 0 && summary.points == 0) throw Error{"nothing was measured"};
+  if (status == 0 && summary.points + summary.unknown == 0) throw Error{"nothing was measured"};
   const bool broken = std::any_of(left_out.begin(), left_out.end(),
                                   [](const UnusableProgram& program) { return program.broken; });
   if (status == 0 && (summary.failed > 0 || summary.missing > 0 || broken)) return 1;
   if (status == 0 && summary.measured == 0) {
-    std::cout << "nothing was measured: every point was skipped, for the reasons above\n";
+    std::cout << "nothing was measured: "
+              << (summary.points > 0 ? "every point was skipped, for the reasons above\n"
+                                     : "there was no time for it\n");
     return 3;
   }
   // Of a program that finds no GPU any more: the input was not wrong when the others began.
@@ -253,24 +133,23 @@ int conclude(const MeasureOptions& options, const std::vector<UnusableProgram>& 
   return status == 130 || refused ? status : std::min(status, 1);
 }
 
-Found find_what_measures(const MeasureOptions& options) {
-  auto [programs, left_out] = find_programs(options.programs_dir);
-  print_left_out(left_out);
-  const auto wanted = wanted_operations(options, operations_of(programs));
-  std::erase_if(programs, [&](const auto& program) { return !measures_any(program, wanted); });
-  check_device(programs, options);
-  print_why_cpu(programs, options);
-  return {std::move(programs), std::move(left_out)};
+FoundPrograms find_what_measures(const MeasureOptions& options) {
+  auto found = find_programs(options.programs_dir, options.suite);
+  print_left_out(found.left_out);
+  const auto wanted = wanted_operations(options, operations_of(found.usable));
+  std::erase_if(found.usable, [&](const auto& program) { return !measures_any(program, wanted); });
+  check_device(found.usable, options);
+  print_why_cpu(found.usable, options);
+  return found;
 }
 
 int measure(MeasureOptions options) {
   const auto started = std::chrono::steady_clock::now();
   std::optional<OpenGpus> gpus;
   if (options.device != "cpu") gpus.emplace();
-  auto found = find_what_measures(options);
-  found.seconds = seconds_since(started);
+  const auto found = find_what_measures(options);
   if (options.run_id.empty()) options.run_id = run_id_from_time();
-  return conclude(options, found.left_out, Run{found, options}.all());
+  return conclude(options, found.left_out, run_programs(found, options, started));
 }
 
 void add_options(CLI::App& verb, MeasureOptions& options) {
@@ -302,9 +181,11 @@ void add_options(CLI::App& verb, MeasureOptions& options) {
                   "(default on one GPU: quick 20, planner 120, full 600; elsewhere, and with "
                   "--energy, none)")
       ->check(CLI::Range(0.0, std::numeric_limits<double>::infinity(), "NONNEGATIVE"));
-  verb.add_option("--silence", options.silence,
-                  "Seconds after which a program of one rank that is past its time limit and gives "
-                  "no sign of life is ended, and its point recorded as failed")
+  verb.add_option(
+          "--silence", options.silence,
+          "Seconds after which a program of one rank that is past its time limit and gives "
+          "no sign of life is ended, and its point recorded as failed; without a time limit "
+          "ten times as long")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   verb.add_flag("--energy", options.energy,

@@ -52,6 +52,10 @@ std::string device_for(const BenchProgram& program, const MeasureOptions& option
   return on_cuda(program, options) ? "cuda" : options.device;
 }
 
+double clock_warm_up(const MeasureOptions& options) {
+  return options.clocks_are_warm ? kLaterClockWarmUp : first_clock_warm_up(options);
+}
+
 std::vector<std::string> arguments_for(const BenchProgram& program, const MeasureOptions& options) {
   std::vector<std::string> arguments{program.path,   "--suite",   options.suite,
                                      "--out",        options.out, "--run-id",
@@ -64,12 +68,16 @@ std::vector<std::string> arguments_for(const BenchProgram& program, const Measur
   if (options.energy) arguments.push_back("--energy");
   if (options.time_limit)
     arguments.insert(arguments.end(), {"--time-limit", number_text(*options.time_limit)});
-  if (options.clocks_are_warm)
-    arguments.insert(arguments.end(), {"--clock-warm-up", number_text(kLaterClockWarmUp)});
+  if (on_cuda(program, options))
+    arguments.insert(arguments.end(), {"--clock-warm-up", number_text(clock_warm_up(options))});
   return arguments;
 }
 
 }  // namespace
+
+double first_clock_warm_up(const MeasureOptions& options) {
+  return options.suite == "quick" ? 1.25 : 3;
+}
 
 bool on_cuda(const BenchProgram& program, const MeasureOptions& options) {
   return options.device == "cuda" || (options.device == "auto" && program.cuda_devices > 0);

@@ -11,9 +11,10 @@
 /// How `moecal measure` starts the benchmark programs.
 namespace moecal::cli {
 
-/// Seconds of work before the first point of a run on a GPU, and of each program after the first:
-/// clocks fall again only after seconds of nothing.
-inline constexpr double kFirstClockWarmUp = 3;
+/// Seconds of work before the first point of a run on a GPU: its clocks swing for about 3 s, for
+/// which suite quick, that shows that all works, has no time.
+[[nodiscard]] double first_clock_warm_up(const MeasureOptions& options);
+/// The same of each program after the first: clocks fall again only after seconds of nothing.
 inline constexpr double kLaterClockWarmUp = 0.25;
 
 /// Whether the program measures a GPU.

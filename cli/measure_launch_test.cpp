@@ -107,8 +107,13 @@ TEST(Launch, LetsAProgramWithoutMpiMakeItsRanksItself) {
 TEST(Launch, WarmsTheClocksOnceARunAndAsksForEnergyOnRequest) {
   auto options = on("cuda");
   EXPECT_THAT(command_for(kernels(1), options, 1).arguments,
-              testing::AllOf(testing::Not(Contains("--clock-warm-up")),
+              testing::AllOf(testing::IsSupersetOf({"--clock-warm-up", "1.25"}),
                              testing::Not(Contains("--energy"))));
+  options.suite = "planner";
+  EXPECT_THAT(command_for(kernels(1), options, 1).arguments,
+              testing::IsSupersetOf({"--clock-warm-up", "3"}));
+  EXPECT_THAT(command_for(kernels(1), on("cpu"), 1).arguments,
+              testing::Not(Contains("--clock-warm-up")));
   options.clocks_are_warm = options.energy = true;
   EXPECT_THAT(command_for(kernels(1), options, 1).arguments,
               testing::IsSupersetOf({"--clock-warm-up", "0.25", "--energy"}));

@@ -22,10 +22,6 @@ struct Sum {
   std::map<std::string, int> reasons[3];  // of each outcome
 };
 
-bool is_not_begun(const Observation& observation) {
-  return observation.outcome == Outcome::skipped && observation.reason == kNotBegun;
-}
-
 /// What a run's file says of its points.
 struct Points {
   std::map<std::string, Observation> last;  // word on each: a failed one may be measured later
@@ -98,12 +94,22 @@ void print_held_back(const RunSummary& summary) {
             << summary.power_limited << " of them by the device's power limit\n";
 }
 
+int print_unknown(const PlannedPoints& planned) {
+  int unknown = 0;
+  for (const auto& [program, of_program] : planned) {
+    if (of_program.why_unknown.empty()) continue;
+    std::cout << "the points of " << program << " are not known: " << of_program.why_unknown
+              << "\n";
+    ++unknown;
+  }
+  return unknown;
+}
+
 int print_missing(const PlannedPoints& planned, const Points& points) {
   int missing = 0;
-  for (const auto& [program, keys] : planned) {
-    const auto count = std::count_if(keys.begin(), keys.end(), [&](const std::string& key) {
-      return points.last.count(key) == 0;
-    });
+  for (const auto& [program, of_program] : planned) {
+    const auto count = std::ranges::count_if(
+        of_program.keys, [&](const std::string& key) { return points.last.count(key) == 0; });
     if (count > 0)
       std::cout << count << " points of " << program
                 << " are recorded nowhere: it ended before them\n";
@@ -144,6 +150,7 @@ RunSummary print_run_summary(const std::string& path, const std::string& run_id,
   count_held_back(points, summary);
   print_held_back(summary);
   summary.missing = print_missing(planned, points);
+  summary.unknown = print_unknown(planned);
   return summary;
 }
 

@@ -18,9 +18,15 @@ struct RunSummary {
   int throttled = 0;      // of the measured: half of their samples or more
   int power_limited = 0;  // of the throttled: by the device's own limit
   int missing = 0;        // points that were planned and are recorded nowhere
+  int unknown = 0;        // programs, of whose points nothing is known
 };
-/// Keys of the points that each program was to record, by its name.
-using PlannedPoints = std::map<std::string, std::set<std::string>>;
+/// Keys of the points that a program was to record.
+struct ProgramPoints {
+  std::set<std::string> keys{};
+  std::string why_unknown{};  // empty: they are known
+};
+/// By the program's name.
+using PlannedPoints = std::map<std::string, ProgramPoints>;
 /// Keys of the points that the run skipped, for its time was over.
 [[nodiscard]] std::set<std::string> not_begun(const std::string& path, const std::string& run_id);
 

@@ -33,14 +33,15 @@ Observation copy_of(int bytes, std::vector<bool> throttled) {
   return o;
 }
 
-std::string summary_of(const std::vector<Observation>& observations) {
+std::string summary_of(const std::vector<Observation>& observations,
+                       const PlannedPoints& planned = {}) {
   const TemporaryFolder folder;
   std::string lines = to_json_line(kEnvironment);
   for (const auto& observation : observations) lines += to_json_line(observation);
   const auto file = folder.write("run.jsonl", lines);
   (void)read_observations(file);  // throws here, if at all
   testing::internal::CaptureStdout();
-  (void)print_run_summary(file, "test", {});
+  (void)print_run_summary(file, "test", planned);
   return testing::internal::GetCapturedStdout();
 }
 
@@ -60,6 +61,16 @@ TEST(MeasureSummary, CountsPointsThatTheDeviceWasHeldBackIn) {
 TEST(MeasureSummary, SaysNothingOfADeviceThatWasNotHeldBack) {
   EXPECT_THAT(summary_of({copy_of(1, {false, false}), copy_of(2, {true, false, false})}),
               Not(HasSubstr("throttled")));
+}
+
+TEST(MeasureSummary, TellsPointsThatAreMissingFromThoseNobodyKnows) {
+  const auto point = copy_of(1, {});
+  const auto text = summary_of({point}, {{"bench_cut", {.keys = {point.key(), "another"}}},
+                                         {"bench_stuck", {.why_unknown = "it was not started"}},
+                                         {"bench_whole", {.keys = {point.key()}}}});
+  EXPECT_THAT(text, HasSubstr("1 points of bench_cut are recorded nowhere"));
+  EXPECT_THAT(text, HasSubstr("the points of bench_stuck are not known: it was not started\n"));
+  EXPECT_THAT(text, Not(HasSubstr("bench_whole")));
 }
 
 }  // namespace

@@ -3,62 +3,22 @@
 // `moecal measure` as a user runs it, on a program that only lets time pass.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <regex>
 #include <thread>
+#include <utility>
+#include <vector>
 
-#include "core/json_reader.hpp"
+#include "cli/testing/measure_process.hpp"
 #include "core/observation.hpp"
-#include "core/point_note.hpp"
-#include "tests/temporary_folder.hpp"
 
 namespace moecal::cli {
 namespace {
 
 using testing::HasSubstr;
-
-class Measure : public testing::Test {
- protected:
-  [[nodiscard]] pid_t start(const std::string& arguments) const {
-    const std::string command = "exec " MOECAL_PROGRAM " measure " + arguments + " >" +
-                                folder_.path("stdout") + " 2>" + folder_.path("stderr");
-    const pid_t child = fork();
-    if (child == 0) {
-      execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
-      _exit(127);
-    }
-    return child;
-  }
-  [[nodiscard]] static int wait(pid_t child) {
-    int status = 0;
-    waitpid(child, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-  }
-  [[nodiscard]] int run(const std::string& arguments) const { return wait(start(arguments)); }
-  [[nodiscard]] std::string recording() const {
-    return "--programs-dir " MOECAL_TESTING_PROGRAMS " --device cpu --run-id test --out " + out_;
-  }
-  [[nodiscard]] std::string printed() const { return read_file(folder_.path("stdout")); }
-  [[nodiscard]] std::string said() const { return read_file(folder_.path("stderr")); }
-  // What was printed, with this test's own paths taken out.
-  [[nodiscard]] std::string normalised() const {
-    auto text = std::regex_replace(printed(), std::regex{folder_.path()}, "FOLDER");
-    text = std::regex_replace(text, std::regex{MOECAL_PROGRAM}, "moecal");
-    return std::regex_replace(text, std::regex{MOECAL_TESTING_PROGRAMS}, "PROGRAMS");
-  }
-  static std::string golden(const std::string& name) {
-    return read_file(MOECAL_SOURCE_DIR "/cli/golden/" + name);
-  }
-
-  TemporaryFolder folder_;
-  std::string out_ = folder_.path("run.jsonl");
-};
 
 TEST_F(Measure, HelpIsAsInTheGoldenFile) {
   ASSERT_EQ(run("--help"), 0);
@@ -86,13 +46,27 @@ TEST_F(Measure, SaysHowToGoOnAfterAFailure) {
 }
 
 TEST_F(Measure, LeavesWhatItHasNoTimeForToTheSameCommand) {
+  const auto command = recording() + " --seconds-per-point 0.1 --time-limit ";
+  EXPECT_EQ(run(command + "1"), 0) << said();
+  EXPECT_THAT(printed(), testing::ContainsRegex(
+                             "skipped spin \\(spin\\) x[0-9]+: not begun: the time limit of the "
+                             "run was"));
+  EXPECT_THAT(printed(),
+              testing::ContainsRegex("to go on: " MOECAL_PROGRAM " measure .*--time-limit 1"));
+  EXPECT_EQ(run(command + "inf"), 0) << said();
+  EXPECT_THAT(printed(), testing::ContainsRegex("spin \\(spin\\) +39 +1 +0"));
+}
+
+TEST_F(Measure, StartsNothingThatHasNoTimeForAPoint) {
   EXPECT_EQ(run(recording() + " --seconds-per-point 0.001 --time-limit 0"), 3);
-  EXPECT_THAT(printed(), testing::HasSubstr(
-                             "skipped spin (spin) x40: not begun: the time limit of the run was"));
+  EXPECT_THAT(printed(), HasSubstr("bench_synthetic is not started: the time limit leaves less "
+                                   "than a start takes, about "));
+  EXPECT_THAT(printed(), HasSubstr("the points of bench_synthetic are not known: it was not "
+                                   "started\n"));
+  EXPECT_THAT(printed(), HasSubstr("nothing was measured: there was no time for it\n"));
   EXPECT_THAT(printed(),
               testing::ContainsRegex("to go on: " MOECAL_PROGRAM " measure .*--time-limit 0"));
-  EXPECT_EQ(run(recording() + " --seconds-per-point 0.001 --time-limit inf"), 0) << said();
-  EXPECT_THAT(printed(), testing::ContainsRegex("spin \\(spin\\) +39 +1 +0"));
+  EXPECT_FALSE(std::filesystem::exists(out_));
 }
 
 // As on a host without a library that one program of many is linked with.
@@ -118,7 +92,8 @@ TEST_F(Measure, LeavesOutAProgramThatCannotStartAndGoesOnWithTheOthers) {
       "libnot_on_this_host.so: cannot open shared object file",
       "bench_broken is left out: its --list failed with exit status 1: no driver\n",
       "bench_garbled is left out: ",
-      "bench_xylem is left out: its --list failed with exit status 1: --list --cuda-devices 0\n"};
+      "bench_xylem is left out: its --list failed with exit status 1: --list --suite quick "
+      "--cuda-devices 0\n"};
   const auto summary = printed().find("operation (implementation)");
   ASSERT_NE(summary, std::string::npos);
   for (const auto& sentence : sentences) {
@@ -144,7 +119,7 @@ TEST_F(Measure, CountsWhatListingTakesInItsTimeLimit) {
   EXPECT_EQ(run("--programs-dir " + programs.string() + " --device cpu --run-id test --out " +
                 out_ + " --time-limit 0.3"),
             3);
-  EXPECT_THAT(printed(), HasSubstr("skipped spin (spin) x40: not begun"));
+  EXPECT_THAT(printed(), HasSubstr("bench_slow_to_start is not started: the time limit leaves"));
 }
 
 // The first time it is told that its time is over before it begins.
@@ -210,159 +185,6 @@ TEST_F(Measure, PassesAnInterruptOnAndResumes) {
   EXPECT_LT(read_observations(out_).observations.size(), 40U);
   EXPECT_EQ(run(recording() + " --seconds-per-point 0.05"), 0);
   EXPECT_EQ(read_observations(out_).observations.size(), 40U);
-}
-
-// Forty points, of which these go wrong as bench/testing/synthetic_main.cpp has it.
-class MeasureEnding : public Measure {
- protected:
-  static constexpr int kResult = 1, kCrash = 3, kKilled = 4, kDeviceLost = 5, kHangs = 6,
-                       kExits = 7;
-
-  [[nodiscard]] std::string suite_with(const std::map<int, int>& wrong) const {
-    std::string lines;
-    for (int i = 0; i < 40; ++i) {
-      const auto found = wrong.find(i);
-      lines += R"({"operation": "spin", "point": {"index": )" + std::to_string(i) +
-               R"(, "wrong": )" + std::to_string(found == wrong.end() ? 0 : found->second) + "}}\n";
-    }
-    return recording() + " --seconds-per-point 0.001 --suite " +
-           folder_.write("suite.jsonl", lines);
-  }
-  // By index: the reasons of the points' failures.
-  [[nodiscard]] std::multimap<std::int64_t, std::string> failures() const {
-    std::multimap<std::int64_t, std::string> reasons;
-    for (const auto& o : read_observations(out_).observations)
-      if (o.outcome == Outcome::failed) reasons.emplace(o.point.at("index"), o.reason);
-    return reasons;
-  }
-  void expect_nothing_left_behind() const {
-    for (const char* name : {".measuring", ".planned"})
-      EXPECT_FALSE(std::filesystem::exists(out_ + name)) << name;
-  }
-};
-
-TEST_F(MeasureEnding, MeasuresEveryPointButThoseThatEndTheProgram) {
-  const auto command = suite_with({{3, kCrash}, {11, kDeviceLost}, {20, kResult}, {30, kExits}});
-  EXPECT_EQ(run(command), 1);
-  EXPECT_EQ(normalised(), golden("measure_ended.txt"));
-  const std::string ended = "the launch ended while this point was measured: ";
-  EXPECT_EQ(failures(), (std::multimap<std::int64_t, std::string>{
-                            {3, ended + "signal 11 (Segmentation fault)"},
-                            {11, ended + "a kernel that faults"},
-                            {20, "verification failed: relative error 1 is over 0.5 (full)"},
-                            {30, ended + "exit status 9"}}));
-  EXPECT_EQ(read_observations(out_).observations.size(), 40U);
-  expect_nothing_left_behind();
-  EXPECT_EQ(run(command), 1) << "only the wrong result is tried again";
-  EXPECT_EQ(read_observations(out_).observations.size(), 41U);
-  EXPECT_THAT(printed(), testing::Not(HasSubstr("started again")));
-}
-
-// A failure that there was no time to try again is still one.
-TEST_F(MeasureEnding, SaysOfAPointWhatItFailedWithThoughItWasNotBegunAgain) {
-  const auto command = suite_with({{20, kResult}});
-  EXPECT_EQ(run(command), 1);
-  EXPECT_EQ(run(command + " --time-limit 0"), 1);
-  EXPECT_EQ(read_observations(out_).observations.size(), 41U);
-  EXPECT_THAT(printed(), testing::ContainsRegex("spin \\(spin\\) +38 +1 +1"));
-  EXPECT_THAT(printed(), HasSubstr("failed spin (spin) x1: verification failed"));
-}
-
-// What kills by SIGKILL may come from outside, so the point is tried twice.
-TEST_F(MeasureEnding, TriesOnceMoreWhatWasKilledFromOutside) {
-  const auto command = suite_with({{20, kKilled}});
-  EXPECT_EQ(run(command), 1);
-  const std::string reason = "the launch ended while this point was measured";
-  EXPECT_EQ(failures(), (std::multimap<std::int64_t, std::string>{{20, reason}, {20, reason}}));
-  EXPECT_THAT(printed(), HasSubstr("was ended by signal 9 (Killed) inside a point: it is started"));
-  EXPECT_THAT(printed(), testing::ContainsRegex("spin \\(spin\\) +38 +1 +1"));
-  EXPECT_THAT(printed(), testing::Not(HasSubstr("to go on")));
-}
-
-TEST_F(MeasureEnding, StopsWhereNoPointCanBeFinishedAndCountsWhatIsMissing) {
-  std::map<int, int> all;
-  for (int i = 0; i < 40; ++i)
-    if (i != 7) all[i] = kDeviceLost;
-  EXPECT_EQ(run(suite_with(all)), 1);
-  EXPECT_THAT(printed(), HasSubstr("lost the device inside one point after the other: it is not "
-                                   "started again\n"));
-  const auto recorded = read_observations(out_).observations.size();
-  EXPECT_GE(recorded, 5U);
-  EXPECT_LT(recorded, 40U);
-  EXPECT_THAT(printed(), HasSubstr("\n" + std::to_string(40 - recorded) +
-                                   " points of bench_synthetic are recorded nowhere"));
-  EXPECT_THAT(printed(), HasSubstr("to go on: " MOECAL_PROGRAM " measure"));
-}
-
-TEST_F(MeasureEnding, EndsAProgramThatHangsPastItsTimeLimit) {
-  const auto command = suite_with({{20, kHangs}}) + " --silence 2 --time-limit ";
-  EXPECT_EQ(run(command + "1"), 1);
-  EXPECT_THAT(printed(), HasSubstr("bench_synthetic gave no sign of life for 2 s past its time "
-                                   "limit, and was ended inside a point: it is started again"));
-  EXPECT_EQ(failures(), (std::multimap<std::int64_t, std::string>{
-                            {20,
-                             "the launch ended while this point was measured: no sign of life "
-                             "for 2 s past the time limit"}}));
-  EXPECT_EQ(read_observations(out_).observations.size(), 40U) << "the others: not begun";
-  EXPECT_THAT(printed(),
-              testing::ContainsRegex("to go on: " MOECAL_PROGRAM " measure .*--silence 2"));
-  EXPECT_EQ(run(command + "1000"), 1);
-  EXPECT_THAT(printed(), testing::ContainsRegex("spin \\(spin\\) +38 +1 +1"));
-  EXPECT_THAT(printed(), testing::Not(HasSubstr("to go on")));
-  expect_nothing_left_behind();
-}
-
-// The point of an earlier launch is not the doing of one that does not even start.
-TEST_F(MeasureEnding, BlamesNoPointOfAnEarlierLaunch) {
-  folder_.write("programs/bench_refusing",
-                "#!/bin/sh\ncase $1 in --list) exec " MOECAL_TESTING_PROGRAMS
-                "/bench_synthetic --list ;; esac\nexit 2\n");
-  std::filesystem::permissions(folder_.path("programs/bench_refusing"),
-                               std::filesystem::perms::owner_all);
-  Observation earlier;
-  earlier.run_id = "test";
-  earlier.operation = "spin";
-  earlier.point = {{"index", 5}};
-  PointNote{out_}.write(earlier);
-  EXPECT_EQ(run("--device cpu --run-id test --out " + out_ + " --programs-dir " +
-                folder_.path("programs")),
-            2);
-  EXPECT_EQ(failures(), (std::multimap<std::int64_t, std::string>{
-                            {5, "the launch ended while this point was measured"}}));
-  EXPECT_THAT(printed(), HasSubstr("bench_refusing ended with exit status 2\n"));
-  EXPECT_THAT(printed(), testing::Not(HasSubstr("started again")));
-  expect_nothing_left_behind();
-}
-
-// As in a driver that does not let go of its GPU.
-TEST_F(MeasureEnding, EndsAProgramThatHangsAtItsEnd) {
-  folder_.write("programs/bench_lingering",
-                "#!/bin/sh\ncase $1 in --list) exec " MOECAL_TESTING_PROGRAMS
-                "/bench_synthetic --list ;; esac\n" MOECAL_TESTING_PROGRAMS
-                "/bench_synthetic \"$@\"\nsleep 100\n");
-  std::filesystem::permissions(folder_.path("programs/bench_lingering"),
-                               std::filesystem::perms::owner_all);
-  EXPECT_EQ(run("--device cpu --run-id test --seconds-per-point 0.001 --silence 1 --time-limit 2"
-                " --out " +
-                out_ + " --programs-dir " + folder_.path("programs")),
-            1);
-  EXPECT_THAT(printed(), HasSubstr("bench_lingering gave no sign of life for 1 s past its time "
-                                   "limit, and was ended\n"));
-  EXPECT_THAT(printed(), testing::Not(HasSubstr("stopped on request")));
-  EXPECT_TRUE(failures().empty());
-}
-
-TEST_F(MeasureEnding, CountsWhatAnInterruptLeavesOut) {
-  const pid_t child = start(suite_with({{20, kHangs}}));
-  for (int i = 0; i < 1000 && !std::filesystem::exists(out_ + ".measuring"); ++i)
-    std::this_thread::sleep_for(std::chrono::milliseconds{10});
-  std::this_thread::sleep_for(std::chrono::milliseconds{500});
-  kill(child, SIGINT);
-  std::this_thread::sleep_for(std::chrono::milliseconds{100});
-  kill(child, SIGINT);  // once more, since the point does not heed the first
-  EXPECT_EQ(wait(child), 130) << said();
-  EXPECT_THAT(printed(), HasSubstr("points of bench_synthetic are recorded nowhere"));
-  EXPECT_THAT(printed(), HasSubstr("stopped on request"));
 }
 
 TEST_F(Measure, RefusesWhatItCannotUnderstand) {

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <iostream>
 
 #include "cli/verbs.hpp"
@@ -24,6 +25,8 @@ void check_verb(const CLI::App& app, const std::string& word) {
 
 // Exit status: 0 done, 1 something failed, 2 the input is wrong.
 int main(int argc, char** argv) {
+  // Where a parent has it ignored, as some services do, no program's end could be waited for.
+  std::signal(SIGCHLD, SIG_DFL);
   CLI::App app{"moecal: what a Mixture-of-Experts layer costs on real hardware", "moecal"};
   app.set_version_flag("--version",
                        std::string{moecal::build::version} + " (" + moecal::build::commit + ")");

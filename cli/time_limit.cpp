@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <numeric>
 #include <string>
 
 #include "cli/measure_launch.hpp"
@@ -36,16 +35,13 @@ double cost_of(const BenchProgram& program, const MeasureOptions& options, int r
   return std::max(cost, ranks > 0 ? kLeastOfRanks : 0.0);
 }
 
+double as_last(double share) { return share - std::min(1.0, share / 10); }
+
 }  // namespace
 
-double seconds_to_start(ClockWarmUp warm_up) {
-  constexpr double kStart = 0.5;
-  if (warm_up == ClockWarmUp::none) return kStart;
-  return kStart + (warm_up == ClockWarmUp::first ? kFirstClockWarmUp : kLaterClockWarmUp);
-}
-
-TimeLimit::TimeLimit(const std::vector<BenchProgram>& programs, const MeasureOptions& options)
-    : cost_(programs.size(), 0), to_start_(programs.size(), 0) {
+TimeLimit::TimeLimit(const std::vector<BenchProgram>& programs, const MeasureOptions& options,
+                     double start)
+    : start_{start}, cost_(programs.size(), 0), warm_up_(programs.size(), 0) {
   const bool asked = options.time_limit.has_value();
   const bool on_gpu = std::any_of(programs.begin(), programs.end(),
                                   [&](const auto& program) { return on_cuda(program, options); });
@@ -53,25 +49,63 @@ TimeLimit::TimeLimit(const std::vector<BenchProgram>& programs, const MeasureOpt
     seconds_ = options.time_limit;
   else if (on_gpu && !options.energy)
     seconds_ = limit_of_suite(options);
-  auto next = ClockWarmUp::first;
+  bool first = true;
   for (std::size_t i = 0; i < programs.size(); ++i) {
     const int ranks = plan_launch(programs[i], options).ranks;
-    const bool shares = ranks == 1 || (asked && ranks > 1);
-    if (shares) cost_[i] = cost_of(programs[i], options, ranks);
-    const auto warm_up = on_cuda(programs[i], options) ? next : ClockWarmUp::none;
-    if (shares) to_start_[i] = seconds_to_start(warm_up);
-    if (ranks != 0) next = ClockWarmUp::later;
+    if (ranks == 1 || (asked && ranks > 1)) {
+      cost_[i] = cost_of(programs[i], options, ranks);
+      if (on_cuda(programs[i], options))
+        warm_up_[i] = first ? first_clock_warm_up(options) : kLaterClockWarmUp;
+    }
+    first = first && ranks == 0;
   }
+}
+
+double TimeLimit::to_start(std::size_t number) const { return start_ + warm_up_.at(number); }
+
+void TimeLimit::learn_start(double seconds) {
+  start_ =
+      (starts_seen_ * start_ + seconds) / (starts_seen_ + 1);  // the first is no guess any more
+  ++starts_seen_;
+}
+
+TimeLimit::Expected TimeLimit::expected(std::size_t first, std::size_t end) const {
+  Expected sum;
+  for (std::size_t i = first; i < end; ++i) {
+    if (cost_[i] == 0) continue;
+    sum.starts += to_start(i);
+    sum.points += cost_[i];
+  }
+  return sum;
 }
 
 std::optional<double> TimeLimit::of(std::size_t number, double elapsed) const {
   if (!seconds_ || std::isinf(*seconds_) || cost_.at(number) == 0) return std::nullopt;
-  const auto rest = [number](const std::vector<double>& all) {
-    return std::accumulate(all.begin() + static_cast<std::ptrdiff_t>(number), all.end(), 0.0);
-  };
   const double left = std::max(0.0, *seconds_ - elapsed);
-  const double for_points = std::max(0.0, left - rest(to_start_));
-  return std::min(left, to_start_[number] + for_points * cost_[number] / rest(cost_));
+  for (std::size_t end = cost_.size();; --end) {
+    const auto all = expected(number, end);
+    const double for_points = std::max(0.0, left - all.starts);
+    // Half of what they take is enough to begin with, or, of a short limit, a third of the time.
+    if (for_points >= 0.5 * std::min(all.points, all.starts) || end == number + 1)
+      return std::min(left, to_start(number) + for_points * cost_[number] / all.points);
+  }
+}
+
+Shares::Shares(const std::vector<BenchProgram>& programs, const MeasureOptions& options,
+               double start)
+    : limit_{programs, options, start} {
+  for (std::size_t i = 0; i < programs.size(); ++i)
+    if (limit_.of(i, 0)) last_ = i;
+}
+
+std::optional<double> Shares::of(std::size_t number, double elapsed) const {
+  const auto share = limit_.of(number, elapsed);
+  return share && number == last_ ? as_last(*share) : share;
+}
+
+std::optional<double> Shares::of_rest(std::size_t number, double elapsed) const {
+  if (!limit_.of(number, elapsed)) return std::nullopt;
+  return as_last(limit_.of(last_, elapsed).value());
 }
 
 }  // namespace moecal::cli

@@ -271,6 +271,7 @@ TEST(LineAppender, SaysWhatAFullDiskMeans) {
   if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
   LineAppender appender{"/dev/full"};
   EXPECT_THROW(appender.append("line\n"), Error);
+  EXPECT_THROW(appender.append_unflushed("line\n"), Error);
 }
 
 TEST(Observation, KeepsWhatIsKnownOfSingleCalls) {

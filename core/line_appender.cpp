@@ -106,7 +106,7 @@ LineAppender::LineAppender(const std::string& path)
 
 LineAppender::~LineAppender() { ::close(descriptor_); }
 
-void LineAppender::append(const std::string& line) {
+void LineAppender::append_unflushed(const std::string& line) {
   const off_t before = ::lseek(descriptor_, 0, SEEK_END);
   const auto written = ::write(descriptor_, line.data(), line.size());
   if (written != static_cast<ssize_t>(line.size())) {
@@ -116,6 +116,10 @@ void LineAppender::append(const std::string& line) {
     errno = reason;
     fail("append to", path_);
   }
+}
+
+void LineAppender::append(const std::string& line) {
+  append_unflushed(line);
   if (::fsync(descriptor_) != 0 && errno != EINVAL && errno != EROFS) fail("flush", path_);
 }
 

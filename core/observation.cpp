@@ -123,6 +123,10 @@ bool Observation::is_launch_bound() const {
   return sample.timer == kLedTimer && !host_s.empty() && median(host_s) >= kAboutAsLong * seconds();
 }
 
+bool is_not_begun(const Observation& observation) {
+  return observation.outcome == Outcome::skipped && observation.reason == kNotBegun;
+}
+
 // How many launches the warm-up took is found out, not asked for: a resumed run cannot know it.
 std::string Observation::key() const {
   Json asked = policy_json(policy);

@@ -154,6 +154,9 @@ struct Observation {
   [[nodiscard]] std::string key() const;
 };
 
+/// Whether it was skipped for kNotBegun.
+[[nodiscard]] bool is_not_begun(const Observation& observation);
+
 [[nodiscard]] std::string to_json_line(const Observation& observation);
 
 /// A file of observations and the environments they name.
@@ -171,8 +174,8 @@ struct ObservationFile {
 /// The same from a stream; `name` stands for the file in messages.
 [[nodiscard]] ObservationFile read_observations(std::istream& stream, const std::string& name);
 
-/// Appends lines to a JSON Lines file: each line is one write() followed by fsync, so a killed
-/// process leaves whole lines. A half line that an earlier death left after records is cut off when
+/// Appends lines to a JSON Lines file: each line is one write(), so a killed process leaves whole
+/// lines. A half line that an earlier death left after records is cut off when
 /// the file is opened; a file that holds anything else is refused and left as it is.
 class LineAppender {
  public:
@@ -181,8 +184,12 @@ class LineAppender {
   ~LineAppender();
   LineAppender(const LineAppender&) = delete;
   LineAppender& operator=(const LineAppender&) = delete;
+  /// The line is on disk when it returns.
   /// @throws Error (e.g. "No space left on device") ; lines written before stay whole.
   void append(const std::string& line);
+  /// Of a line that may be lost with the machine: waiting for a disk takes milliseconds.
+  /// @throws Error as append
+  void append_unflushed(const std::string& line);
 
  private:
   std::string path_;

@@ -175,6 +175,12 @@ TEST(ForkPlane, AbortReachesTheOthers) {
   EXPECT_EQ(status, 7);
 }
 
+TEST(ForkPlane, SeesItsRanksEndWhereItsParentIgnoresChildrensEnds) {
+  const auto before = std::signal(SIGCHLD, SIG_IGN);
+  EXPECT_EQ(run_forked(3, 20s, [](ControlPlane& plane) { return plane.rank() == 2 ? 5 : 0; }), 5);
+  std::signal(SIGCHLD, before);
+}
+
 TEST(Hosts, RanksOfOneHostAreOneNode) {
   on_tcp_ranks(3, 5s, [](ControlPlane& plane) {
     EXPECT_EQ(nodes_of_ranks(plane), (std::vector<int>{0, 0, 0}));

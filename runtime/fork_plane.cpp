@@ -96,7 +96,8 @@ int supervise(std::vector<pid_t>& children) {
 Forked fork_ranks(int ranks, std::chrono::milliseconds timeout) {
   if (ranks < 1) throw InvalidInput{"cannot start " + std::to_string(ranks) + " ranks"};
   Connections connections = connect_pairs(ranks);
-  std::fflush(nullptr);  // else every child would print what is buffered
+  std::signal(SIGCHLD, SIG_DFL);  // where a parent has it ignored, no end could be waited for
+  std::fflush(nullptr);           // else every child would print what is buffered
   std::vector<pid_t> children;
   for (int rank = 0; rank < ranks; ++rank) {
     const pid_t child = ::fork();

@@ -36,7 +36,7 @@ while [[ $# -gt 0 ]]; do
 done
 
 case "$device" in
-  auto) if [[ "$(gpu_count)" -gt 0 ]]; then device=cuda; else device=cpu; fi ;;
+  auto) if shows_gpu; then device=cuda; else device=cpu; fi ;;
   cpu | cuda) ;;
   *) echo "calibrate.sh: --device is auto, cpu or cuda, not '$device'" >&2; exit 2 ;;
 esac

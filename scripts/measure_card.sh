@@ -85,8 +85,6 @@ check_out() {
     fail "$out/results cannot be written: name a folder that can with --out, or make it writable"
 }
 
-shows_gpu() { [[ $(gpu_count) -gt 0 ]] || compgen -G '/dev/nvidia[0-9]*' >/dev/null; }
-
 build_clone() {
   local preset=cpu toolkit
   # shellcheck source=scripts/packages.sh

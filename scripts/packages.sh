@@ -115,3 +115,5 @@ fetch_optional_headers() {
 gpu_count() {
   if command -v nvidia-smi >/dev/null; then nvidia-smi -L 2>/dev/null | grep -c '^GPU ' || true; else echo 0; fi
 }
+# Containers show GPUs' device files and may lack nvidia-smi.
+shows_gpu() { [[ $(gpu_count) -gt 0 ]] || compgen -G '/dev/nvidia[0-9]*' >/dev/null; }

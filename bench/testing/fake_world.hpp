@@ -28,10 +28,9 @@ struct FakeWorld {
       prepare(world, point);
       FakeBenchmark benchmark{[&] { return make(world, point); }};
       benchmark.operation_ = operation;
-      benchmark.work_ = work;
       observations[static_cast<std::size_t>(world.rank())] =
           PointMeasurer{world, point.setup}.measure(
-              {&benchmark, {"fake", "mpi"}, {}, CachePolicy::warm});
+              {&benchmark, {"fake", "mpi"}, {}, CachePolicy::warm, work});
     });
     return observations;
   }
