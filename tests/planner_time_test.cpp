@@ -224,8 +224,9 @@ Planned planned(const Program& program, Accountant& accountant, SuiteTime& sum) 
     sum += own;
     seconds += own.seconds() + loading_for(operation, accountant.suite());
   }
-  return {seconds, cli::described({"", program.name, {}, {}, 0},
-                                  list_as_json(program.name, benchmarks, accountant.suite_name(), 1))};
+  return {seconds,
+          cli::described({"", program.name, {}, {}, 0},
+                         list_as_json(program.name, benchmarks, accountant.suite_name(), 1))};
 }
 
 constexpr double kStart = 0.5;  // seconds of a program, CUDA's included

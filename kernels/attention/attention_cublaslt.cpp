@@ -14,7 +14,6 @@
 namespace moecal::kernels {
 namespace {
 
-
 /// One of the two products, of the heads that share a head of keys: its rows are theirs.
 ExpertGemmProblem product_of(const AttentionShape& shape, const std::string& layout) {
   const std::int64_t rows = shape.heads / shape.kv_heads * shape.sequence;
