@@ -44,6 +44,7 @@ void add_counters(const Observation& observation, ::benchmark::State& state) {
   if (work.flops.value() > 0) state.counters["flop/s"] = (work.flops / time).value();
   if (!collective_rates(observation))
     state.counters["bytes/s"] = ((work.read + work.written) / time).value();
+  for (const auto& [name, figure] : observation.figures) state.counters[name] = figure;
   state.counters["samples"] = static_cast<double>(observation.samples_s.size());
   state.counters["half_width_%"] = 100 * relative_median_half_width(observation.samples_s, 0.95);
 }

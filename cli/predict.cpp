@@ -89,7 +89,7 @@ void check_dtype(const calibration::Coefficients& coefficients, const calibratio
     if (!query.dtype.empty()) (void)parse_dtype(query.dtype);
   } catch (const InvalidInput& error) {
     throw InvalidInput{std::string{error.what()} + "; models of " + query.operation +
-                       " have: " + listed(known)};
+                       " have: " + join(known)};
   }
 }
 

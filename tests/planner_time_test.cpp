@@ -12,6 +12,7 @@
 
 #include "bench/cache_policy.hpp"
 #include "bench/plan.hpp"
+#include "cli/measure_launch.hpp"
 #include "cli/time_limit.hpp"
 #include "kernels/attention/attention_cudnn.hpp"
 #include "kernels/topk_gate/topk_gate.hpp"
