@@ -98,10 +98,11 @@ class Trial {
   /// Of an exchange by a routing draw: what each rank of the group has in it.
   [[nodiscard]] virtual ExchangedBytes exchanged() const { return {}; }
   /// What every launch on buffer set `set` writes, where the backend has its memory: the start of
-  /// its result, or all of it; no launch reads it, and none leaves 16 bytes of ones there. Before
-  /// samples it is marked, so that a cold point is one of launches that really went to every set
-  /// (ResultMarks). Empty where launches leave nothing of their own in a set: empty kernels, and
-  /// what is only measured warm (copies between host and device, collectives).
+  /// its result, or all of it; no launch reads what an earlier one left there, and none leaves 16
+  /// bytes of ones. Before samples it is marked, so that a cold point is one of launches that
+  /// really went to every set (ResultMarks). Empty where launches leave nothing of their own in a
+  /// set, which is then only measured warm: empty kernels, copies between host and device,
+  /// collectives.
   [[nodiscard]] virtual std::span<std::byte> written(int /*set*/) { return {}; }
   /// Kernels, copies and events that a launch enqueues at most, where it never waits for the
   /// device: then no launch gap is in its time (Clock::hold). 0: it may wait, or has to. Of a

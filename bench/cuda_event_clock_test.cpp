@@ -102,8 +102,12 @@ TEST_F(HeldBatches, LetTheStreamGoOnIfALaunchFails) {
 struct DeviceTrial final : FakeTrial {
   DeviceTrial(FakeTime& time, int enqueued, int* loads_held)
       : FakeTrial{time, {}}, enqueued_{enqueued}, loads_held_{loads_held} {}
-  void prepare(int sets) override { loaded_.resize(static_cast<std::size_t>(sets)); }
+  void prepare(int sets) override {
+    FakeTrial::prepare(sets);
+    loaded_.resize(static_cast<std::size_t>(sets));
+  }
   void launch(int set, Stream) override {
+    write(set);
     if (!loaded_[static_cast<std::size_t>(set)] && fake_cuda().held()) ++*loads_held_;
     loaded_[static_cast<std::size_t>(set)] = true;
     fake_cuda().pass(1e3 * kKernel);

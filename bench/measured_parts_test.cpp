@@ -55,14 +55,34 @@ TEST(MeasuredParts, SayWhetherTheyWereColdWhereTheWholeWas) {
       {.name = "all", .work = {.read = Bytes{512}, .written = Bytes{512}}},
       {.name = "half", .work = {.read = Bytes{512}}},
       {.name = "few", .work = {.read = Bytes{1024}}, .sets = 19},
+      {.name = "not all", .work = {.read = Bytes{1024}}, .sets = 21},
+      {.name = "in one launch", .calls = 21, .work = {.read = Bytes{1024}}, .sets = 21},
       {.name = "not known"}};
   EXPECT_TRUE(measure_parts(point, parts).parts_cache.empty()) << "so was the whole";
   point.cache = CachePolicy::cold;
   const auto o = measure_parts(point, parts);
   EXPECT_EQ(o.outcome, Outcome::measured) << o.reason;
-  EXPECT_EQ(o.parts_cache,
-            (std::map<std::string, std::string>{
-                {"all", "cold"}, {"half", "warm"}, {"few", "warm"}, {"not known", "warm"}}));
+  EXPECT_EQ(o.parts_cache, (std::map<std::string, std::string>{{"all", "cold"},
+                                                               {"half", "warm"},
+                                                               {"few", "warm"},
+                                                               {"not all", "warm"},
+                                                               {"in one launch", "cold"},
+                                                               {"not known", "warm"}}));
+}
+
+TEST(MeasuredParts, CountTheBufferSetsThatTheyWentOver) {
+  FakePoint point;
+  TrialOf trial{point, {{.name = "one each"}, {.name = "own", .calls = 4, .sets = 4}}};
+  trial.time_of_parts_ = &point.time;
+  FakeClock clock{point.time};
+  const auto world = make_single_rank_plane();
+  const auto timed = time_parts(trial, clock, *world, {.launches = 3, .samples = 2, .sets = 20});
+  ASSERT_EQ(timed.size(), 2u);
+  EXPECT_EQ(timed[0].launched, 9) << "three batches";
+  EXPECT_EQ(timed[0].part.sets, 20);
+  EXPECT_EQ(timed[1].launched, 12);
+  const auto all = time_parts(trial, clock, *world, {.launches = 30, .samples = 2, .sets = 20});
+  EXPECT_EQ(all[0].launched, 20);
 }
 
 TEST(MeasuredParts, FailThePointWhereTheyAreImpossible) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "bench/launch_batch.hpp"
+#include "bench/set_rotation.hpp"
 
 namespace moecal::bench {
 namespace {
@@ -19,14 +20,16 @@ std::int64_t at_once(const Part& part, const Trial& trial) {
   return launches_at_once(part.enqueues > 0 ? part.enqueues : part.calls * trial.enqueues());
 }
 
-/// Goes on with the set `next`: what fits into a batch may be few of them, and warm the next time.
+/// Those of a part that has sets of its own go over as many in a launch as it has calls.
+std::int64_t sets_of_launch(const Part& part) { return part.sets > 0 ? part.calls : 1; }
+
+/// Goes on with the next set: what fits into a batch may be few of them, and warm the next time.
 Seconds time_batch(const Part& part, const Trial& trial, Clock& clock, const PartBatches& batches,
-                   int& next) {
+                   SetRotation& rotation) {
   return clock.time([&] {
     if (!trial.takes_part()) return;
-    launch_batch(clock, launches_of(part, batches), at_once(part, trial), [&](std::int64_t) {
-      part.launch(std::exchange(next, (next + 1) % batches.sets), clock.stream());
-    });
+    launch_batch(clock, launches_of(part, batches), at_once(part, trial),
+                 [&](std::int64_t) { part.launch(rotation.next(), clock.stream()); });
   });
 }
 
@@ -39,17 +42,19 @@ std::vector<TimedPart> time_parts(Trial& trial, Clock& clock, ControlPlane& worl
     return Seconds{world.max(trial.takes_part() ? part.own_time().count() : 0.0)};
   };
   for (Part& found : trial.parts()) {
-    auto& [part, seconds] = timed.emplace_back(TimedPart{std::move(found), {}});
+    auto& [part, seconds, launched] = timed.emplace_back(TimedPart{std::move(found), {}});
+    const auto each = sets_of_launch(part);
     if (part.sets == 0) part.sets = batches.sets;
     const auto calls = static_cast<double>(part.calls * launches_of(part, batches));
-    int next = 0;
+    SetRotation rotation{batches.sets};
     for (int i = 0; i <= batches.samples; ++i) {
       batches.begins();
       clock.hold(i > 0 && at_once(part, trial) > 0);
-      Seconds batch = time_batch(part, trial, clock, batches, next);
+      Seconds batch = time_batch(part, trial, clock, batches, rotation);
       if (part.own_time) batch = own_time(part);
       if (i > 0) seconds.push_back(batch.count() / calls);
     }
+    launched = each * rotation.touched();
   }
   clock.hold(false);
   return timed;

@@ -21,6 +21,7 @@ struct PartBatches {
 struct TimedPart {
   Part part;                    // its `sets` are never 0
   std::vector<double> seconds;  // per call, one per batch, the slowest rank's
+  std::int64_t launched = 0;    // buffer sets that its launches went over, on this rank
 };
 
 /// Collective over `world`; `clock` is that of the samples.

@@ -40,15 +40,13 @@ class Idleness {
 };
 
 void check_rotation(const PlannedPoint& point, const Trial& trial, const SetRotation& rotation,
-                    int unwritten) {
+                    const std::string& unproven) {
   if (point.cache == CachePolicy::warm || !trial.takes_part()) return;
-  const auto refusal = [&](int set, const char* why) {
-    return Error{"the cache was not cold: buffer set " + std::to_string(set) + " of " +
-                 std::to_string(rotation.sets()) + why};
-  };
-  if (const int set = rotation.untouched(); set >= 0) throw refusal(set, " was never launched on");
-  if (unwritten >= 0)
-    throw refusal(unwritten, " holds no result: its launches wrote elsewhere, or nothing");
+  const std::string refused = "the cache was not cold: ";
+  if (const int set = rotation.untouched(); set >= 0)
+    throw Error{refused + "buffer set " + std::to_string(set) + " of " +
+                std::to_string(rotation.sets()) + " was never launched on"};
+  if (!unproven.empty()) throw Error{refused + unproven};
 }
 
 void check_verified(const VerificationResult& result) {
@@ -206,7 +204,7 @@ void PointMeasurer::sample_and_verify(const PlannedPoint& point, Trial& trial, i
   record(sampling, rotation, observation);
   observation.sample.fill = trial.filled_with();
   on_every_rank(world_, [&] {
-    check_rotation(point, trial, rotation, sampling.unwritten_set);
+    check_rotation(point, trial, rotation, sampling.unproven);
     check_draws(point, trial, sampling);
   });
   observation.library = trial.library();  // an algorithm may be known only once it ran
@@ -254,11 +252,12 @@ void PointMeasurer::record(const std::vector<TimedPart>& parts, const PlannedPoi
   const auto whole = result_of(observation);
   const Bytes cache = measured_by(point.implementation, setup_.machine).last_level_cache;
   std::vector<Result> results;
-  for (const auto& [part, seconds] : parts) {
+  for (const auto& [part, seconds, launched] : parts) {
     observation.parts_s[part.name] = seconds;
     auto policy = CachePolicy::warm;
     if (point.cache == CachePolicy::cold) {
-      policy = policy_of(part.work.read + part.work.written, part.sets, cache);
+      if (launched >= part.sets)
+        policy = policy_of(part.work.read + part.work.written, part.sets, cache);
       observation.parts_cache[part.name] = to_string(policy);
     }
     results.push_back({"the part " + part.name + " of " + whole.of, part.work,

@@ -109,11 +109,7 @@ TEST(PointMeasurer, MakesEnoughSetsForAColdCache) {
 TEST(PointMeasurer, RefusesColdWhereLaunchesWroteToAnotherSet) {
   FakePoint point;
   point.cache = CachePolicy::cold;
-  const auto good = point.measure_changed([](FakeTrial& trial) { trial.has_results = true; });
-  EXPECT_EQ(good.outcome, Outcome::measured) << good.reason;
-  const auto change = [](FakeTrial& trial) {
-    trial.has_results = trial.writes_all_to_first = true;
-  };
+  const auto change = [](FakeTrial& trial) { trial.writes_all_to_first = true; };
   const auto refused = point.measure_changed(change);
   EXPECT_EQ(refused.outcome, Outcome::failed);
   EXPECT_EQ(refused.reason,
@@ -122,6 +118,23 @@ TEST(PointMeasurer, RefusesColdWhereLaunchesWroteToAnotherSet) {
   EXPECT_EQ(refused.sample.touched_sets, 20) << "the host launched on all of them";
   point.cache = CachePolicy::warm;
   EXPECT_EQ(point.measure_changed(change).outcome, Outcome::measured);
+}
+
+TEST(PointMeasurer, RefusesColdWhereNothingProvesIt) {
+  FakePoint point;
+  point.cache = CachePolicy::cold;
+  const auto without = [](FakeTrial& trial) { trial.has_results = false; };
+  const auto o = point.measure_changed(without);
+  EXPECT_EQ(o.outcome, Outcome::failed);
+  EXPECT_EQ(o.reason,
+            "the cache was not cold: buffer set 0 of 20 has no result that could show whether it "
+            "was written");
+  const auto shared = point.measure_changed([](FakeTrial& trial) { trial.shares_results = true; });
+  EXPECT_EQ(shared.outcome, Outcome::failed);
+  EXPECT_EQ(shared.reason,
+            "the cache was not cold: buffer set 1 of 20 shares its result's memory with set 0");
+  point.cache = CachePolicy::warm;
+  EXPECT_EQ(point.measure_changed(without).outcome, Outcome::measured);
 }
 
 TEST(PointMeasurer, RecordsFigures) {

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <functional>
 
 #include "core/build.hpp"
 #include "runtime/device_memory.hpp"
@@ -17,6 +17,24 @@ constexpr std::size_t kMarkBytes = 16;
 constexpr int kMostMarked = 1000;
 constexpr std::byte kMark{0xFF};
 
+struct OwnResult {
+  std::span<std::byte> bytes;
+  int set;
+};
+
+std::string buffer_set(int set, int sets) {
+  return "buffer set " + std::to_string(set) + " of " + std::to_string(sets);
+}
+
+/// Two of which one begins before the other ends, or the end.
+auto find_shared(std::vector<OwnResult>& results) {
+  std::ranges::stable_sort(results, std::ranges::less{},
+                           [](const OwnResult& result) { return result.bytes.data(); });
+  return std::ranges::adjacent_find(results, [](const OwnResult& a, const OwnResult& b) {
+    return std::less{}(b.bytes.data(), a.bytes.data() + a.bytes.size());
+  });
+}
+
 }  // namespace
 
 ResultMarks::ResultMarks(Trial& trial, Memory::Place place, int sets)
@@ -27,15 +45,29 @@ std::span<std::byte> ResultMarks::place_of_mark(int set) const {
   return result.first(std::min(result.size(), kMarkBytes));
 }
 
+std::string ResultMarks::why_marks_prove_nothing() const {
+  std::vector<OwnResult> results;
+  for (int set = 0; set < sets(); ++set) {
+    results.push_back({trial_.written(set), set});
+    if (results.back().bytes.empty())
+      return buffer_set(set, sets()) + " has no result that could show whether it was written";
+  }
+  const auto shared = find_shared(results);
+  if (shared == results.end()) return "";
+  const auto [first, second] = std::minmax(shared->set, std::next(shared)->set);
+  return buffer_set(second, sets()) + " shares its result's memory with set " +
+         std::to_string(first);
+}
+
 void ResultMarks::make() {
   if (!trial_.takes_part()) return;
+  unmarked_because_ = why_marks_prove_nothing();
+  if (!unmarked_because_.empty()) return;
   std::array<std::byte, kMarkBytes> mark;
   mark.fill(kMark);
-  const int sets = static_cast<int>(states_.size());
-  const int step = (sets + kMostMarked - 1) / kMostMarked;
-  for (int set = 0; set < sets; set += step) {
+  const int step = (sets() + kMostMarked - 1) / kMostMarked;
+  for (int set = 0; set < sets(); set += step) {
     const auto marked = place_of_mark(set);
-    if (marked.empty()) return;
     if constexpr (build::has_cuda)
       if (place_ == Memory::Place::device)
         device_memory::write(marked.data(), mark.data(), marked.size());
@@ -61,9 +93,16 @@ void ResultMarks::look(int set) {
 }
 
 int ResultMarks::unwritten() {
-  for (int set = 0; set < static_cast<int>(states_.size()); ++set) look(set);
+  for (int set = 0; set < sets(); ++set) look(set);
   const auto first = std::ranges::find(states_, State::unwritten);
   return first == states_.end() ? -1 : static_cast<int>(first - states_.begin());
+}
+
+std::string ResultMarks::unproven() {
+  if (!unmarked_because_.empty()) return unmarked_because_;
+  const int set = unwritten();
+  if (set < 0) return "";
+  return buffer_set(set, sets()) + " holds no result: its launches wrote elsewhere, or nothing";
 }
 
 }  // namespace moecal::bench

@@ -32,11 +32,50 @@ TEST(ResultMarks, NameTheFirstSetThatWasNotWritten) {
   EXPECT_EQ(some.marks.unwritten(), 2) << "what was written before the marks counts for nothing";
 }
 
-TEST(ResultMarks, SeeSetsThatShareMemory) {
+TEST(ResultMarks, SeeLaunchesThatAllGoToOneSet) {
   Marked marked{3};
   marked.trial.writes_all_to_first = true;
   for (const int set : {0, 1, 2}) marked.trial.launch(set, nullptr);
   EXPECT_EQ(marked.marks.unwritten(), 1);
+  EXPECT_EQ(marked.marks.unproven(),
+            "buffer set 1 of 3 holds no result: its launches wrote elsewhere, or nothing");
+  for (const int set : {1, 2}) marked.trial.results[static_cast<std::size_t>(set)].assign(20, {});
+  marked.marks.make();
+  for (auto& result : marked.trial.results) result.assign(20, {});
+  EXPECT_EQ(marked.marks.unproven(), "");
+}
+
+TEST(ResultMarks, RefuseSetsThatShareMemory) {
+  FakeTime time;
+  FakeTrial trial{time, FakeDevice{}};
+  trial.prepare(3);
+  trial.shares_results = true;
+  ResultMarks marks{trial, Memory::Place::host, 3};
+  marks.make();
+  for (const int set : {0, 1, 2}) trial.launch(set, nullptr);
+  EXPECT_EQ(marks.unproven(), "buffer set 1 of 3 shares its result's memory with set 0");
+}
+
+// Of three sets that lie in one piece, in any order.
+TEST(ResultMarks, RefuseResultsOfWhichOneReachesIntoAnother) {
+  struct Strided final : FakeTrial {
+    using FakeTrial::FakeTrial;
+    [[nodiscard]] std::span<std::byte> written(int set) override {
+      return std::span{memory}.subspan(static_cast<std::size_t>(2 - set) * 20, bytes);
+    }
+    std::vector<std::byte> memory = std::vector<std::byte>(64);
+    std::size_t bytes = 20;
+  };
+  FakeTime time;
+  Strided trial{time, FakeDevice{}};
+  ResultMarks marks{trial, Memory::Place::host, 3};
+  marks.make();
+  std::ranges::fill(trial.memory, std::byte{1});
+  EXPECT_EQ(marks.unproven(), "");
+  trial.bytes = 21;
+  marks.make();
+  std::ranges::fill(trial.memory, std::byte{1});
+  EXPECT_EQ(marks.unproven(), "buffer set 2 of 3 shares its result's memory with set 1");
 }
 
 // A set that is drawn anew is planned anew, which erases its result.
@@ -67,11 +106,14 @@ TEST(ResultMarks, LookAtSomeOfThousandsOfSets) {
 TEST(ResultMarks, ProveNothingOfATrialWithoutResultsOrOfARankThatIdles) {
   Marked without{3, false};
   EXPECT_EQ(without.marks.unwritten(), -1);
+  EXPECT_EQ(without.marks.unproven(),
+            "buffer set 0 of 3 has no result that could show whether it was written");
   Marked idle{3};
   idle.trial.participates = false;
   ResultMarks marks{idle.trial, Memory::Place::host, 3};
   marks.make();
   EXPECT_EQ(marks.unwritten(), -1);
+  EXPECT_EQ(marks.unproven(), "") << "others prove it";
 }
 
 TEST(ResultMarks, TakeResultsOfFewBytesWhole) {

@@ -99,7 +99,7 @@ void Sampler::take_samples(Trial& trial, SetRotation& rotation, Sampling& result
   if (std::ranges::none_of(told, [](double held_back) { return held_back < 0; }))
     for (const double held_back : told) result.throttled.push_back(held_back > 0);
   held_back_.clear();
-  result.unwritten_set = marks_->unwritten();
+  result.unproven = marks_->unproven();
   // Sets drawn anew since their last launch hold another table than their result is of.
   if (result.routing_draws > 0) (void)clock_.time([&] { trial.launch(0, clock_.stream()); });
 }

@@ -53,7 +53,7 @@ struct Sampling {
   std::vector<bool> throttled;     // per sample: some rank was; empty: not known of each
   DeviceTrace device;              // of this rank
   int touched_sets = 0;            // by timed launches
-  int unwritten_set = -1;          // the first whose result none of them wrote; -1: none is known
+  std::string unproven;            // ResultMarks::unproven, of them
   std::int64_t routing_draws = 0;  // 0: nothing is routed
   std::int64_t batch = 1;          // launches per sample
   int warmup = 0;                  // launches before the first sample

@@ -22,8 +22,7 @@ class FakeTrial : public Trial {
 
   void launch(int set, Stream) override {
     launched_sets.push_back(set);
-    if (!results.empty())
-      results.at(writes_all_to_first ? 0 : static_cast<std::size_t>(set)).assign(20, std::byte{1});
+    write(set);
     double cost = device_.median_s * (1 + device_.noise * noise_.normal());
     if (noise_.uniform() < device_.spike_chance) cost *= 5;
     if (launched_sets.size() == 1) cost += device_.cold_start_s;
@@ -38,8 +37,8 @@ class FakeTrial : public Trial {
     if (has_results) results.assign(static_cast<std::size_t>(sets), std::vector<std::byte>(20));
   }
   [[nodiscard]] std::span<std::byte> written(int set) override {
-    if (!has_results) return {};
-    return results.at(static_cast<std::size_t>(set));
+    if (results.empty()) return {};
+    return results.at(shares_results ? 0 : static_cast<std::size_t>(set));
   }
   [[nodiscard]] VerificationResult verify() override { return verification; }
   [[nodiscard]] LibraryInfo library() const override { return {"fake", "1", "none", 0}; }
@@ -48,7 +47,7 @@ class FakeTrial : public Trial {
   [[nodiscard]] bool redraw(int set, std::int64_t draw) override {
     if (!routes) return false;
     drawn.emplace_back(set, draw);
-    if (has_results)
+    if (!results.empty())
       std::ranges::fill(written(set), std::byte{0xFF});  // as those that plan anew do
     return true;
   }
@@ -57,9 +56,10 @@ class FakeTrial : public Trial {
   [[nodiscard]] bool takes_part() const override { return participates; }
 
   std::vector<int> launched_sets;
-  bool has_results = false;
+  bool has_results = true;
   std::vector<std::vector<std::byte>> results;  // of each set
   bool writes_all_to_first = false;             // whatever set is launched on
+  bool shares_results = false;                  // all sets have that of the first
   bool routes = false;
   bool keeps = false;
   ExchangedBytes bytes_of_ranks{};
@@ -70,6 +70,13 @@ class FakeTrial : public Trial {
   bool participates = true;
   Bytes footprint_{1024};
   Bytes host_memory_{0};
+
+ protected:
+  void write(int set) {
+    if (results.empty()) return;
+    const bool first = writes_all_to_first || shares_results;
+    results.at(first ? 0 : static_cast<std::size_t>(set)).assign(20, std::byte{1});
+  }
 
  private:
   FakeTime& time_;

@@ -6,6 +6,9 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstddef>
+#include <span>
+#include <vector>
 
 #include "bench/program.hpp"
 #include "core/error.hpp"
@@ -38,18 +41,22 @@ void end_by(int signal) {
 class SpinTrial final : public Trial {
  public:
   SpinTrial(Wrong wrong, int rank) : wrong_{wrong}, rank_{rank} {}
-  void launch(int, Stream) override {
+  void launch(int set, Stream) override {
     if (wrong_ == Wrong::launch_on_rank_1 && rank_ == 1) throw Error{"a launch that fails"};
     if (wrong_ == Wrong::crash) end_by(SIGSEGV);
     if (wrong_ == Wrong::killed) end_by(SIGKILL);
     if (wrong_ == Wrong::device_lost) throw DeviceLost{"a kernel that faults"};
     while (wrong_ == Wrong::hangs) pause();
     if (wrong_ == Wrong::exits) _exit(9);
+    results_[static_cast<std::size_t>(set)] = std::byte{1};
     const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds{100};
     while (std::chrono::steady_clock::now() < end) continue;
   }
   [[nodiscard]] Bytes footprint() const override { return Bytes{1e6}; }
-  void prepare(int) override {}
+  void prepare(int sets) override { results_.resize(static_cast<std::size_t>(sets)); }
+  [[nodiscard]] std::span<std::byte> written(int set) override {
+    return std::span{results_}.subspan(static_cast<std::size_t>(set), 1);
+  }
   [[nodiscard]] VerificationResult verify() override {
     return {wrong_ == Wrong::result ? 1.0 : 0.0, 0.5, "full"};
   }
@@ -59,6 +66,7 @@ class SpinTrial final : public Trial {
  private:
   Wrong wrong_;
   int rank_;
+  std::vector<std::byte> results_;  // one of each set
 };
 
 std::int64_t wrong_in(Suite suite, std::int64_t index) {

@@ -141,7 +141,9 @@ struct TopkGate {
     });
     sort_choices_cpu(shape, all);
   }
-  static const Memory& result(const Buffers& buffers) { return buffers.row_of; }
+  /// What a launch writes first: row_of follows from whatever expert_of holds, so it would be
+  /// written though no expert was chosen.
+  static const Memory& result(const Buffers& buffers) { return buffers.expert_of; }
   static VerificationResult verify(const Shape& shape, const Buffers& buffers) {
     const auto host = Memory::Place::host;
     const Buffers expected{Memory::of(host, buffers.logits.to_host<std::byte>()), shape, host};
