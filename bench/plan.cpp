@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <ranges>
 #include <utility>
 
 #include "bench/nccl_tests_format.hpp"
@@ -11,6 +12,7 @@
 #include "core/collective.hpp"
 #include "core/error.hpp"
 #include "core/hash.hpp"
+#include "core/join.hpp"
 #include "runtime/device_info.hpp"
 
 namespace moecal::bench {
@@ -19,17 +21,11 @@ namespace {
 constexpr std::pair<const char*, Suite> kSuites[]{
     {"quick", Suite::quick}, {"planner", Suite::planner}, {"full", Suite::full}};
 
-std::string names_of(const Point& point) {
-  std::string names;
-  for (const auto& [name, value] : point) names += (names.empty() ? "" : ", ") + name;
-  return names;
-}
-
 /// A point must have the numbers of the example, all of them and no other.
 void check_numbers(const std::string& operation, const SuiteCase& given, const Point& example) {
   const auto refuse = [&](const std::string& what, const std::string& name) {
     throw InvalidInput{given.where.str() + ": " + operation + what + " 'point." + name +
-                       "'; its numbers are: " + names_of(example)};
+                       "'; its numbers are: " + join(std::views::keys(example))};
   };
   // A misspelt number is one too many and one too few: what the line does say is named.
   for (const auto& [name, value] : given.c.point)

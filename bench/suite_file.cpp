@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/dtype.hpp"
+#include "core/join.hpp"
 #include "core/json_reader.hpp"
 #include "core/routing_loads.hpp"
 
@@ -22,9 +23,7 @@ std::string read_word(const JsonReader& reader, const char* field, const std::st
                       Words words) {
   auto word = reader.optional(field, fallback);
   if (word == fallback || std::find(words.begin(), words.end(), word) != words.end()) return word;
-  std::string known;
-  for (const auto& each : words) known += (known.empty() ? "" : ", ") + std::string{each};
-  reader.fail(field, "is '" + word + "'; there are: " + known);
+  reader.fail(field, "is '" + word + "'; there are: " + join(words));
 }
 
 std::string read_dtype(const JsonReader& reader, const char* role) {

@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <string>
+
 #include "calibration/operation_call.hpp"
 
 namespace moecal::calibration {

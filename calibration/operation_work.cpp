@@ -4,10 +4,12 @@
 
 #include <cmath>
 #include <map>
+#include <ranges>
 
 #include "calibration/expert_loads.hpp"
 #include "calibration/features.hpp"
 #include "core/error.hpp"
+#include "core/join.hpp"
 
 namespace moecal::calibration {
 namespace {
@@ -162,11 +164,9 @@ Work exchange_work(const OperationCall& call) {
 
 Work unknown_work(const OperationCall& call) {
   if (call.point.size() > 1) {
-    std::string names;
-    for (const auto& [name, value] : call.point) names += (names.empty() ? "" : ", ") + name;
     throw InvalidInput{
         "how the time of '" + call.operation + "' follows from its " +
-        std::to_string(call.point.size()) + " numbers (" + names +
+        std::to_string(call.point.size()) + " numbers (" + join(std::views::keys(call.point)) +
         ") is not known: only an operation of one number can be fitted without that"};
   }
   double elements = 1;

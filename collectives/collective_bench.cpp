@@ -295,8 +295,8 @@ std::vector<int> LaunchGroups::nodes(int world) const {
 GroupSpec LaunchGroups::checked_spec(const Ranks& ranks, ControlPlane& world) {
   const GroupSpec spec = to_spec(ranks);
   if (spec.world != world.size())
-    throw InvalidInput{"the point is of a launch of " + std::to_string(spec.world) +
-                       " ranks; this one has " + std::to_string(world.size())};
+    throw Unsupported{"the point is of a launch of " + std::to_string(spec.world) +
+                      " ranks; this one has " + std::to_string(world.size())};
   if (nodes_.empty()) meet(world);
   const Ranks found = to_ranks(spec, nodes_);
   if (found.nodes != ranks.nodes)

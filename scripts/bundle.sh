@@ -102,9 +102,10 @@ cp -r "$root/results/coefficients" "$root/results/schema" "$place/share/moecal/r
 cp "$root/evaluation/splits.json" "$place/share/moecal/evaluation/"
 cp "$root"/scripts/slurm/*.sbatch "$place/slurm/"
 cp "$root/scripts/bundle/run.sh" "$root/scripts/measure_card.sh" "$root/README.md" "$root/LICENSE" "$root/NOTICE" "$place/"
-mkdir "$place/peers" "$place/results" "$place/bench"
+mkdir "$place/peers" "$place/results" "$place/bench" "$place/collectives"
 cp "$root/results/README.md" "$place/results/"
 cp "$root/bench/README.md" "$place/bench/"
+cp "$root/collectives/README.md" "$place/collectives/"
 cp "$root"/scripts/peers/*.py "$root/scripts/peers/packages.txt" "$place/peers/"
 
 # An archive that was cut is none.

@@ -38,8 +38,16 @@ fi
 if [[ -z "${MOECAL_CLAIMS_ORACLE:-}" ]]; then
   not_run+=("the comparison with the hand-made catalogue of claims: MOECAL_CLAIMS_ORACLE names no file")
 fi
+on_gpu=""
+if [[ -z "$toolkit" ]]; then
+  not_run+=("the CUDA, cuBLASLt and NCCL code: no CUDA toolkit 13.0 or newer was found")
+elif shows_gpu; then
+  on_gpu=yes
+else
+  not_run+=("the tests on a GPU, compute-sanitizer's among them: none was found")
+fi
 for what in ${not_run[@]+"${not_run[@]}"}; do say "SKIPPED: $what"; done
-if [[ -n "$toolkit" && "$(gpu_count)" -gt 0 ]]; then
+if [[ -n "$on_gpu" ]]; then
   say "tests on the GPU"
   ctest --test-dir "build/$preset" --output-on-failure -L gpu
 fi

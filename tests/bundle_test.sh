@@ -51,7 +51,7 @@ libraries= # what the user has set
 readelf -d "$root/$bundle/bin/bench_memory" | grep -q 'RUNPATH.*\$ORIGIN' ||
   { echo "the programs have no RUNPATH from \$ORIGIN" >&2; exit 1; }
 # What measures a card comes with it (measure_card_test runs it), and its comparison finds its own modules.
-for file in measure_card.sh README.md results/README.md bench/README.md slurm/kernels_1x1.sbatch; do
+for file in measure_card.sh README.md results/README.md bench/README.md collectives/README.md slurm/kernels_1x1.sbatch; do
   [[ -s $root/$bundle/$file ]] || { echo "$file is not in the archive" >&2; exit 1; }
 done
 if command -v python3 >/dev/null; then python3 -B "$root/$bundle/peers/peers.py" --help >/dev/null; fi

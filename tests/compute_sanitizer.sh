@@ -7,9 +7,8 @@ set -euo pipefail
 skipped=77 # CTest's word for it (SKIP_RETURN_CODE)
 sanitizer=$(command -v compute-sanitizer || ls "${CUDA_HOME:-/usr/local/cuda}/bin/compute-sanitizer" 2>/dev/null || true)
 [[ -n $sanitizer ]] || { echo "skipped: compute-sanitizer, part of the CUDA toolkit, is not installed"; exit $skipped; }
-# Read whole: a grep that ends at its first match would end nvidia-smi by SIGPIPE, which pipefail takes for no GPU.
-gpus=$(nvidia-smi -L 2>/dev/null || true)
-[[ $gpus == *"GPU "* ]] || { echo "skipped: there is no GPU here"; exit $skipped; }
+source "$(dirname "$0")/../scripts/packages.sh"
+shows_gpu || { echo "skipped: there is no GPU here"; exit $skipped; }
 options=()
 # A library keeps memory of its own to the end of the process, which would count as ours that leaked.
 libraries=$(ldd "$2" 2>/dev/null || true)

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <random>
+#include <vector>
 
 #include "calibration/repeatability.hpp"
 #include "calibration/testing/synthetic.hpp"

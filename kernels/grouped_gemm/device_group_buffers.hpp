@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: The moecal authors
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <span>
 #include <vector>
 
 #include "kernels/expert_gemm/device_matrix.hpp"

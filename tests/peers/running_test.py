@@ -12,7 +12,7 @@ import types
 import unittest
 import unittest.mock
 
-from doubles import FAKE_TORCH, gemm, observation
+from doubles import FAKE_TORCH, observation
 import interrupts
 import moe_peers
 import observed
