@@ -63,11 +63,9 @@ bool is_measured(const Implementation& implementation, const Case& c, Suite suit
   return true;
 }
 
-/// A build without CUDA has none to measure: it counts one.
 std::vector<Implementation> implementations_on_a_gpu(const Benchmark& benchmark) {
   auto all = benchmark.implementations();
   std::erase_if(all, [](const auto& each) { return each.backend != "cuda" && !each.of_host; });
-  if (all.empty()) all.push_back({"own", "cuda"});
   return all;
 }
 
